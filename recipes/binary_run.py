@@ -1,0 +1,311 @@
+"""Run a plan for one structure: data, model, training, evaluation, export, report."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import logging
+import os
+import pathlib
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+from segkit.evaluation.evaluate_volumes import Evaluation, evaluate_volumes
+
+from recipes.run_plan import PLAN_NAME, RunPlan, write_plan
+from segkit.data.sources import LabeledVolume, open_source
+from segkit.errors import InputError
+from segkit.export.from_file import export_from_file
+from segkit.inference.loaded_model import LoadedModel
+from segkit.inference.predict_options import PredictOptions
+from segkit.inference.predict_volume import predict_volume
+from segkit.models.card import ModelCard
+from segkit.models.files import load_model, read_card, save_model
+from segkit.models.precision import with_precision
+from segkit.progress import ProgressLine
+from segkit.report.choose_slices import choose_slices
+from segkit.report.overlay import Overlay, overlay
+from segkit.report.write_report import write_report
+from segkit.training.fit import fit
+from segkit.training.precision import dtype_policy, resolve_precision
+from segkit.training.preparation import Prepared, prepare, shrink_patch
+from segkit.training.resumable import Resumable
+from segkit.training.seeding import seed_everything
+from segkit.volumes.files import open_volume, suffix_like
+
+_LOG = logging.getLogger("segkit.run")
+Builder = Callable[..., keras.Model]
+
+
+def run(
+    plan: RunPlan,
+    folder: pathlib.Path,
+    *,
+    build: Builder,
+    halo_px: int | None,
+    multiple_px: int,
+    saved_models: pathlib.Path,
+    resume: bool = False,
+    max_ram: int | None = None,
+) -> dict[str, Any]:
+    """Run a plan to its end: a trained model, masks, scores, a SavedModel and a report in ``folder``.
+
+    Args:
+        plan: What to run; written to ``plan.json`` as it was resolved.
+        folder: Run folder.
+        build: Builder of the network, called with ``plan.model`` and ``l2``.
+        halo_px: Context the network needs around a tile, for its card.
+        multiple_px: Sides the network takes are multiples of this.
+        saved_models: Folder of served models.
+        resume: Go on where the run in ``folder`` stands.
+        max_ram: Bound of the memory while predicting [byte].
+
+    Returns:
+        Scores of the held-out slices, as written to ``scores.json``.
+    """
+    started = time.monotonic()
+    for notice in plan.notices:
+        _LOG.info("note: %s", notice)
+    volumes = [
+        open_source(
+            source,
+            ignore_value=plan.training.ignore_value,
+            progress=ProgressLine(f"checking {pathlib.Path(source.mask).name}", "slices"),
+        )
+        for source in plan.data
+    ]
+    settings = shrink_patch(plan.training, volumes, multiple_px)
+    settings = dataclasses.replace(settings, precision=resolve_precision(settings.precision))
+    plan = dataclasses.replace(plan, training=settings)
+    write_plan(plan, folder / PLAN_NAME)
+
+    prepared = prepare(volumes, settings, progress=ProgressLine("reading and cutting patches", "slices"))
+    card = ModelCard(
+        name=f"{plan.recipe}-{plan.structure}",
+        structure=plan.structure,
+        mean=prepared.mean,
+        std=prepared.std,
+        voxel_size_nm=prepared.voxel_size_nm,
+        multiple_px=multiple_px,
+        halo_px=halo_px,
+        provenance={"plan": plan.to_dict(), "versions": versions()},
+    )
+    record = train(plan, prepared, build, card, folder, resume=resume)
+    model_path = publish(record)
+    trained_s = time.monotonic() - started
+
+    masks = predict_all(volumes, model_path, folder, max_ram)
+    evaluations = evaluate_held_out(volumes, masks, plan.training.ignore_value)
+    exported = export_from_file(model_path, saved_models)
+    _LOG.info("served model: %s", exported)
+    scores = write_scores(folder, plan, record, evaluations, exported)
+    report(plan, folder, record, volumes, masks, evaluations, scores, time.monotonic() - started, trained_s)
+    return scores
+
+
+def train(
+    plan: RunPlan, prepared: Prepared, build: Builder, card: ModelCard, folder: pathlib.Path, *, resume: bool
+) -> Resumable:
+    """Build the network, or open the one to start from, and fit it."""
+    settings = plan.training
+    seed_everything(settings.seed, deterministic=settings.deterministic)
+    with dtype_policy(settings.precision):
+        if plan.init:
+            model = with_precision(load_model(plan.init), settings.precision)
+        else:
+            model = build(**plan.model, l2=settings.l2)
+    if model.input_shape[-1] != 1:
+        raise InputError(
+            f"{plan.init}: the model takes {model.input_shape[-1]} channels, a tomogram has 1; give another --init"
+        )
+    _LOG.info(
+        "training: %s parameters, %d patches of %d px (%d with foreground), %d steps an epoch, %s",
+        f"{model.count_params():,}",
+        len(prepared.training.table),
+        settings.patch_px,
+        int(prepared.training.table.positive.sum()),
+        prepared.training.steps_per_epoch,
+        settings.precision,
+    )
+    return fit(
+        model,
+        prepared.training,
+        prepared.validation,
+        settings,
+        folder,
+        card,
+        resume=resume,
+        progress=ProgressLine("training", "steps"),
+    )
+
+
+def publish(record: Resumable) -> pathlib.Path:
+    """Make the best model the run's model, its scores written on its card."""
+    path = record.publish()
+    card = read_card(path)
+    best = record.rows[record.best_epoch]
+    provenance = {**card.provenance, "best_epoch": best}
+    save_model(load_model(path), path, dataclasses.replace(card, provenance=provenance))
+    _LOG.info(
+        "best epoch %d of %d: validation mIoU %.4f",
+        record.best_epoch + 1,
+        len(record.rows),
+        best["val_mean_iou"],
+    )
+    return path
+
+
+def predict_all(
+    volumes: Sequence[LabeledVolume], model_path: pathlib.Path, folder: pathlib.Path, max_ram: int | None
+) -> list[pathlib.Path]:
+    """Predict every tomogram whole; a mask in the tomogram's own format each."""
+    loaded = LoadedModel.open(model_path)
+    masks = []
+    for number, volume in enumerate(volumes):
+        suffix = suffix_like(volume.tomogram)
+        path = folder / (f"mask{suffix}" if len(volumes) == 1 else f"mask-{number + 1}{suffix}")
+        predict_volume(
+            [loaded],
+            volume.tomogram,
+            path,
+            PredictOptions(max_ram=max_ram),
+            overwrite=True,
+            progress=ProgressLine(f"predicting {volume.tomogram.name}", "slices"),
+        )
+        masks.append(path)
+    return masks
+
+
+def scored_slices(volumes: Sequence[LabeledVolume]) -> list[tuple[int, tuple[int, ...]]]:
+    """Return volume and slices to score: the test slices, or where there are none the validation slices."""
+    use = "test" if any(volume.split.test for volume in volumes) else "validation"
+    return [(number, getattr(volume.split, use)) for number, volume in enumerate(volumes) if getattr(volume.split, use)]
+
+
+def evaluate_held_out(
+    volumes: Sequence[LabeledVolume], masks: Sequence[pathlib.Path], ignore_value: int | None
+) -> list[tuple[int, Evaluation]]:
+    """Score the held-out slices of every volume."""
+    return [
+        (
+            number,
+            evaluate_volumes(
+                open_volume(masks[number]), volumes[number].mask, slices=slices, ignore_value=ignore_value
+            ),
+        )
+        for number, slices in scored_slices(volumes)
+    ]
+
+
+def write_scores(
+    folder: pathlib.Path,
+    plan: RunPlan,
+    record: Resumable,
+    evaluations: Sequence[tuple[int, Evaluation]],
+    exported: pathlib.Path,
+) -> dict[str, Any]:
+    """Write ``scores.json``, log the table, and return what was written."""
+    scores: dict[str, Any] = {
+        "structure": plan.structure,
+        "preset": plan.preset,
+        "notices": list(plan.notices),
+        "best_epoch": record.rows[record.best_epoch],
+        "saved_model": str(exported),
+        "scores": [
+            {"tomogram": plan.data[number].tomogram, **evaluation.to_dict()} for number, evaluation in evaluations
+        ],
+    }
+    path = folder / "scores.json"
+    unfinished = folder / ".scores.json.unfinished"
+    unfinished.write_text(json.dumps(scores, indent=2) + "\n")
+    os.replace(unfinished, path)
+    for _, evaluation in evaluations:
+        _LOG.info("%s", evaluation.to_table())
+    return scores
+
+
+def report(
+    plan: RunPlan,
+    folder: pathlib.Path,
+    record: Resumable,
+    volumes: Sequence[LabeledVolume],
+    masks: Sequence[pathlib.Path],
+    evaluations: Sequence[tuple[int, Evaluation]],
+    scores: Mapping[str, Any],
+    seconds: float,
+    trained_s: float,
+) -> None:
+    """Write ``report.html``."""
+    number, evaluation = evaluations[0]
+    total = evaluation.to_dict()["total"]
+    best = record.rows[record.best_epoch]
+    uses = "test slices" if volumes[number].split.test else "validation slices, which also chose the checkpoint"
+    write_report(
+        folder / "report.html",
+        title=f"{plan.recipe}: {plan.structure}",
+        summary=[
+            ("Foreground IoU", _percent(total["foreground_iou"])),
+            ("Mean IoU", _percent(total["mean_iou"])),
+            ("Dice", _percent(total["dice"])),
+            ("Validation mIoU of the checkpoint", _percent(best["val_mean_iou"])),
+        ],
+        notices=[
+            *plan.notices,
+            f"Preset: {plan.preset}. Scores are of the {uses}.",
+            *record.tracked["alarm"][0].alarms,
+        ],
+        plan=plan.to_dict(),
+        history=record.rows,
+        evaluation=evaluation.to_dict(),
+        overlays=overlays(volumes[number], masks[number], evaluation, plan.training.ignore_value),
+        versions=versions(),
+        seed=plan.training.seed,
+        seconds=seconds,
+        command=shlex.join([pathlib.Path(sys.executable).name, *sys.orig_argv[1:]]),
+        overwrite=True,
+    )
+    _LOG.info("report: %s (training %.0f s, in all %.0f s)", folder / "report.html", trained_s, seconds)
+
+
+def overlays(
+    volume: LabeledVolume, mask: pathlib.Path, evaluation: Evaluation, ignore_value: int | None
+) -> list[Overlay]:
+    """Draw the best, the median and the worst of the scored slices."""
+    predicted = open_volume(mask)
+    drawn = []
+    for choice in choose_slices(evaluation.to_dict()):
+        truth = volume.mask.array[choice.z]
+        ignored = None if ignore_value is None else truth == ignore_value
+        drawn.append(
+            overlay(
+                volume.tomogram.array[choice.z],
+                truth if ignored is None else truth * ~ignored,
+                predicted.array[choice.z],
+                caption=choice.caption,
+                ignored=ignored,
+                voxel_size_nm=volume.tomogram.voxel_size_nm,
+            )
+        )
+    return drawn
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    names = ("segkit", "tensorflow", "keras", "numpy", "jax")
+    found = {"python": platform.python_version(), "backend": keras.backend.backend()}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _percent(value: float | None) -> str:
+    return "undefined" if value is None else f"{100 * value:.1f} %"

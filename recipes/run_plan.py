@@ -1,0 +1,113 @@
+"""The resolved plan of a run, and the folder it runs in."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from segkit.data.sources import Source
+from segkit.errors import InputError
+from segkit.training.plan import TrainingPlan
+
+PLAN_NAME = "plan.json"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """Everything that a run needs to be run again.
+
+    Attributes:
+        recipe: Name of the recipe.
+        structure: What is segmented.
+        preset: Where the settings came from: ``"paper"``, ``"demo"`` or ``"measured"``.
+        data: Labeled tomograms.
+        model: Arguments of the network's builder.
+        training: How patches are cut and the network is fitted.
+        init: Model file that the weights start from; ``None`` for random weights.
+        notices: What a reader of the results must know, such as that the data are a phantom.
+    """
+
+    recipe: str
+    structure: str
+    preset: str
+    data: tuple[Source, ...]
+    model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    training: TrainingPlan = dataclasses.field(default_factory=TrainingPlan)
+    init: str | None = None
+    notices: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dict that ``json`` writes and ``from_dict`` reads."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RunPlan:
+        """Build from ``to_dict``'s dict.
+
+        Raises:
+            InputError: If an entry is unknown, missing or out of range.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        for name in set(values) - known:
+            raise InputError(f"plan: unknown entry {name!r}; correct or remove it")
+        for name in {"recipe", "structure", "preset", "data"} - set(values):
+            raise InputError(f"plan: the entry {name!r} is missing")
+        return cls(
+            **{
+                **values,
+                "data": tuple(Source.from_dict(entry) for entry in values["data"]),
+                "training": TrainingPlan.from_dict(values.get("training", {})),
+                "notices": tuple(values.get("notices", ())),
+            }
+        )
+
+
+def write_plan(plan: RunPlan, path: pathlib.Path) -> None:
+    """Write a plan as JSON, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_text(json.dumps(plan.to_dict(), indent=2) + "\n")
+    os.replace(unfinished, path)
+
+
+def read_plan(path: pathlib.Path) -> RunPlan:
+    """Read a plan, edited by hand or not.
+
+    Raises:
+        InputError: If there is no such file, or it is no plan.
+    """
+    try:
+        values = json.loads(path.read_text())
+    except OSError as fault:
+        raise InputError(f"{path}: no plan can be read ({fault.strerror}); give a plan.json of a run") from fault
+    except ValueError as fault:
+        raise InputError(f"{path}: not a plan ({fault}); give a plan.json of a run") from fault
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: not a plan (a JSON object is expected); give a plan.json of a run")
+    return RunPlan.from_dict(values)
+
+
+def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool) -> None:
+    """Make sure that a run may write into a folder.
+
+    Raises:
+        InputError: If another run lies there, or there is none to resume.
+    """
+    there = (folder / PLAN_NAME).exists()
+    if resume and not there:
+        raise InputError(f"{folder}: no run to resume here; leave --resume out, or give its folder with --out")
+    if there and not resume and not overwrite:
+        raise InputError(
+            f"{folder}: holds a run already; go on with --resume, replace it with --overwrite, or choose --out"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as fault:
+        raise InputError(f"{folder}: can not be written to ({fault.strerror}); choose another --out") from fault

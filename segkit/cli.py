@@ -1,0 +1,156 @@
+"""The ``segkit`` command: predict, evaluate, info, export."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from segkit.console import parse_size, run_command
+from segkit.errors import InputError
+from segkit.progress import ProgressLine
+from segkit.volumes.description import describe
+from segkit.volumes.files import open_volume
+
+# Modules that load TensorFlow are imported by the commands that need it: `segkit info` answers at once.
+
+
+def parse_args(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="segkit", description="Segment volumes with trained models, and score them.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    predict = commands.add_parser("predict", help="segment a whole volume")
+    predict.set_defaults(command=run_predict)
+    predict.add_argument(
+        "--model", nargs="+", required=True, metavar="PATH", help=".keras files or run folders; several give labels"
+    )
+    predict.add_argument("--input", required=True, metavar="FILE", help="volume, or folder of slices")
+    predict.add_argument("--output", required=True, metavar="FILE", help="its suffix chooses the format")
+    predict.add_argument("--threshold", type=float, help="probability above which a voxel is foreground")
+    predict.add_argument("--probability", action="store_true", help="write the probability, float32")
+    predict.add_argument("--tta", action="store_true", help="average over the eight flips and quarter turns")
+    predict.add_argument("--roi", metavar="Z0:Z1,Y0:Y1,X0:X1", help="predict this box only")
+    predict.add_argument("--rescale", action="store_true", help="resample to the model's voxel size and back")
+    predict.add_argument("--max-ram", metavar="SIZE", help="bound of the memory, such as 4G")
+    predict.add_argument("--tile", type=int, metavar="PX", help="side of the tiles, halo included")
+    predict.add_argument("--halo", type=int, metavar="PX", help="context around a tile")
+    predict.add_argument("--precision", choices=("float32", "mixed_bfloat16"), default="float32")
+    _add_input_choices(predict)
+    predict.add_argument("--overwrite", action="store_true")
+
+    evaluate = commands.add_parser("evaluate", help="score a mask against a reference")
+    evaluate.set_defaults(command=run_evaluate)
+    evaluate.add_argument("--prediction", required=True, metavar="FILE")
+    evaluate.add_argument("--reference", required=True, metavar="FILE")
+    evaluate.add_argument("--slices", metavar="RANGES", help="only these slices, such as 12-15")
+    evaluate.add_argument("--label", type=int, metavar="N", help="label of the prediction that counts as foreground")
+    evaluate.add_argument("--ignore-value", type=int, metavar="V", help="reference value of pixels nobody annotated")
+    evaluate.add_argument("--flip-y", action="store_true", help="flip the rows of the reference")
+    evaluate.add_argument("--json", metavar="FILE", help="write the scores as JSON; - for standard output")
+
+    info = commands.add_parser("info", help="describe a volume")
+    info.set_defaults(command=run_info)
+    info.add_argument("input", metavar="FILE")
+    info.add_argument("--json", action="store_true", help="print JSON")
+    _add_input_choices(info)
+
+    export = commands.add_parser("export", help="write a SavedModel for serving")
+    export.set_defaults(command=run_export)
+    export.add_argument("--model", required=True, metavar="PATH", help=".keras file or run folder")
+    export.add_argument("--root", default="saved_models", metavar="FOLDER", help="folder of served models")
+    return parser.parse_args(argv)
+
+
+def run_predict(args: argparse.Namespace) -> None:
+    """Segment a whole volume."""
+    volume = open_volume(
+        args.input, dataset=args.dataset, channel=args.channel, progress=ProgressLine("opening", "bytes")
+    )
+    from segkit.inference.loaded_model import LoadedModel
+    from segkit.inference.predict_options import PredictOptions
+    from segkit.inference.predict_volume import predict_volume
+    from segkit.inference.region import Region
+
+    options = PredictOptions(
+        threshold=args.threshold,
+        probability=args.probability,
+        tta=args.tta,
+        roi=Region.parse(args.roi) if args.roi else None,
+        max_ram=parse_size(args.max_ram),
+        halo_px=args.halo,
+        tile_px=args.tile,
+        rescale=args.rescale,
+        precision=args.precision,
+    )
+    predict_volume(
+        [LoadedModel.open(path) for path in args.model],
+        volume,
+        args.output,
+        options,
+        overwrite=args.overwrite,
+        progress=ProgressLine("predicting", "slices"),
+    )
+
+
+def run_evaluate(args: argparse.Namespace) -> None:
+    """Score a mask against a reference."""
+    from segkit.data.splits import parse_slices
+    from segkit.evaluation.evaluate_volumes import evaluate_volumes
+
+    prediction = open_volume(args.prediction)
+    reference = open_volume(args.reference, flip_y=args.flip_y)
+    evaluation = evaluate_volumes(
+        prediction,
+        reference,
+        slices=parse_slices(args.slices, reference.shape[0]) if args.slices else None,
+        label=args.label,
+        ignore_value=args.ignore_value,
+        progress=ProgressLine("scoring", "slices"),
+    )
+    text = json.dumps(evaluation.to_dict(), indent=2) + "\n"
+    if args.json == "-":
+        sys.stdout.write(text)
+        return
+    sys.stdout.write(evaluation.to_table() + "\n")
+    if args.json:
+        target = pathlib.Path(args.json)
+        unfinished = target.with_name(f".{target.name}.unfinished")
+        try:
+            unfinished.write_text(text)
+            os.replace(unfinished, target)
+        except OSError as fault:
+            raise InputError(f"{target}: can not be written ({fault.strerror}); choose another --json") from fault
+
+
+def run_info(args: argparse.Namespace) -> None:
+    """Describe a volume."""
+    volume = open_volume(args.input, dataset=args.dataset, channel=args.channel)
+    description = describe(volume, progress=ProgressLine("reading", "slices"))
+    sys.stdout.write((json.dumps(description.to_dict(), indent=2) if args.json else description.to_text()) + "\n")
+
+
+def run_export(args: argparse.Namespace) -> None:
+    """Write a SavedModel for serving."""
+    from segkit.export.from_file import export_from_file
+
+    sys.stdout.write(f"{export_from_file(args.model, args.root)}\n")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command that was named."""
+    args = parse_args(argv)
+    args.command(args)
+
+
+def run() -> None:
+    """Run the command and end the process with its exit status."""
+    sys.exit(run_command(main, when_interrupted="Finished slices are kept: run the same command again to go on."))
+
+
+def _add_input_choices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dataset", metavar="NAME", help="data set inside an HDF5 file")
+    parser.add_argument("--channel", type=int, metavar="N", help="channel of a file with several")

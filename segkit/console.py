@@ -1,0 +1,100 @@
+"""What every command of segkit does alike: one line for a user's mistake, quiet libraries, a readable log."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import pathlib
+import re
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+
+from segkit.errors import InputError
+
+EXIT_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def run_command(
+    main: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None, *, when_interrupted: str = ""
+) -> int:
+    """Run a command and return its exit status.
+
+    A user's mistake and a full disk end in one line and status 2, Ctrl-C in a line that says how to go on and status
+    130. Anything else is a fault of the program and keeps its traceback.
+
+    Args:
+        main: The command, called with the arguments.
+        argv: Arguments; those of the process by default.
+        when_interrupted: What to say after Ctrl-C.
+    """
+    _set_up_output()
+    try:
+        main(sys.argv[1:] if argv is None else argv)
+    except InputError as fault:
+        _say(f"error: {fault}")
+        return EXIT_INPUT
+    except OSError as fault:
+        if fault.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        _say(f"error: {fault.filename or 'output'}: {fault.strerror}; free space or choose another folder")
+        return EXIT_INPUT
+    except KeyboardInterrupt:
+        _say(f"\ninterrupted. {when_interrupted}".rstrip())
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def parse_size(text: str | None) -> int | None:
+    """Return a memory size such as ``"500M"`` or ``"4G"`` in bytes; ``None`` stays ``None``.
+
+    Raises:
+        InputError: If the text is no size.
+
+    Example:
+        >>> parse_size("4G")
+        4294967296
+    """
+    if text is None:
+        return None
+    units = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if match is None or not float(match[1]):
+        raise InputError(f"size {text!r} can not be read; write a number with K, M or G, such as 4G")
+    return round(float(match[1]) * units[match[2].upper()])
+
+
+def _set_up_output() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is loaded
+    handler = _LineHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log = logging.getLogger("segkit")
+    log.handlers[:] = [handler]
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    warnings.showwarning = _show_own_warning
+
+
+def _show_own_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    if "segkit" in pathlib.Path(filename).parts:
+        _say(f"warning: {message}")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{_clear_line()}{line}\n")
+
+
+def _clear_line() -> str:
+    return "\r\x1b[K" if sys.stderr.isatty() else ""
+
+
+class _LineHandler(logging.StreamHandler):
+    """Write over a line of progress that stands on the terminal."""
+
+    terminator = "\n"
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream.write(_clear_line())
+        super().emit(record)

@@ -1,0 +1,1 @@
+"""Patches, splits, weight maps, augmentation, phantoms and the input pipelines."""

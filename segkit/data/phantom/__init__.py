@@ -1,0 +1,1 @@
+"""Seeded electron tomograms with known masks: tests, demonstrations and benchmarks without real data."""

@@ -1,0 +1,36 @@
+"""The tf.data pipeline over a sampler."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    from segkit.data.sampler import PatchSampler
+
+
+def patch_dataset(sampler: PatchSampler, *, first_epoch: int = 0, output: str = "logits") -> tf.data.Dataset:
+    """Return an endless stream of epochs as a ``tf.data.Dataset``.
+
+    The stream runs over step numbers; patches are cut, changed, weighed and normalised a batch a step, in several
+    threads but in order. Nothing depends on how often the stream has been iterated. Give
+    ``steps_per_epoch=sampler.steps_per_epoch`` to ``fit``.
+
+    Args:
+        sampler: Source of the batches.
+        first_epoch: Number of the first epoch of the stream.
+        output: Name of the model's output that the targets belong to.
+
+    Returns:
+        Dataset of ``(images, {output: targets})``: float32 ``(batch, y, x, 1)`` and float32 ``(batch, y, x, 2)``.
+    """
+    side = sampler.table.patch_px
+
+    def cut(step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        images, targets = tf.numpy_function(sampler.batch, [step], (tf.float32, tf.float32), stateful=False)
+        images = tf.ensure_shape(images, (None, side, side, 1))
+        return images, {output: tf.ensure_shape(targets, (None, side, side, 2))}
+
+    stream = tf.data.Dataset.range(first_epoch * sampler.steps_per_epoch, tf.int64.max)
+    return stream.map(cut, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)

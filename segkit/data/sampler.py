@@ -1,0 +1,117 @@
+"""Batches of patches as a pure function of (seed, epoch, index): the one source of every pipeline."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
+from segkit.data.patches import PatchTable
+from segkit.data.weights import targets_and_weights
+
+_ORDER, _CHANGE = 0, 1  # what a random stream is for: two uses never share one
+
+
+class PatchSampler:
+    """Cut, change, weigh and normalise patches.
+
+    Nothing is kept between calls: ``batch(step)`` gives the same arrays whenever, wherever and in whatever thread it
+    is called, so a run that was cut off goes on inside its history. Arrays are read by slices, so a memory-mapped
+    volume of any size is never loaded.
+
+    Args:
+        pairs: Image and mask of each volume, both ``(z, y, x)``.
+        table: The patches.
+        batch_size: Patches a step; the last step of an epoch holds what is left.
+        mean: Mean of the training voxels [grey value].
+        std: Standard deviation of the training voxels [grey value], positive.
+        weight_limit: Bound of the adaptive weights; ``None`` for no weighting.
+        ignore_value: Mask value of pixels that nobody annotated.
+        augmentation: What may be changed; nothing by default.
+        shuffle: Draw a new order every epoch.
+        seed: Seed of order and augmentation.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[tuple[Any, Any]],
+        table: PatchTable,
+        *,
+        batch_size: int,
+        mean: float,
+        std: float,
+        weight_limit: float | None = None,
+        ignore_value: int | None = None,
+        augmentation: Augmentation = NO_AUGMENTATION,
+        shuffle: bool = False,
+        seed: int = 0,
+    ) -> None:
+        if not len(table):
+            raise ValueError("`table` must hold at least one patch")
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be positive. Received: batch_size={batch_size!r}")
+        self.pairs = list(pairs)
+        self.table = table
+        self.batch_size = batch_size
+        self.mean = float(mean)
+        self.std = float(std)
+        self.weight_limit = weight_limit
+        self.ignore_value = ignore_value
+        self.augmentation = augmentation
+        self.shuffle = shuffle
+        self.seed = seed
+        self._order = functools.lru_cache(maxsize=2)(self._draw_order)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches that hold every patch of the table once."""
+        return -(-len(self.table) // self.batch_size)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the rows of the table in the order of an epoch, int64."""
+        return self._order(epoch)
+
+    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return a batch.
+
+        Args:
+            step: Number of the batch, counted from the first epoch on.
+
+        Returns:
+            Normalised images, float32, ``(batch, y, x, 1)``, and targets with weights, float32, ``(batch, y, x, 2)``.
+        """
+        epoch, place = divmod(step, self.steps_per_epoch)
+        first = place * self.batch_size
+        chosen = self.order(epoch)[first : first + self.batch_size]
+        side = self.table.patch_px
+        images = np.empty((len(chosen), side, side, 1), np.float32)
+        targets = np.empty((len(chosen), side, side, 2), np.float32)
+        for i, row in enumerate(chosen):
+            self._fill(images[i, ..., 0], targets[i], int(row), epoch, first + i)
+        return images, targets
+
+    def _fill(self, image_out: np.ndarray, target_out: np.ndarray, row: int, epoch: int, index: int) -> None:
+        number, z, y, x = self.table.rows[row].tolist()
+        side = self.table.patch_px
+        window = (z, slice(y, y + side), slice(x, x + side))
+        image, mask = (np.asarray(array[window]) for array in self.pairs[number])
+        gain, shift = 1.0, 0.0
+        if self.augmentation != NO_AUGMENTATION:
+            change = self.augmentation.draw(np.random.default_rng([self.seed, _CHANGE, epoch, index]), side)
+            gain, shift = change.gain, change.shift
+            image, mask = change.turn(image), change.turn(mask)
+            if change.displacement_px is not None:
+                image = change.bend(image.astype(np.float32), nearest=False)
+                mask = change.bend(mask, nearest=True)
+        # (image - mean) / std * gain + shift in two passes over the output
+        np.multiply(image, np.float32(gain / self.std), out=image_out, dtype=np.float32, casting="unsafe")
+        image_out += np.float32(shift - gain * self.mean / self.std)
+        target_out[...] = targets_and_weights(mask, limit=self.weight_limit, ignore_value=self.ignore_value)
+
+    def _draw_order(self, epoch: int) -> np.ndarray:
+        if not self.shuffle:
+            return np.arange(len(self.table))
+        return np.random.default_rng([self.seed, _ORDER, epoch]).permutation(len(self.table))

@@ -1,0 +1,124 @@
+"""Tomograms with their masks, opened, checked and split."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from segkit.data.splits import Split, hold_out_every, parse_slices
+from segkit.errors import InputError
+from segkit.volumes.checks import check_binary_mask, check_same_shape
+from segkit.volumes.files import open_volume
+from segkit.volumes.volume import Volume
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where one labeled tomogram lies and what its slices are for, as it stands in a plan.
+
+    Attributes:
+        tomogram: Path of the tomogram.
+        mask: Path of the mask, of the same shape; not zero is foreground.
+        train: Slices to train on, such as ``"0-9,12"``; empty for none.
+        validation: Slices that choose the checkpoint.
+        test: Slices that are only scored.
+        flip_y: Flip the rows of the mask: it was painted on a copy that runs the other way.
+    """
+
+    tomogram: str
+    mask: str
+    train: str = ""
+    validation: str = ""
+    test: str = ""
+    flip_y: bool = False
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Source:
+        """Build from a plan's entry.
+
+        Raises:
+            InputError: If a name is unknown or a path is missing.
+        """
+        try:
+            return cls(**values)
+        except TypeError as fault:
+            raise InputError(f"plan: an entry under 'data' is wrong ({fault}); give tomogram and mask") from fault
+
+
+@dataclasses.dataclass(frozen=True)
+class LabeledVolume:
+    """An opened source.
+
+    Attributes:
+        source: What it was opened from.
+        tomogram: Grey values, ``(z, y, x)``.
+        mask: Mask of the same shape.
+        split: Slices for training, validation and test.
+    """
+
+    source: Source
+    tomogram: Volume
+    mask: Volume
+    split: Split
+
+    @property
+    def arrays(self) -> tuple[Any, Any]:
+        """Image and mask array, as ``PatchSampler`` takes them."""
+        return self.tomogram.array, self.mask.array
+
+
+def open_source(
+    source: Source, *, ignore_value: int | None = None, progress: Callable[[int, int], None] | None = None
+) -> LabeledVolume:
+    """Open a source and check that it can be learnt from.
+
+    Args:
+        source: Paths and slices.
+        ignore_value: Mask value of pixels that nobody annotated.
+        progress: Called as ``progress(done, total)`` while the mask is read.
+
+    Raises:
+        InputError: If a file can not be read, the shapes differ, or the mask is not binary or has one class only.
+    """
+    tomogram = open_volume(source.tomogram)
+    mask = open_volume(source.mask, flip_y=source.flip_y)
+    check_same_shape(mask, tomogram)
+    check_binary_mask(mask, ignore_value=ignore_value, progress=progress)
+    count = tomogram.shape[0]
+    chosen = {name: parse_slices(text, count) if (text := getattr(source, name)) else () for name in _USES}
+    return LabeledVolume(source, tomogram, mask, Split(**chosen))
+
+
+_USES = ("train", "validation", "test")
+
+
+def split_by_hold_out(sources: Sequence[Source], counts: Sequence[int], step: int) -> list[Source]:
+    """Return the sources with every ``step``-th slice held out for validation.
+
+    Args:
+        sources: Sources without slices.
+        counts: Number of slices of each.
+        step: Distance between held-out slices.
+    """
+    split = [hold_out_every(count, step) for count in counts]
+    return [
+        dataclasses.replace(source, train=write_slices(part.train), validation=write_slices(part.validation))
+        for source, part in zip(sources, split, strict=True)
+    ]
+
+
+def write_slices(indices: Sequence[int]) -> str:
+    """Return indices as ``parse_slices`` reads them.
+
+    Example:
+        >>> write_slices([0, 1, 2, 5])
+        '0-2,5'
+    """
+    runs: list[list[int]] = []
+    for z in indices:
+        if runs and z == runs[-1][1] + 1:
+            runs[-1][1] = z
+        else:
+            runs.append([z, z])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)

@@ -1,0 +1,82 @@
+"""Which slices are trained on, which choose the checkpoint, and which are only scored."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from segkit.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Split:
+    """Slice indices of one volume; no index stands in two of the three.
+
+    Attributes:
+        train: Slices that patches are cut from.
+        validation: Slices that choose the checkpoint and stop the training.
+        test: Slices that are scored at the end and nothing else; may be empty.
+    """
+
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    test: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        shared = (set(self.train) & set(self.validation)) | (set(self.test) & {*self.train, *self.validation})
+        if shared:
+            raise InputError(
+                f"slice {min(shared)} is in two of training, validation and test; give ranges that do not overlap"
+            )
+
+
+def hold_out_every(count: int, step: int = 5) -> Split:
+    """Hold out every slice whose index is divisible by ``step``.
+
+    Args:
+        count: Number of slices.
+        step: Distance between held-out slices. 5 gives the paper's 16 of 76.
+
+    Returns:
+        Split without test slices.
+
+    Raises:
+        InputError: If fewer than two slices leave nothing to train on.
+
+    Example:
+        >>> hold_out_every(7).validation
+        (0, 5)
+    """
+    if count < 2:
+        raise InputError(
+            f"the volume has {count} slice: none can be held out; give a stack of at least 2 slices, or a second "
+            "volume with --validation-tomogram and --validation-mask"
+        )
+    if step < 2:
+        raise ValueError(f"`step` must be at least 2. Received: step={step!r}")
+    held = tuple(range(0, count, step))
+    return Split(train=tuple(z for z in range(count) if z % step), validation=held)
+
+
+def parse_slices(text: str, count: int) -> tuple[int, ...]:
+    """Return the slice indices that ``"0-9,12"`` names; both ends of a range are meant.
+
+    Args:
+        text: Comma-separated indices and ranges.
+        count: Number of slices of the volume.
+
+    Raises:
+        InputError: If the text is no such list, or names a slice that does not exist.
+
+    Example:
+        >>> parse_slices("0-2,5", 8)
+        (0, 1, 2, 5)
+    """
+    chosen: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise InputError(f"slices {text!r} can not be read; write indices and ranges such as 0-9,12")
+        chosen.update(range(int(first), int(last if dash else first) + 1))
+    if not chosen or max(chosen) >= count:
+        raise InputError(f"slices {text!r} reach outside the volume, which has slices 0 to {count - 1}")
+    return tuple(sorted(chosen))

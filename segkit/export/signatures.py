@@ -1,0 +1,145 @@
+"""What a served model offers: functions from slices as they come to probability and mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from segkit.models.card import ModelCard
+
+RAW_DTYPES = ("uint8", "int8", "uint16", "float32")
+"""Voxel types that have a ``raw_*`` signature."""
+
+_PNG_CHANNELS = (1, 3, 4)
+_PNG_BIT_DEPTH_BYTE = 24  # in the IHDR chunk, which the PNG standard puts first
+
+
+class Signature(NamedTuple):
+    """A function and what it takes."""
+
+    function: Callable[[tf.Tensor], dict[str, tf.Tensor]]
+    spec: tf.TensorSpec
+
+
+def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signature]:
+    """Return the signatures of a served network, by name.
+
+    Any height and width is served: inside, slices are padded at the bottom and at the right by repeating
+    their last row and column, to a multiple of ``card.multiple_px``, and the result is cropped back. Where a
+    network has several input channels, ``(b, y, x)`` below is ``(b, y, x, c)`` for what it takes.
+
+    ``serving_default``
+        ``voxels``, float32 ``(b, y, x, c)``, normalised -> ``probability``, float32 ``(b, y, x, 1)``, 0..1.
+    ``raw_uint8``, ``raw_int8``, ``raw_uint16``, ``raw_float32``
+        ``slices`` ``(b, y, x)`` [grey value of the training data] -> ``probability``, float32 ``(b, y, x)``,
+        0..1, and ``mask``, uint8 ``(b, y, x)``, 1 where the probability is above ``card.threshold``.
+    ``png``
+        ``png``, a string ``(b,)`` of encoded PNG images of one size -> as ``raw_*``. A 16-bit image gives its
+        16-bit grey values, any other 8-bit ones; both must be on the scale of the training data. Offered
+        where the network has 1, 3 or 4 input channels.
+
+    Args:
+        model: Float32 network from ``(b, y, x, c)`` to ``{"logits": (b, y, x, 1)}``.
+        card: Normalisation, threshold and the multiple that height and width must have.
+
+    Returns:
+        Signatures by name. Their names, and those of what they take and give, are a file format.
+
+    Raises:
+        ValueError: If the network has another output.
+    """
+    if not isinstance(model.output, Mapping) or "logits" not in model.output:
+        raise ValueError(f'`model` must end in {{"logits": ...}}. Received: model.output={model.output!r}')
+    logits = model.output["logits"]
+    if logits.shape[-1] != 1:
+        raise ValueError(f"`model` must give one logit a pixel. Received: logits of shape {logits.shape}")
+    served = _Served(model, card)
+    *size, channels = served.shape
+    raw_shape = (None, *size) if channels == 1 else (None, *size, channels)
+    signatures = {"serving_default": Signature(served.from_voxels, served.voxels_spec)}
+    for dtype in RAW_DTYPES:
+        spec = tf.TensorSpec(raw_shape, dtype, name="slices")
+        signatures[f"raw_{dtype}"] = Signature(served.from_grey_values, spec)
+    if channels in _PNG_CHANNELS:
+        signatures["png"] = Signature(served.from_png, tf.TensorSpec((None,), tf.string, name="png"))
+    return signatures
+
+
+class _Served:
+    """The functions behind the signatures."""
+
+    def __init__(self, model: keras.Model, card: ModelCard) -> None:
+        self.model = model
+        self.card = card
+        self.shape = tuple(model.inputs[0].shape[1:])  # (y, x, c), None where free
+        self.voxels_spec = tf.TensorSpec((None, *self.shape), tf.float32, name="voxels")
+        # As a function of its own the network is traced and stored once, not once a signature.
+        self.probability = tf.function(self._probability, input_signature=[self.voxels_spec], autograph=False)
+
+    def _probability(self, voxels: tf.Tensor) -> tf.Tensor:
+        logits = self.model(repeat_edge(voxels, self.card.multiple_px), training=False)["logits"]
+        return tf.sigmoid(crop_to(logits, voxels))
+
+    def from_voxels(self, voxels: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probability": self.probability(voxels)}
+
+    def from_grey_values(self, slices: tf.Tensor) -> dict[str, tf.Tensor]:
+        voxels = (tf.cast(slices, tf.float32) - self.card.mean) / self.card.std
+        if self.shape[-1] == 1:
+            voxels = voxels[..., tf.newaxis]
+        probability = self.probability(voxels)[..., 0]
+        return {"probability": probability, "mask": tf.cast(probability > self.card.threshold, tf.uint8)}
+
+    def from_png(self, png: tf.Tensor) -> dict[str, tf.Tensor]:
+        slices = tf.map_fn(
+            lambda encoded: decode_png(encoded, self.shape[-1]),
+            png,
+            fn_output_signature=tf.TensorSpec(self.shape, tf.float32),
+        )
+        return self.from_grey_values(slices[..., 0] if self.shape[-1] == 1 else slices)
+
+
+def repeat_edge(voxels: tf.Tensor, multiple_px: int) -> tf.Tensor:
+    """Pad at the bottom and at the right to a multiple, by repeating the last row and column.
+
+    Unlike a mirror image this works for every size, even where more is added than there is.
+
+    Args:
+        voxels: Shape ``(b, y, x, c)``, ``y`` and ``x`` at least 1.
+        multiple_px: Height and width of the result are multiples of this [px].
+
+    Returns:
+        Tensor of the dtype of ``voxels``, with the least such height and width.
+    """
+    for axis in (1, 2):
+        size = tf.shape(voxels)[axis]
+        padded_size = -(-size // multiple_px) * multiple_px
+        voxels = tf.gather(voxels, tf.minimum(tf.range(padded_size), size - 1), axis=axis)
+    return voxels
+
+
+def crop_to(padded: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Return the top left part of ``padded`` of the height and width of ``like``, both ``(b, y, x, c)``."""
+    size = tf.shape(like)
+    return padded[:, : size[1], : size[2], :]
+
+
+def decode_png(encoded: tf.Tensor, channels: int) -> tf.Tensor:
+    """Return the grey values of one PNG image as the file holds them, 0..255 or 0..65535.
+
+    Args:
+        encoded: Scalar string, the bytes of a PNG file.
+        channels: 1, 3 or 4; an image of another kind is converted.
+
+    Returns:
+        Tensor ``(y, x, channels)``, float32.
+    """
+    bit_depth = tf.io.decode_raw(tf.strings.substr(encoded, _PNG_BIT_DEPTH_BYTE, 1), tf.uint8)[0]
+    return tf.cond(
+        bit_depth == 16,
+        lambda: tf.cast(tf.io.decode_png(encoded, channels, tf.uint16), tf.float32),
+        lambda: tf.cast(tf.io.decode_png(encoded, channels, tf.uint8), tf.float32),
+    )

@@ -1,0 +1,70 @@
+"""A model as a compiled function from NumPy to NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from segkit.models.precision import with_precision
+
+BatchFunction = Callable[[np.ndarray], np.ndarray]
+"""From normalised slices to probabilities, both ``(batch, y, x, 1)`` float32."""
+
+
+def probability_model(model: keras.Model, precision: str = "float32") -> keras.Model:
+    """Return a model that ends in the probability and shares the weights of ``model``.
+
+    Args:
+        model: Network that gives ``{"logits": ...}``.
+        precision: Dtype policy it computes under; another than the model's own makes a copy of the weights.
+
+    Returns:
+        Model from ``(batch, y, x, 1)`` to float32 probabilities ``(batch, y, x, 1)``.
+    """
+    inner = with_precision(model, precision)
+    inputs = keras.Input(inner.input_shape[1:], name="voxels")
+    logits = keras.ops.cast(inner(inputs, training=False)["logits"], "float32")
+    outer = keras.Model(inputs, keras.ops.sigmoid(logits))
+    if keras.backend.backend() == "tensorflow":
+        outer.jit_compile = False  # XLA is three times slower on CPUs, and compiles anew for every shape
+    return outer
+
+
+def batch_function(model: keras.Model, *, tta: bool = False) -> BatchFunction:
+    """Return a compiled function of batches, as ``probability_model`` made them.
+
+    ``predict_on_batch`` is the compiled function of every Keras backend. On a CPU it cost 0 to 4 % more than
+    a bare ``tf.function`` for one slice of 512 x 512 pixels, within the noise; ``predict`` would add 40 ms a
+    call. Every new shape costs seconds, so callers keep to one.
+
+    Args:
+        model: Model that gives probabilities.
+        tta: Average over the eight flips and quarter turns.
+    """
+
+    def once(batch: np.ndarray) -> np.ndarray:
+        return np.asarray(model.predict_on_batch(batch))
+
+    return (lambda batch: mean_over_turns(once, batch)) if tta else once
+
+
+def mean_over_turns(function: BatchFunction, batch: np.ndarray) -> np.ndarray:
+    """Average a function over the eight flips and quarter turns of its input, each turned back.
+
+    Args:
+        function: Function of a batch.
+        batch: Slices ``(batch, y, x, 1)``; quarter turns exchange y and x.
+
+    Returns:
+        Mean of the eight results, shape of ``batch``, float32.
+    """
+    total = np.zeros(batch.shape, np.float32)
+    for flip in (False, True):
+        flipped = batch[:, :, ::-1] if flip else batch
+        for turns in range(4):
+            turned = function(np.ascontiguousarray(np.rot90(flipped, turns, axes=(1, 2))))
+            back = np.rot90(turned, -turns, axes=(1, 2))
+            total += back[:, :, ::-1] if flip else back
+    return total / 8

@@ -1,0 +1,62 @@
+"""A model together with its card, ready to predict."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import keras
+
+from segkit.errors import InputError
+from segkit.models.card import ModelCard
+from segkit.models.files import load_model, read_card
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedModel:
+    """A model and what its card says about it.
+
+    Args:
+        model: Network from normalised slices, shape ``(batch, y, x, 1)``, to ``{"logits": (batch, y, x,
+            1)}``.
+        card: Its normalisation, threshold, voxel size and the context it needs.
+
+    Raises:
+        InputError: If the model does not take slices of one channel and of any size, or gives no ``logits``.
+    """
+
+    model: keras.Model
+    card: ModelCard
+
+    def __post_init__(self) -> None:
+        """Refuse networks that slices can not be given to."""
+        shape = self.model.input_shape
+        if not isinstance(shape, tuple) or len(shape) != 4:
+            raise InputError(
+                f"{self.card.name}: the model takes inputs of shape {shape}, expected one slice-wise input "
+                "(batch, y, x, 1); choose a 2-D model"
+            )
+        if shape[-1] != 1:
+            raise InputError(
+                f"{self.card.name}: the model takes {shape[-1]} channels, a volume has 1; "
+                "choose a model trained on one channel"
+            )
+        if shape[1:3] != (None, None):
+            raise InputError(
+                f"{self.card.name}: the model takes only slices of {shape[1]} x {shape[2]} pixels, expected "
+                "any size; build it with input_shape=(None, None, 1)"
+            )
+        if "logits" not in self.model.output_names:
+            raise InputError(
+                f"{self.card.name}: the model gives {', '.join(self.model.output_names)}, expected logits; "
+                "save the network that was trained by segkit"
+            )
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> LoadedModel:
+        """Open a ``.keras`` file or a run folder.
+
+        Raises:
+            InputError: If it is none, carries no card, or can not be used on slices.
+        """
+        return cls(load_model(path), read_card(path))

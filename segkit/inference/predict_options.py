@@ -1,0 +1,70 @@
+"""How a volume is to be predicted."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from segkit.errors import InputError
+from segkit.inference.region import Region
+
+PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictOptions:
+    """The choices of a prediction.
+
+    Args:
+        threshold: Probability above which a voxel is foreground, in [0, 1]; each model's own by default.
+        probability: Write the probability (float32) in place of the mask. One model only.
+        tta: Average over the eight flips and quarter turns of a slice; eight times the work.
+        roi: Box that is predicted; voxels outside stay background. The context around it is still looked at.
+        max_ram: Bound on the memory of the whole process [byte]; half of what is free by default. It decides
+            between whole slices and tiles.
+        halo_px: Context around the part of a tile that is kept [px]; the card's by default. Less than the
+            card's is faster and no longer exact: tiles are then blended.
+        tile_px: Side of the square tiles [px], context included; what fits into memory by default.
+        rescale: Resample slices to the voxel size the model was trained at, and the result back.
+        precision: ``"float32"`` or ``"mixed_bfloat16"``.
+
+    Raises:
+        InputError: If a value is out of its range.
+    """
+
+    threshold: float | None = None
+    probability: bool = False
+    tta: bool = False
+    roi: Region | None = None
+    max_ram: int | None = None
+    halo_px: int | None = None
+    tile_px: int | None = None
+    rescale: bool = False
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise InputError(f"threshold {self.threshold}: expected a probability from 0 to 1")
+        if self.halo_px is not None and self.halo_px < 0:
+            raise InputError(f"halo of {self.halo_px} px: expected 0 or more")
+        if self.tile_px is not None and self.tile_px <= 2 * (self.halo_px or 0):
+            raise InputError(
+                f"tile of {self.tile_px} px: expected more than twice the halo of {self.halo_px or 0} px; "
+                "give a larger tile or a smaller halo"
+            )
+        if self.max_ram is not None and self.max_ram <= 0:
+            raise InputError(f"memory bound of {self.max_ram} bytes: expected more than 0")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"precision {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
+
+    def what_counts(self) -> dict[str, Any]:
+        """Return the choices that decide the result, as ``json`` writes them.
+
+        The memory bound is left out: it decides how a slice is cut, which changes nothing (less than 1e-5 in
+        probability) where the halo is the card's, and a run that was stopped for want of memory may go on
+        with less.
+        """
+        choices = dataclasses.asdict(self)
+        del choices["max_ram"]
+        return {**choices, "roi": None if self.roi is None else str(self.roi)}

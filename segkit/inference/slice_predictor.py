@@ -1,0 +1,188 @@
+"""One model on the slices of a volume."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from segkit.errors import InputError
+from segkit.inference.compiled import batch_function, probability_model
+from segkit.inference.live_bytes import live_bytes_per_px
+from segkit.inference.loaded_model import LoadedModel
+from segkit.inference.memory import tile_budget_px
+from segkit.inference.predict_options import PredictOptions
+from segkit.inference.region import Region
+from segkit.inference.slice_source import SliceSource
+from segkit.inference.tiles import Span, TilePlan, Window, plan_tiles, smallest_tile_px
+from segkit.inference.voxel_scale import resampled, scale_yx
+from segkit.volumes.volume import Volume
+
+_BATCH_PX = 512 * 512  # larger batches of small tiles gain nothing on a CPU
+_BLENDED_HALO_PX = 128  # where the network looks at its whole input, no halo is enough
+_SCALED_MARGIN_PX = 2  # neighbours that resampling back looks at
+
+
+class SlicePredictor:
+    """Predict slices of a volume with one model, in tiles where a slice does not fit into memory.
+
+    Args:
+        loaded: Model and card.
+        volume: The volume.
+        options: The choices; thresholds do not matter here.
+        num_models: Number of models that run side by side in this process.
+
+    Raises:
+        InputError: If the region is not inside the volume, the memory bound or the tile is too small, or a
+            voxel size that is needed is unknown.
+
+    Attributes:
+        plan: How a slice is cut.
+        batch_size: Number of tiles the network is given at a time, of one slice or of several.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        volume: Volume,
+        options: PredictOptions | None = None,
+        *,
+        num_models: int = 1,
+    ) -> None:
+        card, options = loaded.card, options or PredictOptions()
+        self._card, self._volume = card, volume
+        _, *self._roi = (options.roi or Region()).within(volume.shape)
+        scale = scale_yx(volume, card, rescale=options.rescale)
+        sizes = volume.shape[1:]
+        self._scaled_shape = tuple(
+            max(1, round(size * factor)) for size, factor in zip(sizes, scale, strict=True)
+        )
+        self._wanted = tuple(map(_scaled_span, self._roi, sizes, self._scaled_shape))
+        model = probability_model(loaded.model, options.precision)
+        self.plan = self._cut(options, live_bytes_per_px(model, multiple=card.multiple_px), num_models)
+        self._function = batch_function(model, tta=options.tta)
+        self._source = SliceSource(volume, self._scaled_shape, self.plan.reach)
+
+    def check(self, slices: Iterable[int]) -> None:
+        """Look for voxels that are no numbers before the work.
+
+        Raises:
+            InputError: If there is one.
+        """
+        self._source.check(slices)
+
+    def iter_probability(self, slices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """Predict slices one after the other; memory does not grow with their number.
+
+        Args:
+            slices: Indices along z.
+
+        Yields:
+            The index, and the probability (y, x) float32 of the whole slice, 0 outside the region.
+        """
+        slices = list(slices)
+        jobs = itertools.product(slices, self.plan)
+        total = len(slices) * len(self.plan)
+        size = max(1, min(self.batch_size, total))
+        batch = np.zeros((size, *self.plan.tile_shape, 1), np.float32)
+        last_tile = len(self.plan)
+        open_slices: dict[int, _OpenSlice] = {}
+        while group := list(itertools.islice(jobs, size)):
+            for slot, (z, tile) in enumerate(group):
+                if z not in open_slices:
+                    open_slices[z] = _OpenSlice(self._source.read(z), self.plan)
+                self._fill(batch[slot, ..., 0], open_slices[z].voxels(tile))
+            # A last, partial batch keeps what the slots held before: another shape would cost a trace.
+            results = self._function(batch)
+            for (z, tile), result in zip(group, results, strict=False):
+                open_slices[z].add(tile, result[..., 0])
+                if open_slices[z].added == last_tile:
+                    yield z, self._finished(open_slices.pop(z).probability)
+
+    def _cut(self, options: PredictOptions, live_bytes: float | None, num_models: int) -> TilePlan:
+        card = self._card
+        default = _BLENDED_HALO_PX if card.halo_px is None else card.halo_px
+        halo = default if options.halo_px is None else options.halo_px
+        ask = {"multiple": card.multiple_px, "halo": halo, "wanted": self._wanted}
+        ask["exact"] = card.halo_px is not None and halo >= card.halo_px
+        smallest = smallest_tile_px(self._scaled_shape, multiple=card.multiple_px, halo=halo)
+        if options.tile_px is not None:
+            try:
+                plan = plan_tiles(self._scaled_shape, tile_px=options.tile_px, **ask)
+            except ValueError as fault:
+                raise InputError(
+                    f"tile of {options.tile_px} px: expected more than twice the halo of {halo} px; give "
+                    "a larger tile (--tile) or a smaller halo (--halo), which is no longer exact"
+                ) from fault
+            smallest = int(np.prod(plan.tile_shape))
+        budget = tile_budget_px(
+            options.max_ram,
+            live_bytes_per_px=live_bytes,
+            slice_bytes=self._slice_bytes() * num_models,
+            smallest_px=smallest,
+        )
+        if options.tile_px is None:
+            plan = plan_tiles(self._scaled_shape, max_px=budget, **ask)
+        self.batch_size = max(1, min(budget, _BATCH_PX) // int(np.prod(plan.tile_shape)))
+        return plan
+
+    def _slice_bytes(self) -> int:
+        """Memory for one slice outside the network: stored, cut out, its probability, merged."""
+        stored = int(np.prod(self._volume.shape[1:]))
+        scaled = int(np.prod(self._scaled_shape))
+        is_scaled = self._scaled_shape != self._volume.shape[1:]
+        return stored * (2 * self._volume.dtype.itemsize + 12) + scaled * (24 if is_scaled else 4)
+
+    def _fill(self, target: np.ndarray, voxels: np.ndarray) -> None:
+        np.subtract(voxels, np.float32(self._card.mean), out=target, casting="unsafe", dtype=np.float32)
+        target /= np.float32(self._card.std)
+
+    def _finished(self, probability: np.ndarray) -> np.ndarray:
+        """Bring the probability of the region back to the slice's scale and into the slice."""
+        shape = self._volume.shape[1:]
+        if self._scaled_shape != shape:
+            whole = np.zeros(self._scaled_shape, np.float32)
+            whole[tuple(slice(*span) for span in self._wanted)] = probability
+            probability = resampled(whole, shape)[tuple(slice(*span) for span in self._roi)]
+        if probability.shape == shape:
+            return probability
+        whole = np.zeros(shape, np.float32)
+        whole[tuple(slice(*span) for span in self._roi)] = probability
+        return whole
+
+
+class _OpenSlice:
+    """A slice whose tiles are under way."""
+
+    def __init__(self, part: np.ndarray, plan: TilePlan) -> None:
+        self._part = part
+        self._origin = [start for start, _ in plan.reach]
+        self._wanted = [start for start, _ in plan.wanted]
+        self.probability = np.zeros([stop - start for start, stop in plan.wanted], np.float32)
+        self.added = 0
+
+    def voxels(self, tile: tuple[Window, ...]) -> np.ndarray:
+        """Return what a tile reads."""
+        return self._part[
+            tuple(slice(w.start - o, w.start - o + w.length) for w, o in zip(tile, self._origin, strict=True))
+        ]
+
+    def add(self, tile: tuple[Window, ...], result: np.ndarray) -> None:
+        """Add a tile's share."""
+        share = result[tuple(slice(w.kept[0] - w.start, w.kept[1] - w.start) for w in tile)]
+        for axis, window in enumerate(tile):
+            share = share * np.expand_dims(window.weights, [a for a in range(share.ndim) if a != axis])
+        target = tuple(slice(w.kept[0] - o, w.kept[1] - o) for w, o in zip(tile, self._wanted, strict=True))
+        self.probability[target] += share
+        self.added += 1
+
+
+def _scaled_span(span: Span, size: int, scaled_size: int) -> Span:
+    """Return the pixels of the scaled axis that a span of the stored one depends on."""
+    if size == scaled_size:
+        return span
+    factor = scaled_size / size
+    margin = _SCALED_MARGIN_PX * max(1, int(np.ceil(factor)))
+    low, high = int(span[0] * factor) - margin, int(np.ceil(span[1] * factor)) + margin
+    return max(0, low), min(scaled_size, high)

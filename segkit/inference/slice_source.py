@@ -1,0 +1,100 @@
+"""The slices of a volume, checked, at the scale of a model, ready to be cut into tiles."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterable
+
+import numpy as np
+
+from segkit.errors import InputError
+from segkit.inference.tiles import Span, clamped
+from segkit.inference.voxel_scale import resampled
+from segkit.volumes.volume import ArrayLike3D, Volume
+
+
+class SliceSource:
+    """Read the part of each slice that a prediction looks at.
+
+    Args:
+        volume: The volume.
+        scaled_shape: Shape (y, x) a slice is resampled to; the volume's own leaves it as it is.
+        reach: Span of pixels of the scaled slice that is wanted along y and x; may end beyond it, where the
+            last pixel is repeated.
+    """
+
+    def __init__(self, volume: Volume, scaled_shape: tuple[int, int], reach: tuple[Span, ...]) -> None:
+        self._volume = volume
+        self._scaled_shape = tuple(scaled_shape)
+        self._indices = [clamped(*span, size) for span, size in zip(reach, scaled_shape, strict=True)]
+
+    def read(self, z: int) -> np.ndarray:
+        """Return the wanted part of slice ``z``, shape of ``reach``; float32 if resampled, else as stored.
+
+        Raises:
+            InputError: If a voxel of it is not finite.
+        """
+        rows, columns = self._indices
+        stored = self._read_stored(z)
+        if self._is_scaled:
+            return resampled(stored, self._scaled_shape)[np.ix_(rows, columns)]
+        return stored[np.ix_(rows - rows[0], columns - columns[0])]
+
+    def check(self, slices: Iterable[int]) -> None:
+        """Look at all that is going to be read, so that a fault shows before the work.
+
+        Raises:
+            InputError: If a voxel is not finite.
+        """
+        if self._volume.dtype.kind == "f":
+            for z in slices:
+                self._read_stored(z)
+
+    @property
+    def _is_scaled(self) -> bool:
+        return self._scaled_shape != self._volume.shape[1:]
+
+    def _read_stored(self, z: int) -> np.ndarray:
+        if self._is_scaled:
+            return read_finite(self._volume, z)
+        rows, columns = self._indices
+        return read_finite(self._volume, z, (rows[0], rows[-1] + 1), (columns[0], columns[-1] + 1))
+
+
+def read_finite(volume: Volume, z: int, rows: Span | None = None, columns: Span | None = None) -> np.ndarray:
+    """Read a slice or a part of it, as a copy, and see that every voxel is a number.
+
+    Args:
+        volume: The volume.
+        z: Index of the slice.
+        rows: Span along y; all by default.
+        columns: Span along x; all by default.
+
+    Raises:
+        InputError: If a voxel is NaN or infinite.
+    """
+    part = np.array(volume.array[z, slice(*(rows or (None,))), slice(*(columns or (None,)))])
+    release_mapped(volume.array)
+    if part.dtype.kind == "f" and not np.isfinite(part).all():
+        bad = part.size - np.count_nonzero(np.isfinite(part))
+        raise InputError(
+            f"{volume.name}: found {bad:,} NaN or infinite voxels in slice {z}, expected finite values; "
+            "replace them by the mean of the tomogram"
+        )
+    return part
+
+
+def release_mapped(array: ArrayLike3D) -> None:
+    """Let go of the pages of a memory-mapped file that were read, which otherwise count as memory of this
+    process.
+
+    Nothing is lost: only mappings that share the file are let go, and the system still keeps what it has
+    read.
+    """
+    is_shared = False
+    while isinstance(array, np.ndarray):
+        if isinstance(array, np.memmap):
+            is_shared = array.mode in ("r", "r+")  # else a private copy, whose changes would be lost
+        array = array.base
+    if is_shared and isinstance(array, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        array.madvise(mmap.MADV_DONTNEED)

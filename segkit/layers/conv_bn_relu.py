@@ -1,0 +1,84 @@
+"""Convolution, batch normalisation, ReLU: the step that every block is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="segkit")
+class ConvBNReLU(keras.layers.Layer):
+    """Convolve, normalise over the batch, rectify.
+
+    The convolution has no bias: batch normalisation would cancel it.
+
+    Args:
+        filters: Number of output channels, positive.
+        kernel_size: Side of the square kernel [px].
+        strides: Step of the kernel [px]; 2 halves the resolution.
+        dilation_rate: Spacing of the kernel's taps [px]; 1 is an ordinary convolution.
+        l2: Strength of the L2 penalty on the kernel, not negative.
+
+    Call arguments:
+        inputs: Tensor, shape ``(batch, y, x, channels)``.
+        training: Use the statistics of the batch if true, the moving ones otherwise.
+
+    Returns:
+        Tensor, shape ``(batch, ceil(y / strides), ceil(x / strides), filters)``, not negative.
+
+    Reference:
+        Zhang et al. (2019), SegET, Sec. 2.1.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int = 3,
+        *,
+        strides: int = 1,
+        dilation_rate: int = 1,
+        l2: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if l2 < 0:
+            raise ValueError(f"`l2` must not be negative. Received: l2={l2!r}")
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.dilation_rate = dilation_rate
+        self.l2 = l2
+        self.conv = keras.layers.Conv2D(
+            filters,
+            kernel_size,
+            strides=strides,
+            dilation_rate=dilation_rate,
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+            dtype=self.dtype_policy,
+        )
+        # Keras's 0.99 lags by hundreds of steps, which makes the scores of the first epochs meaningless.
+        self.norm = keras.layers.BatchNormalization(momentum=0.9, dtype=self.dtype_policy)
+
+    def build(self, input_shape):
+        self.conv.build(input_shape)
+        self.norm.build(self.conv.compute_output_shape(input_shape))
+
+    def call(self, inputs, training=False):
+        return keras.ops.relu(self.norm(self.conv(inputs), training=training))
+
+    def compute_output_shape(self, input_shape):
+        return self.conv.compute_output_shape(input_shape)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "dilation_rate": self.dilation_rate,
+            "l2": self.l2,
+        }

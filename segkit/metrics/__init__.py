@@ -1,0 +1,6 @@
+"""Keras metrics, one a file."""
+
+from segkit.metrics.binary_mean_iou import BinaryMeanIoU
+from segkit.metrics.predicted_foreground import PredictedForeground
+
+__all__ = ["BinaryMeanIoU", "PredictedForeground"]

@@ -1,0 +1,37 @@
+"""The share of pixels called foreground: 0 or 1 tells a collapsed network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="segkit")
+class PredictedForeground(keras.metrics.Mean):
+    """Share of pixels whose logit is above a threshold, over all batches since the last reset.
+
+    Args:
+        threshold: Logit above which a pixel is foreground. 0 is probability 0.5.
+        name: Name of the metric.
+
+    Call arguments:
+        y_true: Not looked at.
+        y_pred: Logits, any shape.
+
+    Returns:
+        Scalar in [0, 1]: exactly 0 if no pixel was foreground, exactly 1 if all were.
+    """
+
+    def __init__(self, threshold: float = 0.0, *, name: str = "predicted_foreground", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.threshold = threshold
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Add a batch."""
+        foreground = ops.cast(ops.convert_to_tensor(y_pred) > self.threshold, "float32")
+        super().update_state(ops.mean(foreground, axis=tuple(range(1, len(foreground.shape)))))
+
+    def get_config(self):
+        return {**super().get_config(), "threshold": self.threshold}

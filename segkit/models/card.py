@@ -1,0 +1,50 @@
+"""What a trained model must carry along to be used: normalisation, voxel size, threshold."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """Facts that travel inside a ``.keras`` file and a SavedModel.
+
+    Attributes:
+        name: Name under which it is served, such as ``"segET-centriole"``.
+        structure: What the foreground is.
+        mean: Mean of the training voxels [grey value].
+        std: Standard deviation of the training voxels [grey value], positive.
+        voxel_size_nm: Voxel size of the training data, ``(z, y, x)``, or ``None`` where unknown.
+        threshold: Probability above which a voxel is foreground.
+        multiple_px: Height and width that the network takes are multiples of this.
+        halo_px: Context that a tile needs on every side for its result to equal the whole slice's; ``None`` where
+            the network looks at the whole input.
+        provenance: Plan, scores and versions of the training, for people to read.
+    """
+
+    name: str
+    structure: str
+    mean: float
+    std: float
+    voxel_size_nm: tuple[float, float, float] | None = None
+    threshold: float = 0.5
+    multiple_px: int = 16
+    halo_px: int | None = 288
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.std > 0:
+            raise ValueError(f"`std` must be positive [grey value]. Received: std={self.std!r}")
+        if self.voxel_size_nm is not None:
+            object.__setattr__(self, "voxel_size_nm", tuple(float(v) for v in self.voxel_size_nm))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dict that ``json`` writes and ``from_dict`` reads."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelCard:
+        """Build from ``to_dict``'s dict; fields of later versions that this one does not know are left out."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{key: value for key, value in values.items() if key in known})

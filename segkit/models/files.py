@@ -1,0 +1,147 @@
+"""The model file: a ``.keras`` archive that also holds the model's card."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pathlib
+import pkgutil
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from segkit.errors import InputError
+from segkit.models.card import ModelCard
+
+CARD_MEMBER = "segkit.json"
+"""Name of the card inside the archive; Keras ignores members it does not know."""
+
+RUN_MODEL_NAME = "model.keras"
+"""Name of the best model inside a run folder."""
+
+
+def register_all() -> None:
+    """Import every module that registers a class under ``segkit>``: loading a model file imports none by itself."""
+    for name in ("layers", "losses", "metrics", "models"):
+        package = importlib.import_module(f"segkit.{name}")
+        for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            importlib.import_module(module.name)
+
+
+def save_model(model: keras.Model, path: str | os.PathLike[str], card: ModelCard) -> None:
+    """Write model and card as one ``.keras`` file, whole or not at all; an older file is replaced.
+
+    Args:
+        model: Any Keras model whose classes are registered.
+        path: Target, ending in ``.keras``.
+        card: What the model needs to be used.
+    """
+    path = pathlib.Path(path)
+    unfinished = path.with_name(f".{path.stem}.unfinished.keras")
+    try:
+        model.save(unfinished)
+        with zipfile.ZipFile(unfinished, "a") as archive:
+            archive.writestr(CARD_MEMBER, json.dumps(card.to_dict(), indent=2))
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load_model(path: str | os.PathLike[str]) -> keras.Model:
+    """Open a ``.keras`` file that segkit, or a user's program built on it, has written.
+
+    segkit's own classes are registered first. A class that a user registered is found by importing the module that
+    the file names for it, which must be importable (on ``sys.path``): so open only files from people you trust, as
+    with any program.
+
+    Args:
+        path: A ``.keras`` file, or a run folder that holds ``model.keras``.
+
+    Returns:
+        The model, not compiled.
+
+    Raises:
+        InputError: If there is no such file, it is no model, or a class in it can not be found.
+    """
+    path = resolve_model_path(path)
+    register_all()
+    with _open_archive(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    for module, registered_name in sorted(set(_custom_classes(config))):
+        if keras.saving.get_registered_object(registered_name) is None:
+            _import_for(module, registered_name, path)
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (ValueError, TypeError, KeyError, OSError) as fault:
+        reason = str(fault).strip().splitlines()[0]
+        raise InputError(
+            f"{path}: the model can not be rebuilt ({reason}); it was damaged or written by another version"
+        ) from fault
+
+
+def read_card(path: str | os.PathLike[str]) -> ModelCard:
+    """Return the card of a model file or run folder.
+
+    Raises:
+        InputError: If there is no such file, it is no model, or it carries no card.
+    """
+    path = resolve_model_path(path)
+    with _open_archive(path) as archive:
+        if CARD_MEMBER not in archive.namelist():
+            raise InputError(
+                f"{path}: a Keras model without segkit's card (normalisation, voxel size); "
+                "save it with segkit.save_model(model, path, card)"
+            )
+        return ModelCard.from_dict(json.loads(archive.read(CARD_MEMBER)))
+
+
+def resolve_model_path(path: str | os.PathLike[str]) -> pathlib.Path:
+    """Return the model file that a path means: itself, or ``model.keras`` in a run folder."""
+    path = pathlib.Path(path)
+    found = path / RUN_MODEL_NAME if path.is_dir() else path
+    if not found.is_file():
+        where = f"{path}: no {RUN_MODEL_NAME} in this folder" if path.is_dir() else f"{path}: no such file"
+        raise InputError(f"{where}; give a .keras file or the folder of a finished training run")
+    return found
+
+
+def _open_archive(path: pathlib.Path) -> zipfile.ZipFile:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as fault:
+        raise InputError(f"{path}: not a Keras model file ({fault}); give a .keras file") from fault
+    if "config.json" not in archive.namelist():
+        archive.close()
+        raise InputError(f"{path}: a zip archive, but not a Keras model (no config.json); give a .keras file")
+    return archive
+
+
+def _custom_classes(config: Any) -> Iterator[tuple[str, str]]:
+    """Yield ``(module, registered name)`` of every registered class that a Keras configuration names."""
+    if isinstance(config, dict):
+        name, module = config.get("registered_name"), config.get("module")
+        if isinstance(name, str) and isinstance(module, str) and ">" in name:
+            yield module, name
+        for value in config.values():
+            yield from _custom_classes(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _custom_classes(value)
+
+
+def _import_for(module: str, registered_name: str, path: pathlib.Path) -> None:
+    try:
+        importlib.import_module(module)
+    except ImportError as fault:
+        raise InputError(
+            f"{path}: needs the class {registered_name!r} from the module {module!r}, which can not be imported "
+            f"({fault}); put its folder on PYTHONPATH or import it before loading"
+        ) from fault
+    if keras.saving.get_registered_object(registered_name) is None:
+        raise InputError(
+            f"{path}: needs the class {registered_name!r}, which the module {module!r} does not register; "
+            "decorate it with keras.saving.register_keras_serializable and import its module before loading"
+        )

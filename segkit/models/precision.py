@@ -1,0 +1,39 @@
+"""The same model and weights under another precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+def with_precision(model: keras.Model, policy: str) -> keras.Model:
+    """Return a copy of a functional model that computes under another dtype policy, with the same weights.
+
+    Layers that give the model's outputs stay float32, as scores and losses need them.
+
+    Args:
+        model: Functional model whose variables are float32 (so are those of a mixed policy).
+        policy: ``"float32"`` or ``"mixed_bfloat16"``.
+
+    Returns:
+        A new model; ``model`` itself if it runs under ``policy`` already.
+    """
+    outputs = {tensor._keras_history.operation.name for tensor in model.outputs}
+    inner = [layer for layer in model.layers if layer.name not in outputs and layer.weights]
+    if all(layer.dtype_policy.name == policy for layer in inner):
+        return model
+
+    def change(node: Any, keep: bool = False) -> Any:
+        if isinstance(node, list):
+            return [change(item, keep) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if node.get("class_name") == "DTypePolicy":
+            return {**node, "config": {"name": "float32" if keep else policy}}
+        is_output = isinstance(node.get("config"), dict) and node["config"].get("name") in outputs
+        return {key: change(value, keep or is_output) for key, value in node.items()}
+
+    copy = keras.saving.deserialize_keras_object(change(keras.saving.serialize_keras_object(model)))
+    copy.set_weights(model.get_weights())
+    return copy

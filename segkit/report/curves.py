@@ -1,0 +1,148 @@
+"""Training curves."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+from segkit.report import colors
+
+
+class Curve(NamedTuple):
+    """One figure: its name, and the columns of the history it shows under the names in its legend."""
+
+    title: str
+    columns: Mapping[str, str]
+
+
+CURVES = (
+    Curve("Loss", {"loss": "training", "val_loss": "validation"}),
+    Curve("Mean IoU", {"mean_iou": "training", "val_mean_iou": "validation"}),
+    Curve("Learning rate", {"learning_rate": "learning rate"}),
+)
+
+_INK = "#010203"  # stands for the colour of the text around the figure
+_SERIES = {"training": colors.TRUTH, "validation": colors.PREDICTION}
+_LOG_FROM_RATIO = {"Loss": 30.0, "Learning rate": 2.0}
+
+
+def curves(
+    history: Sequence[Mapping[str, Any]],
+    *,
+    monitor: str = "val_mean_iou",
+    format: str = "svg",
+    figures: Sequence[Curve] = CURVES,
+) -> dict[str, bytes]:
+    """Draw loss, mean IoU and learning rate over the epochs, one figure each, the best epoch marked.
+
+    They are separate figures so that a narrow page can stack them. The ink of SVG figures is
+    ``currentColor``: inside a page it is the page's text colour, light or dark.
+
+    Args:
+        history: One row an epoch: ``epoch`` counted from 0 (its place in the list where missing), ``loss``,
+            ``val_loss``, ``mean_iou``, ``val_mean_iou``, ``learning_rate``. A figure without any of its
+            columns is left out; values that are not finite leave gaps.
+        monitor: Column whose highest value marks the best epoch.
+        format: ``"svg"`` or ``"png"``.
+        figures: What to draw.
+
+    Returns:
+        Encoded figures by title.
+
+    Raises:
+        ValueError: If the format is another.
+    """
+    if format not in ("svg", "png"):
+        raise ValueError(f'`format` must be "svg" or "png". Received: format={format!r}')
+    best = best_epoch(history, monitor)
+    drawn = {}
+    for curve in figures:
+        series = {label: _column(history, column) for column, label in curve.columns.items()}
+        series = {label: values for label, values in series.items() if np.isfinite(values).any()}
+        if series:
+            figure = _draw(curve.title, _column(history, "epoch") + 1, series, best)
+            drawn[curve.title] = _encode(figure, format)
+    return drawn
+
+
+def best_epoch(history: Sequence[Mapping[str, Any]], monitor: str = "val_mean_iou") -> int | None:
+    """Return the place of the first row with the highest value of a column; ``None`` if it has none."""
+    values = _column(history, monitor)
+    return int(np.nanargmax(values)) if np.isfinite(values).any() else None
+
+
+def _column(history: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+    """Return a column as float64; what is missing or not finite is NaN."""
+    default = range(len(history)) if name == "epoch" else [math.nan] * len(history)
+    values = np.array([float(row.get(name, other)) for row, other in zip(history, default, strict=True)])
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _draw(title: str, epochs: np.ndarray, series: Mapping[str, np.ndarray], best: int | None) -> Figure:
+    figure = Figure(figsize=(4.4, 2.9), layout="constrained")
+    axes = figure.add_subplot()
+    for label, values in series.items():
+        color = _SERIES.get(label, _INK)
+        marker = "o" if len(epochs) < 3 else None  # a line of one point is invisible
+        axes.plot(
+            epochs,
+            values,
+            color=color,
+            label=label,
+            linewidth=1.8,
+            marker=marker,
+            gid="series-" + label.replace(" ", "-"),
+        )
+    finite = np.concatenate([values[np.isfinite(values)] for values in series.values()])
+    if finite.min() > 0 and finite.max() / finite.min() > _LOG_FROM_RATIO.get(title, math.inf):
+        axes.set_yscale("log")
+        steps = (1.0, 2.0, 5.0) if finite.max() / finite.min() < 100 else (1.0,)
+        axes.yaxis.set_major_locator(LogLocator(subs=steps))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter("{x:g}")
+    if best is not None:
+        axes.axvline(epochs[best], color=_INK, linewidth=1, linestyle=(0, (4, 3)), gid="best-epoch", zorder=0)
+        for label, values in series.items():
+            color = _SERIES.get(label, _INK)
+            axes.plot(
+                epochs[best],
+                values[best],
+                "o",
+                color=color,
+                markersize=5,
+                gid="best-" + label.replace(" ", "-"),
+            )
+    axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold", color=_INK)
+    axes.set_xlabel("epoch" if best is None else f"epoch (best: {epochs[best]:.0f})", color=_INK)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    axes.tick_params(which="both", colors=_INK, labelsize=8.5, length=3)
+    axes.xaxis.label.set_fontsize(9)
+    axes.grid(color=_INK, alpha=0.14, linewidth=0.8)
+    axes.patch.set_alpha(0)
+    figure.patch.set_alpha(0)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_edgecolor(_INK)
+        spine.set_alpha(0.5)
+    if len(series) > 1:
+        axes.legend(frameon=False, labelcolor=_INK, fontsize=8.5)
+    return figure
+
+
+def _encode(figure: Figure, format: str) -> bytes:
+    target = io.BytesIO()
+    if format == "png":
+        figure.savefig(target, format="png", dpi=150, facecolor="white", transparent=False)
+        return target.getvalue()
+    # Text stays text: it takes the font of the page. The salt makes the same figure the same bytes.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "segkit"}):
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(target, format="svg", metadata=nothing, transparent=True)
+    return target.getvalue().replace(_INK.encode(), b"currentColor")

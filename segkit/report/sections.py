@@ -1,0 +1,212 @@
+"""The sections of a report, each from the data it shows."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from segkit.progress import clock
+from segkit.report import colors
+from segkit.report.curves import curves
+from segkit.report.overlay import Overlay, Panel
+from segkit.report.page import Section, escape, image_tag, inline_svg, table
+
+SCORE_NAMES = {
+    "mean_iou": "Mean IoU",
+    "foreground_iou": "Foreground IoU",
+    "dice": "Dice",
+    "precision": "Precision",
+    "recall": "Recall",
+    "pixel_accuracy": "Pixel accuracy",
+}
+"""Scores from 0 to 1 in the order of their columns; others follow under their own names."""
+
+_MISSING = "\N{EN DASH}"
+
+
+def headline(summary: Sequence[tuple[str, str]]) -> Section:
+    """Show the few numbers that matter, large.
+
+    Args:
+        summary: What it is and its value, such as ``("Foreground IoU", "0.84")``.
+    """
+    cards = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in summary)
+    return Section("", f'<dl class="scores">{cards}</dl>' if cards else "")
+
+
+def notices(messages: Sequence[str]) -> Section:
+    """Show what a reader must know before believing the numbers."""
+    items = "".join(f"<li>{escape(message)}</li>" for message in messages)
+    return Section("", f'<ul class="notices">{items}</ul>' if items else "")
+
+
+def training_curves(history: Sequence[Mapping[str, Any]], monitor: str = "val_mean_iou") -> Section:
+    """Show loss, score and learning rate over the epochs; see ``segkit.report.curves``."""
+    figures = curves(history, monitor=monitor) if history else {}
+    drawn = "".join(
+        f"<div>{inline_svg(figure, title + ' per epoch')}</div>" for title, figure in figures.items()
+    )
+    return Section("Training", f'<div class="curves">{drawn}</div>' if drawn else "")
+
+
+def scores(evaluation: Mapping[str, Any]) -> Section:
+    """Show the scores of all slices together, and of each one in a part that unfolds.
+
+    Args:
+        evaluation: ``{"total": {score: value}, "slices": [{"z": 3, score: value, ...}, ...]}``; either may be
+            missing.
+    """
+    total = evaluation.get("total") or {}
+    slices = evaluation.get("slices") or ()
+    found = list(dict.fromkeys(name for entry in (total, *slices) for name in entry))
+    columns = [name for name in SCORE_NAMES if name in found]
+    others = [name for name in found if name not in SCORE_NAMES and name != "z"]
+    body = _score_table(columns, [("All slices", total)]) if total else ""
+    if total and others:
+        body += _folded("Counts", _score_table(others, [("All slices", total)]))
+    if slices:
+        rows = [(f"z = {entry.get('z', _MISSING)}", entry) for entry in slices]
+        what = "slice" if len(rows) == 1 else "slices"
+        body += _folded(f"Scores of {len(rows)} {what}", _score_table(columns, rows, bars=True))
+    return Section("Scores", body)
+
+
+def overlays(shown: Sequence[Overlay]) -> Section:
+    """Show slices with truth, prediction and errors."""
+    if not shown:
+        return Section("", "")
+    legend = "".join(
+        f'<span><span class="swatch" style="background:{color}"></span>{escape(meaning)}</span>'
+        for color, meaning in (
+            (colors.AGREEMENT, "agreement (true positive)"),
+            (colors.PREDICTION, "only in the prediction (false positive)"),
+            (colors.TRUTH, "only in the truth (false negative)"),
+        )
+    )
+    return Section("Slices", f'<div class="legend">{legend}</div>' + "".join(map(_figure, shown)))
+
+
+def plan_table(plan: Mapping[str, Any]) -> Section:
+    """Show every setting; those of a nested mapping under its name."""
+    own = {name: value for name, value in plan.items() if not isinstance(value, Mapping)}
+    groups = [("", own), *((name, value) for name, value in plan.items() if isinstance(value, Mapping))]
+    tables = "".join(
+        f"<div>{f'<h3>{escape(_spaced(name))}</h3>' if name else ''}{facts_table(_flat(values))}</div>"
+        for name, values in groups
+        if values
+    )
+    return Section("Plan", f'<div class="columns">{tables}</div>' if tables else "")
+
+
+def provenance(
+    versions: Mapping[str, str],
+    *,
+    seed: int | None = None,
+    seconds: float | None = None,
+    command: str | None = None,
+) -> Section:
+    """Show what is needed to do it again.
+
+    Args:
+        versions: Package and version.
+        seed: Seed of the run.
+        seconds: How long it took [s].
+        command: Command line.
+    """
+    run = {}
+    if seed is not None:
+        run["seed"] = seed
+    if seconds is not None:
+        run["time"] = f"{clock(seconds)} ({'h:mm:ss' if seconds >= 3600 else 'm:ss'})"
+    parts = "".join(f"<div>{facts_table(facts)}</div>" for facts in (run, versions) if facts)
+    body = f'<div class="columns">{parts}</div>' if parts else ""
+    if command:
+        body = f"<pre>{escape(command)}</pre>" + body
+    return Section("How it was made", body)
+
+
+def facts_table(facts: Mapping[str, Any]) -> str:
+    """Return a table of names and values, as HTML."""
+    rows = [
+        (f"<th>{escape(name)}</th>", f"<td>{'none' if value is None else escape(_text(value))}</td>")
+        for name, value in facts.items()
+    ]
+    return table((), rows, kind="facts")
+
+
+def _score_table(
+    names: Sequence[str], rows: Sequence[tuple[str, Mapping[str, Any]]], *, bars: bool = False
+) -> str:
+    cells = [
+        [f"<td>{escape(label)}</td>", *(_score_cell(values.get(name), bars) for name in names)]
+        for label, values in rows
+    ]
+    return table(["", *(SCORE_NAMES.get(name, _spaced(name)) for name in names)], cells, kind="numbers")
+
+
+def _score_cell(value: Any, bar: bool) -> str:
+    if not bar or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        return f"<td>{escape(_text(value, digits=4))}</td>"
+    return f'<td class="share" style="--share:{float(value):.3f}">{escape(_text(value, digits=4))}</td>'
+
+
+def _figure(shown: Overlay) -> str:
+    rows = "".join(
+        '<div class="panels">' + "".join(_panel(panel, shown.caption) for panel in row) + "</div>"
+        for row in shown.rows
+    )
+    return f"<figure><figcaption>{escape(shown.caption)}</figcaption>{rows}</figure>"
+
+
+def _panel(panel: Panel, caption: str) -> str:
+    bar = ""
+    if panel.pixel_nm:
+        length_nm = scale_bar_nm(panel.image.shape[1] * panel.pixel_nm)
+        share = 100 * length_nm / (panel.image.shape[1] * panel.pixel_nm)
+        label = f"{length_nm:g} nm" if length_nm < 1000 else f"{length_nm / 1000:g} µm"
+        bar = f'<div class="bar" style="width:{share:.2f}%">{label}</div>'
+    return (
+        f'<div class="panel"><span>{escape(panel.title)}</span>'
+        f"{image_tag(panel.image, f'{panel.title}: {caption}')}{bar}</div>"
+    )
+
+
+def scale_bar_nm(width_nm: float) -> float:
+    """Return the longest of 1, 2, 5, 10, 20, ... nm that is at most a quarter of a width [nm]."""
+    power = 10.0 ** math.floor(math.log10(width_nm / 4))
+    return max(step * power for step in (1, 2, 5) if step * power <= width_nm / 4)
+
+
+def _folded(title: str, body: str) -> str:
+    return f"<details><summary>{escape(title)}</summary>{body}</details>"
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _text(value: Any, digits: int | None = None) -> str:
+    """Return a value for people to read; ``digits`` behind the point of a number that is not whole."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return _MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, numbers.Integral):
+        return f"{int(value):,}".replace(",", "\u202f") if digits else str(value)
+    if isinstance(value, numbers.Real):
+        return f"{float(value):.{digits}f}" if digits else f"{float(value):.6g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_text, value)) or _MISSING
+    return str(value)

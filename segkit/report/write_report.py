@@ -1,0 +1,97 @@
+"""The report of a training run."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import pathlib
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from segkit.errors import InputError
+from segkit.report import sections
+from segkit.report.overlay import Overlay
+from segkit.report.page import Section, render_page
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    *,
+    title: str,
+    summary: Sequence[tuple[str, str]] = (),
+    notices: Sequence[str] = (),
+    plan: Mapping[str, Any] | None = None,
+    history: Sequence[Mapping[str, Any]] = (),
+    evaluation: Mapping[str, Any] | None = None,
+    overlays: Sequence[Overlay] = (),
+    versions: Mapping[str, str] | None = None,
+    seed: int | None = None,
+    seconds: float | None = None,
+    command: str | Sequence[str] | None = None,
+    extra: Sequence[Section] = (),
+    created: datetime.datetime | None = None,
+    overwrite: bool = False,
+) -> pathlib.Path:
+    """Write one HTML page that holds everything it shows.
+
+    It reads well on a phone and on a desk, light or dark, and runs no scripts. Sections whose data are
+    missing are left out. Other models build pages of their own from ``segkit.report.sections`` and
+    ``segkit.report.page.render_page``.
+
+    Args:
+        path: Target, such as ``report.html`` in the run folder; appears whole or not at all.
+        title: Heading, such as ``"segET-centriole"``.
+        summary: Headline numbers: name and value.
+        notices: What a reader must know first: a phantom, the demo preset, collapse alarms.
+        plan: Settings of the run; nested mappings become groups.
+        history: One row an epoch, as ``log.csv`` holds them; see ``segkit.report.curves``.
+        evaluation: ``{"total": {score: value}, "slices": [{"z": 3, score: value, ...}, ...]}``.
+        overlays: Slices to look at, as ``segkit.report.overlay.overlay`` draws them.
+        versions: Package and version.
+        seed: Seed of the run.
+        seconds: How long the run took [s].
+        command: Command line, as text or as its arguments.
+        extra: More sections, shown after the slices.
+        created: When the page was made; now by default.
+        overwrite: Replace an existing page.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: If the page exists and ``overwrite`` is false, or can not be written.
+    """
+    path = pathlib.Path(path)
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: exists already; choose another name or allow overwriting")
+    if command is not None and not isinstance(command, str):
+        command = shlex.join(command)
+    created = created or datetime.datetime.now().astimezone()
+    page = render_page(
+        title,
+        [
+            sections.headline(summary),
+            sections.notices(notices),
+            sections.training_curves(history),
+            sections.scores(evaluation or {}),
+            sections.overlays(overlays),
+            *extra,
+            sections.plan_table(plan or {}),
+            sections.provenance(versions or {}, seed=seed, seconds=seconds, command=command),
+        ],
+        subtitle=created.strftime("%d %B %Y, %H:%M").lstrip("0"),
+        footer="Written by segkit.",
+    )
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        unfinished.write_text(page, encoding="utf-8")
+        os.replace(unfinished, path)
+    except OSError as fault:
+        raise InputError(
+            f"{path}: the report can not be written ({fault.strerror}); "
+            "free space there or choose another folder"
+        ) from fault
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,1 @@
+"""Fitting, callbacks, and resuming."""

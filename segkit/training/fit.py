@@ -1,0 +1,184 @@
+"""Fit a network to patches, resumably."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import pathlib
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from segkit.data.sampler import PatchSampler
+from segkit.losses.bce_jaccard import BCEJaccard
+from segkit.metrics.binary_mean_iou import BinaryMeanIoU
+from segkit.metrics.predicted_foreground import PredictedForeground
+from segkit.models.card import ModelCard
+from segkit.training.collapse_alarm import CollapseAlarm
+from segkit.training.decay_on_plateau import DecayOnPlateau
+from segkit.training.plan import TrainingPlan
+from segkit.training.resumable import Resumable
+
+_LOG = logging.getLogger(__name__)
+MONITOR = "val_mean_iou"
+
+
+def compile_for(model: keras.Model, plan: TrainingPlan) -> None:
+    """Compile a network that ends in logits with SegET's loss, metrics and optimizer."""
+    model.compile(
+        optimizer=keras.optimizers.Adam(plan.learning_rate),
+        loss={"logits": BCEJaccard()},
+        metrics={"logits": [BinaryMeanIoU(), PredictedForeground()]},
+    )
+
+
+def fit(
+    model: keras.Model,
+    training: PatchSampler,
+    validation: PatchSampler,
+    plan: TrainingPlan,
+    folder: str | os.PathLike[str],
+    card: ModelCard,
+    *,
+    resume: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> Resumable:
+    """Fit a network until validation mIoU stops rising, or the epochs are used up.
+
+    Everything a resumed run needs is in ``folder`` after every epoch. With ``resume`` the run goes on after its last
+    finished epoch: weights, optimizer, learning rate, early stopping, order and augmentation of the patches are as
+    if it had never been interrupted.
+
+    Args:
+        model: Network that ends in ``{"logits": ...}``; compiled here.
+        training: Source of the training patches.
+        validation: Source of the validation patches, not shuffled.
+        plan: How to train.
+        folder: Run folder.
+        card: Card of the model that is kept.
+        resume: Go on where the run in ``folder`` stands, if there is one.
+        callbacks: More callbacks; they have no memory across a resume.
+        progress: Called as ``progress(done, total)`` after every training step, in steps.
+
+    Returns:
+        The record of the run: rows, best epoch, and ``publish()`` for the model file.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    compile_for(model, plan)
+    plateau = DecayOnPlateau(plan.learning_rate, plan.decay, factor=plan.plateau_factor, patience=plan.plateau_patience)
+    stopping = keras.callbacks.EarlyStopping(monitor=MONITOR, mode="max", patience=plan.early_stopping_patience)
+    alarm = CollapseAlarm()
+    record = Resumable(
+        folder,
+        card,
+        {
+            "plateau": (plateau, DecayOnPlateau.STATE),
+            "early_stopping": (stopping, ("best", "wait", "best_epoch", "stopped_epoch")),
+            "alarm": (alarm, CollapseAlarm.STATE),
+        },
+    )
+    resumed = resume and record.resume(model)
+    if resumed and record.finished:
+        return record
+    steps = training.steps_per_epoch
+    shown = [StepProgress(progress, steps, plan.epochs)] if progress else []
+    model.fit(
+        stream(training, first_epoch=record.epochs_done),
+        steps_per_epoch=steps,
+        initial_epoch=record.epochs_done,
+        epochs=plan.epochs,
+        validation_data=stream(validation),
+        validation_steps=validation.steps_per_epoch,
+        # EpochLog stands after those that add to the logs; Resumable after all that have a memory.
+        callbacks=[
+            plateau,
+            stopping,
+            alarm,
+            *_tensorboard(folder),
+            *callbacks,
+            *shown,
+            EpochLog(plan.epochs),
+            record,
+        ],
+        shuffle=False,  # the stream is in its order already
+        verbose=0,
+    )
+    return record
+
+
+def stream(sampler: PatchSampler, *, first_epoch: int = 0) -> Any:
+    """Return a sampler's endless stream of epochs as what this backend trains from best."""
+    if keras.backend.backend() == "tensorflow":
+        from segkit.data.pipeline import patch_dataset  # needs TensorFlow, which other backends do without
+
+        return patch_dataset(sampler, first_epoch=first_epoch)
+    from segkit.data.py_pipeline import PatchPyDataset
+
+    return PatchPyDataset(sampler, first_epoch=first_epoch)
+
+
+class StepProgress(keras.callbacks.Callback):
+    """Report every training step of all epochs.
+
+    Args:
+        progress: Called as ``progress(done, total)``.
+        steps_per_epoch: Steps of an epoch.
+        epochs: Epochs at most.
+    """
+
+    def __init__(self, progress: Callable[[int, int], None], steps_per_epoch: int, epochs: int) -> None:
+        super().__init__()
+        self._progress = progress
+        self._steps = steps_per_epoch
+        self._total = steps_per_epoch * epochs
+        self._done = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Stand at the first step of the epoch."""
+        self._done = epoch * self._steps
+        self._progress(self._done, self._total)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Count one step."""
+        self._done += 1
+        self._progress(self._done, self._total)
+
+
+class EpochLog(keras.callbacks.Callback):
+    """Log one line an epoch.
+
+    Args:
+        epochs: Epochs at most.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self._epochs = epochs
+        self._start = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Start the clock."""
+        self._start = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Log the scores of the epoch."""
+        logs = logs or {}
+        _LOG.info(
+            "epoch %d/%d: loss %.4f, mIoU %.4f, validation loss %.4f, validation mIoU %.4f, rate %.2e, %.0f s",
+            epoch + 1,
+            self._epochs,
+            *(logs[name] for name in ("loss", "mean_iou", "val_loss", "val_mean_iou", "learning_rate")),
+            time.monotonic() - self._start,
+        )
+
+
+def _tensorboard(folder: pathlib.Path) -> list[keras.callbacks.Callback]:
+    if importlib.util.find_spec("tensorflow") is None:
+        _LOG.info("no TensorBoard log: it is written by TensorFlow, which is not installed")
+        return []
+    return [keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)]

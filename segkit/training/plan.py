@@ -1,0 +1,93 @@
+"""Everything that decides a training run, as data that can be written, edited and run again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from segkit.data.augmentation import Augmentation
+from segkit.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingPlan:
+    """How patches are cut and a network is fitted to them.
+
+    Attributes:
+        patch_px: Side of the square patches [px].
+        stride_px: Step of the sliding window over training slices [px].
+        validation_stride_px: Step over validation slices [px].
+        batch_size: Patches a step.
+        positive_copies: Extra copies of patches that hold foreground.
+        weight_limit: Bound of the adaptive weights B/F; ``None`` for no weighting.
+        ignore_value: Mask value of pixels that nobody annotated.
+        augmentation: Random changes of the training patches.
+        epochs: Epochs at most.
+        learning_rate: Adam's step size at the start.
+        decay: Time decay a step: ``learning_rate / (1 + decay * step)``.
+        plateau_patience: Epochs without a better validation mIoU before the step size is multiplied by
+            ``plateau_factor``.
+        plateau_factor: See there.
+        early_stopping_patience: Epochs without a better validation mIoU before training stops.
+        l2: Strength of the L2 penalty on the kernels.
+        precision: ``"auto"``, ``"float32"`` or ``"mixed_bfloat16"``.
+        seed: Seed of weights, order and augmentation.
+        deterministic: Ask the backend for bitwise repeatable kernels, at some cost of speed.
+    """
+
+    patch_px: int = 512
+    stride_px: int = 256
+    validation_stride_px: int = 256
+    batch_size: int = 12
+    positive_copies: int = 0
+    weight_limit: float | None = None
+    ignore_value: int | None = None
+    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
+    epochs: int = 100
+    learning_rate: float = 1e-3
+    decay: float = 0.0
+    plateau_patience: int = 3
+    plateau_factor: float = 0.5
+    early_stopping_patience: int = 8
+    l2: float = 1e-5
+    precision: str = "auto"
+    seed: int = 0
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        for name in (
+            "patch_px",
+            "stride_px",
+            "validation_stride_px",
+            "batch_size",
+            "epochs",
+            "plateau_patience",
+        ):
+            if getattr(self, name) < 1:
+                raise InputError(f"plan: {name} is {getattr(self, name)!r}; give a whole number of at least 1")
+        if not self.learning_rate > 0:
+            raise InputError(f"plan: learning_rate is {self.learning_rate!r}; give a positive number such as 1e-3")
+        if not 0 < self.plateau_factor <= 1:
+            raise InputError(f"plan: plateau_factor is {self.plateau_factor!r}; give a number in (0, 1]")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dict that ``json`` writes and ``from_dict`` reads."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainingPlan:
+        """Build from ``to_dict``'s dict.
+
+        Raises:
+            InputError: If a name is not one of the attributes, so that a slip of the pen is not passed over.
+        """
+        values = dict(values)
+        unknown = set(values) - {field.name for field in dataclasses.fields(cls)}
+        if unknown:
+            raise InputError(f"plan: unknown setting {min(unknown)!r} under 'training'; correct or remove it")
+        changes = values.pop("augmentation", {})
+        try:
+            return cls(**values, augmentation=Augmentation(**changes))
+        except (TypeError, ValueError) as fault:
+            raise InputError(f"plan: {fault}") from fault

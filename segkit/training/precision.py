@@ -1,0 +1,65 @@
+"""Which precision a machine gains from."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+
+import keras
+
+from segkit.errors import InputError
+
+_CPU_FLAGS = ("avx512_bf16", "amx_bf16")
+
+
+def resolve_precision(precision: str) -> str:
+    """Return the dtype policy that a setting means on this machine.
+
+    ``"auto"`` is ``"mixed_bfloat16"`` where the GPU (compute capability 8.0 or later) or the CPU (AVX-512 BF16 or
+    AMX, as Linux reports them) has bfloat16 arithmetic, else ``"float32"``.
+
+    Raises:
+        InputError: If the setting is none of the three.
+    """
+    if precision in ("float32", "mixed_bfloat16"):
+        return precision
+    if precision != "auto":
+        raise InputError(f"precision {precision!r} is unknown; use auto, float32 or mixed_bfloat16")
+    gpus = _gpu_capabilities()
+    gains = all(capability >= (8, 0) for capability in gpus) if gpus else _cpu_has_bfloat16()
+    return "mixed_bfloat16" if gains else "float32"
+
+
+@contextlib.contextmanager
+def dtype_policy(policy: str) -> Iterator[None]:
+    """Build layers under a dtype policy; the policy before is put back."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _cpu_has_bfloat16() -> bool:
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    if not cpuinfo.exists():  # not Linux: stay on the safe side
+        return False
+    flags = next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "").split()
+    return any(flag in flags for flag in _CPU_FLAGS)
+
+
+def _gpu_capabilities() -> list[tuple[int, int]]:
+    """Return the compute capability of every GPU that the backend in use sees."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # only on the backend that has it
+
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+        return [detail.get("compute_capability", (0, 0)) for detail in details]
+    if keras.backend.backend() == "jax":
+        import jax  # only on the backend that has it
+
+        devices = [device for device in jax.devices() if device.platform == "gpu"]
+        return [tuple(int(part) for part in device.compute_capability.split(".")) for device in devices]
+    return []

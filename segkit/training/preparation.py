@@ -1,0 +1,133 @@
+"""From opened volumes to the samplers that a training reads from."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+
+from segkit.data.normalization import measure_normalization
+from segkit.data.patches import PatchTable, tabulate_patches
+from segkit.data.sampler import PatchSampler
+from segkit.data.sources import LabeledVolume
+from segkit.errors import InputError
+from segkit.training.plan import TrainingPlan
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What a training reads from.
+
+    Attributes:
+        training: Source of the training patches.
+        validation: Source of the validation patches.
+        mean: Mean of the training slices [grey value].
+        std: Standard deviation of the training slices [grey value].
+        voxel_size_nm: Voxel size of the first volume that is trained on, ``(z, y, x)``.
+    """
+
+    training: PatchSampler
+    validation: PatchSampler
+    mean: float
+    std: float
+    voxel_size_nm: tuple[float, float, float] | None
+
+
+def shrink_patch(plan: TrainingPlan, volumes: Sequence[LabeledVolume], multiple_px: int) -> TrainingPlan:
+    """Return a plan whose patches fit into every volume that is trained or validated on.
+
+    Args:
+        plan: The plan asked for.
+        volumes: Opened volumes.
+        multiple_px: Sides that the network takes are multiples of this.
+
+    Raises:
+        InputError: If a volume is smaller than ``multiple_px``.
+    """
+    used = [volume for volume in volumes if volume.split.train or volume.split.validation]
+    smallest = min(min(volume.tomogram.shape[1:]) for volume in used)
+    fitting = min(plan.patch_px, smallest) // multiple_px * multiple_px
+    if fitting < multiple_px:
+        raise InputError(f"slices are {smallest} px across; the network needs at least {multiple_px} px")
+    if fitting == plan.patch_px:
+        return plan
+    _LOG.warning("patches shrink from %d to %d px: the slices are %d px across", plan.patch_px, fitting, smallest)
+    ratio = fitting / plan.patch_px
+    strides = {name: max(1, round(getattr(plan, name) * ratio)) for name in ("stride_px", "validation_stride_px")}
+    return dataclasses.replace(plan, patch_px=fitting, **strides)
+
+
+def tabulate(
+    volumes: Sequence[LabeledVolume],
+    use: str,
+    plan: TrainingPlan,
+    progress: Callable[[int, int], None] | None = None,
+) -> PatchTable:
+    """List the patches of the training or validation slices, each once.
+
+    Args:
+        volumes: Opened volumes.
+        use: ``"train"`` or ``"validation"``.
+        plan: Patch size and strides.
+        progress: Called as ``progress(done, total)`` after each slice.
+    """
+    return tabulate_patches(
+        [(volume.mask.array, getattr(volume.split, use)) for volume in volumes],
+        patch_px=plan.patch_px,
+        stride_px=plan.stride_px if use == "train" else plan.validation_stride_px,
+        ignore_value=plan.ignore_value,
+        progress=progress,
+    )
+
+
+def prepare(
+    volumes: Sequence[LabeledVolume],
+    plan: TrainingPlan,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Prepared:
+    """Measure the normalisation, list the patches, and build both samplers.
+
+    Args:
+        volumes: Opened volumes with slices for training and for validation among them.
+        plan: How to cut and change.
+        progress: Called as ``progress(done, total)`` after each slice read.
+
+    Raises:
+        InputError: If there is nothing to train on or to validate with, or no foreground to train on.
+    """
+    table = tabulate(volumes, "train", plan, progress)
+    held_out = tabulate(volumes, "validation", plan, progress)
+    for found, what in ((table, "train on"), (held_out, "validate with")):
+        if not len(found):
+            raise InputError(f"no slices to {what}; give ranges with --train-z and --validation-z")
+    if not table.positive.any():
+        raise InputError("no foreground on the training slices; choose slices that the mask has foreground on")
+    if not held_out.positive.any():
+        _LOG.warning("no foreground on the validation slices: the checkpoint is chosen by the background alone")
+    mean, std = measure_normalization([(volume.tomogram.array, volume.split.train) for volume in volumes], progress)
+    shared = {
+        "batch_size": plan.batch_size,
+        "mean": mean,
+        "std": std,
+        "weight_limit": plan.weight_limit,
+        "ignore_value": plan.ignore_value,
+        "seed": plan.seed,
+    }
+    pairs = [volume.arrays for volume in volumes]
+    first = next(volume for volume in volumes if volume.split.train)
+    return Prepared(
+        PatchSampler(
+            pairs,
+            table.with_positive_copies(plan.positive_copies),
+            augmentation=plan.augmentation,
+            shuffle=True,
+            **shared,
+        ),
+        PatchSampler(pairs, held_out, **shared),
+        mean,
+        std,
+        first.tomogram.voxel_size_nm,
+    )

@@ -1,0 +1,97 @@
+"""Snapshots of a running training, whole or not there, from which it goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pathlib
+import zipfile
+from typing import Any
+
+import keras
+import numpy as np
+
+_LOG = logging.getLogger(__name__)
+_FACTS = "facts.json"
+_KEPT = 2
+
+
+class Snapshots:
+    """Numbered snapshots in one folder: all variables of a model and its optimizer, and facts as JSON.
+
+    A snapshot is written under another name, flushed to the disk, and renamed: a process killed at any moment leaves
+    whole snapshots only. The last two are kept, and one that can not be read (a disk fault) is passed over with a
+    warning.
+
+    Args:
+        folder: Where they lie; made on the first write.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = pathlib.Path(folder)
+
+    def write(self, epoch: int, model: keras.Model, facts: dict[str, Any]) -> None:
+        """Write the snapshot of a finished epoch and drop older ones.
+
+        Args:
+            epoch: Number of epochs that are finished.
+            model: Compiled model, its optimizer built.
+            facts: Anything that ``json`` writes.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        target = self._path(epoch)
+        unfinished = target.with_suffix(".unfinished")
+        with open(unfinished, "wb") as stream:
+            text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+            np.savez(stream, **{_FACTS: text}, **_arrays(model))
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(unfinished, target)
+        for old in self._all()[:-_KEPT]:
+            old.unlink()
+
+    def latest(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+        """Return facts and arrays of the newest snapshot that can be read, or ``None``."""
+        for path in reversed(self._all()):
+            try:
+                with np.load(path) as stored:
+                    arrays = {name: stored[name] for name in stored.files}
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as fault:
+                _LOG.warning("%s can not be read (%s); going back to the snapshot before", path, fault)
+                continue
+            return json.loads(arrays.pop(_FACTS).tobytes()), arrays
+        return None
+
+    def _path(self, epoch: int) -> pathlib.Path:
+        return self.folder / f"epoch-{epoch:05d}.npz"
+
+    def _all(self) -> list[pathlib.Path]:
+        return sorted(self.folder.glob("epoch-*.npz"))
+
+
+def restore_variables(model: keras.Model, arrays: dict[str, np.ndarray]) -> None:
+    """Put the arrays of a snapshot back into a model and its optimizer.
+
+    Raises:
+        ValueError: If the model or the optimizer has other variables.
+    """
+    variables = _variables(model)
+    if variables.keys() != arrays.keys():
+        missing = variables.keys() ^ arrays.keys()
+        raise ValueError(f"the snapshot belongs to another model: {sorted(missing)[0]!r} is on one side only")
+    for name, variable in variables.items():
+        if tuple(variable.shape) != arrays[name].shape:
+            raise ValueError(f"the snapshot belongs to another model: {name!r} has shape {arrays[name].shape}")
+        variable.assign(arrays[name])
+
+
+def _variables(model: keras.Model) -> dict[str, Any]:
+    # `model.variables` holds the states of random generators besides the weights.
+    named = {f"model/{i}/{variable.path}": variable for i, variable in enumerate(model.variables)}
+    slots = {f"optimizer/{i}/{variable.path}": variable for i, variable in enumerate(model.optimizer.variables)}
+    return named | slots
+
+
+def _arrays(model: keras.Model) -> dict[str, np.ndarray]:
+    return {name: keras.ops.convert_to_numpy(variable) for name, variable in _variables(model).items()}

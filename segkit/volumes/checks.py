@@ -1,0 +1,148 @@
+"""What a tomogram and its mask must fulfil before anything is learnt from them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from segkit.errors import InputError
+from segkit.volumes.volume import Volume
+
+_SHOWN_VALUES = 6
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MaskCounts:
+    """What a binary mask holds.
+
+    Args:
+        foreground_value: The value of its foreground, whatever the file uses (1, 255, -1).
+        foreground: Foreground voxels of every slice.
+        background: Background voxels of every slice.
+        ignored: Voxels of the ignore value of every slice.
+    """
+
+    foreground_value: float
+    foreground: tuple[int, ...]
+    background: tuple[int, ...]
+    ignored: tuple[int, ...]
+
+    @property
+    def background_per_foreground(self) -> float:
+        """Background voxels for every foreground voxel."""
+        return sum(self.background) / sum(self.foreground)
+
+
+def check_finite(volume: Volume, *, progress: Callable[[int, int], None] | None = None) -> None:
+    """Refuse a volume with voxels that are no numbers; integers need no look.
+
+    Args:
+        volume: The volume, read slice by slice.
+        progress: Called as ``progress(done, total)`` with the number of slices.
+
+    Raises:
+        InputError: If a voxel is NaN or infinite.
+    """
+    if volume.dtype.kind != "f":
+        return
+    num_nan = num_infinite = 0
+    first = None
+    for z in range(volume.shape[0]):
+        values = np.asarray(volume.array[z])
+        finite = np.isfinite(values)
+        if not finite.all():
+            first = z if first is None else first
+            nan = int(np.isnan(values).sum())
+            num_nan, num_infinite = num_nan + nan, num_infinite + int((~finite).sum()) - nan
+        if progress is not None:
+            progress(z + 1, volume.shape[0])
+    if first is not None:
+        raise InputError(
+            f"{volume.name}: found {num_nan:,} NaN and {num_infinite:,} infinite voxels, the first in slice "
+            f"{first}, expected finite values; replace them by the mean of the tomogram"
+        )
+
+
+def check_same_shape(mask: Volume, tomogram: Volume) -> None:
+    """Refuse a mask that is not of the shape of its tomogram.
+
+    Raises:
+        InputError: If the shapes differ.
+    """
+    if mask.shape != tomogram.shape:
+        raise InputError(
+            f"{mask.name}: found a mask of {_extent(mask)} voxels (z, y, x), expected "
+            f"{_extent(tomogram)} as in "
+            f"{tomogram.name}; give the mask that was drawn on this tomogram"
+        )
+
+
+def check_binary_mask(
+    mask: Volume,
+    *,
+    ignore_value: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> MaskCounts:
+    """Refuse a mask that does not consist of zeros and one other value.
+
+    Args:
+        mask: The mask, read slice by slice. Its foreground may have any value but 0, such as 1 or 255.
+        ignore_value: Value of voxels that nobody labeled; they count as neither.
+        progress: Called as ``progress(done, total)`` with the number of slices.
+
+    Returns:
+        The value of the foreground, and how many voxels of each kind every slice has.
+
+    Raises:
+        InputError: If the mask has other values, no foreground or no background, or if ``ignore_value`` is 0.
+    """
+    if ignore_value == 0:
+        raise InputError(f"{mask.name}: the ignore value is 0, which is the background; choose another value")
+    value: float | None = None
+    foreground, background, ignored = [], [], []
+    for z in range(mask.shape[0]):
+        values = np.asarray(mask.array[z])
+        is_background = values == 0
+        is_ignored = np.zeros_like(is_background) if ignore_value is None else values == ignore_value
+        labeled = values[~(is_background | is_ignored)]
+        if labeled.size:
+            value = labeled[0].item() if value is None else value
+            if not (labeled == value).all():
+                raise InputError(_not_binary(mask, {0, value, *np.unique(labeled).tolist()}, z))
+        foreground.append(int(labeled.size))
+        background.append(int(is_background.sum()))
+        ignored.append(int(is_ignored.sum()))
+        if progress is not None:
+            progress(z + 1, mask.shape[0])
+    if value is None:
+        raise InputError(
+            f"{mask.name}: found no foreground (every labeled voxel is 0), expected some; "
+            "give the mask of this structure"
+        )
+    if not any(background):
+        raise InputError(
+            f"{mask.name}: found no background (every labeled voxel is {value:g}), expected zeros around the "
+            "structure; give a mask, not the tomogram"
+        )
+    return MaskCounts(
+        foreground_value=value,
+        foreground=tuple(foreground),
+        background=tuple(background),
+        ignored=tuple(ignored),
+    )
+
+
+def _extent(volume: Volume) -> str:
+    return " x ".join(map(str, volume.shape))
+
+
+def _not_binary(mask: Volume, found: Iterable[float], z: int) -> str:
+    values = sorted(found, key=lambda value: (value != value, value))
+    shown = ", ".join(f"{value:g}" for value in values[:_SHOWN_VALUES])
+    more = ", ..." if len(values) > _SHOWN_VALUES else ""
+    return (
+        f"{mask.name}: found the values {shown}{more} up to slice {z}, expected 0 and one other value; "
+        "give a mask of one structure, or name the value of unlabeled voxels as the ignore value"
+    )

@@ -1,0 +1,186 @@
+"""Open and save a volume in whatever format its file has."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable
+
+from segkit.errors import InputError
+from segkit.volumes.compressed import COMPRESSED_SUFFIXES, is_compressed, read_start
+from segkit.volumes.hdf5 import HDF5_SUFFIXES, read_hdf5, split_dataset, write_hdf5
+from segkit.volumes.lazy_volume import flipped_rows
+from segkit.volumes.mrc import MRC_SUFFIXES, read_mrc
+from segkit.volumes.mrc_header import HEADER_BYTES, looks_like_mrc
+from segkit.volumes.mrc_output import write_mrc
+from segkit.volumes.png import PNG_SUFFIXES
+from segkit.volumes.slice_folder import (
+    read_single_png,
+    read_slice_folder,
+    write_single_png,
+    write_slice_folder,
+)
+from segkit.volumes.tiff import TIFF_SUFFIXES, read_tiff
+from segkit.volumes.tiff_output import write_tiff
+from segkit.volumes.volume import Volume
+
+_READABLE = "MRC (also .gz, .bz2), TIFF, OME-TIFF, ImageJ, HDF5, PNG or a folder of slices"
+_WRITABLE = (
+    ".mrc .rec .map .st .mrcs (also with .gz or .bz2), .tif, .ome.tif, .h5, .png, or no suffix for a folder"
+)
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_TIFF_KINDS = ("tiff", "ome-tiff", "imagej")
+_FLIPPED = "rows_flipped"
+
+
+def open_volume(
+    path: str | os.PathLike,
+    *,
+    dataset: str | None = None,
+    channel: int | None = None,
+    flip_y: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Volume:
+    """Open a volume without reading its voxels where the format allows it.
+
+    The format is told from the first bytes of the file, not from its name. Arrays come as (z, y, x) in native
+    byte order; rows stand in the order of the file.
+
+    Args:
+        path: File or folder of slices; ``file.h5:group/dataset`` names a dataset of an HDF5 file.
+        dataset: The dataset of an HDF5 file, as an alternative.
+        channel: Which channel to take where there are several, from 0 on.
+        flip_y: Turn the order of the rows round: for masks drawn in a program that shows the other end of y
+            at the top (Fiji against IMOD). An output that is like this volume is turned back.
+        progress: Called as ``progress(done, total)`` with bytes while a compressed file is unpacked.
+
+    Returns:
+        The volume.
+
+    Raises:
+        InputError: If there is no such file, it is of no known format, cut off or damaged, or holds something
+            other than one volume.
+    """
+    file, named = split_dataset(path)
+    if named is not None and dataset is not None and named != dataset:
+        raise InputError(
+            f"{path}: found two datasets, {named} and {dataset}, expected one; leave one of them out"
+        )
+    try:
+        volume = _open(file, named or dataset, channel, progress)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"{path}: found no such file, expected {_READABLE}; check the path") from error
+    except PermissionError as error:
+        raise InputError(f"{path}: may not be read; ask its owner for the right to read it") from error
+    if flip_y:
+        volume = dataclasses.replace(
+            volume, array=flipped_rows(volume.array), metadata={**volume.metadata, _FLIPPED: True}
+        )
+    return volume
+
+
+def save_volume(
+    path: str | os.PathLike,
+    volume: Volume,
+    *,
+    like: Volume | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write a volume slice by slice; the file appears whole or not at all.
+
+    The suffix chooses the format. ``.tif`` keeps the kind of TIFF of the volume and is an ImageJ hyperstack
+    otherwise; ``.ome.tif`` is always OME-TIFF; a path without a suffix is a folder of slices.
+
+    Args:
+        path: File or folder to be written; ``file.h5:dataset`` names the dataset.
+        volume: What to write.
+        like: The volume this one was made from. It lends axis order, row order, header and kind of file, and
+            voxel size and origin where ``volume`` has none (an origin of 0).
+        overwrite: Whether an existing file may be replaced.
+        progress: Called as ``progress(done, total)``.
+
+    Raises:
+        InputError: If the suffix is of no known format, the format cannot hold the values, or the file cannot
+            be written.
+    """
+    volume = volume if like is None else _in_likeness(volume, like)
+    if volume.metadata.get(_FLIPPED):
+        volume = dataclasses.replace(volume, array=flipped_rows(volume.array))
+    target = split_dataset(path)[0]
+    suffix = _format_suffix(target)
+    if target.suffix.lower() in COMPRESSED_SUFFIXES and suffix not in MRC_SUFFIXES:
+        raise InputError(f"{path}: found {target.suffix} on another format than MRC; leave it out")
+    if suffix in MRC_SUFFIXES:
+        write_mrc(path, volume, overwrite=overwrite, progress=progress)
+    elif suffix in TIFF_SUFFIXES:
+        is_ome = target.name.lower().endswith((".ome.tif", ".ome.tiff"))
+        kind = "ome-tiff" if is_ome else volume.format if volume.format in _TIFF_KINDS else "imagej"
+        write_tiff(path, volume, kind=kind, overwrite=overwrite, progress=progress)
+    elif suffix in HDF5_SUFFIXES:
+        write_hdf5(path, volume, overwrite=overwrite, progress=progress)
+    elif suffix in PNG_SUFFIXES:
+        write_single_png(path, volume, overwrite=overwrite)
+    elif not suffix or target.is_dir():
+        write_slice_folder(path, volume, overwrite=overwrite, progress=progress)
+    else:
+        raise InputError(
+            f"{path}: found the suffix {suffix}, expected one of {_WRITABLE}; choose one of those"
+        )
+
+
+def suffix_like(volume: Volume) -> str:
+    """Give the suffix of an output in the format of a volume, such as ``".mrc"``; empty for a folder."""
+    if volume.metadata.get("slice_names"):
+        return ""
+    return {"ome-tiff": ".ome.tif", "hdf5": ".h5", "png": ".png", "tiff": ".tif", "imagej": ".tif"}.get(
+        volume.format or "", ".mrc"
+    )
+
+
+def _open(
+    file: pathlib.Path, dataset: str | None, channel: int | None, progress: Callable[[int, int], None] | None
+) -> Volume:
+    if file.is_dir():
+        return read_slice_folder(file)
+    start = read_start(file, HEADER_BYTES)
+    is_packed = is_compressed(file)
+    if not start:
+        raise InputError(f"{file}: found an empty or cut-off file, expected {_READABLE}; copy it again")
+    if not is_packed and start.startswith(b"\x89HDF\r\n\x1a\n"):
+        return read_hdf5(file, dataset=dataset, channel=channel)
+    if dataset is not None:
+        raise InputError(
+            f"{file}: found no HDF5 file, expected one with the dataset {dataset}; leave the dataset out"
+        )
+    if not is_packed and start.startswith(_TIFF_STARTS):
+        return read_tiff(file, channel=channel)
+    if not is_packed and start.startswith(b"\x89PNG"):
+        return read_single_png(file)
+    suffix = _format_suffix(file)
+    if looks_like_mrc(start) or suffix in MRC_SUFFIXES:
+        return read_mrc(file, progress=progress)
+    if suffix in (*TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES):
+        raise InputError(f"{file}: found no {suffix[1:]} data in it, expected {_READABLE}; check the file")
+    raise InputError(
+        f"{file}: found a format that is not known, expected {_READABLE}; convert it to one of those"
+    )
+
+
+def _format_suffix(path: pathlib.Path) -> str:
+    """Give the suffix that names the format, the one before ``.gz`` or ``.bz2``."""
+    suffix = path.suffix.lower()
+    return pathlib.Path(path.stem).suffix.lower() if suffix in COMPRESSED_SUFFIXES else suffix
+
+
+def _in_likeness(volume: Volume, like: Volume) -> Volume:
+    has_origin = any(volume.origin_nm)
+    return dataclasses.replace(
+        volume,
+        voxel_size_nm=volume.voxel_size_nm or like.voxel_size_nm,
+        origin_nm=volume.origin_nm if has_origin else like.origin_nm,
+        axes=like.axes,
+        format=like.format,
+        metadata=like.metadata,
+    )

@@ -1,0 +1,72 @@
+"""Read MRC files: memory-mapped, compressed ones from an unpacked temporary file."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+
+from segkit.errors import InputError
+from segkit.volumes.compressed import is_compressed, read_start, unpacked
+from segkit.volumes.lazy_volume import in_native_byte_order, transposed
+from segkit.volumes.mrc_header import HEADER_BYTES, MrcHeader, parse_header
+from segkit.volumes.volume import Volume
+
+MRC_SUFFIXES = (".mrc", ".rec", ".map", ".st", ".mrcs")
+
+
+def read_mrc(path: pathlib.Path, *, progress: Callable[[int, int], None] | None = None) -> Volume:
+    """Open an MRC file (``.gz`` and ``.bz2`` too) without reading its voxels into memory.
+
+    Modes 0, 1, 2, 6 and 12, either byte order, any axis order (presented as z, y, x), with or without the
+    ``MAP`` mark, with or without an extended header. Mode 0 is unsigned where IMOD's stamp or the range in
+    the header says so.
+
+    Args:
+        path: The file.
+        progress: Called as ``progress(done, total)`` with bytes while a compressed file is unpacked.
+
+    Returns:
+        The volume. Its voxel size is unknown where the header gives 0, or 1 angstrom along every axis.
+
+    Raises:
+        InputError: If the file is no MRC file, is cut off or damaged, or holds what segkit does not read.
+    """
+    raw = read_start(path, HEADER_BYTES)
+    header = parse_header(raw, str(path))
+    warnings = list(header.warnings)
+    if is_compressed(path):
+        file = unpacked(path, header.file_bytes, progress=progress)
+    else:
+        _check_size(path, header, warnings)
+        file = open(path, "rb")  # noqa: SIM115 (closed below)
+    with file:
+        # The mapping keeps a handle of its own: a temporary file lives as long as the array.
+        mapped = np.memmap(file, header.dtype, "r", header.data_offset, header.file_shape)
+        file.seek(HEADER_BYTES)
+        extended = file.read(header.extended_bytes)
+    array = transposed(mapped, tuple(header.axes.index(axis) for axis in "zyx"))
+    return Volume(
+        array=in_native_byte_order(array),
+        voxel_size_nm=header.voxel_size_nm,
+        origin_nm=header.origin_nm,
+        axes=header.axes,
+        format="mrc",
+        source=path,
+        metadata={"mrc_header": raw, "mrc_extended_header": extended},
+        warnings=tuple(warnings),
+    )
+
+
+def _check_size(path: pathlib.Path, header: MrcHeader, warnings: list[str]) -> None:
+    found = path.stat().st_size
+    sections, rows, columns = header.file_shape
+    if found < header.file_bytes:
+        raise InputError(
+            f"{path}: cut off: found {found:,} bytes, expected {header.file_bytes:,} for {sections} "
+            "sections of "
+            f"{rows} x {columns} {header.dtype.name} voxels; copy the file again"
+        )
+    if found > header.file_bytes:
+        warnings.append(f"{found - header.file_bytes:,} bytes after the voxels are ignored")

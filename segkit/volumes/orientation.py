@@ -1,0 +1,165 @@
+"""Whether a mask lies the right way up on its tomogram.
+
+Programs disagree about y: Fiji draws row 0 at the top, IMOD at the bottom, and converters between their
+formats (``mrc2tif``, ``tif2mrc``) turn the rows round. A mask that went through one conversion more than its
+tomogram lies upside down on it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from segkit.volumes.volume import Volume
+
+# Borders of objects are edges of the image, membranes drawn along their middle are lines; annotations follow
+# either within a few pixels, which is what the image is smoothed over [px].
+_EDGE_SIGMA_PX, _LINE_SIGMA_PX = 3.0, 2.0
+# The peak at the right place may be missed by this much [px].
+_PEAK_PX = 2
+# Displacements from here to there are what a peak is compared with [px].
+_INNER_PX, _OUTER_PX = 12, 48
+_SMALLEST_OUTER_PX = 24
+
+# Outlines of membranes, mitochondria and synapses of a real tissue volume, 8 slices each, were laid on it in all
+# six wrong orientations at every displacement, 19 million placements: their scores have mean 0.65, standard
+# deviation 0.8 and maximum 5.7. A score of 5 with a gap of 4 to another placement came up once in a million.
+_LEAST_SCORE = 5.0
+_LEAST_GAP = 4.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OrientationScore:
+    """How sharply the outline of a mask locks to the edges of the image, as it stands and with y flipped.
+
+    Args:
+        as_is: Score of the mask as it stands [standard deviations]; about 0 to 2 where it does not fit.
+        flipped: Score of the mask with its rows turned round.
+        slices: The slices that were looked at; empty where the images are too small to tell.
+    """
+
+    as_is: float
+    flipped: float
+    slices: tuple[int, ...]
+
+    @property
+    def flipped_fits_better(self) -> bool:
+        """Whether the flipped mask fits clearly: a score of 5 and more, and 4 above the one as it stands."""
+        return self.flipped >= _LEAST_SCORE and self.flipped - self.as_is >= _LEAST_GAP
+
+    @property
+    def warning(self) -> str | None:
+        """One line for the user where the flipped mask fits clearly better, else ``None``."""
+        if not self.flipped_fits_better:
+            return None
+        return (
+            "the mask fits the image edges clearly better with its rows (y) flipped: "
+            f"{self.flipped:.1f} against "
+            f"{self.as_is:.1f} standard deviations in {len(self.slices)} slices; check it, and use --flip-y"
+        )
+
+
+def mask_orientation(
+    tomogram: Volume,
+    mask: Volume,
+    *,
+    num_slices: int = 8,
+    progress: Callable[[int, int], None] | None = None,
+) -> OrientationScore:
+    """Measure whether a mask fits its tomogram better with y flipped.
+
+    The strength of the image gradient (as ranks, so that no gold bead outweighs the rest) is summed over the
+    outline of the mask, for every small displacement of the outline at once, and added up over the slices. A
+    mask that belongs there gives a peak at no displacement. Its score is the height of that peak above the
+    mean of the displacements of 12 to 48 pixels, in their standard deviations; comparing a place only with
+    its surroundings makes the score blind to where in the image there is texture at all.
+
+    Args:
+        tomogram: Image, read in ``num_slices`` slices.
+        mask: Mask of the same shape; everything but 0 is foreground, and labels count as separate objects.
+        num_slices: Number of slices with foreground to look at, spread evenly.
+        progress: Called as ``progress(done, total)`` with the number of these slices.
+
+    Returns:
+        Both scores; two zeros and no slices where the images are below 72 pixels or nothing has an outline.
+
+    Raises:
+        ValueError: If the shapes differ, or ``num_slices`` is not positive.
+    """
+    if tomogram.shape != mask.shape:
+        raise ValueError(f"`mask` must be of the shape {tomogram.shape}. Received: shape={mask.shape}")
+    if num_slices < 1:
+        raise ValueError(f"`num_slices` must be positive. Received: num_slices={num_slices}")
+    reach = min(_OUTER_PX, min(tomogram.shape[1:]) // 3)
+    slices = _slices_with_outlines(mask, num_slices) if reach >= _SMALLEST_OUTER_PX else ()
+    if not slices:
+        return OrientationScore(as_is=0.0, flipped=0.0, slices=())
+    as_is, flipped = 0.0, 0.0
+    for done, z in enumerate(slices):
+        features = np.fft.rfft2(_feature_ranks(np.asarray(tomogram.array[z])))
+        outline = _outline(np.asarray(mask.array[z]))
+        as_is = as_is + _sums_by_displacement(features, outline, reach)
+        flipped = flipped + _sums_by_displacement(features, outline[::-1], reach)
+        if progress is not None:
+            progress(done + 1, len(slices))
+    return OrientationScore(
+        as_is=max(map(_peak_score, as_is)), flipped=max(map(_peak_score, flipped)), slices=slices
+    )
+
+
+def _slices_with_outlines(mask: Volume, num_slices: int) -> tuple[int, ...]:
+    found = []
+    for z in range(mask.shape[0]):
+        values = np.asarray(mask.array[z])
+        if (values != values[0, 0]).any():
+            found.append(z)
+    spread = np.linspace(0, len(found) - 1, min(num_slices, len(found))).round().astype(int)
+    return tuple(found[i] for i in spread)
+
+
+def _feature_ranks(image: np.ndarray) -> np.ndarray:
+    """Rank the strength of edges and of lines of an image (y, x) from -1 to 1; the shape is (2, y, x)."""
+    from scipy import ndimage  # takes longer to import than all the rest here
+
+    image = np.nan_to_num(image.astype(np.float32))
+
+    def squared(sigma: float, order_y: int, order_x: int) -> np.ndarray:
+        return ndimage.gaussian_filter(image, sigma, order=(order_y, order_x)) ** 2
+
+    edges = squared(_EDGE_SIGMA_PX, 1, 0) + squared(_EDGE_SIGMA_PX, 0, 1)
+    sigma = _LINE_SIGMA_PX
+    lines = squared(sigma, 2, 0) + squared(sigma, 0, 2) + 2 * squared(sigma, 1, 1)
+    return np.stack([_ranks(edges), _ranks(lines)])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    ranks = np.empty(values.size, np.float32)
+    ranks[np.argsort(values, axis=None, kind="stable")] = np.linspace(-1, 1, values.size, dtype=np.float32)
+    return ranks.reshape(values.shape)
+
+
+def _outline(labels: np.ndarray) -> np.ndarray:
+    """Mark the pixels that differ from their neighbour above or to the left."""
+    outline = np.zeros(labels.shape, bool)
+    outline[1:] |= labels[1:] != labels[:-1]
+    outline[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    return outline
+
+
+def _sums_by_displacement(features: np.ndarray, outline: np.ndarray, reach: int) -> np.ndarray:
+    """Sum each feature under the outline, moved by every displacement up to ``reach`` in y and x."""
+    height, width = outline.shape
+    sums = np.fft.irfft2(features * np.conj(np.fft.rfft2(outline.astype(np.float32))), s=(height, width))
+    moves = np.arange(-reach, reach + 1)
+    return sums[:, (moves % height)[:, None], moves % width]
+
+
+def _peak_score(sums: np.ndarray) -> float:
+    reach = sums.shape[0] // 2
+    moves = np.arange(-reach, reach + 1)
+    distance = np.hypot(moves[:, None], moves[None, :])
+    around = sums[(distance > _INNER_PX) & (distance <= reach)]
+    spread = float(around.std())
+    return float(sums[distance <= _PEAK_PX].max() - around.mean()) / spread if spread > 0 else 0.0

@@ -1,0 +1,131 @@
+"""Pages of a TIFF file: whether they are all there, and their values."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import pathlib
+import struct
+import threading
+import weakref
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from segkit.errors import InputError
+from segkit.volumes.lazy_volume import LazyVolume, slice_stack
+
+# Size of one value of the types that a tag may have.
+_TAG_BYTES = dict.fromkeys((1, 2, 6, 7), 1) | dict.fromkeys((3, 8), 2) | dict.fromkeys((4, 9, 11, 13), 4)
+_TAG_BYTES |= dict.fromkeys((5, 10, 12, 16, 17, 18), 8)
+
+# What tifffile logs about a bad file would stand beside our one line; it stays for whoever configures
+# logging.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+@contextlib.contextmanager
+def tiff_faults_told(path: pathlib.Path) -> Iterator[None]:
+    """Turn what tifffile raises over damaged or foreign bytes into one line for the user."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, IndexError, KeyError, RuntimeError, struct.error, zlib.error) as error:
+        raise InputError(
+            f"{path}: cannot be read as TIFF ({error}); it may be cut off or damaged: copy it again, "
+            "or save it anew from the program that wrote it"
+        ) from error
+
+
+def check_reach(path: pathlib.Path, end: int) -> None:
+    """Raise an ``InputError`` if the file ends before byte ``end``, up to which something reaches."""
+    found = path.stat().st_size
+    if found < end:
+        raise InputError(
+            f"{path}: cut off: found {found:,} bytes, expected at least {end:,}; copy the file again"
+        )
+
+
+def check_directories(path: pathlib.Path, tif: tifffile.TiffFile) -> None:
+    """Raise an ``InputError`` if a page directory, or what it points to, lies beyond the end of the file.
+
+    tifffile does without those pages and tags, and mentions them in its log only.
+    """
+    form = tif.byteorder + ("Q" if tif.is_bigtiff else "I")
+    count_form = tif.byteorder + ("Q" if tif.is_bigtiff else "H")
+    entry_form = tif.byteorder + ("HHQQ" if tif.is_bigtiff else "HHII")
+    inline_bytes = struct.calcsize(form)
+    seen = set()
+    with open(path, "rb") as file:
+
+        def unpack(form: str, position: int) -> tuple[int, ...]:
+            check_reach(path, position + struct.calcsize(form))
+            file.seek(position)
+            return struct.unpack(form, file.read(struct.calcsize(form)))
+
+        (directory,) = unpack(form, 8 if tif.is_bigtiff else 4)
+        while directory and directory not in seen:
+            seen.add(directory)
+            (num_entries,) = unpack(count_form, directory)
+            position = directory + struct.calcsize(count_form)
+            for _ in range(num_entries):
+                _, kind, count, value = unpack(entry_form, position)
+                num_bytes = count * _TAG_BYTES.get(kind, 0)
+                if num_bytes > inline_bytes:
+                    check_reach(path, value + num_bytes)
+                position += struct.calcsize(entry_form)
+            (directory,) = unpack(form, position)
+
+
+def check_pages(path: pathlib.Path, pages: Sequence[Any]) -> None:
+    """Raise an ``InputError`` if a page is missing, or reaches beyond the end of its file."""
+    if any(page is None for page in pages):
+        raise InputError(f"{path}: pages are missing; copy the file again, with those that belong to it")
+    # Pages of one series may lie in several files.
+    ends: dict[str, int] = {}
+    for page in pages:
+        file = page.parent.filehandle.path
+        spans = zip(page.dataoffsets, page.databytecounts, strict=True)
+        ends[file] = max(ends.get(file, 0), max((start + size for start, size in spans), default=0))
+    for file, end in ends.items():
+        check_reach(pathlib.Path(file), end)
+
+
+def page_values(page: Any) -> np.ndarray:
+    """Decode one page (y, x).
+
+    Compressions that tifffile knows only with an extra package (LZW, JPEG) are left to OpenCV.
+
+    Raises:
+        InputError: If nobody here can decode it.
+    """
+    if page.compression in tifffile.TIFF.DECOMPRESSORS:
+        return page.asarray()
+    import cv2  # heavy, and only needed for these compressions
+
+    path = page.parent.filehandle.path
+    _, decoded = cv2.imreadmulti(path, start=page.index, count=1, flags=cv2.IMREAD_UNCHANGED)
+    if len(decoded) != 1 or decoded[0].shape != page.shape or decoded[0].dtype != page.dtype:
+        raise InputError(
+            f"{path}: found {page.compression.name} compression, which cannot be read here; "
+            "save it uncompressed or with deflate, or install the package imagecodecs"
+        )
+    return decoded[0]
+
+
+def page_stack(tif: tifffile.TiffFile, pages: Sequence[Any]) -> LazyVolume:
+    """Make a volume of pages that are decoded when asked for; it keeps the file open while it lives."""
+    lock = threading.Lock()
+
+    def read(z: int) -> np.ndarray:
+        with lock, tiff_faults_told(pathlib.Path(pages[z].parent.filehandle.path)):
+            return page_values(pages[z])
+
+    first = pages[0]
+    stack = slice_stack(read, (len(pages), *first.shape), first.dtype)
+    weakref.finalize(stack, tif.close)
+    return stack

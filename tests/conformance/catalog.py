@@ -1,0 +1,52 @@
+"""How to build every registered class, what to feed it, and every model builder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import segkit.models
+from segkit import layers, losses, metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A way to build one class.
+
+    Attributes:
+        make: Builds the object; keyword arguments go to the constructor.
+        arguments: The arguments that `make` sets, with their values; none at its default.
+        input_shapes: For layers: shape of the input, or a list of shapes, ``None`` where unknown.
+    """
+
+    make: Callable[..., Any]
+    arguments: dict[str, Any]
+    input_shapes: Any = None
+
+
+UNKNOWN = (None, None, None)
+CATALOG = {
+    "segkit>BilinearUp2D": Entry(layers.BilinearUp2D, {"factor": 3}, (*UNKNOWN, 2)),
+    "segkit>ConvBNReLU": Entry(
+        layers.ConvBNReLU,
+        {"filters": 3, "kernel_size": 5, "strides": 1, "dilation_rate": 2, "l2": 0.01},
+        (*UNKNOWN, 2),
+    ),
+    "segkit>EncoderBlock": Entry(layers.EncoderBlock, {"filters": 4, "l2": 0.01}, (*UNKNOWN, 2)),
+    "segkit>MultiScaleCenter": Entry(
+        layers.MultiScaleCenter, {"filters": 3, "dilation_rates": (1, 3), "l2": 0.01}, (*UNKNOWN, 2)
+    ),
+    "segkit>FusionBlock": Entry(
+        layers.FusionBlock,
+        {"filters": 3, "factors": (1, 1), "l2": 0.01},
+        [(*UNKNOWN, 2), (*UNKNOWN, 1)],
+    ),
+    "segkit>BCEJaccard": Entry(losses.BCEJaccard, {"per_sample": True, "reduction": "sum", "name": "other"}),
+    "segkit>BinaryMeanIoU": Entry(metrics.BinaryMeanIoU, {"threshold": 0.4, "name": "other"}),
+    "segkit>PredictedForeground": Entry(metrics.PredictedForeground, {"threshold": 0.4, "name": "other"}),
+}
+
+MODELS: dict[str, Callable[..., Any]] = {
+    "seget": lambda **kwargs: segkit.models.seget(filters=(2, 4), dilation_rates=(1, 2), **kwargs),
+}

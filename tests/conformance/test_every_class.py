@@ -1,0 +1,128 @@
+"""One question of every registered layer, loss and metric, and of every model builder."""
+
+import inspect
+import json
+
+import keras
+import numpy as np
+import pytest
+from catalog import CATALOG, MODELS
+
+import segkit.models
+from segkit.losses.bce_jaccard import BCEJaccard
+from segkit.models.files import register_all
+
+LAYERS = [name for name, entry in CATALOG.items() if entry.input_shapes is not None]
+POLICIES = ["float32", "mixed_bfloat16"]
+
+
+def known(shapes, side=8):
+    if isinstance(shapes, list):
+        return [known(shape, side) for shape in shapes]
+    return tuple(side if size is None else size for size in (2, *shapes[1:]))
+
+
+def feed(shapes, seed=0, side=8):
+    rng = np.random.default_rng(seed)
+    shapes = known(shapes, side)
+    if isinstance(shapes, list):
+        return [rng.normal(size=shape).astype("float32") for shape in shapes]
+    return rng.normal(size=shapes).astype("float32")
+
+
+def flat(outputs):
+    return [keras.ops.convert_to_numpy(tensor) for tensor in keras.tree.flatten(outputs)]
+
+
+def test_the_catalog_is_complete():
+    register_all()
+    registered = {name for name in keras.saving.get_custom_objects() if name.startswith("segkit>")}
+    assert registered == set(CATALOG)
+    assert set(MODELS) == set(segkit.models.__all__)
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_config_names_every_argument_with_its_value(name):
+    entry = CATALOG[name]
+    built = entry.make(**entry.arguments)
+    parameters = inspect.signature(type(built).__init__).parameters
+    own = {p for p in parameters if p not in ("self", "kwargs")}
+    assert own == set(entry.arguments), "the catalog must set every argument"
+    defaults = {p: parameters[p].default for p in own}
+    # Filters has no default; strides stays 1 because a dilated convolution can not stride.
+    same = {p for p, value in entry.arguments.items() if value == defaults[p]}
+    assert same <= {"strides"}
+    config = built.get_config()
+    assert {p: config[p] for p in own} == entry.arguments
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_config_survives_json(name):
+    entry = CATALOG[name]
+    built = entry.make(**entry.arguments)
+    again = keras.saving.deserialize_keras_object(json.loads(json.dumps(keras.saving.serialize_keras_object(built))))
+    assert again.get_config() == built.get_config()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", LAYERS)
+def test_declared_shape_is_the_real_one_and_build_leaves_the_config_alone(name, policy):
+    entry = CATALOG[name]
+    layer = entry.make(**entry.arguments, dtype=policy)
+    before = layer.get_config()
+    outputs = layer(feed(entry.input_shapes))
+    assert layer.get_config() == before
+    declared = layer.compute_output_shape(known(entry.input_shapes))
+    declared = declared if isinstance(declared[0], tuple) else (declared,)
+    assert [tuple(tensor.shape) for tensor in keras.tree.flatten(outputs)] == list(declared)
+    compute = keras.DTypePolicy(policy).compute_dtype
+    assert {keras.backend.standardize_dtype(tensor.dtype) for tensor in keras.tree.flatten(outputs)} == {compute}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_model_of_unknown_sizes_round_trips_through_a_file(name, tmp_path):
+    entry = CATALOG[name]
+    shapes = entry.input_shapes if isinstance(entry.input_shapes, list) else [entry.input_shapes]
+    inputs = [keras.Input(shape[1:]) for shape in shapes]
+    outputs = entry.make(**entry.arguments)(inputs if isinstance(entry.input_shapes, list) else inputs[0])
+    model = keras.Model(inputs, outputs)
+    model.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras")
+    for side in (4, 8):
+        voxels = [feed(shape, side=side) for shape in shapes]
+        for mine, other in zip(flat(model(voxels)), flat(again(voxels)), strict=True):
+            assert mine.shape[1:3] != (0, 0)
+            np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", MODELS)
+def test_a_compiled_step_trains_and_the_file_predicts_alike(name, policy, tmp_path):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        keras.utils.set_random_seed(0)
+        model = MODELS[name]()
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert set(model.output_names) == {"logits"}
+    model.compile(optimizer=keras.optimizers.Adam(1e-2), loss={"logits": BCEJaccard()})
+    voxels = feed((None, None, None, 1), side=16)
+    targets = {"logits": (voxels > 0).astype("float32")}
+    losses = [float(model.train_on_batch(voxels, targets)) for _ in range(8)]
+    assert losses[-1] < losses[0]
+    logits = model.predict_on_batch(voxels)["logits"]
+    assert logits.dtype == np.float32
+    model.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras", compile=False)
+    np.testing.assert_array_equal(again.predict_on_batch(voxels)["logits"], logits)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_same_seed_draws_the_same_weights(name):
+    drawn = []
+    for _ in range(2):
+        keras.utils.set_random_seed(5)
+        drawn.append(MODELS[name]().get_weights())
+    for mine, other in zip(*drawn, strict=True):
+        np.testing.assert_array_equal(mine, other)

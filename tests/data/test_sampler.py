@@ -1,0 +1,151 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from segkit.data.augmentation import Augmentation
+from segkit.data.patches import tabulate_patches
+from segkit.data.sampler import PatchSampler
+
+EVERYTHING = Augmentation(brightness=0.3, contrast=0.2, elastic_px=1.0, elastic_grid_px=4)
+
+
+def volumes(seed=0, shape=(3, 24, 20)):
+    rng = np.random.default_rng(seed)
+    mask = (rng.random(shape) > 0.8).astype(np.int8)
+    return (rng.integers(-100, 100, shape) + 20 * mask).astype(np.int8), mask
+
+
+def sampler(pair=None, **changes):
+    pair = volumes() if pair is None else pair
+    table = tabulate_patches([(pair[1], range(len(pair[1])))], patch_px=8, stride_px=6)
+    arguments = {"batch_size": 4, "mean": 5.0, "std": 40.0, "weight_limit": 50.0, "shuffle": True, "seed": 1}
+    return PatchSampler([pair], table, **{**arguments, **changes})
+
+
+def test_every_patch_comes_once_an_epoch():
+    source = sampler()
+    assert source.steps_per_epoch == -(-len(source.table) // 4)
+    assert sorted(source.order(3)) == list(range(len(source.table)))
+    sizes = [len(source.batch(step)[0]) for step in range(source.steps_per_epoch)]
+    assert sum(sizes) == len(source.table)
+
+
+def test_batches_do_not_depend_on_what_was_asked_before():
+    source = sampler(augmentation=EVERYTHING)
+    late = source.batch(2 * source.steps_per_epoch + 1)
+    fresh = sampler(augmentation=EVERYTHING)
+    for step in range(5):
+        fresh.batch(step)
+    for mine, other in zip(late, fresh.batch(2 * source.steps_per_epoch + 1), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_epochs_and_seeds_differ_in_order_and_change():
+    source, other_seed = sampler(augmentation=EVERYTHING), sampler(augmentation=EVERYTHING, seed=2)
+    assert source.order(0).tolist() != source.order(1).tolist()
+    assert source.order(0).tolist() != other_seed.order(0).tolist()
+    fixed = sampler(augmentation=EVERYTHING, shuffle=False)
+    assert not np.array_equal(fixed.batch(0)[0], fixed.batch(fixed.steps_per_epoch)[0])
+
+
+def test_without_changes_a_patch_is_the_normalised_voxels():
+    image, mask = volumes()
+    source = sampler((image, mask), shuffle=False)
+    images, targets = source.batch(0)
+    for i in range(4):
+        _, z, y, x = source.table.rows[i]
+        window = (z, slice(y, y + 8), slice(x, x + 8))
+        np.testing.assert_allclose(images[i, ..., 0], (image[window] - 5.0) / 40.0, atol=1e-6)
+        np.testing.assert_array_equal(targets[i, ..., 0], mask[window])
+
+
+def test_image_mask_and_weights_move_together():
+    _, mask = volumes()
+    # The image is the mask, so wherever a change moves them they must still agree.
+    source = sampler((mask, mask), mean=0.0, std=1.0, augmentation=Augmentation())
+    for step in range(source.steps_per_epoch):
+        images, targets = source.batch(step)
+        np.testing.assert_array_equal(images[..., 0], targets[..., 0])
+        foreground = targets[..., 0] > 0
+        assert (targets[~foreground][:, 1] == 1).all()
+        for one in targets:
+            inside = one[..., 0] > 0
+            if inside.any():
+                expected = min((64 - inside.sum()) / inside.sum(), 50.0)
+                np.testing.assert_allclose(one[inside][:, 1], expected, rtol=1e-6)
+
+
+def test_all_eight_flips_and_turns_occur():
+    corner = np.zeros((1, 8, 8), np.int8)
+    corner[0, 0, 1] = 1
+    table = tabulate_patches([(corner, [0])], patch_px=8, stride_px=8)
+    source = PatchSampler(
+        [(corner, corner)], table, batch_size=1, mean=0.0, std=1.0, augmentation=Augmentation(), seed=0
+    )
+    seen = {tuple(np.argwhere(source.batch(step)[0][0, ..., 0] > 0)[0].tolist()) for step in range(100)}
+    assert seen == {(0, 1), (0, 6), (1, 0), (1, 7), (6, 0), (6, 7), (7, 1), (7, 6)}
+
+
+def test_brightness_and_contrast_stay_in_their_bounds_and_leave_the_mask_alone():
+    image = np.full((1, 8, 8), 10, np.int8)
+    mask = np.zeros((1, 8, 8), np.int8)
+    mask[0, 2:4] = 1
+    table = tabulate_patches([(mask, [0])], patch_px=8, stride_px=8)
+    change = Augmentation(flips=False, turns=False, brightness=0.5, contrast=0.25)
+    source = PatchSampler([(image, mask)], table, batch_size=1, mean=0.0, std=10.0, augmentation=change)
+    drawn = []
+    for step in range(200):
+        images, targets = source.batch(step)
+        assert np.ptp(images) == 0
+        np.testing.assert_array_equal(targets[0, ..., 0], mask[0])
+        drawn.append(images[0, 0, 0, 0])
+    assert 0.25 <= min(drawn) < 0.4
+    assert 1.6 < max(drawn) <= 1.75
+
+
+def test_bending_moves_image_and_mask_alike():
+    mask = np.zeros((1, 64, 64), np.int8)
+    mask[0, 16:48, 16:48] = 1
+    table = tabulate_patches([(mask, [0])], patch_px=64, stride_px=64)
+    bend = Augmentation(flips=False, turns=False, elastic_px=3.0, elastic_grid_px=16)
+    source = PatchSampler([(mask, mask)], table, batch_size=1, mean=0.0, std=1.0, augmentation=bend)
+    images, targets = source.batch(0)
+    moved = targets[0, ..., 0]
+    assert 0 < np.abs(moved - mask[0]).sum() < 0.5 * mask.sum()
+    assert set(np.unique(moved)) == {0.0, 1.0}
+    # The nearest of four pixels has at least a quarter of the linear weight; OpenCV places it to 1/32 px.
+    assert np.abs(images[0, ..., 0] - moved).max() <= 3 / 4 + 2 / 32
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"contrast": 1.0}, "`contrast` must be in"), ({"brightness": -1.0}, "must not be negative")],
+)
+def test_augmentation_without_meaning_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Augmentation(**arguments)
+
+
+def test_a_sampler_without_patches_is_refused():
+    empty = dataclasses.replace(sampler().table, rows=np.zeros((0, 4), int), foreground=np.zeros(0, int))
+    with pytest.raises(ValueError, match="at least one patch"):
+        PatchSampler([volumes()], empty, batch_size=1, mean=0.0, std=1.0)
+
+
+def test_a_memory_mapped_volume_is_read_by_patches_only():
+    class Watched:
+        def __init__(self, array):
+            self.array, self.voxels = array, 0
+
+        def __getitem__(self, index):
+            part = self.array[index]
+            self.voxels += part.size
+            return part
+
+    image, mask = volumes()
+    source = sampler((image, mask))
+    watched = Watched(image)
+    source.pairs = [(watched, mask)]
+    source.batch(0)
+    assert watched.voxels == 4 * 8 * 8

@@ -1,0 +1,150 @@
+import os
+import pathlib
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+
+from segkit.errors import InputError
+from segkit.models.card import ModelCard
+from segkit.models.files import load_model, read_card, save_model
+from segkit.models.precision import with_precision
+from segkit.models.seget import seget
+
+CARD = ModelCard(name="segET-x", structure="x", mean=3.0, std=2.0, voxel_size_nm=(1, 2.5, 2.5), halo_px=24)
+
+
+def tiny(**arguments):
+    return seget(filters=(2, 4), dilation_rates=(1, 2), **arguments)
+
+
+def voxels():
+    return np.random.default_rng(0).normal(size=(1, 16, 16, 1)).astype("float32")
+
+
+def test_model_and_card_come_back(tmp_path):
+    model = tiny()
+    save_model(model, tmp_path / "m.keras", CARD)
+    assert read_card(tmp_path / "m.keras") == CARD
+    expected = model.predict_on_batch(voxels())["logits"]
+    np.testing.assert_array_equal(load_model(tmp_path / "m.keras").predict_on_batch(voxels())["logits"], expected)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
+
+
+def test_a_run_folder_means_its_model(tmp_path):
+    save_model(tiny(), tmp_path / "model.keras", CARD)
+    assert read_card(tmp_path) == CARD
+
+
+def in_fresh_process(code, folder):
+    root = pathlib.Path(__file__).parents[2]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(root), str(folder)]),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_users_subclass_opens_in_a_fresh_process(tmp_path):
+    (tmp_path / "my_blocks.py").write_text(
+        textwrap.dedent(
+            """
+            import keras
+            from segkit.layers import EncoderBlock
+
+            @keras.saving.register_keras_serializable(package="mine")
+            class DoubleEncoder(EncoderBlock):
+                def call(self, inputs, training=False):
+                    down, skip = super().call(inputs, training=training)
+                    return 2 * down, skip
+            """
+        )
+    )
+    made = in_fresh_process(
+        """
+        import segkit
+        from my_blocks import DoubleEncoder
+        model = segkit.models.seget(filters=(2, 4), dilation_rates=(1,), encoder_block=DoubleEncoder)
+        segkit.save_model(model, "m.keras", segkit.ModelCard(name="a", structure="a", mean=0, std=1))
+        """,
+        tmp_path,
+    )
+    assert made.returncode == 0, made.stderr
+    opened = in_fresh_process(
+        """
+        import segkit
+        print(type(segkit.load_model("m.keras").get_layer("encoder_1")).__name__)
+        """,
+        tmp_path,
+    )
+    assert opened.stdout.strip() == "DoubleEncoder", opened.stderr
+    (tmp_path / "my_blocks.py").unlink()
+    lost = in_fresh_process(
+        """
+        import segkit
+        try:
+            segkit.load_model("m.keras")
+        except segkit.InputError as fault:
+            print(fault)
+        """,
+        tmp_path,
+    )
+    assert "needs the class 'mine>DoubleEncoder' from the module 'my_blocks'" in lost.stdout, lost.stderr
+
+
+def test_what_is_no_model_is_said_in_one_line(tmp_path):
+    (tmp_path / "text.keras").write_text("no model")
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "plain.keras")
+    for path, message in (
+        (tmp_path / "missing.keras", "no such file"),
+        (tmp_path, "no model.keras in this folder"),
+        (tmp_path / "text.keras", "not a Keras model file"),
+        (tmp_path / "plain.keras", "without segkit's card"),
+    ):
+        with pytest.raises(InputError, match=message) as caught:
+            read_card(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_failed_save_leaves_the_older_file_alone(tmp_path, monkeypatch):
+    save_model(tiny(), tmp_path / "m.keras", CARD)
+    before = (tmp_path / "m.keras").read_bytes()
+
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("segkit.models.files.os.replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_model(tiny(), tmp_path / "m.keras", CARD)
+    assert (tmp_path / "m.keras").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
+
+
+def test_a_card_reads_later_versions_and_refuses_nonsense():
+    assert ModelCard.from_dict({**CARD.to_dict(), "from_the_future": 1}) == CARD
+    with pytest.raises(ValueError, match="`std` must be positive"):
+        ModelCard(name="a", structure="a", mean=0.0, std=0.0)
+
+
+def test_precision_changes_the_arithmetic_and_keeps_weights_and_output():
+    model = tiny()
+    rough = with_precision(model, "mixed_bfloat16")
+    assert with_precision(model, "float32") is model
+    assert rough.get_layer("encoder_1").first.conv.compute_dtype == "bfloat16"
+    assert rough.get_layer("logits").compute_dtype == "float32"
+    for mine, other in zip(model.get_weights(), rough.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    exact = model.predict_on_batch(voxels())["logits"]
+    np.testing.assert_allclose(rough.predict_on_batch(voxels())["logits"], exact, atol=0.1 * np.abs(exact).max())
+    again = with_precision(rough, "float32")
+    np.testing.assert_array_equal(again.predict_on_batch(voxels())["logits"], exact)

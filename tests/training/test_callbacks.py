@@ -1,0 +1,106 @@
+import logging
+
+import keras
+import numpy as np
+import pytest
+
+from segkit.errors import InputError
+from segkit.training.collapse_alarm import CollapseAlarm
+from segkit.training.decay_on_plateau import DecayOnPlateau
+from segkit.training.plan import TrainingPlan
+from segkit.training.precision import dtype_policy, resolve_precision
+
+
+def train(callbacks, epochs=3, steps=4):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.SGD(123.0), loss="mse")
+    x = np.zeros((steps, 1), np.float32)
+    history = model.fit(x, x, batch_size=1, epochs=epochs, validation_data=(x, x), callbacks=callbacks, verbose=0)
+    return model, history.history
+
+
+def test_rate_falls_with_every_step_and_on_plateaus():
+    plateau = DecayOnPlateau(0.1, 0.5, monitor="val_loss", patience=2, factor=0.5)
+    rates = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            rates.append(float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)))
+
+    train([plateau, Watch()])  # the loss is 0 from the start: no epoch is better than the first
+    scales = [1.0] * 12  # epochs 2 and 3 wait; only after the third does the rate halve
+    expected = [0.1 * scale / (1 + 0.5 * step) for step, scale in enumerate(scales)]
+    if keras.backend.backend() == "jax":
+        expected = [0.1 / (1 + 0.5 * (step // 4 * 4)) for step in range(12)]
+    np.testing.assert_allclose(rates, expected, rtol=1e-6)
+    assert plateau.scale == 0.5
+    assert plateau.wait == 0
+
+
+def test_plateau_counts_epochs_without_a_rise():
+    plateau = DecayOnPlateau(1.0, patience=2, factor=0.1, min_delta=0.0)
+    for score in (0.5, 0.6, 0.6, 0.59):
+        plateau.on_epoch_end(0, {"val_mean_iou": score})
+    assert (plateau.best, plateau.scale) == (0.6, 0.1)
+    plateau.on_epoch_end(0, {"val_mean_iou": 0.7})
+    assert (plateau.best, plateau.wait, plateau.scale) == (0.7, 0, 0.1)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [({"factor": 0.0}, "`factor`"), ({"decay": -1.0}, "`decay`")])
+def test_rates_without_meaning_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        DecayOnPlateau(0.1, **arguments)
+
+
+@pytest.mark.parametrize(("share", "word"), [(0.0, "background"), (1.0, "foreground")])
+def test_alarm_after_several_collapsed_epochs(share, word, caplog):
+    alarm = CollapseAlarm(patience=2)
+    with caplog.at_level(logging.WARNING, logger="segkit"):
+        alarm.on_epoch_end(0, {"val_predicted_foreground": share})
+        alarm.on_epoch_end(1, {"val_predicted_foreground": 0.01})
+        alarm.on_epoch_end(2, {"val_predicted_foreground": share})
+        assert alarm.alarms == []
+        alarm.on_epoch_end(3, {"val_predicted_foreground": share})
+    assert len(alarm.alarms) == 1
+    assert f"epoch 4: all validation pixels called {word} for 2 epochs" in caplog.text
+    assert "weight_limit" in caplog.text
+
+
+def test_precision_is_what_was_asked_for_and_auto_is_one_of_the_two():
+    assert resolve_precision("float32") == "float32"
+    assert resolve_precision("auto") in ("float32", "mixed_bfloat16")
+    with pytest.raises(InputError, match="'float16' is unknown"):
+        resolve_precision("float16")
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("fma avx512_bf16", "mixed_bfloat16"), ("fma avx512f", "float32"), ("amx_bf16", "mixed_bfloat16")],
+)
+def test_auto_follows_the_processor(flags, expected, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.exists", lambda _path: True)
+    monkeypatch.setattr("pathlib.Path.read_text", lambda _path: f"model name : x\nflags\t\t: {flags}\n")
+    monkeypatch.setattr("segkit.training.precision._gpu_capabilities", lambda: [])
+    assert resolve_precision("auto") == expected
+    monkeypatch.setattr("segkit.training.precision._gpu_capabilities", lambda: [(7, 5)])
+    assert resolve_precision("auto") == "float32"
+
+
+def test_policy_is_put_back():
+    before = keras.config.dtype_policy().name
+    with dtype_policy("mixed_bfloat16"):
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    assert keras.config.dtype_policy().name == before
+
+
+def test_plan_comes_back_from_json_and_refuses_slips():
+    plan = TrainingPlan(epochs=3, weight_limit=2.0)
+    assert TrainingPlan.from_dict(plan.to_dict()) == plan
+    for values, message in (
+        ({"epoch": 3}, "unknown setting 'epoch'"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0"),
+        ({"augmentation": {"contrast": 2.0}}, "`contrast` must be in"),
+    ):
+        with pytest.raises(InputError, match=message):
+            TrainingPlan.from_dict(values)

@@ -1,0 +1,105 @@
+"""What a tomogram and its mask must fulfil."""
+
+import pathlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from segkit.errors import InputError
+from segkit.volumes.checks import check_binary_mask, check_finite, check_same_shape
+from segkit.volumes.volume import Volume
+
+
+def mask_of(array, name="mask.mrc"):
+    return Volume(array=np.asarray(array), source=pathlib.Path(name))
+
+
+def test_finite_voxels_pass():
+    check_finite(mask_of(np.ones((2, 3, 4), np.float32)))
+    check_finite(mask_of(np.ones((2, 3, 4), np.int16)))
+
+
+def test_voxels_that_are_no_numbers():
+    array = np.zeros((4, 3, 3), np.float32)
+    array[2, 0], array[3, 0, 0] = np.nan, -np.inf
+    expected = (
+        r"mask\.mrc: found 3 NaN and 1 infinite voxels, the first in slice 2, expected finite values; replace"
+    )
+    with pytest.raises(InputError, match=expected):
+        check_finite(mask_of(array))
+
+
+def test_shapes():
+    tomogram = mask_of(np.zeros((2, 3, 4)), "tomogram.mrc")
+    check_same_shape(mask_of(np.zeros((2, 3, 4))), tomogram)
+    with pytest.raises(
+        InputError, match=r"found a mask of 2 x 4 x 3 .*expected 2 x 3 x 4 as in tomogram\.mrc"
+    ):
+        check_same_shape(mask_of(np.zeros((2, 4, 3))), tomogram)
+
+
+@given(
+    hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=3, max_side=5)),
+    st.sampled_from([(np.uint8, 1), (np.uint8, 255), (np.int8, -1), (np.float32, 1.0), (np.int32, 7)]),
+)
+def test_any_two_values_count_as_they_are(foreground, kind):
+    dtype, value = kind
+    mask = mask_of(foreground.astype(dtype) * dtype(value))
+    if foreground.all() or not foreground.any():
+        with pytest.raises(InputError, match=r"found no (foreground|background)"):
+            check_binary_mask(mask)
+        return
+    counts = check_binary_mask(mask)
+    assert counts.foreground_value == value
+    assert counts.foreground == tuple(foreground.sum((1, 2)))
+    assert counts.background == tuple((~foreground).sum((1, 2)))
+    assert sum(counts.ignored) == 0
+    assert counts.background_per_foreground == (~foreground).sum() / foreground.sum()
+
+
+def test_boolean_mask():
+    assert check_binary_mask(mask_of([[[True, False]]])).foreground_value == 1
+
+
+@pytest.mark.parametrize(
+    ("array", "ignore", "message"),
+    [
+        ([[[0, 0]]], None, r"found no foreground \(every labeled voxel is 0\), expected some"),
+        ([[[0, 9]]], 9, "found no foreground"),
+        ([[[255, 255]]], None, r"found no background \(every labeled voxel is 255\)"),
+        ([[[1, 9]]], 9, "found no background"),
+        (
+            [[[0, 1]], [[0, 2]]],
+            None,
+            r"found the values 0, 1, 2 up to slice 1, expected 0 and one other value",
+        ),
+        ([[[1, 2]]], None, "found the values 0, 1, 2 up to slice 0"),
+        (
+            [[[0, 1, 9]]],
+            None,
+            "found the values 0, 1, 9 .*name the value of unlabeled voxels as the ignore value",
+        ),
+        ([[[0.0, 0.25, 0.5]]], None, "found the values 0, 0.25, 0.5 up"),
+        ([[list(range(20))]], None, r"found the values 0, 1, 2, 3, 4, 5, \.\.\. up"),
+        ([[[0.0, 1.0, np.nan]]], None, "found the values 0, 1, nan up"),
+        ([[[0, 1]]], 0, "the ignore value is 0, which is the background"),
+    ],
+)
+def test_no_mask_to_learn_from(array, ignore, message):
+    with pytest.raises(InputError, match=message):
+        check_binary_mask(mask_of(array), ignore_value=ignore)
+
+
+def test_ignored_voxels_are_neither():
+    counts = check_binary_mask(mask_of([[[0, 1, 9, 9]], [[0, 0, 0, 9]]]), ignore_value=9)
+    assert (counts.foreground, counts.background, counts.ignored) == ((1, 0), (1, 3), (2, 1))
+
+
+def test_progress_counts_slices():
+    calls = []
+    check_binary_mask(mask_of([[[0, 1]], [[0, 1]]]), progress=lambda *call: calls.append(call))
+    check_finite(mask_of(np.zeros((2, 1, 1))), progress=lambda *call: calls.append(call))
+    assert calls == [(1, 2), (2, 2)] * 2

@@ -287,7 +287,7 @@ def overlays(
                 volume.tomogram.array[choice.z],
                 truth if ignored is None else truth * ~ignored,
                 predicted.array[choice.z],
-                caption=choice.caption,
+                caption=f"{choice.role.capitalize()} slice, z = {choice.z}: foreground IoU {choice.score:.3f}",
                 ignored=ignored,
                 voxel_size_nm=volume.tomogram.voxel_size_nm,
             )

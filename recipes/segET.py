@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import os
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -35,8 +36,11 @@ from segkit.volumes.files import open_volume
 
 MULTIPLE_PX = 16  # four levels that halve the resolution
 
-PHANTOM_SHAPE = (24, 512, 512)
-PHANTOM_VOXEL_NM = 4.51  # the paper's pixel, binned by two
+TINY = bool(os.environ.get("SEGKIT_TINY_PLAN"))
+"""Set the variable to try every command in seconds: a tiny network, two epochs, small phantoms. Scores mean nothing."""
+
+PHANTOM_SHAPE = (10, 160, 160) if TINY else (24, 512, 512)
+PHANTOM_VOXEL_NM = 12.0 if TINY else 4.51  # the paper's pixel, binned by two
 TEST_SEED_OFFSET = 1000
 
 
@@ -303,6 +307,20 @@ def settings(name: str, preset: str, data: Sequence[Source], ignore_value: int |
     return dataclasses.replace(plan, ignore_value=ignore_value)
 
 
+def tiny(plan: RunPlan) -> RunPlan:
+    """Return a plan that runs in seconds, to try the commands."""
+    small = dataclasses.replace(
+        plan.training, patch_px=32, stride_px=32, validation_stride_px=32, batch_size=4, epochs=2, positive_copies=0
+    )
+    notice = "SEGKIT_TINY_PLAN is set: a tiny network and two epochs. The scores mean nothing."
+    return dataclasses.replace(
+        plan,
+        model={"filters": [2, 2, 4, 4], "dilation_rates": [1, 2]},
+        training=small,
+        notices=(*plan.notices, notice),
+    )
+
+
 def overridden(plan: TrainingPlan, args: argparse.Namespace) -> TrainingPlan:
     """Return a plan with what the command line sets by itself."""
     names = ("epochs", "learning_rate", "batch_size", "precision", "seed", "deterministic")
@@ -360,6 +378,8 @@ def main(argv: Sequence[str]) -> None:
     """Resolve the plans, then run each: data, model, training, evaluation, export, report."""
     args = parse_args(argv)
     plans = resolve(args)
+    if TINY:
+        plans = [(tiny(plan), folder) for plan, folder in plans]
     for _, folder in plans:
         claim_folder(folder, resume=args.resume, overwrite=args.overwrite)
     if args.plan_only:

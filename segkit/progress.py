@@ -27,7 +27,6 @@ class ProgressLine:
         self._start: float | None = None
         self._first_done = 0
         self._shown = 0.0
-        self._closed = False
 
     def __call__(self, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` are done."""
@@ -35,7 +34,7 @@ class ProgressLine:
         if self._start is None:
             self._start, self._first_done = now, done  # a resumed job starts above 0
         last = done >= total
-        if self._closed or not (last or now - self._shown >= (0.2 if self._redraws else 10.0)):
+        if not (last or now - self._shown >= (0.2 if self._redraws else 10.0)):
             return
         self._shown = now
         elapsed = now - self._start
@@ -47,7 +46,7 @@ class ProgressLine:
             line += f", {clock(elapsed * (total - done) / fresh)} left"
         self._stream.write(f"\r\x1b[K{line}" if self._redraws else f"{line}\n")
         if last:
-            self._closed = True
+            self._start = None  # what comes next is another job
             self._stream.write("\n" if self._redraws else "")
         self._stream.flush()
 

@@ -124,8 +124,6 @@ def _publish(unfinished: pathlib.Path, versions: pathlib.Path, *, overwrite: boo
     while True:
         number += 1
         target = versions / str(number)
-        if target.exists():
-            continue
         try:
             os.rename(unfinished, target)
         except OSError:

@@ -31,11 +31,7 @@ def choose_slices(evaluation: Mapping[str, Any], score: str = "foreground_iou") 
     Returns:
         Three slices; with two to choose from the best and the worst, with one the ``"only"`` one, or none.
     """
-    slices = [
-        entry
-        for entry in evaluation.get("slices", ())
-        if _has_reference(entry) and _is_number(entry.get(score))
-    ]
+    slices = [entry for entry in evaluation.get("slices", ()) if _has_reference(entry) and _is_number(entry.get(score))]
     ranked = sorted(slices, key=lambda entry: (-entry[score], entry["z"]))
     if len(ranked) < 2:
         roles = {"only": 0} if ranked else {}

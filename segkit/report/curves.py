@@ -68,7 +68,7 @@ def curves(
         series = {label: values for label, values in series.items() if np.isfinite(values).any()}
         if series:
             figure = _draw(curve.title, _column(history, "epoch") + 1, series, best)
-            drawn[curve.title] = _encode(figure, format)
+            drawn[curve.title] = _encode(figure, format, salt=curve.title)
     return drawn
 
 
@@ -136,13 +136,14 @@ def _draw(title: str, epochs: np.ndarray, series: Mapping[str, np.ndarray], best
     return figure
 
 
-def _encode(figure: Figure, format: str) -> bytes:
+def _encode(figure: Figure, format: str, salt: str) -> bytes:
     target = io.BytesIO()
     if format == "png":
         figure.savefig(target, format="png", dpi=150, facecolor="white", transparent=False)
         return target.getvalue()
-    # Text stays text: it takes the font of the page. The salt makes the same figure the same bytes.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "segkit"}):
+    # Text stays text: it takes the font of the page. A salt makes the same figure the same bytes, and one a
+    # figure keeps the ids inside apart on a page.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(target, format="svg", metadata=nothing, transparent=True)
     return target.getvalue().replace(_INK.encode(), b"currentColor")

@@ -79,7 +79,7 @@ def overlay(
         )
     pixel_nm = None if voxel_size_nm is None else voxel_size_nm[2]
     known = np.ones(truth.shape, bool) if ignored is None else ignored == 0
-    layers = stretch_contrast(image), (truth != 0) & True, (prediction != 0) & True
+    layers = stretch_contrast(image), (truth != 0) & known, (prediction != 0) & known
     rows = [_row(*layers, pixel_nm)]
     window = detail_window(layers[1] | layers[2]) if max(image.shape) > SHOWN_PX else None
     if window is not None:

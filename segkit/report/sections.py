@@ -16,6 +16,7 @@ from segkit.report.page import Section, escape, image_tag, inline_svg, table
 SCORE_NAMES = {
     "mean_iou": "Mean IoU",
     "foreground_iou": "Foreground IoU",
+    "background_iou": "Background IoU",
     "dice": "Dice",
     "precision": "Precision",
     "recall": "Recall",
@@ -45,9 +46,7 @@ def notices(messages: Sequence[str]) -> Section:
 def training_curves(history: Sequence[Mapping[str, Any]], monitor: str = "val_mean_iou") -> Section:
     """Show loss, score and learning rate over the epochs; see ``segkit.report.curves``."""
     figures = curves(history, monitor=monitor) if history else {}
-    drawn = "".join(
-        f"<div>{inline_svg(figure, title + ' per epoch')}</div>" for title, figure in figures.items()
-    )
+    drawn = "".join(f"<div>{inline_svg(figure, title + ' per epoch')}</div>" for title, figure in figures.items())
     return Section("Training", f'<div class="curves">{drawn}</div>' if drawn else "")
 
 
@@ -136,9 +135,7 @@ def facts_table(facts: Mapping[str, Any]) -> str:
     return table((), rows, kind="facts")
 
 
-def _score_table(
-    names: Sequence[str], rows: Sequence[tuple[str, Mapping[str, Any]]], *, bars: bool = False
-) -> str:
+def _score_table(names: Sequence[str], rows: Sequence[tuple[str, Mapping[str, Any]]], *, bars: bool = False) -> str:
     cells = [
         [f"<td>{escape(label)}</td>", *(_score_cell(values.get(name), bars) for name in names)]
         for label, values in rows
@@ -154,8 +151,7 @@ def _score_cell(value: Any, bar: bool) -> str:
 
 def _figure(shown: Overlay) -> str:
     rows = "".join(
-        '<div class="panels">' + "".join(_panel(panel, shown.caption) for panel in row) + "</div>"
-        for row in shown.rows
+        '<div class="panels">' + "".join(_panel(panel, shown.caption) for panel in row) + "</div>" for row in shown.rows
     )
     return f"<figure><figcaption>{escape(shown.caption)}</figcaption>{rows}</figure>"
 

@@ -89,8 +89,7 @@ def write_report(
         os.replace(unfinished, path)
     except OSError as fault:
         raise InputError(
-            f"{path}: the report can not be written ({fault.strerror}); "
-            "free space there or choose another folder"
+            f"{path}: the report can not be written ({fault.strerror}); free space there or choose another folder"
         ) from fault
     finally:
         unfinished.unlink(missing_ok=True)

@@ -90,9 +90,7 @@ def packing(path: pathlib.Path, suffix: str) -> Iterator[IO[bytes]]:
         file = stack.enter_context(open(path, "wb"))
         if suffix == ".gz":
             # No name and no time in it: equal volumes give equal files.
-            file = stack.enter_context(
-                gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0)
-            )
+            file = stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0))
         elif suffix == ".bz2":
             file = stack.enter_context(bz2.BZ2File(file, "wb"))
         yield file

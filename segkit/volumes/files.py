@@ -26,9 +26,7 @@ from segkit.volumes.tiff_output import write_tiff
 from segkit.volumes.volume import Volume
 
 _READABLE = "MRC (also .gz, .bz2), TIFF, OME-TIFF, ImageJ, HDF5, PNG or a folder of slices"
-_WRITABLE = (
-    ".mrc .rec .map .st .mrcs (also with .gz or .bz2), .tif, .ome.tif, .h5, .png, or no suffix for a folder"
-)
+_WRITABLE = ".mrc .rec .map .st .mrcs (also with .gz or .bz2), .tif, .ome.tif, .h5, .png, or no suffix for a folder"
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TIFF_KINDS = ("tiff", "ome-tiff", "imagej")
 _FLIPPED = "rows_flipped"
@@ -64,9 +62,7 @@ def open_volume(
     """
     file, named = split_dataset(path)
     if named is not None and dataset is not None and named != dataset:
-        raise InputError(
-            f"{path}: found two datasets, {named} and {dataset}, expected one; leave one of them out"
-        )
+        raise InputError(f"{path}: found two datasets, {named} and {dataset}, expected one; leave one of them out")
     try:
         volume = _open(file, named or dataset, channel, progress)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -125,9 +121,7 @@ def save_volume(
     elif not suffix or target.is_dir():
         write_slice_folder(path, volume, overwrite=overwrite, progress=progress)
     else:
-        raise InputError(
-            f"{path}: found the suffix {suffix}, expected one of {_WRITABLE}; choose one of those"
-        )
+        raise InputError(f"{path}: found the suffix {suffix}, expected one of {_WRITABLE}; choose one of those")
 
 
 def suffix_like(volume: Volume) -> str:
@@ -151,9 +145,7 @@ def _open(
     if not is_packed and start.startswith(b"\x89HDF\r\n\x1a\n"):
         return read_hdf5(file, dataset=dataset, channel=channel)
     if dataset is not None:
-        raise InputError(
-            f"{file}: found no HDF5 file, expected one with the dataset {dataset}; leave the dataset out"
-        )
+        raise InputError(f"{file}: found no HDF5 file, expected one with the dataset {dataset}; leave the dataset out")
     if not is_packed and start.startswith(_TIFF_STARTS):
         return read_tiff(file, channel=channel)
     if not is_packed and start.startswith(b"\x89PNG"):
@@ -163,9 +155,7 @@ def _open(
         return read_mrc(file, progress=progress)
     if suffix in (*TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES):
         raise InputError(f"{file}: found no {suffix[1:]} data in it, expected {_READABLE}; check the file")
-    raise InputError(
-        f"{file}: found a format that is not known, expected {_READABLE}; convert it to one of those"
-    )
+    raise InputError(f"{file}: found a format that is not known, expected {_READABLE}; convert it to one of those")
 
 
 def _format_suffix(path: pathlib.Path) -> str:

@@ -55,9 +55,7 @@ def read_hdf5(path: pathlib.Path, *, dataset: str | None = None, channel: int | 
     try:
         chosen = _choose(path, file, dataset)
         leading, shape = _layout(path, chosen, channel)
-        array = LazyVolume(
-            lambda region: _read(chosen, leading, region), shape, chosen.dtype.newbyteorder("=")
-        )
+        array = LazyVolume(lambda region: _read(chosen, leading, region), shape, chosen.dtype.newbyteorder("="))
         voxel_size_nm, origin_nm, warnings = _geometry(chosen, len(chosen.shape))
     except BaseException:
         file.close()
@@ -124,9 +122,7 @@ def _unreadable(path: pathlib.Path, message: str) -> str:
     if cut:
         found, expected = int(cut[1]), int(cut[2])
         return f"{path}: cut off: found {found:,} bytes, expected {expected:,}; copy the file again"
-    return (
-        f"{path}: cannot be read as HDF5 ({message}); check that it is what its name says, or copy it again"
-    )
+    return f"{path}: cannot be read as HDF5 ({message}); check that it is what its name says, or copy it again"
 
 
 def _datasets(file: Any) -> dict[str, Any]:
@@ -156,27 +152,20 @@ def _choose(path: pathlib.Path, file: Any, name: str | None) -> Any:
         if fitting:
             break
     raise InputError(
-        f"{path}: found the datasets {listing}, expected exactly one with three axes; name one "
-        f"({path}:DATASET)"
+        f"{path}: found the datasets {listing}, expected exactly one with three axes; name one ({path}:DATASET)"
     )
 
 
-def _layout(
-    path: pathlib.Path, dataset: Any, channel: int | None
-) -> tuple[tuple[int, ...], tuple[int, int, int]]:
+def _layout(path: pathlib.Path, dataset: Any, channel: int | None) -> tuple[tuple[int, ...], tuple[int, int, int]]:
     """Give the fixed leading indices of a dataset, and the shape (z, y, x) of what follows."""
     where, shape = f"{path}:{dataset.name.lstrip('/')}", dataset.shape or ()
     if dataset.dtype.kind not in "biuf" or 0 in shape:
-        raise InputError(
-            f"{where}: found {dataset.dtype} of shape {shape}, expected numbers; name another dataset"
-        )
+        raise InputError(f"{where}: found {dataset.dtype} of shape {shape}, expected numbers; name another dataset")
     if len(shape) == 4:
         if channel is None and shape[0] > 1:
             raise InputError(f"{where}: found {shape[0]} channels, expected one; choose a channel from 0 on")
         if not 0 <= (channel or 0) < shape[0]:
-            raise InputError(
-                f"{where}: found {shape[0]} channels, expected more than {channel}; choose another"
-            )
+            raise InputError(f"{where}: found {shape[0]} channels, expected more than {channel}; choose another")
         return (channel or 0,), shape[1:]
     if len(shape) not in (2, 3):
         raise InputError(f"{where}: found the shape {shape}, expected (z, y, x); name another dataset")

@@ -55,16 +55,12 @@ class LazyVolume:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Read everything."""
         if copy is False:
-            raise ValueError(
-                "`copy` must not be False: a lazy volume is read into new memory. Received: copy=False"
-            )
+            raise ValueError("`copy` must not be False: a lazy volume is read into new memory. Received: copy=False")
         return np.asarray(self[:], dtype=dtype)
 
     def __getitem__(self, index: Any) -> np.ndarray:
         """Read the part at ``index``."""
-        picks = [
-            _pick(i, n, axis) for axis, (i, n) in enumerate(zip(_expanded(index), self.shape, strict=True))
-        ]
+        picks = [_pick(i, n, axis) for axis, (i, n) in enumerate(zip(_expanded(index), self.shape, strict=True))]
         drop = tuple(0 if isinstance(pick, int) else slice(None) for pick in picks)
         ranges = [range(pick, pick + 1) if isinstance(pick, int) else pick for pick in picks]
         if not all(map(len, ranges)):
@@ -79,9 +75,7 @@ class LazyVolume:
         return f"LazyVolume(shape={self.shape}, dtype={self.dtype})"
 
 
-def slice_stack(
-    read_slice: Callable[[int], np.ndarray], shape: tuple[int, int, int], dtype: Any
-) -> LazyVolume:
+def slice_stack(read_slice: Callable[[int], np.ndarray], shape: tuple[int, int, int], dtype: Any) -> LazyVolume:
     """Make a volume of slices that can only be read whole, such as compressed pages.
 
     The slices read last are kept (at most 8, and at most 64 MiB), so that neighbouring tiles of a slice cost

@@ -80,9 +80,7 @@ def parse_header(raw: bytes, name: str) -> MrcHeader:
             data, stacks of volumes).
     """
     if len(raw) < HEADER_BYTES:
-        raise InputError(
-            f"{name}: cut off: found {len(raw)} bytes, expected an MRC header of 1024; copy it again"
-        )
+        raise InputError(f"{name}: cut off: found {len(raw)} bytes, expected an MRC header of 1024; copy it again")
     order = _byte_order(raw)
     if order is None:
         raise InputError(
@@ -93,15 +91,11 @@ def parse_header(raw: bytes, name: str) -> MrcHeader:
     has_mark = raw[208:211] == b"MAP"
     warnings = [] if has_mark else ["the MRC header has no MAP mark (an old or unusual writer)"]
     if has_mark and order != _stamped_order(record):
-        warnings.append(
-            "the machine stamp does not match the byte order of the MRC header; the header's is used"
-        )
+        warnings.append("the machine stamp does not match the byte order of the MRC header; the header's is used")
     dtype = _voxel_dtype(raw, record, order, name, warnings)
     if 401 <= int(record["ispg"]) <= 630 and 0 < int(record["mz"]) < int(record["nz"]):
         volumes = int(record["nz"]) // int(record["mz"])
-        raise InputError(
-            f"{name}: found a stack of {volumes} volumes, expected one; save one of them by itself"
-        )
+        raise InputError(f"{name}: found a stack of {volumes} volumes, expected one; save one of them by itself")
     axes = _axes(record, warnings)
     voxel_size_nm = _voxel_size(record, warnings)
     return MrcHeader(
@@ -161,9 +155,7 @@ def _voxel_dtype(raw: bytes, record: np.void, order: str, name: str, warnings: l
         return np.dtype(np.int8 if flags & IMOD_SIGNED else np.uint8)
     low, high = float(record["dmin"]), float(record["dmax"])
     if 0 <= low <= high and 127 < high <= 255:
-        warnings.append(
-            f"mode 0 read as unsigned bytes, because the MRC header gives the range {low:g} to {high:g}"
-        )
+        warnings.append(f"mode 0 read as unsigned bytes, because the MRC header gives the range {low:g} to {high:g}")
         return np.dtype(np.uint8)
     return np.dtype(np.int8)
 

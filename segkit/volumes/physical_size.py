@@ -55,16 +55,10 @@ def complete_voxel_size(
     if all(good):
         return float(z), float(y), float(x)
     if not (good[1] and good[2]):
-        warnings.append(
-            "voxel size unknown: the file does not give the size of a pixel with a unit of length"
-        )
+        warnings.append("voxel size unknown: the file does not give the size of a pixel with a unit of length")
         return None
     if num_slices == 1:
-        warnings.append(
-            f"the thickness of the only slice is not in the file; taken as the pixel width {x:g} nm"
-        )
+        warnings.append(f"the thickness of the only slice is not in the file; taken as the pixel width {x:g} nm")
         return float(x), float(y), float(x)
-    warnings.append(
-        f"voxel size unknown: the pixels are {y:g} x {x:g} nm, but the file gives no slice distance"
-    )
+    warnings.append(f"voxel size unknown: the pixels are {y:g} x {x:g} nm, but the file gives no slice distance")
     return None

@@ -29,9 +29,7 @@ def png_layout(path: pathlib.Path) -> tuple[tuple[int, int], np.dtype]:
         raise InputError(f"{path}: found no PNG image, expected one; check the file, or copy it again")
     width, height, depth, colour = struct.unpack_from(">IIBB", start, 16)
     if depth == 16 and colour & _COLOUR_BIT:
-        raise InputError(
-            f"{path}: found colour of 16 bits, expected grey of 8 or 16 bits; convert it to grey"
-        )
+        raise InputError(f"{path}: found colour of 16 bits, expected grey of 8 or 16 bits; convert it to grey")
     return (height, width), np.dtype(np.uint16 if depth == 16 else np.uint8)
 
 
@@ -54,9 +52,7 @@ def read_png(path: pathlib.Path) -> np.ndarray:
             raise
         raise InputError(f"{path}: damaged: its image cannot be read ({error}); copy it again") from error
     if values.shape != shape or values.dtype != dtype:
-        raise InputError(
-            f"{path}: found {values.dtype} {values.shape}, expected {dtype} {shape}; save it anew"
-        )
+        raise InputError(f"{path}: found {values.dtype} {values.shape}, expected {dtype} {shape}; save it anew")
     return values
 
 
@@ -75,9 +71,7 @@ def _grey(path: pathlib.Path, image: PngImagePlugin.PngImageFile) -> np.ndarray:
     values = np.asarray(image)
     if image.mode in ("LA", "RGBA"):
         if (values[..., -1] != 255).any():
-            raise InputError(
-                f"{path}: found transparent pixels, expected a grey image; save it without alpha"
-            )
+            raise InputError(f"{path}: found transparent pixels, expected a grey image; save it without alpha")
         values = values[..., :-1]
     if values.ndim == 3:
         if (values != values[..., :1]).any():

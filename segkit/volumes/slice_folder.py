@@ -134,8 +134,7 @@ def write_single_png(path: str | os.PathLike, volume: Volume, *, overwrite: bool
 def _natural_order(path: pathlib.Path) -> list[tuple[int, str, str]]:
     """Sort digits as numbers: 9 before 10, 010 after 9."""
     return [
-        (int(part), part, "") if part.isdigit() else (0, "", part.lower())
-        for part in re.split(r"(\d+)", path.name)
+        (int(part), part, "") if part.isdigit() else (0, "", part.lower()) for part in re.split(r"(\d+)", path.name)
     ]
 
 

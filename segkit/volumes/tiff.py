@@ -133,9 +133,7 @@ def _check_imagej_whole(path: pathlib.Path, tif: tifffile.TiffFile) -> None:
         check_reach(path, page.dataoffsets[0] + described * page.nbytes)
 
 
-def _choose_axes(
-    path: pathlib.Path, series: Any, channel: int | None, warnings: list[str]
-) -> tuple[str, _Picks]:
+def _choose_axes(path: pathlib.Path, series: Any, channel: int | None, warnings: list[str]) -> tuple[str, _Picks]:
     """Name the volume's axes in the order of the file, and what to pick along each axis of the series."""
     axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
     kept, picks = "", []
@@ -144,18 +142,14 @@ def _choose_axes(
             kept += axis
             picks.append(slice(None))
         elif axis == "S" and length > 1:
-            raise InputError(
-                f"{path}: found colour ({length} samples a pixel), expected grey; convert it to grey"
-            )
+            raise InputError(f"{path}: found colour ({length} samples a pixel), expected grey; convert it to grey")
         elif axis == "C" and length > 1:
             picks.append(_checked_channel(path, length, channel))
         else:
             picks.append(0)
     stacked = kept.replace("Y", "").replace("X", "")
     if len(stacked) > 1 or len(kept) - len(stacked) != 2:
-        raise InputError(
-            f"{path}: found the axes {axes} {shape}, expected one stack of images; save one volume"
-        )
+        raise InputError(f"{path}: found the axes {axes} {shape}, expected one stack of images; save one volume")
     if stacked == "T":
         warnings.append("the file calls its stack a time series; time is taken as z")
     return kept, tuple(picks)

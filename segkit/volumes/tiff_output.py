@@ -50,15 +50,19 @@ def write_tiff(
     Raises:
         InputError: If the values fit no type of that kind, or the file cannot be written.
     """
-    axes = volume.axes if kind == "tiff" else "zyx"
-    array = transposed(volume.array, tuple("zyx".index(axis) for axis in axes))
+    axes = volume.axes.upper() if kind == "tiff" else "ZYX"
+    array = transposed(volume.array, tuple("ZYX".index(axis) for axis in axes))
+    # ImageJ's own axes, all six: tifffile mistakes slices of width 1 otherwise.
+    file_axes = "TZCYXS" if kind == "imagej" else axes
+    file_shape = tuple(array.shape[axes.index(axis)] if axis in axes else 1 for axis in file_axes)
+    page_shape = file_shape[3:] if kind == "imagej" else file_shape[1:]
     dtype = tiff_dtype(path, volume, kind)
     num_bytes = volume.nbytes // volume.dtype.itemsize * dtype.itemsize
     is_large = num_bytes > _CLASSIC_BYTES
 
     def pages() -> Iterator[np.ndarray]:
         for k in range(array.shape[0]):
-            yield np.ascontiguousarray(array[k], dtype=dtype)
+            yield np.ascontiguousarray(array[k], dtype=dtype).reshape(page_shape)
             if progress is not None:
                 progress(k + 1, array.shape[0])
 
@@ -70,11 +74,11 @@ def write_tiff(
     ):
         writer.write(
             pages(),
-            shape=array.shape,
+            shape=file_shape,
             dtype=dtype,
             photometric="minisblack",
             truncate=is_large and kind == "imagej",
-            **_described(volume, kind, axes),
+            **_described(volume, kind, file_axes),
         )
 
 
@@ -106,7 +110,7 @@ def slice_resolution(volume: Volume) -> dict[str, Any]:
 
 def _described(volume: Volume, kind: str, axes: str) -> dict[str, Any]:
     """Say the voxel size in the words of each kind."""
-    metadata: dict[str, Any] = {"axes": axes.upper()}
+    metadata: dict[str, Any] = {"axes": axes}
     if volume.voxel_size_nm is None:
         return {"metadata": metadata}
     z, y, x = volume.voxel_size_nm

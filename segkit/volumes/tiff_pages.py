@@ -45,9 +45,7 @@ def check_reach(path: pathlib.Path, end: int) -> None:
     """Raise an ``InputError`` if the file ends before byte ``end``, up to which something reaches."""
     found = path.stat().st_size
     if found < end:
-        raise InputError(
-            f"{path}: cut off: found {found:,} bytes, expected at least {end:,}; copy the file again"
-        )
+        raise InputError(f"{path}: cut off: found {found:,} bytes, expected at least {end:,}; copy the file again")
 
 
 def check_directories(path: pathlib.Path, tif: tifffile.TiffFile) -> None:

@@ -16,9 +16,7 @@ _PRINTER_PIXEL_NM = 10_000.0
 _Sizes = tuple[float | None, float | None, float | None]
 
 
-def tiff_voxel_size(
-    tif: tifffile.TiffFile, num_slices: int, warnings: list[str]
-) -> tuple[float, float, float] | None:
+def tiff_voxel_size(tif: tifffile.TiffFile, num_slices: int, warnings: list[str]) -> tuple[float, float, float] | None:
     """Read the voxel size of an open TIFF file.
 
     OME-TIFF: ``PhysicalSizeZ/Y/X`` with their units. ImageJ: ``spacing`` and ``unit`` with the resolution
@@ -84,9 +82,7 @@ def _from_tags(tif: tifffile.TiffFile) -> _Sizes:
     return (None if scale is None or spacing is None else spacing * scale), y, x
 
 
-def _pixel_nm(
-    tif: tifffile.TiffFile, nm_per_resolution_unit: float | None = None
-) -> tuple[float | None, float | None]:
+def _pixel_nm(tif: tifffile.TiffFile, nm_per_resolution_unit: float | None = None) -> tuple[float | None, float | None]:
     """Give height and width of a pixel [nm] from the resolution tags, where they mean something."""
     tags = tif.pages.first.tags
     unit = nm_per_resolution_unit

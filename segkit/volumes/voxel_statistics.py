@@ -34,9 +34,7 @@ class VoxelStatistics:
     first_not_finite: int | None = None
 
 
-def voxel_statistics(
-    array: ArrayLike3D, *, progress: Callable[[int, int], None] | None = None
-) -> VoxelStatistics:
+def voxel_statistics(array: ArrayLike3D, *, progress: Callable[[int, int], None] | None = None) -> VoxelStatistics:
     """Measure every voxel of a volume, holding one slice at a time.
 
     Means and squared deviations of the slices are merged pairwise (Chan, Golub and LeVeque 1979,

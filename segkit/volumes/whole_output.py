@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import pathlib
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -13,12 +14,12 @@ from collections.abc import Iterator
 from segkit.errors import InputError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+# What numpy says of a full disk, without an error number.
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
-def check_output(
-    path: str | os.PathLike, *, overwrite: bool = False, expected_bytes: int = 0
-) -> pathlib.Path:
+def check_output(path: str | os.PathLike, *, overwrite: bool = False, expected_bytes: int = 0) -> pathlib.Path:
     """Find out before the work whether its output can be written.
 
     Args:
@@ -47,9 +48,7 @@ def check_output(
 
 
 @contextlib.contextmanager
-def whole_file(
-    path: str | os.PathLike, *, overwrite: bool = False, expected_bytes: int = 0
-) -> Iterator[pathlib.Path]:
+def whole_file(path: str | os.PathLike, *, overwrite: bool = False, expected_bytes: int = 0) -> Iterator[pathlib.Path]:
     """Give a temporary path beside ``path``; what was written there takes its place once the block ends well.
 
     Args:
@@ -122,13 +121,11 @@ def _told_plainly(path: str | os.PathLike, expected_bytes: int) -> Iterator[None
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in _FULL or (error.errno is None and _SHORT_WRITE.fullmatch(str(error))):
             free = shutil.disk_usage(pathlib.Path(os.path.realpath(path)).parent).free
             raise InputError(_no_room(path, free, expected_bytes)) from error
         if error.errno in _REFUSED:
-            raise InputError(
-                f"{path}: cannot be written ({error.strerror}); choose another output"
-            ) from error
+            raise InputError(f"{path}: cannot be written ({error.strerror}); choose another output") from error
         raise
 
 
@@ -148,11 +145,7 @@ def _force_to_disk(path: pathlib.Path) -> None:
 
 def _check_replaceable(folder: pathlib.Path, suffixes: tuple[str, ...]) -> None:
     if not folder.is_dir():
-        raise InputError(
-            f"{folder}: is a file, expected a folder of slices to replace; choose another output"
-        )
+        raise InputError(f"{folder}: is a file, expected a folder of slices to replace; choose another output")
     for entry in folder.iterdir():
         if not entry.name.lower().endswith(suffixes):
-            raise InputError(
-                f"{folder}: holds {entry.name}, which is no slice, and is not replaced; empty it first"
-            )
+            raise InputError(f"{folder}: holds {entry.name}, which is no slice, and is not replaced; empty it first")

@@ -1,5 +1,7 @@
 """Tiles give what the whole slice gives."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -14,6 +16,12 @@ from segkit.volumes.volume import Volume
 SIZE_NM = (2.0, 2.0, 2.0)
 
 
+@pytest.fixture(autouse=True)
+def known_cost(monkeypatch):
+    """The cost of the tiny network, as `live_bytes_per_px` finds it: tracing takes a second a test."""
+    monkeypatch.setattr("segkit.inference.slice_predictor.live_bytes_per_px", lambda *_, **__: 48.0)
+
+
 @pytest.fixture(scope="module")
 def tiny():
     return LoadedModel(tiny_seget(), tiny_card(voxel_size_nm=SIZE_NM))
@@ -21,7 +29,7 @@ def tiny():
 
 @pytest.fixture(scope="module")
 def volume():
-    voxels = np.random.default_rng(5).normal(100, 20, (3, 201, 150)).astype(np.float32)
+    voxels = np.random.default_rng(5).normal(100, 20, (3, 149, 102)).astype(np.float32)
     return Volume(array=voxels, voxel_size_nm=SIZE_NM)
 
 
@@ -30,7 +38,7 @@ def whole(tiny, volume):
     """The other route: pad by hand, normalise by hand, run the network on the whole slice."""
     padded = np.pad(volume.array, ((0, 0), (0, 3), (0, 2)), mode="edge")
     logits = tiny.model(((padded - 100.0) / 20.0)[..., None].astype(np.float32), training=False)["logits"]
-    return sigmoid(keras.ops.convert_to_numpy(logits))[:, :201, :150, 0]
+    return sigmoid(keras.ops.convert_to_numpy(logits))[:, :149, :102, 0]
 
 
 def predict(loaded, volume, slices=None, **options):
@@ -48,9 +56,7 @@ def test_the_reach_of_the_tiny_network_is_what_its_card_says(tiny):
     for row in range(60, 68):  # a reach depends on the row's place on the strided grids
         changed = voxels.copy()
         changed[:, row] += 30
-        rows = np.flatnonzero(
-            (keras.ops.convert_to_numpy(tiny.model(changed)["logits"]) != before).any((0, 2, 3))
-        )
+        rows = np.flatnonzero((keras.ops.convert_to_numpy(tiny.model(changed)["logits"]) != before).any((0, 2, 3)))
         reach = max(reach, row - rows[0], rows[-1] - row)
     assert reach == TINY_REACH_PX
 
@@ -63,16 +69,16 @@ def test_a_whole_slice_is_padded_normalised_and_cropped(tiny, volume, whole):
     assert whole.std() > 0.1, "a flat probability would prove nothing"
 
 
-@pytest.mark.parametrize("tile_px", [92, 120, 148])
+@pytest.mark.parametrize("tile_px", [92, 120])
 def test_tiles_with_the_full_halo_equal_the_whole_slice(tiny, volume, whole, tile_px):
     predictor, found = predict(tiny, volume, tile_px=tile_px)
-    assert len(predictor.plan) > 2
+    assert len(predictor.plan) >= 2
     np.testing.assert_allclose(found, whole, atol=1e-5)
 
 
 def test_half_the_halo_is_not_enough(tiny, volume, whole):
     _, found = predict(tiny, volume, tile_px=92, halo_px=TINY_REACH_PX // 2)
-    assert 1e-3 < np.abs(found - whole).max()
+    assert np.abs(found - whole).max() > 1e-3
 
 
 def test_blended_tiles_show_no_seams(tiny, volume, whole):
@@ -81,17 +87,17 @@ def test_blended_tiles_show_no_seams(tiny, volume, whole):
     error = found - whole
     step = np.abs(np.diff(error, axis=1)).mean(axis=(0, 2))
     starts = [window.start for window in predictor.plan.windows[0]]
-    middles = [(before + 92 + after) // 2 for before, after in zip(starts, starts[1:], strict=False)]
+    middles = [(before + 92 + after) // 2 for before, after in itertools.pairwise(starts)]
     for middle in middles:
         assert step[middle - 1] < 2 * np.median(step[middle - 8 : middle + 8])
 
 
 def test_a_region_equals_the_same_part_of_the_whole(tiny, volume, whole):
-    roi = Region((1, 2), (90, 130), (0, 51))
+    roi = Region((1, 2), (90, 130), (0, 31))
     predictor, found = predict(tiny, volume, slices=[1], roi=roi)
-    assert predictor.plan.reach == ((44, 176), (0, 96))
+    assert predictor.plan.reach == ((44, 152), (0, 76))
     expected = np.zeros_like(whole[1:2])
-    expected[:, 90:130, 0:51] = whole[1:2, 90:130, 0:51]
+    expected[:, 90:130, 0:31] = whole[1:2, 90:130, 0:31]
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -99,7 +105,7 @@ def test_memory_decides_between_the_whole_slice_and_tiles(tiny, volume, whole, m
     monkeypatch.setattr("segkit.inference.memory.resident_bytes", lambda: 0)
     roomy, _ = predict(tiny, volume, slices=[0], max_ram=2**30)
     assert len(roomy.plan) == 1
-    tight, found = predict(tiny, volume, max_ram=195 * 2**20)
+    tight, found = predict(tiny, volume, max_ram=193 * 2**20)
     assert len(tight.plan) > 1
     np.testing.assert_allclose(found, whole, atol=1e-5)
 
@@ -124,7 +130,8 @@ def test_batches_span_slices_without_mixing_them(tiny, volume, whole):
 def test_bfloat16_is_close_and_not_the_same(tiny, volume, whole):
     _, found = predict(tiny, volume, slices=[0], precision="mixed_bfloat16")
     difference = np.abs(found - whole[:1])
-    assert 1e-4 < difference.max() and difference.mean() < 0.02
+    assert difference.max() > 1e-4
+    assert difference.mean() < 0.02
 
 
 def test_a_network_that_sees_its_whole_input_is_blended(tiny, volume):

@@ -50,9 +50,7 @@ def test_three_figures() -> None:
 )
 def test_the_lines_are_the_series(title: str, training: str, validation: str) -> None:
     figure = curves(HISTORY)[title]
-    lines = np.concatenate(
-        [drawn_points(figure, "series-training"), drawn_points(figure, "series-validation")]
-    )
+    lines = np.concatenate([drawn_points(figure, "series-training"), drawn_points(figure, "series-validation")])
     values = np.array([row[training] for row in HISTORY] + [row[validation] for row in HISTORY])
     epochs = np.tile(np.arange(1, 6), 2)
     for drawn, given, sign in ((lines[:, 0], epochs, 1), (lines[:, 1], values, -1)):
@@ -87,9 +85,7 @@ def test_without_a_monitor_nothing_is_marked() -> None:
 
 def test_one_epoch_and_none() -> None:
     figure = curves(HISTORY[:1])["Loss"]
-    assert (
-        b"<use" in figure[figure.index(b'id="series-training"') :]
-    )  # a marker: a line of one point is invisible
+    assert b"<use" in figure[figure.index(b'id="series-training"') :]  # a marker: a line of one point is invisible
     assert curves([]) == {}
 
 

@@ -86,10 +86,7 @@ class Page(html.parser.HTMLParser):
 
     def images(self) -> list[np.ndarray]:
         sources = [attributes["src"] for tag, attributes in self.elements if tag == "img"]
-        return [
-            np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",", 1)[1]))))
-            for source in sources
-        ]
+        return [np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",", 1)[1])))) for source in sources]
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +117,9 @@ def test_everything_that_is_referred_to_is_there(page: Page) -> None:
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     targets = {attributes["xlink:href"][1:] for _, attributes in page.elements if "xlink:href" in attributes}
     clips = {attributes["clip-path"][5:-1] for _, attributes in page.elements if "clip-path" in attributes}
-    assert targets | clips <= set(ids)
+    assert len(targets) >= 3 and targets | clips <= set(ids)
+    assert len(ids) == len(set(ids))
+    assert [tag for tag, _ in page.elements].count("style") == 1  # one in a figure would reach the whole page
 
 
 def test_images_decode(page: Page) -> None:
@@ -129,9 +128,7 @@ def test_images_decode(page: Page) -> None:
     assert all(np.ptp(image) > 50 for image in page.images())
     for tag, attributes in page.elements:
         if tag == "img":
-            assert re.match(
-                r"(Slice|Truth|Prediction|Errors)(, detail)?: (Best slice|Small)", attributes["alt"]
-            )
+            assert re.match(r"(Slice|Truth|Prediction|Errors)(, detail)?: (Best slice|Small)", attributes["alt"])
 
 
 def test_small_images_are_kept_to_the_bit() -> None:
@@ -214,9 +211,7 @@ def test_other_sections_join(tmp_path: pathlib.Path) -> None:
 def test_an_existing_page_is_kept_unless_told(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "report.html"
     path.write_text("mine")
-    with pytest.raises(
-        InputError, match=r"report\.html: exists already; choose another name or allow overwriting"
-    ):
+    with pytest.raises(InputError, match=r"report\.html: exists already; choose another name or allow overwriting"):
         write_report(path, title="t")
     assert path.read_text() == "mine"
     write_report(path, title="t", overwrite=True)

@@ -48,9 +48,7 @@ def test_no_integer_is_changed(one, other, known):
         np.testing.assert_array_equal(values.astype(dtype).astype(np.int64), values)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "low", "high"), [("int64", 0, 2**24 + 1), ("float64", 0, 1e39), ("complex64", 0, 1)]
-)
+@pytest.mark.parametrize(("dtype", "low", "high"), [("int64", 0, 2**24 + 1), ("float64", 0, 1e39), ("complex64", 0, 1)])
 def test_what_fits_nowhere_is_refused(dtype, low, high):
     with pytest.raises(InputError, match=r"out: found .*, expected what fits int8, .*; do otherwise"):
         stored(dtype, low, high)

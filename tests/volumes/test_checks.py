@@ -25,9 +25,7 @@ def test_finite_voxels_pass():
 def test_voxels_that_are_no_numbers():
     array = np.zeros((4, 3, 3), np.float32)
     array[2, 0], array[3, 0, 0] = np.nan, -np.inf
-    expected = (
-        r"mask\.mrc: found 3 NaN and 1 infinite voxels, the first in slice 2, expected finite values; replace"
-    )
+    expected = r"mask\.mrc: found 3 NaN and 1 infinite voxels, the first in slice 2, expected finite values; replace"
     with pytest.raises(InputError, match=expected):
         check_finite(mask_of(array))
 
@@ -35,9 +33,7 @@ def test_voxels_that_are_no_numbers():
 def test_shapes():
     tomogram = mask_of(np.zeros((2, 3, 4)), "tomogram.mrc")
     check_same_shape(mask_of(np.zeros((2, 3, 4))), tomogram)
-    with pytest.raises(
-        InputError, match=r"found a mask of 2 x 4 x 3 .*expected 2 x 3 x 4 as in tomogram\.mrc"
-    ):
+    with pytest.raises(InputError, match=r"found a mask of 2 x 4 x 3 .*expected 2 x 3 x 4 as in tomogram\.mrc"):
         check_same_shape(mask_of(np.zeros((2, 4, 3))), tomogram)
 
 

@@ -31,9 +31,7 @@ def lazy(array=ARRAY, asked=None):
 
 @st.composite
 def indices(draw):
-    entries = [
-        draw(st.one_of(st.integers(-n, n - 1), st.slices(n), st.just(slice(None, None, -1)))) for n in SHAPE
-    ]
+    entries = [draw(st.one_of(st.integers(-n, n - 1), st.slices(n), st.just(slice(None, None, -1)))) for n in SHAPE]
     kept = entries[: draw(st.integers(0, 3))]
     if draw(st.booleans()):
         kept.insert(draw(st.integers(0, len(kept))), Ellipsis)

@@ -86,9 +86,7 @@ def test_range_in_the_header_tells_unsigned_bytes(tmp_path):
     patch(path, 76, "<ff", 141.0, 163.0)
     volume = open_volume(path)
     np.testing.assert_array_equal(np.asarray(volume.array), array)
-    assert (
-        "mode 0 read as unsigned bytes, because the MRC header gives the range 141 to 163" in volume.warnings
-    )
+    assert "mode 0 read as unsigned bytes, because the MRC header gives the range 141 to 163" in volume.warnings
     patch(path, 76, "<ff", -115.0, 127.0)
     assert open_volume(path).dtype == np.int8
 
@@ -237,15 +235,11 @@ def test_unpacking_shows_progress(tmp_path):
     assert calls[-1] == (1144, 1144)
 
 
-@pytest.mark.parametrize(
-    ("mode", "kind"), [(3, "complex int16"), (4, "complex float32"), (16, "RGB"), (101, "4-bit")]
-)
+@pytest.mark.parametrize(("mode", "kind"), [(3, "complex int16"), (4, "complex float32"), (16, "RGB"), (101, "4-bit")])
 def test_modes_that_are_not_read(tmp_path, mode, kind):
     path = write(tmp_path / "volume.mrc", sample("int16"))
     patch(path, 12, "<i", mode)
-    with pytest.raises(
-        InputError, match=f"found mode {mode} \\({kind} data\\), expected mode 0, 1, 2, 6 or 12"
-    ):
+    with pytest.raises(InputError, match=f"found mode {mode} \\({kind} data\\), expected mode 0, 1, 2, 6 or 12"):
         open_volume(path)
 
 

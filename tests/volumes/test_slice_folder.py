@@ -83,9 +83,7 @@ def test_slices_of_other_shape_or_type(tmp_path):
 def test_stack_among_slices(tmp_path):
     folder = make(tmp_path / "slices", suffix=".tif")
     tifffile.imwrite(folder / "s4.tif", ARRAY, photometric="minisblack")
-    with pytest.raises(
-        InputError, match=r"s4\.tif: found 12 pages of shape \(8, 9\), expected one grey image"
-    ):
+    with pytest.raises(InputError, match=r"s4\.tif: found 12 pages of shape \(8, 9\), expected one grey image"):
         open_volume(folder)
 
 
@@ -95,9 +93,7 @@ def test_no_slices_or_two_kinds(tmp_path, num_png, num_tif):
         Image.fromarray(ARRAY[k]).save(tmp_path / f"{k}.png")
     for k in range(num_tif):
         tifffile.imwrite(tmp_path / f"{k}.tif", ARRAY[k])
-    with pytest.raises(
-        InputError, match=f"found {num_png} PNG and {num_tif} TIFF files, expected slices of one"
-    ):
+    with pytest.raises(InputError, match=f"found {num_png} PNG and {num_tif} TIFF files, expected slices of one"):
         open_volume(tmp_path)
 
 
@@ -123,9 +119,7 @@ def test_pixel_size_of_tiff_slices(tmp_path):
     save_volume(tmp_path / "out", source)
     found = open_volume(tmp_path / "out")
     np.testing.assert_array_equal(np.asarray(found.array), ARRAY)
-    assert found.warnings == (
-        "voxel size unknown: the pixels are 4 x 2 nm, but the file gives no slice distance",
-    )
+    assert found.warnings == ("voxel size unknown: the pixels are 4 x 2 nm, but the file gives no slice distance",)
 
 
 def test_numbered_output_of_sixteen_bits(tmp_path):
@@ -140,9 +134,7 @@ def test_numbered_output_of_sixteen_bits(tmp_path):
 
 
 def test_png_holds_no_fractions(tmp_path):
-    with pytest.raises(
-        InputError, match=r"float64 values, expected what fits uint8, uint16; write \.tif, \.mrc"
-    ):
+    with pytest.raises(InputError, match=r"float64 values, expected what fits uint8, uint16; write \.tif, \.mrc"):
         save_volume(tmp_path / "out", Volume(array=ARRAY / 7))
 
 

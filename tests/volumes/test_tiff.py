@@ -78,9 +78,7 @@ def test_imagej_pixels_are_no_length(tmp_path, unit):
     assert (volume.voxel_size_nm, volume.warnings) == (None, (NO_SIZE,))
 
 
-@pytest.mark.parametrize(
-    ("unit", "nm"), [("nm", 1.0), ("\u00b5m", 1e3), ("\u212b", 0.1), ("mm", 1e6), (None, 1e3)]
-)
+@pytest.mark.parametrize(("unit", "nm"), [("nm", 1.0), ("\u00b5m", 1e3), ("\u212b", 0.1), ("mm", 1e6), (None, 1e3)])
 def test_ome_units(tmp_path, unit, nm):
     metadata = {"axes": "ZYX", "PhysicalSizeZ": 3.0, "PhysicalSizeY": 2.0, "PhysicalSizeX": 1.0}
     metadata |= {f"PhysicalSize{axis}Unit": unit for axis in "ZYX" if unit}
@@ -94,9 +92,7 @@ def test_ome_without_slice_distance(tmp_path):
     metadata = {"axes": "ZYX", "PhysicalSizeY": 0.002, "PhysicalSizeX": 0.001}
     volume = open_volume(write(tmp_path / "a.ome.tif", ome=True, metadata=metadata))
     assert volume.voxel_size_nm is None
-    assert volume.warnings == (
-        "voxel size unknown: the pixels are 2 x 1 nm, but the file gives no slice distance",
-    )
+    assert volume.warnings == ("voxel size unknown: the pixels are 2 x 1 nm, but the file gives no slice distance",)
 
 
 def test_resolution_tags_of_a_microscope_and_of_a_printer(tmp_path):

@@ -104,21 +104,23 @@ def test_writing_is_refused(tmp_path, number):
 
 
 def test_too_little_room_is_found_before_writing(tmp_path):
-    with pytest.raises(
-        InputError, match=r"the disk is full: [\d,]+ bytes free, 1,000,000,000,000,000,000 bytes"
-    ):
+    with pytest.raises(InputError, match=r"the disk is full: [\d,]+ bytes free, 1,000,000,000,000,000,000 bytes"):
         check_output(tmp_path / "out", expected_bytes=10**18)
 
 
+FULL = (OSError(errno.ENOSPC, "No space left on device"), OSError("1048576 requested and 1048240 written"))
+
+
+@pytest.mark.parametrize("fault", FULL, ids=["system", "numpy"])
 @pytest.mark.parametrize("expected_bytes", [0, 100])
-def test_disk_that_runs_full(tmp_path, expected_bytes):
+def test_disk_that_runs_full(tmp_path, expected_bytes, fault):
     need = "100 bytes needed" if expected_bytes else "more needed"
     with (
         pytest.raises(InputError, match=rf"out: the disk is full: [\d,]+ bytes free, {need}; free some room"),
         whole_file(tmp_path / "out", expected_bytes=expected_bytes) as partial,
     ):
         partial.write_bytes(b"half")
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise fault
     assert names(tmp_path) == []
 
 

@@ -42,9 +42,7 @@ class Canvas:
         density: Stain of the empty cytoplasm, where everything is painted on.
     """
 
-    def __init__(
-        self, shape: tuple[int, int, int], voxel_size_nm: tuple[float, float, float], density: float
-    ) -> None:
+    def __init__(self, shape: tuple[int, int, int], voxel_size_nm: tuple[float, float, float], density: float) -> None:
         self.shape = shape
         self.voxel_size_nm = voxel_size_nm
         self.extent_nm = np.array(shape) * np.array(voxel_size_nm)

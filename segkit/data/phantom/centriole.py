@@ -60,14 +60,10 @@ class Barrel:
 
 def draw_barrel(rng: np.random.Generator, center_zyx: np.ndarray, axis: np.ndarray) -> Barrel:
     """Draw a barrel of 204 to 246 nm across and 360 to 440 nm long."""
-    return Barrel(
-        np.asarray(center_zyx), frame_about(axis, rng), rng.uniform(360, 440), rng.uniform(102, 123)
-    )
+    return Barrel(np.asarray(center_zyx), frame_about(axis, rng), rng.uniform(360, 440), rng.uniform(102, 123))
 
 
-def place_centrioles(
-    canvas: Canvas, rng: np.random.Generator, count: int, code: int, inside: Inside
-) -> list[Barrel]:
+def place_centrioles(canvas: Canvas, rng: np.random.Generator, count: int, code: int, inside: Inside) -> list[Barrel]:
     """Place up to ``count`` centrioles, every second one at a right angle beside the one before where it
     fits.
 
@@ -134,9 +130,7 @@ def paint_centriole(canvas: Canvas, barrel: Barrel, code: int) -> None:
         canvas.claim(window, distance <= 0, code, distance <= CLEARANCE_NM)
 
 
-def _cartwheel(
-    barrel: Barrel, t: np.ndarray, radius: np.ndarray, angle: np.ndarray, inner_nm: float
-) -> np.ndarray:
+def _cartwheel(barrel: Barrel, t: np.ndarray, radius: np.ndarray, angle: np.ndarray, inner_nm: float) -> np.ndarray:
     """Distance to the hub and nine spokes in the near quarter of the barrel, in nm."""
     hub = np.abs(radius - 11.0) - 3.5
     spokes = np.maximum(np.abs(np.sin(angle * (FOLD / 2))) * radius * (2 / FOLD) - 2.5, radius - inner_nm)
@@ -144,9 +138,7 @@ def _cartwheel(
     return np.maximum(np.minimum(hub, spokes), height)
 
 
-def _triplets(
-    barrel: Barrel, radius: np.ndarray, angle: np.ndarray, edge_nm: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _triplets(barrel: Barrel, radius: np.ndarray, angle: np.ndarray, edge_nm: float) -> tuple[np.ndarray, np.ndarray]:
     """Coverage of the tubule walls and of the tubule lumens; nine-fold, so one sector stands for all."""
     sector = 2 * np.pi / FOLD
     folded = np.mod(angle + 0.3 * sector, sector) - 0.3 * sector

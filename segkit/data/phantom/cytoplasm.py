@@ -20,17 +20,12 @@ def add_unevenness(canvas: Canvas, rng: np.random.Generator, scale_nm: float, st
         scale_nm: Distance over which the field changes.
         strength: Its standard deviation in units of density, about.
     """
-    weights = [
-        _spline_weights(n, size / scale_nm)
-        for n, size in zip(canvas.shape, canvas.voxel_size_nm, strict=True)
-    ]
+    weights = [_spline_weights(n, size / scale_nm) for n, size in zip(canvas.shape, canvas.voxel_size_nm, strict=True)]
     counts = [int(first[-1]) + 4 for first, _ in weights]
     coarse = rng.standard_normal(counts, dtype=np.float32) * np.float32(strength * 3.0)
     (z_first, z_weight), along_y, along_x = weights
     for z in range(canvas.shape[0]):
-        plane = sum(
-            w * knots for w, knots in zip(z_weight[z], coarse[z_first[z] : z_first[z] + 4], strict=True)
-        )
+        plane = sum(w * knots for w, knots in zip(z_weight[z], coarse[z_first[z] : z_first[z] + 4], strict=True))
         rows = _interpolate(plane, *along_y)
         canvas.density[z] += _interpolate(rows.T, *along_x).T
 
@@ -40,9 +35,7 @@ def _spline_weights(count: int, step: float) -> tuple[np.ndarray, np.ndarray]:
     position = np.arange(count) * step
     first = np.floor(position).astype(int)
     t = position - first
-    weights = np.stack(
-        [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1
-    )
+    weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1)
     return first, (weights / 6).astype(np.float32)
 
 
@@ -92,6 +85,4 @@ def _paint_grain(canvas: Canvas, center_zyx: np.ndarray, radius_nm: float, stren
     z, y, x = (p - np.float32(c) for p, c in zip((window.z, window.y, window.x), center_zyx, strict=True))
     owner = canvas.owner[window.index]
     free = (owner == FREE) | (owner == MARGIN)
-    canvas.paint(
-        window, free * strength * coverage(np.sqrt(z * z + y * y + x * x) - radius_nm, canvas.edge_nm), 0.95
-    )
+    canvas.paint(window, free * strength * coverage(np.sqrt(z * z + y * y + x * x) - radius_nm, canvas.edge_nm), 0.95)

@@ -96,9 +96,7 @@ def make_phantom(
 def _checked_grid(
     shape: Sequence[int], voxel_size_nm: float | Sequence[float]
 ) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
-    sizes = (
-        np.broadcast_to(np.asarray(voxel_size_nm, float), (3,)) if np.size(voxel_size_nm) in (1, 3) else None
-    )
+    sizes = np.broadcast_to(np.asarray(voxel_size_nm, float), (3,)) if np.size(voxel_size_nm) in (1, 3) else None
     if sizes is None or not np.all((sizes > 0) & (sizes <= LARGEST_VOXEL_NM)):
         raise InputError(
             f"The phantom's voxel size is {voxel_size_nm!r}: give one number or (z, y, x) in nm, above 0 and "

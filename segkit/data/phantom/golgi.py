@@ -96,7 +96,7 @@ def draw_stack(rng: np.random.Generator, center_zyx: np.ndarray, largest_nm: flo
 
 def place_golgi(canvas: Canvas, rng: np.random.Generator, count: int, code: int, inside: Inside) -> int:
     """Place up to ``count`` stacks, narrow ones where the field is small; returns how many found room."""
-    largest = float(np.clip(0.3 * canvas.field_nm, 160.0, 480.0))
+    largest = float(np.clip(0.22 * canvas.field_nm, 160.0, 480.0))
     placed = 0
     for _ in range(count):
 

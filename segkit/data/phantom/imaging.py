@@ -49,9 +49,7 @@ class Imaging:
         ):
             value = getattr(self, name)
             if not low <= value <= high:
-                raise InputError(
-                    f"The phantom's {name} is {value!r}: give a number from {low:g} to {high:g}."
-                )
+                raise InputError(f"The phantom's {name} is {value!r}: give a number from {low:g} to {high:g}.")
 
 
 def transfer_function(
@@ -104,9 +102,7 @@ def add_noise(
 def _noise_gain(imaging: Imaging, voxel_size_nm: tuple[float, float, float]) -> float:
     """Standard deviation that is left of white noise of 1."""
     sigma = _blur_nm(imaging, voxel_size_nm)
-    half_plane = transfer_function(
-        (64, 64), (voxel_size_nm[0], voxel_size_nm[2]), sigma, imaging.max_tilt_deg
-    )
+    half_plane = transfer_function((64, 64), (voxel_size_nm[0], voxel_size_nm[2]), sigma, imaging.max_tilt_deg)
     rows = _kernel(sigma / voxel_size_nm[1])
     return math.sqrt(float(np.mean(half_plane[:, :-1] ** 2)) * float(np.sum(rows**2)))
 

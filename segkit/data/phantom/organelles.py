@@ -96,9 +96,7 @@ def place_organelles(canvas: Canvas, rng: np.random.Generator) -> None:
         _place_reticulum(canvas, rng)
     for _ in range(round(14 * area)):
         center = random_center(canvas, rng, 0.0, 20.0)
-        paint_vesicle(
-            canvas, draw_blob(rng, center, rng.uniform(22, 70), stretch=1.2), rng.uniform(0.2, 0.36)
-        )
+        paint_vesicle(canvas, draw_blob(rng, center, rng.uniform(22, 70), stretch=1.2), rng.uniform(0.2, 0.36))
 
 
 def _place_nucleus(canvas: Canvas, rng: np.random.Generator) -> None:

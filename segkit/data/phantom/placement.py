@@ -27,9 +27,7 @@ AnyBody = TypeVar("AnyBody", bound=Body)
 Inside = Callable[[np.ndarray], bool] | None  # which centres are allowed; None: all
 
 
-def random_center(
-    canvas: Canvas, rng: np.random.Generator, inset_nm: float, overhang_z_nm: float = 0.0
-) -> np.ndarray:
+def random_center(canvas: Canvas, rng: np.random.Generator, inset_nm: float, overhang_z_nm: float = 0.0) -> np.ndarray:
     """Draw a centre (z, y, x) in nm.
 
     Args:

@@ -19,8 +19,9 @@ from segkit.errors import InputError
 STRUCTURES = ("synapse", "microtubules", "centriole", "granules", "golgi")
 CODES = {name: number + 1 for number, name in enumerate(STRUCTURES)}
 MINIMUM_FIELD_NM = {"synapse": 200, "microtubules": 120, "centriole": 300, "granules": 360, "golgi": 360}
+CROWDING = 1.35  # several objects lie apart
 PAIR_FIELD_NM = 1500.0  # from here on centrioles come in pairs by default
-ATTEMPTS = 4
+ATTEMPTS = 8
 STREAMS = ("layout", "organelles", "texture", "noise")
 
 
@@ -55,7 +56,8 @@ def lay_out(
     missing = tuple(name for name in structures if min(extent_nm[1:]) < MINIMUM_FIELD_NM[name])
     for attempt in range(0 if missing else ATTEMPTS):
         canvas = Canvas(shape, voxel_size_nm, DENSITY)
-        missing = _place(canvas, random_stream(seed, "layout", attempt), structures, centrioles)
+        rng = random_stream(seed, "layout", attempt)
+        missing = _place(canvas, rng, structures, centrioles, both_sides=attempt >= 2)
         if not missing:
             return canvas
     needed = needed_field_nm(structures, centrioles)
@@ -70,21 +72,28 @@ def needed_field_nm(structures: tuple[str, ...], centrioles: int | None) -> int:
     """Side of a square field, in nm, in which the structures find room for all seeds that were tried."""
     counts = {"centriole": centrioles or 1}
     area = sum(counts.get(name, 1) * MINIMUM_FIELD_NM[name] ** 2 for name in structures)
-    crowded = 1.0 if len(structures) == 1 and area == MINIMUM_FIELD_NM[structures[0]] ** 2 else 1.3
-    return 10 * math.ceil(crowded * math.sqrt(area) / 10)
+    alone = sum(counts.get(name, 1) for name in structures) == 1
+    return 10 * math.ceil((1.0 if alone else CROWDING) * math.sqrt(area) / 10)
 
 
 def _place(
-    canvas: Canvas, rng: np.random.Generator, structures: tuple[str, ...], centrioles: int | None
+    canvas: Canvas,
+    rng: np.random.Generator,
+    structures: tuple[str, ...],
+    centrioles: int | None,
+    both_sides: bool,
 ) -> tuple[str, ...]:
-    """Place the structures, large ones first; returns the names of those that found no room."""
+    """Place the structures, large ones first; returns the names of those that found no room.
+
+    The organelles lie in the cell; where that has no room, on ``both_sides`` of the synapse.
+    """
     area = canvas.area_um2
     placed: dict[str, bool] = {}
     inside, origin = None, None
     if "synapse" in structures:
         cleft = draw_cleft(canvas, rng)
         placed["synapse"] = paint_synapse(canvas, cleft, CODES["synapse"]) > 0
-        inside = cleft.in_cell
+        inside = None if both_sides else cleft.in_cell
     if "centriole" in structures:
         count = centrioles or (2 if canvas.field_nm >= PAIR_FIELD_NM else 1)
         barrels = place_centrioles(canvas, rng, count, CODES["centriole"], inside)

@@ -91,9 +91,7 @@ class Blob:
             turned = (*scaled[1:], scaled[0])
             waves = zip((2.2, 2.8, 3.4), scaled, turned, self.bump_phase, strict=True)
             for number, c, other, phase in waves:
-                distance += np.float32(self.bump_nm / 2) * np.sin(
-                    number * c + 1.3 * other + np.float32(phase)
-                )
+                distance += np.float32(self.bump_nm / 2) * np.sin(number * c + 1.3 * other + np.float32(phase))
         return distance
 
 
@@ -108,9 +106,7 @@ def draw_blob(
     factors = stretch ** rng.uniform(-1, 1, 3)
     half_axes = radius_nm * factors / np.prod(factors) ** (1 / 3)
     phase = tuple(rng.uniform(0, 2 * np.pi, 3))
-    return Blob(
-        np.asarray(center_zyx), frame_about(unit_vector(rng), rng), half_axes, bump * radius_nm, phase
-    )
+    return Blob(np.asarray(center_zyx), frame_about(unit_vector(rng), rng), half_axes, bump * radius_nm, phase)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,9 +157,7 @@ class Curve:
             yield ends.min(), ends.max(), points.min(0) - pad_nm, points.max(0) + pad_nm
 
 
-def draw_curve(
-    rng: np.random.Generator, center_zyx: np.ndarray, axis: np.ndarray, max_slope: float = 0.25
-) -> Curve:
+def draw_curve(rng: np.random.Generator, center_zyx: np.ndarray, axis: np.ndarray, max_slope: float = 0.25) -> Curve:
     """Draw a curve through ``center_zyx`` along ``axis`` that leaves it by at most ``max_slope``."""
     wavelengths = rng.uniform(900, 2500, 2)
     amplitudes = rng.uniform(0.2, 1.0, 2) * max_slope / np.sqrt(2) * wavelengths / (2 * np.pi)

@@ -39,15 +39,11 @@ class Cleft:
 
     def distance(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Distance from the middle of the cleft (positive in the neighbour) and half its width, in nm."""
-        z, y, x = (
-            p - np.float32(c) for p, c in zip((window.z, window.y, window.x), self.center_zyx, strict=True)
-        )
+        z, y, x = (p - np.float32(c) for p, c in zip((window.z, window.y, window.x), self.center_zyx, strict=True))
         ny, nx = np.float32(np.sin(self.turn_rad)), np.float32(np.cos(self.turn_rad))
         along, across = ny * x - nx * y, ny * y + nx * x
         height, slope = self.tilt * z, 0.0
-        for amplitude, length, phase in zip(
-            self.amplitudes_nm, self.wavelengths_nm, self.phases, strict=True
-        ):
+        for amplitude, length, phase in zip(self.amplitudes_nm, self.wavelengths_nm, self.phases, strict=True):
             wave = along * np.float32(2 * np.pi / length) + np.float32(phase) + z * np.float32(1.5 / length)
             height = height + np.float32(amplitude) * np.sin(wave)
             slope = slope + np.float32(amplitude * 2 * np.pi / length) * np.cos(wave)

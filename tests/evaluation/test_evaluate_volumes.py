@@ -1,0 +1,43 @@
+import json
+
+import numpy as np
+import pytest
+
+from segkit.errors import InputError
+from segkit.evaluation.binary_scores import Confusion
+from segkit.evaluation.evaluate_volumes import evaluate_volumes
+from segkit.volumes.volume import Volume
+
+
+def volume(array):
+    return Volume(array=np.asarray(array))
+
+
+PREDICTION = volume([[[1, 1], [0, 0]], [[2, 0], [0, 2]]])
+REFERENCE = volume([[[255, 0], [0, 0]], [[255, 9], [0, 255]]])
+
+
+def test_slices_are_scored_one_by_one_and_together():
+    evaluation = evaluate_volumes(PREDICTION, REFERENCE)
+    assert evaluation.slices == ((0, Confusion(1, 1, 0, 2)), (1, Confusion(2, 0, 1, 1)))
+    assert evaluation.total == Confusion(3, 1, 1, 3)
+    found = json.loads(json.dumps(evaluation.to_dict()))
+    assert found["total"]["foreground_iou"] == 3 / 5
+    assert [entry["z"] for entry in found["slices"]] == [0, 1]
+
+
+def test_slices_labels_and_unknown_voxels_are_chosen():
+    assert evaluate_volumes(PREDICTION, REFERENCE, slices=[1]).slices[0][0] == 1
+    assert evaluate_volumes(PREDICTION, REFERENCE, label=2).total == Confusion(2, 0, 2, 4)
+    assert evaluate_volumes(PREDICTION, REFERENCE, ignore_value=9).total == Confusion(3, 1, 0, 3)
+
+
+def test_the_table_names_every_slice():
+    lines = evaluate_volumes(PREDICTION, volume(np.zeros((2, 2, 2)))).to_table().splitlines()
+    assert [line.split()[0] for line in lines] == ["slice", "0", "1", "all"]
+    assert lines[1].split() == ["0", "0.2500", "0.0000", "0.0000", "0.0000", "-", "0.5000"]
+
+
+def test_another_shape_is_refused():
+    with pytest.raises(InputError, match=r"2 x 2 x 2 voxels.*has 1 x 2 x 2"):
+        evaluate_volumes(PREDICTION, volume(np.zeros((1, 2, 2))))

@@ -1,0 +1,34 @@
+import json
+
+import pytest
+
+from segkit.errors import InputError
+from segkit.inference.predict_options import PredictOptions
+from segkit.inference.region import Region
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"threshold": 1.2}, r"threshold 1.2: expected a probability from 0 to 1"),
+        ({"halo_px": -1}, r"halo of -1 px: expected 0 or more"),
+        ({"tile_px": 64, "halo_px": 32}, r"tile of 64 px: expected more than twice the halo of 32 px"),
+        ({"tile_px": 0}, r"tile of 0 px: expected more than twice the halo"),
+        ({"max_ram": 0}, r"memory bound of 0 bytes"),
+        ({"precision": "float16"}, r"precision 'float16': expected one of float32, mixed_bfloat16"),
+    ],
+)
+def test_choices_out_of_range_are_refused(choices, message):
+    with pytest.raises(InputError, match=message):
+        PredictOptions(**choices)
+
+
+def test_what_counts_is_everything_but_memory():
+    options = PredictOptions(max_ram=10**9, roi=Region((1, 2)), tta=True)
+    counts = options.what_counts()
+    assert json.loads(json.dumps(counts)) == counts
+    assert counts == PredictOptions(max_ram=5 * 10**9, roi=Region((1, 2)), tta=True).what_counts()
+    assert counts != PredictOptions(max_ram=10**9, roi=Region((1, 3)), tta=True).what_counts()
+    assert set(counts) == {
+        "threshold", "probability", "tta", "roi", "halo_px", "tile_px", "rescale", "precision",
+    }  # fmt: skip

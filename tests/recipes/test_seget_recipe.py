@@ -1,0 +1,145 @@
+import json
+import pathlib
+
+import mrcfile
+import numpy as np
+import pytest
+
+from recipes import segET
+from recipes.run_plan import RunPlan, read_plan
+from segkit.errors import InputError
+
+
+def write_mrc(path, array, voxel_size=22.55):
+    with mrcfile.new(path, overwrite=True) as mrc:
+        mrc.set_data(array)
+        mrc.voxel_size = voxel_size
+    return str(path)
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    mask = np.zeros((10, 64, 64), np.int8)
+    mask[:, 20:40, 10:30] = 1
+    noise = rng.integers(-30, 30, mask.shape)
+    return write_mrc(tmp_path / "T.mrc", (40 * mask + noise).astype(np.int8)), write_mrc(tmp_path / "M.mrc", mask)
+
+
+def resolve(*argv):
+    return segET.resolve(segET.parse_args([str(word) for word in argv]))
+
+
+# Structure, learning rate, decay, epochs, early stop, plateau, weight limit, extra copies: the paper's Sec. 3.2.
+PAPER = [
+    ("synapse", 1e-4, 1e-6, 38, 8, 3, None, 0),
+    ("microtubules", 1e-3, 1e-5, 300, 8, 3, 2000, 0),
+    ("centriole", 2e-3, 1e-6, 300, 10, 3, 2000, 4),
+    ("granules", 2e-3, 1e-5, 60, 5, 2, None, 0),
+    ("golgi", 2e-3, 1e-5, 124, 5, 2, 1000, 2),
+]
+
+
+@pytest.mark.parametrize("row", PAPER, ids=[row[0] for row in PAPER])
+def test_the_five_recipes_are_the_papers(row):
+    plan = segET.paper_plan(segET.STRUCTURES[row[0]])
+    assert (
+        plan.learning_rate,
+        plan.decay,
+        plan.epochs,
+        plan.early_stopping_patience,
+        plan.plateau_patience,
+        plan.weight_limit,
+        plan.positive_copies,
+    ) == row[1:]
+    assert (plan.patch_px, plan.stride_px, plan.batch_size, plan.plateau_factor) == (512, 256, 12, 0.5)
+    assert not plan.augmentation.flips
+
+
+@pytest.mark.parametrize(
+    ("ratio", "share", "limit", "copies"),
+    [(4, 1.0, None, 0), (30, 0.5, 1000, 0), (30, 0.2, 1000, 2), (500, 0.01, 2000, 4), (500, 0.4, 2000, 0)],
+)
+def test_a_structure_of_ones_own_gets_settings_by_the_stated_rule(ratio, share, limit, copies):
+    structure = segET.measured_structure("mine", ratio, share)
+    assert (structure.weight_limit, structure.positive_copies) == (limit, copies)
+    if 0 < copies < 4:  # as few as bring the positive patches to 40 %
+        after = [share * (1 + n) / (share * (1 + n) + 1 - share) for n in (copies - 1, copies)]
+        assert after[0] < 0.4 <= after[1]
+
+
+def test_every_fifth_slice_is_held_out(files):
+    tomogram, mask = files
+    ((plan, folder),) = resolve("--structure", "golgi", "--tomogram", tomogram, "--mask", mask)
+    assert folder == pathlib.Path("runs/golgi")
+    assert (plan.preset, plan.structure) == ("paper", "golgi")
+    assert (plan.data[0].train, plan.data[0].validation) == ("1-4,6-9", "0,5")
+
+
+def test_a_plan_survives_its_file(files, tmp_path):
+    tomogram, mask = files
+    ((plan, _),) = resolve("--structure", "golgi", "--tomogram", tomogram, "--mask", mask, "--epochs", 3)
+    path = tmp_path / "edited.json"
+    path.write_text(json.dumps(plan.to_dict()))
+    assert read_plan(path) == plan
+    ((again, _),) = resolve("--plan", path)
+    assert again == plan
+    assert plan.training.epochs == 3
+
+
+def test_all_means_one_run_a_mask(files):
+    tomogram, mask = files
+    plans = resolve(
+        "--structure", "all", "--tomogram", tomogram, "--mask", f"golgi={mask}", "--mask", f"mine={mask}", "--out", "o"
+    )
+    assert [(plan.structure, folder) for plan, folder in plans] == [
+        ("golgi", pathlib.Path("o/golgi")),
+        ("mine", pathlib.Path("o/mine")),
+    ]
+
+
+def test_the_checkpoint_may_be_chosen_on_another_tomogram(files):
+    tomogram, mask = files
+    ((plan, _),) = resolve(
+        *("--structure", "golgi", "--tomogram", tomogram, "--mask", mask),
+        *("--validation-tomogram", tomogram, "--validation-mask", mask),
+    )
+    assert [(source.train, source.validation) for source in plan.data] == [("0-9", ""), ("", "0-9")]
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ((), "give --structure NAME, or --plan FILE"),
+        (("--structure", "nucleus"), "none of synapse, microtubules"),
+        (("--structure", "golgi", "--mask", "M.mrc"), "a mask without a tomogram"),
+        (("--structure", "golgi", "--tomogram", "T.mrc"), "a tomogram without a mask"),
+        (("--structure", "all", "--tomogram", "T.mrc", "--mask", "M.mrc"), "write NAME=FILE"),
+        (("--structure", "golgi", "--tomogram", "T.mrc", "--mask", "synapse=M.mrc"), "is not --structure golgi"),
+        (("--structure", "golgi", "--tomogram", "T.mrc", "--mask", "M.mrc", "--mask", "M.mrc"), "2 masks for 1"),
+        (("--structure", "golgi", "--tomogram", "T.mrc", "--mask", "M.mrc", "--train-z", "1-3"), "together"),
+        (("--structure", "golgi", "--tomogram", "missing.mrc", "--mask", "M.mrc"), "missing.mrc"),
+        (("--plan", "missing.json"), "no plan can be read"),
+        (("--structure", "golgi", "--resume"), "no plan can be read"),
+    ],
+)
+def test_what_does_not_fit_together_is_said_in_one_line(argv, message, files):
+    with pytest.raises(InputError, match=message) as caught:
+        resolve(*argv)
+    assert "\n" not in str(caught.value)
+    assert sorted(path.name for path in pathlib.Path().iterdir()) == ["M.mrc", "T.mrc"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"structre": 1}, "unknown entry 'structre'"),
+        ({"training": {"epoch": 1}}, "unknown setting 'epoch'"),
+        ({"data": [{"tomogram": "T.mrc"}]}, "an entry under 'data' is wrong"),
+    ],
+)
+def test_slips_in_an_edited_plan_are_found(change, message):
+    plan = {"recipe": "segET", "structure": "a", "preset": "paper", "data": []}
+    with pytest.raises(InputError, match=message):
+        RunPlan.from_dict({**plan, **change})

@@ -1,0 +1,45 @@
+"""The package's face: fast, and heavy only when something heavy is asked for."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import segkit
+
+ROOT = pathlib.Path(__file__).parents[1]
+HEAVY = ("tensorflow", "keras", "jax", "cv2", "matplotlib", "scipy", "skimage")
+
+
+def loaded_after(code):
+    program = f"import sys; {code}; print(*sorted(set(sys.modules) & {set(HEAVY)!r}))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import segkit",
+        "import segkit.cli",
+        "import segkit; segkit.open_volume",
+        "import segkit; segkit.InputError",
+        "import recipes.segET",
+    ],
+)
+def test_nothing_heavy_is_loaded_before_it_is_needed(code):
+    assert loaded_after(code) == []
+
+
+def test_every_name_of_the_face_leads_somewhere():
+    for name in segkit.__all__:
+        assert getattr(segkit, name) is not None
+    assert set(segkit.__all__) <= set(dir(segkit))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = segkit.nothing
+
+
+def test_builders_and_layers_are_called_by_their_public_names():
+    model = segkit.models.seget(filters=(2, 4), encoder_block=segkit.layers.EncoderBlock)
+    assert model.name == "seget"

@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
-from segkit.evaluation.evaluate_volumes import Evaluation, evaluate_volumes
+import numpy as np
 
 from recipes.run_plan import PLAN_NAME, RunPlan, write_plan
 from segkit.data.sources import LabeledVolume, open_source
 from segkit.errors import InputError
+from segkit.evaluation.evaluate_volumes import Evaluation, evaluate_volumes
 from segkit.export.from_file import export_from_file
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
@@ -92,6 +93,7 @@ def run(
         mean=prepared.mean,
         std=prepared.std,
         voxel_size_nm=prepared.voxel_size_nm,
+        dtype=str(np.dtype(volumes[0].tomogram.dtype)),
         multiple_px=multiple_px,
         halo_px=halo_px,
         provenance={"plan": plan.to_dict(), "versions": versions()},
@@ -259,8 +261,9 @@ def report(
             *plan.notices,
             f"Preset: {plan.preset}. Scores are of the {uses}.",
             *record.tracked["alarm"][0].alarms,
+            *(warning for volume in volumes for warning in volume.warnings),
         ],
-        plan=plan.to_dict(),
+        plan={name: value for name, value in plan.to_dict().items() if name != "notices"},
         history=record.rows,
         evaluation=evaluation.to_dict(),
         overlays=overlays(volumes[number], masks[number], evaluation, plan.training.ignore_value),

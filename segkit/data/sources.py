@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from segkit.data.splits import Split, hold_out_every, parse_slices
 from segkit.errors import InputError
-from segkit.volumes.checks import check_binary_mask, check_same_shape
+from segkit.volumes.checks import check_binary_mask, check_finite, check_same_shape
 from segkit.volumes.files import open_volume
+from segkit.volumes.orientation import mask_orientation
 from segkit.volumes.volume import Volume
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,12 +59,14 @@ class LabeledVolume:
         tomogram: Grey values, ``(z, y, x)``.
         mask: Mask of the same shape.
         split: Slices for training, validation and test.
+        warnings: What looked wrong, one line each.
     """
 
     source: Source
     tomogram: Volume
     mask: Volume
     split: Split
+    warnings: tuple[str, ...] = ()
 
     @property
     def arrays(self) -> tuple[Any, Any]:
@@ -71,23 +77,32 @@ class LabeledVolume:
 def open_source(
     source: Source, *, ignore_value: int | None = None, progress: Callable[[int, int], None] | None = None
 ) -> LabeledVolume:
-    """Open a source and check that it can be learnt from.
+    """Open a source, check that it can be learnt from, and warn of what looks wrong.
+
+    What the files themselves leave unsaid (an unknown voxel size, say) and a mask that fits its tomogram clearly
+    better upside down are logged as warnings; nothing is ever flipped unasked.
 
     Args:
         source: Paths and slices.
         ignore_value: Mask value of pixels that nobody annotated.
-        progress: Called as ``progress(done, total)`` while the mask is read.
+        progress: Called as ``progress(done, total)`` while files are unpacked and read.
 
     Raises:
-        InputError: If a file can not be read, the shapes differ, or the mask is not binary or has one class only.
+        InputError: If a file can not be read, the shapes differ, a voxel is not finite, or the mask is not binary or has one class only.
     """
-    tomogram = open_volume(source.tomogram)
-    mask = open_volume(source.mask, flip_y=source.flip_y)
+    tomogram = open_volume(source.tomogram, progress=progress)
+    mask = open_volume(source.mask, flip_y=source.flip_y, progress=progress)
     check_same_shape(mask, tomogram)
+    check_finite(tomogram, progress=progress)
     check_binary_mask(mask, ignore_value=ignore_value, progress=progress)
     count = tomogram.shape[0]
     chosen = {name: parse_slices(text, count) if (text := getattr(source, name)) else () for name in _USES}
-    return LabeledVolume(source, tomogram, mask, Split(**chosen))
+    warnings = [f"{volume.name}: {warning}" for volume in (tomogram, mask) for warning in volume.warnings]
+    if flipped := mask_orientation(tomogram, mask).warning:
+        warnings.append(f"{mask.name}: {flipped}")
+    for warning in warnings:
+        _LOG.warning("warning: %s", warning)
+    return LabeledVolume(source, tomogram, mask, Split(**chosen), tuple(warnings))
 
 
 _USES = ("train", "validation", "test")

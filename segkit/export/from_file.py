@@ -54,8 +54,7 @@ def export_from_file(
         return export_saved_model(load_model(path), read_card(path), root, overwrite=overwrite)
     if importlib.util.find_spec("tensorflow") is None:
         raise InputError(
-            f"{path}: a SavedModel is written by TensorFlow, which is not installed; "
-            "install tensorflow and try again"
+            f"{path}: a SavedModel is written by TensorFlow, which is not installed; install tensorflow and try again"
         )
     environment = {
         **os.environ,

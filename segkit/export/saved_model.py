@@ -82,9 +82,7 @@ def read_exported_card(path: str | os.PathLike[str]) -> ModelCard:
     """
     file = pathlib.Path(path) / CARD_ASSET
     if not file.is_file():
-        raise InputError(
-            f"{path}: no {CARD_ASSET} in it; give the folder of one version that segkit exported"
-        )
+        raise InputError(f"{path}: no {CARD_ASSET} in it; give the folder of one version that segkit exported")
     return ModelCard.from_dict(json.loads(file.read_text(encoding="utf-8")))
 
 
@@ -93,9 +91,7 @@ def existing_versions(folder: str | os.PathLike[str]) -> list[int]:
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         return []
-    return sorted(
-        int(entry.name) for entry in folder.iterdir() if entry.name.isascii() and entry.name.isdigit()
-    )
+    return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isascii() and entry.name.isdigit())
 
 
 def _write(model: keras.Model, card: ModelCard, folder: pathlib.Path) -> None:

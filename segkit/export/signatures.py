@@ -38,8 +38,9 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
         0..1, and ``mask``, uint8 ``(b, y, x)``, 1 where the probability is above ``card.threshold``.
     ``png``
         ``png``, a string ``(b,)`` of encoded PNG images of one size -> as ``raw_*``. A 16-bit image gives its
-        16-bit grey values, any other 8-bit ones; both must be on the scale of the training data. Offered
-        where the network has 1, 3 or 4 input channels.
+        16-bit grey values, any other 8-bit ones; both must be on the scale of the training data. Of a network
+        trained on int8 (``card.dtype``) 128 is subtracted, as signed bytes are shown. Offered where the
+        network has 1, 3 or 4 input channels.
 
     Args:
         model: Float32 network from ``(b, y, x, c)`` to ``{"logits": (b, y, x, 1)}``.
@@ -99,6 +100,8 @@ class _Served:
             png,
             fn_output_signature=tf.TensorSpec(self.shape, tf.float32),
         )
+        # A PNG holds no negative numbers: viewers and converters show a signed byte v as v + 128.
+        slices = slices - 128.0 if self.card.dtype == "int8" else slices
         return self.from_grey_values(slices[..., 0] if self.shape[-1] == 1 else slices)
 
 

@@ -36,7 +36,7 @@ def merge_labels(probabilities: Sequence[np.ndarray], thresholds: Sequence[float
             f"Received: {len(probabilities)} maps, {len(thresholds)} thresholds"
         )
     labels = np.zeros(probabilities[0].shape, np.uint8)
-    highest = np.zeros(labels.shape, np.float32)
+    highest = np.zeros(labels.shape, np.result_type(*probabilities))
     claims = np.zeros(labels.shape, np.uint8)
     for label, (probability, threshold) in enumerate(zip(probabilities, thresholds, strict=True), start=1):
         claimed = probability > threshold

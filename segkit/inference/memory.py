@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
 import re
@@ -15,26 +16,10 @@ from segkit.errors import InputError
 _ALLOCATED_PER_LIVE = 2.2
 _UNTRACED_BYTES_PER_PX = 1200.0
 _RUNTIME_BYTES = 192 * 2**20  # tracing, the kernels' own tables and packed weights
+_MODEL_BYTES = 96 * 2**20  # the trace of one more model
 _RSS_STEP = 64 * 2**20
 _UNKNOWN_RSS = 1024 * 2**20
 _UNKNOWN_FREE = 4096 * 2**20
-_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-
-
-def parse_bytes(text: str) -> int:
-    """Read an amount of memory such as ``6G``, ``1.5GiB`` or ``800M``, or a number of bytes; units of 1024.
-
-    Raises:
-        InputError: If the text is no amount of memory.
-
-    Example:
-        >>> parse_bytes("1.5G")
-        1610612736
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
-    if not match:
-        raise InputError(f"memory {text!r}: expected a number with a unit, such as 6G or 800M")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
 def resident_bytes() -> int:
@@ -44,6 +29,17 @@ def resident_bytes() -> int:
     except OSError:
         return _UNKNOWN_RSS
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@functools.cache
+def held_bytes() -> int:
+    """Return what this process held when a prediction first asked [byte].
+
+    What networks have taken since stays with TensorFlow's allocator, which gives it to the next network:
+    counting it would make a second prediction in one process believe that nothing is left.
+    """
+    # In steps, so that equal runs cut slices alike.
+    return -(-resident_bytes() // _RSS_STEP) * _RSS_STEP
 
 
 def free_bytes() -> int:
@@ -68,6 +64,7 @@ def tile_budget_px(
     live_bytes_per_px: float | None,
     slice_bytes: int,
     smallest_px: int,
+    num_models: int = 1,
 ) -> int:
     """Return how many pixels the network may be given at a time.
 
@@ -77,6 +74,7 @@ def tile_budget_px(
             unknown.
         slice_bytes: Memory for slices and results outside the network [byte].
         smallest_px: The smallest tile that would do.
+        num_models: Number of models that are going to be traced in this process.
 
     Returns:
         Number of pixels, at least ``smallest_px``.
@@ -86,8 +84,8 @@ def tile_budget_px(
     """
     per_px = _ALLOCATED_PER_LIVE * live_bytes_per_px if live_bytes_per_px else _UNTRACED_BYTES_PER_PX
     per_px += 12  # the batch, its copy on the device, the result
-    held = -(-resident_bytes() // _RSS_STEP) * _RSS_STEP  # in steps, so that equal runs cut slices alike
-    fixed = held + _RUNTIME_BYTES + slice_bytes
+    held = held_bytes()
+    fixed = held + _RUNTIME_BYTES + (num_models - 1) * _MODEL_BYTES + slice_bytes
     bound = held + free_bytes() // 2 if max_ram is None else max_ram
     budget = int((bound - fixed) / per_px)
     if budget < smallest_px:

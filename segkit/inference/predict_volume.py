@@ -91,9 +91,7 @@ def predict_volume(
     _check_target(target, legend, volume, overwrite=overwrite, itemsize=dtype.itemsize)
 
     task = task_identity(models, volume, options)
-    with SliceStore(
-        scratch, task, slice_shape=volume.shape[1:], dtype=dtype, num_labels=len(models)
-    ) as store:
+    with SliceStore(scratch, task, slice_shape=volume.shape[1:], dtype=dtype, num_labels=len(models)) as store:
         resumed = store.done
         try:
             _check_format(output_path, store.folder, volume, dtype)
@@ -115,9 +113,7 @@ def predict_volume(
         store.remove()
     counts = tuple(zip(structures, map(int, voxels), strict=True))
     _tell(target, counts, overlap if legend is not None else None)
-    return Prediction(
-        path=target, legend=legend, voxels=counts, overlap_voxels=overlap, resumed_slices=resumed
-    )
+    return Prediction(path=target, legend=legend, voxels=counts, overlap_voxels=overlap, resumed_slices=resumed)
 
 
 def _predict_rest(
@@ -133,9 +129,7 @@ def _predict_rest(
     if not rest:
         return
     predictors = [SlicePredictor(loaded, volume, options, num_models=len(models)) for loaded in models]
-    thresholds = [
-        loaded.card.threshold if options.threshold is None else options.threshold for loaded in models
-    ]
+    thresholds = [loaded.card.threshold if options.threshold is None else options.threshold for loaded in models]
     for predictor in predictors:
         predictor.check(rest)
     for found in zip(*(predictor.iter_probability(rest) for predictor in predictors), strict=True):
@@ -178,9 +172,7 @@ def _check_target(
         check_output(legend, overwrite=overwrite)
 
 
-def _check_format(
-    output_path: str | os.PathLike[str], folder: pathlib.Path, volume: Volume, dtype: np.dtype
-) -> None:
+def _check_format(output_path: str | os.PathLike[str], folder: pathlib.Path, volume: Volume, dtype: np.dtype) -> None:
     """See before the work that the output's format can hold the result, by writing a tiny volume."""
     trial = folder / TRIAL
     trial.mkdir(exist_ok=True)

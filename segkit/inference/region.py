@@ -48,8 +48,7 @@ class Region:
         matches = [_SPAN.fullmatch(span) for span in text.split(",")]
         if len(matches) != 3 or None in matches:
             raise InputError(
-                f"region {text!r}: expected three spans of whole numbers z0:z1,y0:y1,x0:x1, "
-                "such as 10:20,0:512,:"
+                f"region {text!r}: expected three spans of whole numbers z0:z1,y0:y1,x0:x1, such as 10:20,0:512,:"
             )
         return cls(*((int(m[1] or 0), int(m[2]) if m[2] else None) for m in matches if m))
 

@@ -55,9 +55,7 @@ class SlicePredictor:
         _, *self._roi = (options.roi or Region()).within(volume.shape)
         scale = scale_yx(volume, card, rescale=options.rescale)
         sizes = volume.shape[1:]
-        self._scaled_shape = tuple(
-            max(1, round(size * factor)) for size, factor in zip(sizes, scale, strict=True)
-        )
+        self._scaled_shape = tuple(max(1, round(size * factor)) for size, factor in zip(sizes, scale, strict=True))
         self._wanted = tuple(map(_scaled_span, self._roi, sizes, self._scaled_shape))
         model = probability_model(loaded.model, options.precision)
         self.plan = self._cut(options, live_bytes_per_px(model, multiple=card.multiple_px), num_models)
@@ -121,6 +119,7 @@ class SlicePredictor:
             live_bytes_per_px=live_bytes,
             slice_bytes=self._slice_bytes() * num_models,
             smallest_px=smallest,
+            num_models=num_models,
         )
         if options.tile_px is None:
             plan = plan_tiles(self._scaled_shape, max_px=budget, **ask)

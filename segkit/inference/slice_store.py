@@ -62,7 +62,8 @@ class SliceStore:
         if not self._belongs_to(task):
             self._start(task)
         self.done = self._path.stat().st_size // self._record.itemsize
-        self._file = open(self._path, "r+b")  # noqa: SIM115 (closed by __exit__)
+        # Without a buffer, whose rest would fail once more when a full disk is closed.
+        self._file = open(self._path, "r+b", buffering=0)  # noqa: SIM115 (closed by __exit__)
         self._file.truncate(self.done * self._record.itemsize)
         self._file.seek(0, 2)
 
@@ -82,13 +83,12 @@ class SliceStore:
             field = self._record[name]
             values = np.asarray(values)
             if values.shape != field.shape:
-                raise ValueError(
-                    f"`{name}` must have the shape {field.shape}. Received: shape={values.shape}"
-                )
+                raise ValueError(f"`{name}` must have the shape {field.shape}. Received: shape={values.shape}")
             parts.append(values.astype(field.base).tobytes())
         try:
-            self._file.write(b"".join(parts))
-            self._file.flush()
+            rest = memoryview(b"".join(parts))
+            while rest:
+                rest = rest[self._file.write(rest) :]
         except OSError as fault:
             if fault.errno not in _FULL:
                 raise
@@ -133,6 +133,8 @@ class SliceStore:
         return np.fromfile(self._path, self._record, count=1, offset=index * self._record.itemsize)[0]
 
     def _belongs_to(self, task: dict[str, Any]) -> bool:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"{self.folder}: is a file, expected a place for unfinished slices; move it away")
         try:
             found = json.loads((self.folder / _TASK).read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -150,16 +152,11 @@ class SliceStore:
         return False
 
     def _start(self, task: dict[str, Any]) -> None:
-        if self.folder.exists() and not self.folder.is_dir():
-            raise InputError(
-                f"{self.folder}: is a file, expected a place for unfinished slices; move it away"
-            )
         self.folder.mkdir(exist_ok=True)
         foreign = {entry.name for entry in self.folder.iterdir()} - {_TASK, _SLICES, TRIAL}
         if foreign:
             raise InputError(
-                f"{self.folder}: holds {min(foreign)}, expected nothing but unfinished slices; "
-                "move the folder away"
+                f"{self.folder}: holds {min(foreign)}, expected nothing but unfinished slices; move the folder away"
             )
         shutil.rmtree(self.folder / TRIAL, ignore_errors=True)
         # The task comes last: without it the folder counts as new.

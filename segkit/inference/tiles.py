@@ -12,6 +12,8 @@ import numpy as np
 Span = tuple[int, int]
 """``(start, stop)`` along one axis [px]."""
 
+_FADED_PX = 64
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Window:
@@ -89,7 +91,7 @@ def plan_tiles(
         multiple: What the network's input must be divisible by; origins of tiles are multiples of it.
         halo: Context a pixel needs on every side [px].
         exact: ``True``: each pixel comes from one tile. ``False``: neighbours fade into each other, linearly
-            over their overlap, which hides that they differ.
+            in the middle of their overlap, which hides that they differ.
         max_px: Number of pixels a tile may have; no bound by default.
         tile_px: Side of the tiles [px], rounded up to ``multiple``; overrides the search for the best shape.
         wanted: Region to be covered, ``(start, stop)`` an axis; the slice by default.
@@ -107,9 +109,7 @@ def plan_tiles(
     if tile_px is not None:
         lengths = [min(_up(tile_px, multiple), extent) for extent in extents]
         if any(length <= overlap < extent for length, extent in zip(lengths, extents, strict=True)):
-            raise ValueError(
-                f"`tile_px` must be more than {overlap} px (two halos). Received: tile_px={tile_px!r}"
-            )
+            raise ValueError(f"`tile_px` must be more than {overlap} px (two halos). Received: tile_px={tile_px!r}")
     else:
         lengths = _best_lengths(extents, overlap, multiple, max_px)
     windows = tuple(
@@ -164,14 +164,13 @@ def _best_lengths(extents: list[int], overlap: int, multiple: int, max_px: int |
         if best is None or cost < best[0]:
             best = cost, chosen
     if best is None:
-        raise ValueError(
-            f"`max_px` must hold a tile wider than two halos ({overlap} px). Received: max_px={max_px!r}"
-        )
+        raise ValueError(f"`max_px` must hold a tile wider than two halos ({overlap} px). Received: max_px={max_px!r}")
     return best[1]
 
 
 def _candidates(extent: int, overlap: int, multiple: int) -> list[int]:
-    """Lengths that cover an extent evenly by a number of windows, longest first: by any up to 16, by some beyond."""
+    """Lengths that cover an extent evenly by a number of windows, longest first: by any up to 16, by some
+    beyond."""
     most = max(1, -(-(extent - overlap) // multiple))
     counts, count = {most}, 1
     while count < most:
@@ -214,13 +213,17 @@ def _split(starts: list[int], length: int) -> list[np.ndarray]:
 
 
 def _fade(starts: list[int], length: int) -> list[np.ndarray]:
-    """Let each window rise and fall linearly over its overlaps; all windows sum to 1 everywhere."""
+    """Let each window rise and fall linearly in the middle of its overlaps; all windows sum to 1
+    everywhere."""
     raw = [np.ones(length) for _ in starts]
     for i, (before, after) in enumerate(itertools.pairwise(starts)):
         overlap = before + length - after
-        ramp = (np.arange(overlap) + 0.5) / overlap
+        # Half of the overlap at most: towards its ends one of the two has hardly any context.
+        width = min(overlap // 2, _FADED_PX)
+        position = np.arange(overlap) - (overlap - width) // 2 + 0.5
+        ramp = np.clip(position / max(width, 1), 0, 1) if width else (position > 0).astype(float)
         raw[i + 1][:overlap] *= ramp
-        raw[i][length - overlap :] *= ramp[::-1]
+        raw[i][length - overlap :] *= 1 - ramp
     total = np.zeros(starts[-1] + length - starts[0])
     for start, share in zip(starts, raw, strict=True):
         total[start - starts[0] :][:length] += share

@@ -36,14 +36,10 @@ def scale_yx(volume: Volume, card: ModelCard, *, rescale: bool) -> tuple[float, 
     """
     found, expected = volume.voxel_size_nm, card.voxel_size_nm
     if found is None or expected is None:
-        unknown = (
-            f"{volume.name}: its voxel size" if found is None else f"{card.name}: the model's voxel size"
-        )
+        unknown = f"{volume.name}: its voxel size" if found is None else f"{card.name}: the model's voxel size"
         if rescale:
             raise InputError(f"{unknown} is unknown, rescaling needs it; leave out --rescale")
-        _log.warning(
-            "%s is unknown and can not be compared; the result is only good if the two agree", unknown
-        )
+        _log.warning("%s is unknown and can not be compared; the result is only good if the two agree", unknown)
         return 1.0, 1.0
     factors = found[1] / expected[1], found[2] / expected[2]
     if rescale:

@@ -16,6 +16,7 @@ class ModelCard:
         mean: Mean of the training voxels [grey value].
         std: Standard deviation of the training voxels [grey value], positive.
         voxel_size_nm: Voxel size of the training data, ``(z, y, x)``, or ``None`` where unknown.
+        dtype: Type of the training voxels as the file held them, such as ``"int8"``; ``None`` where unknown.
         threshold: Probability above which a voxel is foreground.
         multiple_px: Height and width that the network takes are multiples of this.
         halo_px: Context that a tile needs on every side for its result to equal the whole slice's; ``None`` where
@@ -28,6 +29,7 @@ class ModelCard:
     mean: float
     std: float
     voxel_size_nm: tuple[float, float, float] | None = None
+    dtype: str | None = None
     threshold: float = 0.5
     multiple_px: int = 16
     halo_px: int | None = 288

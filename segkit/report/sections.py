@@ -88,9 +88,16 @@ def overlays(shown: Sequence[Overlay]) -> Section:
 
 
 def plan_table(plan: Mapping[str, Any]) -> Section:
-    """Show every setting; those of a nested mapping under its name."""
-    own = {name: value for name, value in plan.items() if not isinstance(value, Mapping)}
-    groups = [("", own), *((name, value) for name, value in plan.items() if isinstance(value, Mapping))]
+    """Show every setting; those of a nested mapping, or of several, under its name."""
+    own = {}
+    groups: list[tuple[str, Mapping[str, Any]]] = [("", own)]
+    for name, value in plan.items():
+        entries = value if isinstance(value, (list, tuple)) else [value]
+        if entries and all(isinstance(entry, Mapping) for entry in entries):
+            numbered = len(entries) > 1
+            groups += [(f"{name} {i}" if numbered else name, entry) for i, entry in enumerate(entries, start=1)]
+        else:
+            own[name] = value
     tables = "".join(
         f"<div>{f'<h3>{escape(_spaced(name))}</h3>' if name else ''}{facts_table(_flat(values))}</div>"
         for name, values in groups
@@ -129,7 +136,7 @@ def provenance(
 def facts_table(facts: Mapping[str, Any]) -> str:
     """Return a table of names and values, as HTML."""
     rows = [
-        (f"<th>{escape(name)}</th>", f"<td>{'none' if value is None else escape(_text(value))}</td>")
+        (f"<th>{escape(name)}</th>", f"<td>{'none' if value in (None, '') else escape(_text(value))}</td>")
         for name, value in facts.items()
     ]
     return table((), rows, kind="facts")

@@ -49,8 +49,8 @@ def open_volume(
         path: File or folder of slices; ``file.h5:group/dataset`` names a dataset of an HDF5 file.
         dataset: The dataset of an HDF5 file, as an alternative.
         channel: Which channel to take where there are several, from 0 on.
-        flip_y: Turn the order of the rows round: for masks drawn in a program that shows the other end of y
-            at the top (Fiji against IMOD). An output that is like this volume is turned back.
+        flip_y: Turn the order of the rows round, for masks that went through a program that turns them (Fiji
+            and ``mrc2tif`` do from MRC to TIFF). An output that is like this volume is turned back.
         progress: Called as ``progress(done, total)`` with bytes while a compressed file is unpacked.
 
     Returns:

@@ -185,7 +185,10 @@ def _geometry(
     stored = dataset.attrs.get(VOXEL_SIZE_ATTRIBUTE)
     if stored is None:
         return None, origin_nm, (f"voxel size unknown: the dataset has no attribute {VOXEL_SIZE_ATTRIBUTE}",)
-    sizes = [float(size) * _NM_PER_UM for size in np.ravel(stored)]
+    try:
+        sizes = [float(size) * _NM_PER_UM for size in np.ravel(stored)]
+    except ValueError:
+        sizes = []
     if num_axes == 2 and len(sizes) == 2:
         sizes = [sizes[1], *sizes]
     if len(sizes) != 3 or not all(math.isfinite(size) and size > 0 for size in sizes):

@@ -1,8 +1,8 @@
 """Whether a mask lies the right way up on its tomogram.
 
-Programs disagree about y: Fiji draws row 0 at the top, IMOD at the bottom, and converters between their
-formats (``mrc2tif``, ``tif2mrc``) turn the rows round. A mask that went through one conversion more than its
-tomogram lies upside down on it.
+IMOD and Fiji draw row 0 of an MRC file at the bottom and that of a TIFF file at the top, and so turn the rows round
+when they turn one into the other. A mask that went through one conversion more than its tomogram lies upside down on
+it.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _SMALLEST_OUTER_PX = 24
 _PIXELS = 8 * 2**20
 
 # Outlines of membranes, mitochondria and synapses of a real tissue volume, 8 slices each, were laid on it in
-# all six wrong orientations at every displacement, 19 million placements: their scores have mean 0.65,
-# standard deviation 0.8 and maximum 5.7. A score of 5 with a gap of 4 to another placement came up once in a million.
+# all six wrong orientations at every displacement, 19 million placements: their scores have mean 0.65, standard
+# deviation 0.8 and maximum 5.7. A score of 5 with a gap of 4 to another placement came up once in a million.
 _LEAST_SCORE = 5.0
 _LEAST_GAP = 4.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OrientationScore:
-    """How sharply the outline of a mask locks to the edges of the image, as it stands and with y flipped.
+    """How sharply the outline of a mask locks to the image, as it stands and with its rows (y) turned round.
 
     Args:
         as_is: Score of the mask as it stands [standard deviations]; about 0 to 2 where it does not fit.
@@ -57,8 +57,7 @@ class OrientationScore:
         if not self.flipped_fits_better:
             return None
         return (
-            "the mask fits the image edges clearly better with its rows (y) flipped: "
-            f"{self.flipped:.1f} against "
+            f"the mask fits the image clearly better with its rows (y) flipped: {self.flipped:.1f} against "
             f"{self.as_is:.1f} standard deviations in {len(self.slices)} slices; check it, and use --flip-y"
         )
 
@@ -72,11 +71,12 @@ def mask_orientation(
 ) -> OrientationScore:
     """Measure whether a mask fits its tomogram better with y flipped.
 
-    The strength of the image gradient (as ranks, so that no gold bead outweighs the rest) is summed over the
-    outline of the mask, for every small displacement of the outline at once, and added up over the slices. A
-    mask that belongs there gives a peak at no displacement. Its score is the height of that peak above the
-    mean of the displacements of 12 to 48 pixels, in their standard deviations; comparing a place only with
-    its surroundings makes the score blind to where in the image there is texture at all.
+    The strength of edges (first derivatives) and of lines (second derivatives) of the image, as ranks so that no
+    gold bead outweighs the rest, is summed over the outline of the mask, for every small displacement of the
+    outline at once, and added up over the slices. A mask that belongs there gives a peak at no displacement.
+    Its score is the height of that peak above the mean of the displacements of 12 to 48 pixels, in their
+    standard deviations, for edges or lines, whichever is higher. Comparing a place only with its surroundings
+    makes the score blind to where in the image there is texture at all.
 
     Args:
         tomogram: Image; only the slices looked at are read.

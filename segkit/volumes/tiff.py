@@ -167,8 +167,7 @@ def _checked_channel(path: pathlib.Path, num_channels: int, channel: int | None)
 
 def _mapped(path: pathlib.Path, tif: tifffile.TiffFile, series: Any, picks: _Picks) -> np.memmap | None:
     """Map the planes of a series that lies in one piece; ``None`` for any other."""
-    # One bit a voxel cannot be mapped, though it may lie in one piece.
-    if series.is_multifile or series.dataoffset is None or series.dtype.kind == "b":
+    if series.is_multifile or series.dataoffset is None:
         return None
     shape, dtype = series.get_shape(squeeze=False), series.dtype.newbyteorder(tif.byteorder)
     check_reach(path, series.dataoffset + math.prod(shape) * dtype.itemsize)

@@ -102,7 +102,9 @@ def page_values(page: Any) -> np.ndarray:
         InputError: If nobody here can decode it.
     """
     if page.compression in tifffile.TIFF.DECOMPRESSORS:
-        return page.asarray()
+        # A decoder that is listed may still lack its package; OpenCV is asked then, too.
+        with contextlib.suppress(ImportError):
+            return page.asarray()
     import cv2  # heavy, and only needed for these compressions
 
     path = page.parent.filehandle.path
@@ -125,5 +127,6 @@ def page_stack(tif: tifffile.TiffFile, pages: Sequence[Any]) -> LazyVolume:
 
     first = pages[0]
     stack = slice_stack(read, (len(pages), *first.shape), first.dtype)
+    stack[0, :1, :1]  # a compression that cannot be read is told now
     weakref.finalize(stack, tif.close)
     return stack

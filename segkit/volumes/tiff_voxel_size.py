@@ -60,18 +60,17 @@ def _from_ome(xml: str) -> _Sizes:
 
 def _from_imagej(tif: tifffile.TiffFile, warnings: list[str]) -> _Sizes:
     metadata = tif.imagej_metadata or {}
-    scale = nm_per_unit(metadata.get("unit"))
-    if scale is None or metadata.get("unit") in ("inch", "cm"):
-        z, (y, x) = None, _pixel_nm(tif)
-    else:
-        z, (y, x) = None, _pixel_nm(tif, scale)
-    spacing = _number(metadata.get("spacing"))
-    if spacing is not None and scale is not None:
-        z = abs(spacing) * scale
-    elif scale is not None and y is not None and metadata.get("images", 1) > 1:
+    unit, spacing = metadata.get("unit"), _number(metadata.get("spacing"))
+    scale = nm_per_unit(unit)
+    # Inches and centimetres may be a printer's here too.
+    y, x = _pixel_nm(tif, None if unit in ("inch", "cm") else scale)
+    if scale is None or y is None:
+        return None, y, x
+    if spacing is None and metadata.get("images", 1) > 1:
         # ImageJ leaves a slice distance of exactly 1 out.
-        z = scale
+        spacing = 1.0
         warnings.append(f"ImageJ gives no slice distance, which means 1 unit; taken as {scale:g} nm")
+    z = None if spacing is None else abs(spacing) * scale
     return z, y, x
 
 

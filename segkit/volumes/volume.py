@@ -38,8 +38,8 @@ class ArrayLike3D(Protocol):
 class Volume:
     """A volume presented as (z, y, x), with voxel size, origin and the marks of the file it came from.
 
-    Rows (y) stand in the order of the file. What a viewer draws at the top depends on the viewer: Fiji draws
-    row 0 at the top, IMOD at the bottom.
+    Rows (y) stand in the order of the file. Which end of y is drawn at the top depends on program and format:
+    IMOD and Fiji draw row 0 of an MRC file at the bottom, that of a TIFF file at the top.
 
     Args:
         array: The voxels, indexed (z, y, x); often lazy, so that only the parts asked for are read.

@@ -87,9 +87,7 @@ class CppSavedModel:
             None, 0, None, self._status,
         )  # fmt: skip
         self._check()
-        return {
-            name: self._to_array(ctypes.c_void_p(result)) for name, result in zip(names, results, strict=True)
-        }
+        return {name: self._to_array(ctypes.c_void_p(result)) for name, result in zip(names, results, strict=True)}
 
     def _function(self, name: str) -> ctypes._CFuncPtr:
         return getattr(self._c, f"TF_{name}")

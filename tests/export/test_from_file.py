@@ -17,9 +17,7 @@ from segkit.models.files import save_model
 from segkit.models.seget import seget
 
 # Keras's own: NumPy 2.4 dislikes how Keras 3.15 reads TensorFlow variables while it saves them.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 CARD = ModelCard(name="m", structure="s", mean=1.0, std=2.0, multiple_px=4)
 
 
@@ -39,9 +37,7 @@ def test_in_this_process(file: pathlib.Path, tmp_path: pathlib.Path, monkeypatch
     assert (model.name, card, root, options) == ("seget", CARD, "served", {"overwrite": True})
 
 
-def test_in_a_second_process(
-    file: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_in_a_second_process(file: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     version = export_from_file(file, tmp_path / "served")
     assert version == tmp_path / "served" / "m" / "1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from segkit.errors import InputError
 from segkit.export import saved_model
 from segkit.export.saved_model import existing_versions, export_saved_model, read_exported_card
+from segkit.export.signatures import serving_signatures
 from segkit.models.card import ModelCard
 from segkit.models.seget import seget
 
@@ -92,9 +94,7 @@ def exported(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> pa
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The batches as a file for other processes; encoded images as arrays of their bytes."""
     arrays = dict(BATCHES)
-    arrays["serving_default"] = ((BATCHES["raw_uint8"].astype("float32") - CARD.mean) / CARD.std)[
-        ..., np.newaxis
-    ]
+    arrays["serving_default"] = ((BATCHES["raw_uint8"].astype("float32") - CARD.mean) / CARD.std)[..., np.newaxis]
     for i, data in enumerate(encoded(PNG_8_BIT)):
         arrays[f"png@{i}"] = np.frombuffer(data, np.uint8)
     path = tmp_path_factory.mktemp("inputs") / "inputs.npz"
@@ -116,9 +116,7 @@ def run_python(*arguments: str, cwd: pathlib.Path, **environment: str) -> subpro
 
 
 @pytest.fixture(scope="module")
-def cpp_results(
-    exported: pathlib.Path, inputs: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
-) -> Results:
+def cpp_results(exported: pathlib.Path, inputs: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Results:
     outputs = tmp_path_factory.mktemp("cpp") / "outputs.npz"
     done = run_python(str(CPP_LOADER), str(exported), str(inputs), str(outputs), cwd=outputs.parent)
     if done.returncode == 77:
@@ -129,9 +127,7 @@ def cpp_results(
 
 
 @pytest.fixture(scope="module")
-def bare_results(
-    exported: pathlib.Path, inputs: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
-) -> Results:
+def bare_results(exported: pathlib.Path, inputs: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Results:
     """Results of a Python in which neither segkit nor Keras can be imported."""
     program = textwrap.dedent("""
         import sys
@@ -194,16 +190,12 @@ def test_raw_signature_equals_keras(model: keras.Model, results: Results, signat
 def test_png_equals_keras(model: keras.Model, results: Results) -> None:
     expected = keras_probability(model, PNG_8_BIT)
     np.testing.assert_allclose(results["png/probability"], expected, rtol=0, atol=TOLERANCE)
-    np.testing.assert_array_equal(
-        results["png/mask"], results["png/probability"] > np.float32(CARD.threshold)
-    )
+    np.testing.assert_array_equal(results["png/mask"], results["png/probability"] > np.float32(CARD.threshold))
 
 
 def test_serving_default_takes_normalised_voxels(model: keras.Model, results: Results) -> None:
     expected = keras_probability(model, BATCHES["raw_uint8"])[..., np.newaxis]
-    assert set(name for name in results if name.startswith("serving_default")) == {
-        "serving_default/probability"
-    }
+    assert set(name for name in results if name.startswith("serving_default")) == {"serving_default/probability"}
     np.testing.assert_allclose(results["serving_default/probability"], expected, rtol=0, atol=TOLERANCE)
 
 
@@ -228,6 +220,16 @@ def test_16_bit_png_gives_its_16_bit_grey_values(model: keras.Model, loaded: Cal
     np.testing.assert_allclose(probability, keras_probability(model, PNG_16_BIT), rtol=0, atol=TOLERANCE)
 
 
+def test_png_of_a_signed_tomogram_is_read_128_lower(model: keras.Model) -> None:
+    signed = dataclasses.replace(CARD, dtype="int8")
+    served = serving_signatures(model, signed)["png"]
+    import tensorflow as tf
+
+    probability = served.function(tf.constant(encoded(PNG_8_BIT)))["probability"]
+    expected = keras_probability(model, PNG_8_BIT.astype(np.float32) - 128)
+    np.testing.assert_allclose(probability, expected, rtol=0, atol=TOLERANCE)
+
+
 def test_a_batch_equals_its_slices(loaded: Callable) -> None:
     import tensorflow as tf
 
@@ -240,9 +242,7 @@ def test_a_batch_equals_its_slices(loaded: Callable) -> None:
 
 def test_card_travels(exported: pathlib.Path) -> None:
     assert read_exported_card(exported) == CARD
-    with pytest.raises(
-        InputError, match=r"no assets\.extra/segkit\.json in it; give the folder of one version"
-    ):
+    with pytest.raises(InputError, match=r"no assets\.extra/segkit\.json in it; give the folder of one version"):
         read_exported_card(exported.parent)
 
 
@@ -275,9 +275,7 @@ def test_several_channels_of_a_fixed_size(tmp_path: pathlib.Path) -> None:
 def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let every export write one file with the text of the list's only entry."""
     content = ["first"]
-    monkeypatch.setattr(
-        saved_model, "_write", lambda model, card, folder: (folder / "file").write_text(content[0])
-    )
+    monkeypatch.setattr(saved_model, "_write", lambda model, card, folder: (folder / "file").write_text(content[0]))
     return content
 
 
@@ -342,9 +340,7 @@ def test_a_killed_export_leaves_no_version(tmp_path: pathlib.Path) -> None:
         saved_model.export_saved_model(None, ModelCard(name="m", structure="s", mean=0, std=1), sys.argv[1])
     """)
     home = pathlib.Path(saved_model.__file__).parents[2]
-    done = run_python(
-        "-c", program, str(tmp_path), cwd=tmp_path, PYTHONPATH=str(home), KERAS_BACKEND="tensorflow"
-    )
+    done = run_python("-c", program, str(tmp_path), cwd=tmp_path, PYTHONPATH=str(home), KERAS_BACKEND="tensorflow")
     assert done.returncode == -9, done.stderr
     assert existing_versions(tmp_path / "m") == []
     assert all(path.name.startswith(".") for path in (tmp_path / "m").iterdir())
@@ -352,9 +348,7 @@ def test_a_killed_export_leaves_no_version(tmp_path: pathlib.Path) -> None:
 
 def test_a_place_that_can_not_be_written(quick: list[str], tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(
-        InputError, match=r"segET-test: the model can not be written \(.*\); free space there or"
-    ):
+    with pytest.raises(InputError, match=r"segET-test: the model can not be written \(.*\); free space there or"):
         export_saved_model(None, CARD, tmp_path / "file")
 
 
@@ -368,9 +362,7 @@ def test_a_name_that_is_no_folder_name(tmp_path: pathlib.Path, name: str) -> Non
 
 def test_other_backends_are_refused(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(
-        InputError, match="found jax; set KERAS_BACKEND=tensorflow, or save the model and use"
-    ):
+    with pytest.raises(InputError, match="found jax; set KERAS_BACKEND=tensorflow, or save the model and use"):
         export_saved_model(None, CARD, tmp_path)
     assert tree(tmp_path) == set()
 

@@ -31,7 +31,8 @@ def test_turning_changes_nothing_for_a_network_that_treats_all_directions_alike(
 
 
 def test_each_of_the_eight_turns_is_turned_back():
-    """A function that keeps only its top left corner: the mean has an eighth of what each turn brings there."""
+    """A function that keeps only its top left corner: the mean has an eighth of what each turn brings
+    there."""
 
     def corner(batch):
         kept = np.zeros_like(batch)

@@ -2,35 +2,33 @@ import pytest
 
 from segkit.errors import InputError
 from segkit.inference import memory
-from segkit.inference.memory import free_bytes, parse_bytes, resident_bytes, tile_budget_px
+from segkit.inference.memory import free_bytes, resident_bytes, tile_budget_px
 
 MIB = 2**20
 
 
 @pytest.fixture
 def idle(monkeypatch):
+    memory.held_bytes.cache_clear()
     monkeypatch.setattr(memory, "resident_bytes", lambda: 500 * MIB)
     monkeypatch.setattr(memory, "free_bytes", lambda: 4096 * MIB)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("512", 512), ("1k", 1024), ("1.5GiB", 1536 * MIB), (" 6 G ", 6144 * MIB), ("800MB", 800 * MIB)],
-)
-def test_amounts_of_memory_are_read(text, expected):
-    assert parse_bytes(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", "G", "-1G", "5 apples", "1,5G"])
-def test_what_is_no_amount_of_memory_is_refused(text):
-    with pytest.raises(InputError, match="expected a number with a unit, such as 6G or 800M"):
-        parse_bytes(text)
+    yield
+    memory.held_bytes.cache_clear()
 
 
 def test_the_bound_holds_what_is_resident_the_slice_and_the_network(idle):
-    """2000 MiB less 512 (500 in steps of 64), 192 for the runtime, 96 for slices: 1200 MiB at 2.2 x 100 + 12."""
+    """2000 MiB less 512 (500 in steps of 64), 192 for the runtime, 96 for slices: 1200 MiB at 2.2 x 100 +
+    12."""
     budget = tile_budget_px(2000 * MIB, live_bytes_per_px=100, slice_bytes=96 * MIB, smallest_px=1)
     assert budget == 1200 * MIB // 232
+
+
+def test_memory_that_a_first_prediction_took_serves_the_next(idle, monkeypatch):
+    ask = {"live_bytes_per_px": 100, "slice_bytes": 0, "smallest_px": 1}
+    first = tile_budget_px(2000 * MIB, **ask)
+    monkeypatch.setattr(memory, "resident_bytes", lambda: 2000 * MIB)
+    assert tile_budget_px(2000 * MIB, **ask) == first
+    assert tile_budget_px(2000 * MIB, num_models=3, **ask) == first - 2 * 96 * MIB // 232
 
 
 def test_half_of_what_is_free_is_the_default(idle):

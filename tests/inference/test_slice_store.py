@@ -69,11 +69,11 @@ def test_a_spoilt_task_starts_anew(tmp_path):
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "thesis.tex").write_text("years of work")
-    with pytest.raises(InputError, match=r"holds thesis.tex, expected nothing but unfinished slices"):
+    with pytest.raises(InputError, match=r"holds thesis\.tex, expected nothing but unfinished slices"):
         open_store(tmp_path / "p")
     assert (tmp_path / "p" / "thesis.tex").read_text() == "years of work"
     (tmp_path / "q").write_text("a file")
-    with pytest.raises(InputError, match="is a file, expected a place for unfinished slices"):
+    with pytest.raises(InputError, match=r"is a file, expected a place for unfinished slices"):
         open_store(tmp_path / "q")
 
 
@@ -98,7 +98,7 @@ def test_slices_of_another_shape_are_refused(tmp_path):
     with open_store(tmp_path / "p") as store:
         with pytest.raises(ValueError, match=r"`slice` must have the shape \(3, 4\). Received: shape=\(4, 3\)"):
             store.append(np.zeros((4, 3)), np.array([0, 0]), 0)
-        with pytest.raises(IndexError, match="one of 0 finished slices. Received: 0"):
+        with pytest.raises(IndexError, match=r"one of 0 finished slices. Received: 0"):
             store.read_slice(0)
 
 

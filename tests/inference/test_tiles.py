@@ -26,7 +26,7 @@ def total_share(plan):
 def layouts(draw, axes=2):
     multiple = draw(st.sampled_from([1, 4, 16]))
     halo = draw(st.integers(0, 40))
-    shape = [draw(st.integers(1, 300)) for _ in range(axes)]
+    shape = [draw(st.integers(1, 600 // axes)) for _ in range(axes)]
     wanted = []
     for size in shape:
         start = draw(st.integers(0, size - 1))
@@ -42,7 +42,7 @@ def layouts(draw, axes=2):
     }
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.one_of(layouts(), layouts(axes=3)))
 def test_a_plan_covers_what_is_wanted_once_within_its_bounds(layout):
     plan = plan_tiles(**layout)
@@ -57,12 +57,12 @@ def test_a_plan_covers_what_is_wanted_once_within_its_bounds(layout):
             assert window.start % multiple == 0 and window.length % multiple == 0
             assert window.start >= 0 and window.start + window.length <= padded
             low, high = window.kept
-            if layout["exact"]:
-                assert window.start == 0 or low - window.start >= halo
-                assert window.start + window.length == padded or window.start + window.length - high >= halo
+            context = halo if layout["exact"] else halo // 2
+            assert window.start == 0 or low - window.start >= context
+            assert window.start + window.length == padded or window.start + window.length - high >= context
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(layouts())
 def test_an_exact_plan_gives_each_pixel_to_one_tile(layout):
     plan = plan_tiles(**{**layout, "exact": True})
@@ -103,8 +103,9 @@ def test_neighbours_fade_linearly_into_each_other():
     plan = plan_tiles((12,), multiple=4, halo=2, exact=False, tile_px=8)
     first, second = plan.windows[0]
     assert (first.start, second.start) == (0, 4)
-    np.testing.assert_allclose(first.weights, [1, 1, 1, 1, 0.875, 0.625, 0.375, 0.125])
-    np.testing.assert_allclose(second.weights, [0.125, 0.375, 0.625, 0.875, 1, 1, 1, 1])
+    assert (first.kept, second.kept) == ((0, 7), (5, 12))
+    np.testing.assert_allclose(first.weights, [1, 1, 1, 1, 1, 0.75, 0.25])
+    np.testing.assert_allclose(second.weights, [0.25, 0.75, 1, 1, 1, 1, 1])
 
 
 def test_a_region_is_read_with_its_context_and_no_more():

@@ -53,9 +53,9 @@ def tiny_card(**changes) -> ModelCard:
 
 def pointwise(weight: float = 1.0, bias: float = 0.0, **card) -> LoadedModel:
     """A network whose logit is `weight * voxel + bias`: its results can be worked out by hand."""
-    inputs = keras.Input((None, None, 1))
+    inputs = keras.Input((None, None, 1), name="voxels")
     layer = keras.layers.Conv2D(1, 1, dtype="float32", name="logits")
-    model = keras.Model(inputs, {"logits": layer(inputs)})
+    model = keras.Model(inputs, {"logits": layer(inputs)}, name="pointwise")
     layer.set_weights([np.full((1, 1, 1, 1), weight), np.full((1,), bias)])
     facts = {"mean": 0.0, "std": 1.0, "multiple_px": 4, "halo_px": 0, "name": "pointwise"}
     return LoadedModel(model, tiny_card(**{**facts, **card}))

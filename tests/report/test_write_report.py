@@ -32,6 +32,7 @@ EVERYTHING = {
         "structure": "centriole",
         "training": {"patch_px": 512, "weight_limit": None, "augmentation": {"flips": True}, "decay": 1e-6},
         "model": {"filters": [16, 32]},
+        "data": [{"tomogram": "A.mrc"}, {"tomogram": "B.mrc"}],
     },
     "history": [{"epoch": i, "loss": 1.0, "val_loss": 1.5, "mean_iou": 0.5, "val_mean_iou": 0.1 * i,
                  "learning_rate": 1e-3} for i in range(4)],
@@ -149,6 +150,7 @@ def test_says_what_it_was_given(page: Page) -> None:
     settings = {"structure": "centriole", "patch_px": "512", "weight_limit": "none", "decay": "1e-06"}
     assert {name: after(name)[0] for name in settings} == settings
     assert after("augmentation.flips") == ["yes"]
+    assert [after(f"Data {i}", 2) for i in (1, 2)] == [["tomogram", "A.mrc"], ["tomogram", "B.mrc"]]
     assert after("filters") == ["16, 32"]
     assert [after(n)[0] for n in ("seed", "time", "keras")] == ["1729", "1:02:05 (h:mm:ss)", "3.15.1"]
     assert "python -m recipes.segET --out 'my runs'" in lines

@@ -98,7 +98,7 @@ def test_channels(tmp_path):
         open_volume(f"{path}:raw", channel=2)
 
 
-@pytest.mark.parametrize("size", [(0.1, 0.2), (0.1, -0.2, 0.3), (0.1, np.nan, 0.3)])
+@pytest.mark.parametrize("size", [(0.1, 0.2), (0.1, -0.2, 0.3), (0.1, np.nan, 0.3), "one micrometre"])
 def test_senseless_voxel_size(tmp_path, size):
     path = make(tmp_path / "a.h5", raw=ARRAY)
     with h5py.File(path, "a") as file:

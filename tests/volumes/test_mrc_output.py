@@ -94,6 +94,8 @@ def test_part_of_the_input_has_its_own_origin_and_no_extended_header(tmp_path):
     assert found.voxel_size_nm == pytest.approx(source.voxel_size_nm)
     assert found.metadata["mrc_extended_header"] == b""
     assert found.warnings == ()
+    with mrcfile.open(tmp_path / "out.mrc") as file:
+        assert (file.header.mx, file.header.my, file.header.mz) == (5, 4, 3)
 
 
 def test_start_indices_of_the_input_stand(tmp_path):

@@ -42,6 +42,7 @@ def test_plain_stack(tmp_path, byteorder, bigtiff, compression):
 def test_types(tmp_path, dtype):
     array = (ARRAY % 2 if dtype == "bool" else ARRAY // 500).astype(dtype)
     check(open_volume(write(tmp_path / "a.tif", array)), array)
+    np.testing.assert_array_equal(open_volume(write(tmp_path / "b.tif", array[0])).array[0], array[0])
 
 
 def test_imagej_hyperstack(tmp_path):
@@ -103,8 +104,8 @@ def test_resolution_tags_of_a_microscope_and_of_a_printer(tmp_path):
     described = {"axes": "ZYX", "spacing": 5.0, "unit": "nm"}
     stack = open_volume(write(tmp_path / "b.tif", metadata=described, **fine))
     assert stack.voxel_size_nm == pytest.approx((5.0, 4.0, 2.0))
-    printed = open_volume(write(tmp_path / "c.tif", resolution=(72, 72), resolutionunit="INCH"))
-    assert printed.voxel_size_nm is None
+    printed = open_volume(write(tmp_path / "c.tif", ARRAY[0], resolution=(72, 72), resolutionunit="INCH"))
+    assert (printed.voxel_size_nm, printed.warnings) == (None, (NO_SIZE,))
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
@@ -163,6 +164,22 @@ def test_lzw_pages(tmp_path, dtype):
     with tifffile.TiffFile(tmp_path / "a.tif") as tif:
         assert tif.pages.first.compression == tifffile.COMPRESSION.LZW
     check(open_volume(tmp_path / "a.tif"), array)
+
+
+@pytest.mark.parametrize("fault", ["not listed", "not installed"])
+def test_compression_that_cannot_be_read_is_told_at_once(tmp_path, monkeypatch, fault):
+    path = write(tmp_path / "a.tif", compression="zlib")
+
+    def decode(page):
+        raise ModuleNotFoundError
+
+    if fault == "not listed":
+        monkeypatch.setattr("segkit.volumes.tiff_pages.tifffile.TIFF", type("Listed", (), {"DECOMPRESSORS": ()}))
+    else:
+        monkeypatch.setattr(tifffile.TiffPage, "asarray", decode)
+    monkeypatch.setattr(cv2, "imreadmulti", lambda *arguments, **options: (False, ()))
+    with pytest.raises(InputError, match=r"a\.tif: found ADOBE_DEFLATE compression, which cannot be read here"):
+        open_volume(path)
 
 
 def test_slices_written_one_by_one(tmp_path):

@@ -16,7 +16,7 @@ FOLD = 9
 TUBULE_STEP_NM = 20.0  # neighbours in a triplet share a wall
 TRIPLET_TURN = np.deg2rad(50.0)  # of the triplet's line against the radius
 CLEARANCE_NM = 20.0
-CLOUD_NM = 90.0  # pericentriolar material
+CLEAR_ZONE_NM = 70.0  # pericentriolar material is pale and keeps ribosomes away
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,15 +113,15 @@ def _beside(canvas: Canvas, rng: np.random.Generator, mother: Barrel, inside: In
 
 
 def paint_centriole(canvas: Canvas, barrel: Barrel, code: int) -> None:
-    """Paint the barrel in its cloud of pericentriolar material and claim it for the mask ``code``."""
+    """Paint the barrel in its pale pericentriolar material and claim it for the mask ``code``."""
     edge = canvas.edge_nm
     inner = float(barrel.tubule_centers()[0, 0]) - OUTER_RADIUS_NM
-    for window, distance in slabs_around(canvas, barrel, CLOUD_NM):
+    for window, distance in slabs_around(canvas, barrel, CLEAR_ZONE_NM):
         cytoplasm = canvas.owner[window.index] == FREE
-        canvas.paint(window, cytoplasm * 0.3 * np.exp(-np.maximum(distance, 0) / (CLOUD_NM / 2.5)), 0.75)
+        canvas.paint(window, cytoplasm * 0.55 * np.exp(-np.maximum(distance, 0) / (CLEAR_ZONE_NM / 2.5)), 0.27)
         t, radius, angle = barrel.cylinder(window)
         within = coverage(np.abs(t) - barrel.length_nm / 2, edge)
-        canvas.paint(window, coverage(distance, edge), 0.5)
+        canvas.paint(window, coverage(distance, edge), 0.54)
         canvas.paint(window, within * coverage(radius - inner, edge), 0.32)
         wall, lumen = _triplets(barrel, radius, angle, edge)
         canvas.paint(window, within * lumen, 0.30)

@@ -66,7 +66,7 @@ def scatter_filaments(canvas: Canvas, rng: np.random.Generator, per_um2: float =
 
 
 def scatter_ribosomes(canvas: Canvas, rng: np.random.Generator, per_um3: float = 6000.0) -> None:
-    """Paint dark grains of 18 to 27 nm, alone and in clusters, where no object lies."""
+    """Paint dark grains of 18 to 27 nm, alone and in clusters, away from objects."""
     depth = float(canvas.extent_nm[0])
     total = round(per_um3 * canvas.area_um2 * (depth + 20) * 1e-3)
     while total > 0:
@@ -84,5 +84,5 @@ def _paint_grain(canvas: Canvas, center_zyx: np.ndarray, radius_nm: float, stren
         return
     z, y, x = (p - np.float32(c) for p, c in zip((window.z, window.y, window.x), center_zyx, strict=True))
     owner = canvas.owner[window.index]
-    free = (owner == FREE) | (owner == MARGIN)
+    free = owner == FREE
     canvas.paint(window, free * strength * coverage(np.sqrt(z * z + y * y + x * x) - radius_nm, canvas.edge_nm), 0.95)

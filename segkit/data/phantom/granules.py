@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from segkit.data.phantom.canvas import Canvas
@@ -19,15 +21,20 @@ def place_granules(canvas: Canvas, rng: np.random.Generator, count: int, code: i
     for number in range(count):
 
         def propose(largest: float = largest if number else min(largest, 240.0)) -> Blob:
-            radius = rng.uniform(RADII_NM[0], largest)
-            center = random_center(canvas, rng, 0.4 * radius, 0.4 * radius)
-            return draw_blob(rng, center, radius, stretch=1.12, bump=0.07)
+            granule = draw_granule(rng, largest)
+            reach = 0.4 * granule.radius_nm
+            return dataclasses.replace(granule, center_zyx=random_center(canvas, rng, reach, reach))
 
         granule = find_room(canvas, propose, clearance_nm=CLEARANCE_NM, tries=200, inside=inside)
         if granule is not None:
             paint_granule(canvas, rng, granule, code)
             placed += 1
     return placed
+
+
+def draw_granule(rng: np.random.Generator, largest_nm: float = RADII_NM[1]) -> Blob:
+    """Draw a granule of a radius up to ``largest_nm`` about the origin."""
+    return draw_blob(rng, np.zeros(3), rng.uniform(RADII_NM[0], largest_nm), stretch=1.12, bump=0.07)
 
 
 def paint_granule(canvas: Canvas, rng: np.random.Generator, granule: Blob, code: int) -> None:

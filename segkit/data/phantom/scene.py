@@ -20,6 +20,7 @@ STRUCTURES = ("synapse", "microtubules", "centriole", "granules", "golgi")
 CODES = {name: number + 1 for number, name in enumerate(STRUCTURES)}
 MINIMUM_FIELD_NM = {"synapse": 200, "microtubules": 120, "centriole": 300, "granules": 360, "golgi": 360}
 CROWDING = 1.35  # several objects lie apart
+HOPELESS = 0.6  # of the needed side: not worth a search
 PAIR_FIELD_NM = 1500.0  # from here on centrioles come in pairs by default
 ATTEMPTS = 8
 STREAMS = ("layout", "organelles", "texture", "noise")
@@ -54,17 +55,19 @@ def lay_out(
     """
     extent_nm = [n * size for n, size in zip(shape, voxel_size_nm, strict=True)]
     missing = tuple(name for name in structures if min(extent_nm[1:]) < MINIMUM_FIELD_NM[name])
+    needed = needed_field_nm(structures, centrioles)
+    if not missing and math.sqrt(extent_nm[1] * extent_nm[2]) < HOPELESS * needed:
+        missing = structures
     for attempt in range(0 if missing else ATTEMPTS):
         canvas = Canvas(shape, voxel_size_nm, DENSITY)
         rng = random_stream(seed, "layout", attempt)
         missing = _place(canvas, rng, structures, centrioles, both_sides=attempt >= 2)
         if not missing:
             return canvas
-    needed = needed_field_nm(structures, centrioles)
+    names = [f"{centrioles} centrioles" if name == "centriole" and centrioles else name for name in missing]
     raise InputError(
         f"The phantom's field of {extent_nm[1]:.0f} x {extent_nm[2]:.0f} nm (y, x) has no room for "
-        f"{', '.join(missing)}: give at least {needed} x {needed} nm (shape times voxel size) or fewer "
-        "structures."
+        f"{', '.join(names)}: give at least {needed} x {needed} nm (shape times voxel size), or ask for less."
     )
 
 

@@ -66,9 +66,15 @@ def draw_cleft(canvas: Canvas, rng: np.random.Generator) -> Cleft:
     wavelengths = rng.uniform([1400, 600, 320], [2600, 1000, 480])
     amplitudes = wavelengths * rng.uniform(0.01, 0.045, 3) * min(1.0, canvas.field_nm / 900)
     return Cleft(
-        center, turn, rng.uniform(-0.3, 0.3), amplitudes, wavelengths, rng.uniform(0, 2 * np.pi, 3),
-        rng.uniform(27, 32), rng.uniform(5, 9),
-    )  # fmt: skip
+        center_zyx=center,
+        turn_rad=turn,
+        tilt=rng.uniform(-0.3, 0.3),
+        amplitudes_nm=amplitudes,
+        wavelengths_nm=wavelengths,
+        phases=rng.uniform(0, 2 * np.pi, 3),
+        width_nm=rng.uniform(27, 32),
+        width_change_nm=rng.uniform(5, 9),
+    )
 
 
 def paint_synapse(canvas: Canvas, cleft: Cleft, code: int) -> int:

@@ -1,0 +1,1 @@
+"""segkit beside its peers, as ratios within one run."""

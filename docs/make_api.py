@@ -1,0 +1,92 @@
+"""Write ``api.md`` from the docstrings: ``python docs/make_api.py``."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pathlib
+
+PAGE = pathlib.Path(__file__).with_name("api.md")
+
+# Module, and its public names where they are not all that it defines.
+MODULES = (
+    "segkit.volumes.volume",
+    "segkit.volumes.files",
+    "segkit.volumes.checks",
+    "segkit.volumes.orientation",
+    "segkit.volumes.description",
+    "segkit.data.splits",
+    "segkit.data.sources",
+    "segkit.data.patches",
+    "segkit.data.weights",
+    "segkit.data.augmentation",
+    "segkit.data.sampler",
+    "segkit.data.pipeline",
+    "segkit.data.py_pipeline",
+    "segkit.data.phantom.generate",
+    "segkit.data.phantom.write",
+    "segkit.layers.conv_bn_relu",
+    "segkit.layers.encoder_block",
+    "segkit.layers.multi_scale_center",
+    "segkit.layers.fusion_block",
+    "segkit.layers.bilinear_up_2d",
+    "segkit.losses.bce_jaccard",
+    "segkit.metrics.binary_mean_iou",
+    "segkit.metrics.predicted_foreground",
+    "segkit.models.seget",
+    "segkit.models.card",
+    "segkit.models.files",
+    "segkit.models.precision",
+    "segkit.training.plan",
+    "segkit.training.preparation",
+    "segkit.training.fit",
+    "segkit.training.decay_on_plateau",
+    "segkit.training.collapse_alarm",
+    "segkit.training.resumable",
+    "segkit.training.snapshots",
+    "segkit.inference.predict_options",
+    "segkit.inference.region",
+    "segkit.inference.loaded_model",
+    "segkit.inference.predict_volume",
+    "segkit.evaluation.binary_scores",
+    "segkit.evaluation.evaluate_volumes",
+    "segkit.export.saved_model",
+    "segkit.export.from_file",
+    "segkit.report.overlay",
+    "segkit.report.choose_slices",
+    "segkit.report.write_report",
+    "segkit.errors",
+    "segkit.progress",
+)
+
+
+def page() -> str:
+    """Return the whole page."""
+    parts = ["# API\n\nMade from the docstrings by `python docs/make_api.py`; arrays are `(z, y, x)`, channels last.\n"]
+    for name in MODULES:
+        module = importlib.import_module(name)
+        parts.append(f"## `{name}`\n\n{inspect.getdoc(module)}\n")
+        for public, value in vars(module).items():
+            is_own = getattr(value, "__module__", None) == name and (inspect.isclass(value) or inspect.isfunction(value))
+            if is_own and not public.startswith("_"):
+                parts.append(entry(public, value))
+    return "\n".join(parts)
+
+
+def entry(name: str, value: object) -> str:
+    """Return the section of one class or function."""
+    kind = "class" if inspect.isclass(value) else "def"
+    text = inspect.getdoc(value) or ""
+    return f"### `{kind} {name}`\n\n```text\n{name}{signature(value)}\n\n{text}\n```\n"
+
+
+def signature(value: object) -> str:
+    """Return the signature as Python shows it; empty where there is none."""
+    try:
+        return str(inspect.signature(value))
+    except (TypeError, ValueError):
+        return ""
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

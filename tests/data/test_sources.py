@@ -1,0 +1,60 @@
+import logging
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from segkit.data.sources import Source, open_source, split_by_hold_out
+from segkit.errors import InputError
+from segkit.volumes.files import save_volume
+from segkit.volumes.volume import Volume
+
+
+@pytest.fixture
+def blobs(tmp_path):
+    """A noisy image of blobs and its mask, as files."""
+    rng = np.random.default_rng(0)
+    field = gaussian_filter(rng.normal(size=(4, 256, 256)), (0, 8, 8))
+    mask = (field > 1.5 * field.std()).astype(np.uint8)
+    image = (60.0 * mask + rng.normal(0, 15, mask.shape)).clip(-128, 127).astype(np.int8)
+    save_volume(tmp_path / "T.mrc", Volume(array=image, voxel_size_nm=(5.0, 2.0, 2.0)))
+    save_volume(tmp_path / "M.mrc", Volume(array=mask, voxel_size_nm=(5.0, 2.0, 2.0)))
+    save_volume(tmp_path / "F.mrc", Volume(array=mask[:, ::-1].copy(), voxel_size_nm=(5.0, 2.0, 2.0)))
+    return tmp_path
+
+
+def source(folder, mask="M.mrc", **changes):
+    return Source(tomogram=str(folder / "T.mrc"), mask=str(folder / mask), train="1-2", validation="0", **changes)
+
+
+def test_slices_are_told_apart_and_nothing_is_warned_of(blobs):
+    opened = open_source(source(blobs, test="3"))
+    assert (opened.split.train, opened.split.validation, opened.split.test) == ((1, 2), (0,), (3,))
+    assert opened.warnings == ()
+
+
+def test_a_mask_that_is_upside_down_is_warned_of_and_flipped_only_when_asked(blobs, caplog):
+    with caplog.at_level(logging.WARNING, logger="segkit"):
+        upside_down = open_source(source(blobs, "F.mrc"))
+    assert "use --flip-y" in upside_down.warnings[0]
+    assert "use --flip-y" in caplog.text
+    asked = open_source(source(blobs, "F.mrc", flip_y=True))
+    assert asked.warnings == ()
+    np.testing.assert_array_equal(asked.mask.array[0], open_source(source(blobs)).mask.array[0])
+
+
+def test_a_mask_of_another_shape_is_refused(blobs):
+    save_volume(blobs / "small.mrc", Volume(array=np.eye(8, dtype=np.uint8)[None]))
+    with pytest.raises(InputError, match="1 x 8 x 8"):
+        open_source(source(blobs, "small.mrc"))
+
+
+def test_slices_beyond_the_volume_are_refused(blobs):
+    with pytest.raises(InputError, match="slices 0 to 3"):
+        open_source(source(blobs, test="4"))
+
+
+def test_every_volume_is_held_out_from_by_itself():
+    plain = Source(tomogram="a", mask="b")
+    split = split_by_hold_out([plain, plain], [6, 3], 5)
+    assert [(part.train, part.validation) for part in split] == [("1-4", "0,5"), ("1-2", "0")]

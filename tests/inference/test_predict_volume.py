@@ -1,0 +1,280 @@
+import json
+import logging
+
+import mrcfile
+import numpy as np
+import pytest
+from tiny_models import pointwise, sigmoid, tiny_card, tiny_seget
+
+from segkit.errors import InputError
+from segkit.inference import slice_predictor
+from segkit.inference.loaded_model import LoadedModel
+from segkit.inference.predict_options import PredictOptions
+from segkit.inference.predict_volume import predict_volume
+from segkit.inference.region import Region
+from segkit.models.files import save_model
+from segkit.volumes.files import open_volume
+from segkit.volumes.volume import Volume
+
+SIZE_NM = (4.0, 2.0, 2.0)
+
+
+@pytest.fixture(autouse=True)
+def known_cost(monkeypatch):
+    monkeypatch.setattr(slice_predictor, "live_bytes_per_px", lambda *_, **__: 48.0)
+
+
+@pytest.fixture
+def tomogram(tmp_path):
+    """An MRC file, voxels from -3 to 3, with a voxel size and an origin."""
+    path = tmp_path / "T.mrc"
+    with mrcfile.new(path) as mrc:
+        mrc.set_data(np.random.default_rng(0).uniform(-3, 3, (6, 21, 18)).astype(np.float32))
+        mrc.voxel_size = (20.0, 20.0, 40.0)  # (x, y, z) in angstrom
+        mrc.header.origin = (100.0, 200.0, 300.0)
+    return open_volume(path)
+
+
+def model(weight=1.0, bias=0.0, **card):
+    return pointwise(weight, bias, voxel_size_nm=SIZE_NM, **card)
+
+
+class Interrupted(Exception):
+    """Stands for whatever cuts a run off."""
+
+
+def stop_after(slices):
+    def progress(done, total):
+        if done == slices:
+            raise Interrupted
+
+    return progress
+
+
+def count_batches(monkeypatch):
+    calls = []
+    original = slice_predictor.batch_function
+
+    def counting(*args, **kwargs):
+        function = original(*args, **kwargs)
+
+        def once(batch):
+            calls.append(batch.shape)
+            return function(batch)
+
+        return once
+
+    monkeypatch.setattr(slice_predictor, "batch_function", counting)
+    monkeypatch.setattr(slice_predictor, "_BATCH_PX", 1)
+    return calls
+
+
+def test_a_mask_keeps_the_place_of_its_tomogram(tomogram, tmp_path):
+    output = tmp_path / "mask.mrc"
+    seen = []
+    found = predict_volume([model()], tomogram, output, progress=lambda *at: seen.append(at))
+    mask = open_volume(output)
+    expected = np.asarray(tomogram.array[:]) > 0
+    np.testing.assert_array_equal(np.asarray(mask.array[:]), expected)
+    assert mask.dtype.itemsize == 1
+    np.testing.assert_allclose(mask.voxel_size_nm, SIZE_NM, rtol=1e-6)
+    np.testing.assert_allclose(mask.origin_nm, (30, 20, 10), rtol=1e-6)
+    assert seen == [(done, 6) for done in range(7)]
+    assert found.voxels == (("blob", int(expected.sum())),)
+    assert (found.legend, found.overlap_voxels, found.resumed_slices) == (None, 0, 0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["T.mrc", "mask.mrc"]
+
+
+def test_a_probability_is_written_as_it_is(tomogram, tmp_path):
+    output = tmp_path / "p.mrc"
+    predict_volume([model(2.0, 0.5)], tomogram, output, PredictOptions(probability=True))
+    expected = sigmoid(2 * np.asarray(tomogram.array[:]) + 0.5)
+    np.testing.assert_allclose(np.asarray(open_volume(output).array[:]), expected, atol=1e-6)
+
+
+def test_the_threshold_is_the_cards_unless_another_is_given(tomogram, tmp_path):
+    voxels = np.asarray(tomogram.array[:])
+    loaded = model(threshold=float(sigmoid(1.0)))
+    predict_volume([loaded], tomogram, tmp_path / "own.mrc")
+    predict_volume([loaded], tomogram, tmp_path / "given.mrc", PredictOptions(threshold=float(sigmoid(-1.0))))
+    for name, cut in (("own.mrc", 1.0), ("given.mrc", -1.0)):
+        clear = np.abs(voxels - cut) > 1e-5
+        mask = np.asarray(open_volume(tmp_path / name).array[:])
+        np.testing.assert_array_equal(mask[clear], (voxels > cut)[clear])
+
+
+def test_several_models_give_labels_a_legend_and_a_count_of_claims(tomogram, tmp_path, caplog):
+    """The first model takes what is above 0, more surely above 2 the second; the third what is below -2."""
+    models = [
+        model(1.0, structure="synapse"),
+        model(3.0, -4.0, structure="golgi"),
+        model(-1.0, -2.0, structure="actin"),
+    ]
+    with caplog.at_level(logging.INFO, logger="segkit"):
+        found = predict_volume(models, tomogram, tmp_path / "labels.mrc")
+    voxels = np.asarray(tomogram.array[:], np.float64)
+    logits = [voxels, 3 * voxels - 4, -voxels - 2]
+    expected = np.where(np.max(logits, axis=0) > 0, np.argmax(logits, axis=0) + 1, 0)
+    labels = np.asarray(open_volume(found.path).array[:])
+    clear = (np.abs(voxels - 2) > 1e-4) & (np.abs(voxels) > 1e-4) & (np.abs(voxels + 2) > 1e-4)
+    np.testing.assert_array_equal(labels[clear], expected[clear])
+    assert found.voxels == tuple((n, int((labels == i + 1).sum())) for i, n in enumerate(["synapse", "golgi", "actin"]))
+    assert found.overlap_voxels == int(((voxels > 0) & (3 * voxels - 4 > 0)).sum())
+    assert f"{found.overlap_voxels} voxels were claimed by more than one model" in caplog.text
+    legend = json.loads(found.legend.read_text())
+    assert [legend[i]["structure"] for i in "0123"] == ["background", "synapse", "golgi", "actin"]
+
+
+def test_outside_the_region_is_background(tomogram, tmp_path):
+    options = PredictOptions(roi=Region.parse("2:4,3:9,:7"))
+    seen = []
+    predict_volume([model()], tomogram, tmp_path / "m.mrc", options, progress=lambda *at: seen.append(at))
+    expected = np.zeros(tomogram.shape, bool)
+    expected[2:4, 3:9, :7] = np.asarray(tomogram.array[2:4, 3:9, :7]) > 0
+    np.testing.assert_array_equal(np.asarray(open_volume(tmp_path / "m.mrc").array[:]), expected)
+    assert seen == [(0, 2), (1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize("finished", [1, 5, 6])
+def test_a_run_that_was_cut_off_goes_on_and_ends_the_same(tomogram, tmp_path, monkeypatch, caplog, finished):
+    models = [model(), model(-1.0, 0.5, structure="golgi")]
+    predict_volume(models, tomogram, tmp_path / "whole.mrc")
+    calls = count_batches(monkeypatch)
+    with pytest.raises(Interrupted):
+        predict_volume(models, tomogram, tmp_path / "cut.mrc", progress=stop_after(finished))
+    assert not (tmp_path / "cut.mrc").exists()
+    before = len(calls)
+    with caplog.at_level(logging.INFO, logger="segkit"):
+        found = predict_volume(models, tomogram, tmp_path / "cut.mrc")
+    assert len(calls) - before == 2 * (6 - finished)
+    assert found.resumed_slices == finished
+    assert f"goes on after {finished} of 6 slices" in caplog.text
+    assert not (tmp_path / "cut.mrc.partial").exists()
+    whole, cut = (np.asarray(open_volume(tmp_path / name).array[:]) for name in ("whole.mrc", "cut.mrc"))
+    assert whole.tobytes() == cut.tobytes()
+    assert (tmp_path / "whole.legend.json").read_bytes() == (tmp_path / "cut.legend.json").read_bytes()
+
+
+def test_ctrl_c_is_let_through_and_keeps_what_is_finished(tomogram, tmp_path):
+    def interrupt(done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_volume([model()], tomogram, tmp_path / "m.mrc", progress=interrupt)
+    assert predict_volume([model()], tomogram, tmp_path / "m.mrc").resumed_slices == 3
+
+
+@pytest.mark.parametrize("change", ["model", "input", "options"])
+def test_what_another_model_input_or_choice_has_finished_is_not_used(tomogram, tmp_path, caplog, change):
+    with pytest.raises(Interrupted):
+        predict_volume([model()], tomogram, tmp_path / "m.mrc", progress=stop_after(3))
+    loaded, options, volume = model(), PredictOptions(), tomogram
+    if change == "model":
+        loaded = model(weight=-1.0)
+    elif change == "options":
+        options = PredictOptions(threshold=0.9)
+    else:
+        with mrcfile.open(tomogram.source, "r+") as mrc:
+            mrc.data[5, 0, 0] += 1
+        volume = open_volume(tomogram.source)
+    found = predict_volume([loaded], volume, tmp_path / "m.mrc", options)
+    assert found.resumed_slices == 0
+    assert f"another {change}" in caplog.text.replace("another models", "another model")
+    fresh = predict_volume([loaded], volume, tmp_path / "fresh.mrc", options)
+    masks = [np.asarray(open_volume(result.path).array[:]) for result in (found, fresh)]
+    np.testing.assert_array_equal(*masks)
+
+
+def test_a_model_file_opened_anew_is_the_same_model(tomogram, tmp_path):
+    for path in ("a.keras", "b.keras"):
+        save_model(tiny_seget(), tmp_path / path, tiny_card(voxel_size_nm=SIZE_NM))
+    with pytest.raises(Interrupted):
+        first = LoadedModel.open(tmp_path / "a.keras")
+        predict_volume([first], tomogram, tmp_path / "m.mrc", progress=stop_after(3))
+    again = LoadedModel.open(tmp_path / "b.keras")
+    assert predict_volume([again], tomogram, tmp_path / "m.mrc").resumed_slices == 3
+
+
+def test_less_memory_does_not_start_anew(tomogram, tmp_path):
+    with pytest.raises(Interrupted):
+        predict_volume([model()], tomogram, tmp_path / "m.mrc", progress=stop_after(3))
+    found = predict_volume([model()], tomogram, tmp_path / "m.mrc", PredictOptions(max_ram=64 * 2**30))
+    assert found.resumed_slices == 3
+
+
+def test_flipped_rows_of_one_file_are_another_input(tomogram, tmp_path):
+    with pytest.raises(Interrupted):
+        predict_volume([model()], tomogram, tmp_path / "m.mrc", progress=stop_after(3))
+    flipped = open_volume(tomogram.source, flip_y=True)
+    assert predict_volume([model()], flipped, tmp_path / "m.mrc").resumed_slices == 0
+
+
+def test_a_fault_in_the_input_shows_before_the_work_and_leaves_nothing(tomogram, tmp_path, monkeypatch):
+    calls = count_batches(monkeypatch)
+    with mrcfile.open(tomogram.source, "r+") as mrc:
+        mrc.data[5, 7, 7] = np.nan
+    with pytest.raises(InputError, match="NaN or infinite voxels in slice 5"):
+        predict_volume([model()], open_volume(tomogram.source), tmp_path / "m.mrc")
+    assert calls == []
+    assert [path.name for path in tmp_path.iterdir()] == ["T.mrc"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("m.mrc", {"roi": Region.parse("0:7,:,:")}, "reaches beyond the volume of 6 x 21 x 18"),
+        ("m.mrc", {"tile_px": 4, "halo_px": 1}, "tile of 4 px: expected more than twice the halo of 1 px"),
+        ("m.mrc", {"max_ram": 1000}, "memory bound of 0.00 GiB: the smallest tile needs"),
+        ("m.xyz", {}, "^m.xyz: .*xyz"),
+        ("none/m.mrc", {}, "there is no folder"),
+        ("T.mrc", {}, "T.mrc: is the input; choose another output"),
+        ("m.png", {}, "png"),
+    ],
+)
+def test_choices_that_can_not_work_leave_nothing(tomogram, tmp_path, name, options, message):
+    with pytest.raises(InputError, match=message) as fault:
+        predict_volume([model()], tomogram, tmp_path / name, PredictOptions(**options), overwrite=True)
+    assert "\n" not in str(fault.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["T.mrc"]
+
+
+def test_an_output_is_not_replaced_unasked(tomogram, tmp_path):
+    (tmp_path / "m.mrc").write_text("kept")
+    with pytest.raises(InputError, match="exists already"):
+        predict_volume([model()], tomogram, tmp_path / "m.mrc")
+    assert (tmp_path / "m.mrc").read_text() == "kept"
+    predict_volume([model()], tomogram, tmp_path / "m.mrc", overwrite=True)
+    assert open_volume(tmp_path / "m.mrc").shape == tomogram.shape
+
+
+def test_an_empty_result_is_told(tomogram, tmp_path, caplog):
+    predict_volume([model(1.0, -99.0)], tomogram, tmp_path / "m.mrc")
+    assert "no voxel of blob was found" in caplog.text
+
+
+def test_models_that_do_not_fit_are_refused(tomogram, tmp_path):
+    import keras  # a network of three channels is built here only
+
+    inputs = keras.Input((None, None, 3))
+    coloured = keras.Model(inputs, {"logits": keras.layers.Conv2D(1, 1, name="logits")(inputs)})
+    with pytest.raises(InputError, match="pointwise: the model takes 3 channels, a volume has 1"):
+        LoadedModel(coloured, model().card)
+    inputs = keras.Input((64, 64, 1))
+    fixed = keras.Model(inputs, {"logits": keras.layers.Conv2D(1, 1, name="logits")(inputs)})
+    with pytest.raises(InputError, match="takes only slices of 64 x 64 pixels, expected any size"):
+        LoadedModel(fixed, model().card)
+    inputs = keras.Input((None, None, 1))
+    with pytest.raises(InputError, match=r"the model gives .*, expected logits"):
+        LoadedModel(keras.Model(inputs, keras.layers.Conv2D(1, 1, name="other")(inputs)), model().card)
+    with pytest.raises(InputError, match="0 models: expected 1 to 255"):
+        predict_volume([], tomogram, tmp_path / "m.mrc")
+    with pytest.raises(InputError, match="2 models: a probability is written for one model"):
+        predict_volume([model()] * 2, tomogram, tmp_path / "m.mrc", PredictOptions(probability=True))
+
+
+def test_a_volume_in_memory_is_predicted_too(tmp_path):
+    voxels = np.array([[[-1.0, 2.0, 3.0]], [[4.0, -5.0, -6.0]]])
+    volume = Volume(array=voxels, voxel_size_nm=SIZE_NM)
+    predict_volume([model()], volume, tmp_path / "m.tif")
+    np.testing.assert_array_equal(np.asarray(open_volume(tmp_path / "m.tif").array[:]), voxels > 0)

@@ -77,7 +77,7 @@ def run(
         open_source(
             source,
             ignore_value=plan.training.ignore_value,
-            progress=ProgressLine(f"checking {pathlib.Path(source.mask).name}", "slices"),
+            progress=ProgressLine(f"reading {pathlib.Path(source.tomogram).name} and its mask"),
         )
         for source in plan.data
     ]
@@ -86,7 +86,7 @@ def run(
     plan = dataclasses.replace(plan, training=settings)
     write_plan(plan, folder / PLAN_NAME)
 
-    prepared = prepare(volumes, settings, progress=ProgressLine("reading and cutting patches", "slices"))
+    prepared = prepare(volumes, settings, progress=ProgressLine("measuring patches", "slices"))
     card = ModelCard(
         name=f"{plan.recipe}-{plan.structure}",
         structure=plan.structure,

@@ -38,7 +38,7 @@ def test_a_voxel_that_is_no_number_is_refused_with_its_slice(bad):
 def test_pages_of_a_mapped_file_are_let_go_without_losing_anything(tmp_path):
     path = tmp_path / "voxels.raw"
     np.arange(24, dtype=np.int16).tofile(path)
-    for mode in ("r", "r+", "c"):
+    for mode in ("r", "c", "r+"):
         mapped = np.memmap(path, np.int16, mode, shape=(2, 3, 4))
         if mode != "r":
             mapped[0, 0, 0] = 77

@@ -1,0 +1,113 @@
+"""Arguments that every recipe on labeled tomograms takes, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+from segkit.data.sources import Source, split_by_hold_out, write_slices
+from segkit.errors import InputError
+from segkit.training.plan import TrainingPlan
+from segkit.volumes.files import open_volume
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add tomograms, masks, and which slices are held out."""
+    data = parser.add_argument_group("data")
+    data.add_argument("--tomogram", action="append", default=[], metavar="FILE", help="may be given several times")
+    data.add_argument(
+        "--mask",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE",
+        help="one a tomogram (and structure), in order",
+    )
+    data.add_argument("--validation-tomogram", metavar="FILE", help="choose the checkpoint on a tomogram of its own")
+    data.add_argument("--validation-mask", action="append", default=[], metavar="[NAME=]FILE")
+    data.add_argument("--hold-out-every", type=int, default=5, metavar="N", help="hold out slices 0, N, 2N, ... (5)")
+    data.add_argument("--train-z", metavar="RANGES", help="train on these slices, such as 0-9")
+    data.add_argument("--validation-z", metavar="RANGES", help="choose the checkpoint on these slices")
+    data.add_argument("--test-z", metavar="RANGES", help="score these slices at the end, and nothing else")
+    data.add_argument("--flip-y", action="store_true", help="flip the rows of the masks")
+    data.add_argument("--ignore-value", type=int, metavar="V", help="mask value of pixels nobody annotated")
+
+
+def add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what overrides the plan's training."""
+    training = parser.add_argument_group("training (each overrides the preset)")
+    training.add_argument("--epochs", type=int)
+    training.add_argument("--learning-rate", type=float)
+    training.add_argument("--batch-size", type=int)
+    training.add_argument("--precision", choices=("auto", "float32", "mixed_bfloat16"))
+    training.add_argument("--seed", type=int)
+    training.add_argument("--deterministic", action="store_true", default=None)
+
+
+def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add where the run goes, and what may happen to what lies there."""
+    output = parser.add_argument_group("output")
+    output.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="run folder (runs/<structure>)")
+    output.add_argument("--saved-models", type=pathlib.Path, default=pathlib.Path("saved_models"), metavar="FOLDER")
+    output.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    output.add_argument("--overwrite", action="store_true", help="replace the run in the folder")
+    output.add_argument("--plan-only", action="store_true", help="write plan.json and stop, so that it can be edited")
+    output.add_argument("--max-ram", metavar="SIZE", help="bound of the memory while predicting, such as 4G")
+
+
+def masks_by_structure(texts: Sequence[str], args: argparse.Namespace) -> dict[str, list[str]]:
+    """Return the mask files of every structure from ``[NAME=]FILE``, in the order given."""
+    masks: dict[str, list[str]] = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not equals or pathlib.Path(text).exists():
+            name, path = args.structure, text
+        if name == "all":
+            raise InputError(f"mask {text!r}: with --structure all write NAME=FILE, such as golgi=G.mrc")
+        if args.structure not in (name, "all"):
+            raise InputError(f"mask {text!r}: its name is not --structure {args.structure}; give one of them")
+        masks.setdefault(name, []).append(path)
+    return masks
+
+
+def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validation_masks: Sequence[str]) -> list[Source]:
+    """Return the sources of one structure with their slices."""
+    if len(masks) != len(args.tomogram):
+        raise InputError(
+            f"{name}: {len(masks)} masks for {len(args.tomogram)} tomograms; give one --mask a --tomogram, in order"
+        )
+    sources = [
+        Source(tomogram=tomogram, mask=mask, flip_y=args.flip_y)
+        for tomogram, mask in zip(args.tomogram, masks, strict=True)
+    ]
+    counts = [open_volume(source.tomogram).shape[0] for source in sources]
+    if args.validation_tomogram:
+        if len(validation_masks) != 1:
+            raise InputError(f"{name}: give one --validation-mask with --validation-tomogram")
+        other = open_volume(args.validation_tomogram)
+        held_out = Source(
+            tomogram=args.validation_tomogram,
+            mask=validation_masks[0],
+            validation=write_slices(range(other.shape[0])),
+            flip_y=args.flip_y,
+        )
+        train = [
+            dataclasses.replace(source, train=args.train_z or write_slices(range(count)), test=args.test_z or "")
+            for source, count in zip(sources, counts, strict=True)
+        ]
+        return [*train, held_out]
+    if args.train_z or args.validation_z:
+        if not (args.train_z and args.validation_z):
+            raise InputError("give --train-z and --validation-z together, or neither for every fifth slice held out")
+        return [
+            dataclasses.replace(source, train=args.train_z, validation=args.validation_z, test=args.test_z or "")
+            for source in sources
+        ]
+    return split_by_hold_out(sources, counts, args.hold_out_every)
+
+
+def overridden(plan: TrainingPlan, args: argparse.Namespace) -> TrainingPlan:
+    """Return a plan with what the command line sets by itself."""
+    names = ("epochs", "learning_rate", "batch_size", "precision", "seed", "deterministic")
+    return dataclasses.replace(plan, **{name: getattr(args, name) for name in names if getattr(args, name) is not None})

@@ -48,6 +48,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     evaluate.add_argument("--reference", required=True, metavar="FILE")
     evaluate.add_argument("--slices", metavar="RANGES", help="only these slices, such as 12-15")
     evaluate.add_argument("--label", type=int, metavar="N", help="label of the prediction that counts as foreground")
+    evaluate.add_argument("--reference-label", type=int, metavar="N", help="the same of the reference")
     evaluate.add_argument("--ignore-value", type=int, metavar="V", help="reference value of pixels nobody annotated")
     evaluate.add_argument("--flip-y", action="store_true", help="flip the rows of the reference")
     evaluate.add_argument("--json", metavar="FILE", help="write the scores as JSON; - for standard output")
@@ -108,6 +109,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
         reference,
         slices=parse_slices(args.slices, reference.shape[0]) if args.slices else None,
         label=args.label,
+        reference_label=args.reference_label,
         ignore_value=args.ignore_value,
         progress=ProgressLine("scoring", "slices"),
     )

@@ -60,21 +60,26 @@ def evaluate_volumes(
     *,
     slices: Sequence[int] | None = None,
     label: int | None = None,
+    reference_label: int | None = None,
     ignore_value: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Score a mask or label volume against a reference mask, a slice in memory at a time.
+    """Score a mask against a reference mask, a slice in memory at a time.
+
+    Either may be a label volume, of which one label is foreground; a mask has one value besides 0.
 
     Args:
-        prediction: Not zero is foreground; or a label volume together with ``label``.
-        reference: Not zero is foreground; the same shape.
+        prediction: Mask or label volume.
+        reference: Mask or label volume of the same shape.
         slices: Indices of the slices to score; all by default.
-        label: Only this value of the prediction is foreground.
+        label: Value of the prediction that is foreground; by default the one that is not 0.
+        reference_label: The same of the reference.
         ignore_value: Value of reference voxels that nobody annotated; they do not count.
         progress: Called as ``progress(done, total)`` after each slice.
 
     Raises:
-        InputError: If the shapes differ.
+        InputError: If the shapes differ, a volume has several labels and none was chosen, or a voxel is no label
+            (a probability, or NaN).
     """
     if prediction.shape != reference.shape:
         found, expected = (" x ".join(map(str, volume.shape)) for volume in (prediction, reference))
@@ -83,15 +88,49 @@ def evaluate_volumes(
             "score a prediction of the same volume"
         )
     chosen = range(reference.shape[0]) if slices is None else slices
+    predicted = _Foreground(prediction, label, "--label")
+    true = _Foreground(reference, reference_label, "--reference-label", ignore_value)
     counted = []
     for done, z in enumerate(chosen, start=1):
-        predicted, painted = np.asarray(prediction.array[z]), np.asarray(reference.array[z])
-        foreground = predicted != 0 if label is None else predicted == label
-        kept = None if ignore_value is None else painted != ignore_value
-        counted.append((int(z), count_confusion(foreground, painted != 0, kept)))
+        foreground, _ = predicted.of_slice(z)
+        counted.append((int(z), count_confusion(foreground, *true.of_slice(z))))
         if progress:
             progress(done, len(chosen))
     return Evaluation(tuple(counted))
+
+
+class _Foreground:
+    """The foreground of a volume, slice by slice; remembers the one value that it has."""
+
+    def __init__(self, volume: Volume, label: int | None, option: str, ignore_value: int | None = None) -> None:
+        self._volume = volume
+        self._label = label
+        self._is_mask = label is None
+        self._option = option
+        self._ignore_value = ignore_value
+
+    def of_slice(self, z: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return where foreground is and, with an ignore value, where voxels count."""
+        values = np.asarray(self._volume.array[z])
+        kept = None if self._ignore_value is None else values != self._ignore_value
+        if self._is_mask:
+            foreground = values != 0 if kept is None else (values != 0) & kept
+            self._check_one_value(values[foreground], z)
+            return foreground, kept
+        return values == self._label, kept
+
+    def _check_one_value(self, values: np.ndarray, z: int) -> None:
+        if not values.size:
+            return
+        first = values[0] if self._label is None else self._label
+        if (values == first).all() and float(first).is_integer():
+            self._label = first
+            return
+        other = next((value for value in values[values != first]), first)
+        raise InputError(
+            f"{self._volume.name}: slice {z} holds {first:g} and {other:g}, a mask has one whole value besides 0; choose "
+            f"a label with {self._option}, or predict without --probability"
+        )
 
 
 def _entry(confusion: Confusion) -> dict[str, Any]:

@@ -13,8 +13,9 @@ def volume(array):
     return Volume(array=np.asarray(array))
 
 
-PREDICTION = volume([[[1, 1], [0, 0]], [[2, 0], [0, 2]]])
-REFERENCE = volume([[[255, 0], [0, 0]], [[255, 9], [0, 255]]])
+PREDICTION = volume([[[1, 1], [0, 0]], [[1, 0], [0, 1]]])
+REFERENCE = volume([[[255, 0], [0, 0]], [[255, 255], [0, 255]]])
+LABELS = volume([[[1, 1], [0, 0]], [[2, 0], [0, 2]]])
 
 
 def test_slices_are_scored_one_by_one_and_together():
@@ -26,10 +27,28 @@ def test_slices_are_scored_one_by_one_and_together():
     assert [entry["z"] for entry in found["slices"]] == [0, 1]
 
 
-def test_slices_labels_and_unknown_voxels_are_chosen():
-    assert evaluate_volumes(PREDICTION, REFERENCE, slices=[1]).slices[0][0] == 1
-    assert evaluate_volumes(PREDICTION, REFERENCE, label=2).total == Confusion(2, 0, 2, 4)
-    assert evaluate_volumes(PREDICTION, REFERENCE, ignore_value=9).total == Confusion(3, 1, 0, 3)
+def test_slices_and_labels_are_chosen():
+    assert evaluate_volumes(PREDICTION, REFERENCE, slices=[1]).slices == ((1, Confusion(2, 0, 1, 1)),)
+    assert evaluate_volumes(LABELS, REFERENCE, label=2).total == Confusion(2, 0, 2, 4)
+    assert evaluate_volumes(REFERENCE, LABELS, reference_label=1).total == Confusion(1, 3, 1, 3)
+
+
+def test_voxels_nobody_annotated_do_not_count():
+    sparse = volume([[[255, 9], [0, 0]], [[255, 9], [0, 255]]])
+    assert evaluate_volumes(PREDICTION, sparse, ignore_value=9).total == Confusion(3, 0, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (LABELS.array, "holds 1 and 2, a mask has one whole value besides 0; choose a label with --label"),
+        (np.full((2, 2, 2), 0.25), "holds 0.25 and 0.25"),
+        (np.full((2, 2, 2), np.nan), "holds nan and nan"),
+    ],
+)
+def test_what_is_no_mask_is_refused(array, message):
+    with pytest.raises(InputError, match=message):
+        evaluate_volumes(volume(array), REFERENCE)
 
 
 def test_the_table_names_every_slice():

@@ -7,8 +7,8 @@ import pytest
 
 from segkit.data.phantom.canvas import FREE, Canvas
 from segkit.data.phantom.centriole import draw_barrel, paint_centriole, place_centrioles
-from segkit.data.phantom.golgi import draw_stack, paint_golgi
-from segkit.data.phantom.granules import draw_granule, paint_granule
+from segkit.data.phantom.golgi import draw_stack, paint_golgi, place_golgi
+from segkit.data.phantom.granules import draw_granule, paint_granule, place_granules
 from segkit.data.phantom.microtubules import paint_piece, place_microtubules
 from segkit.data.phantom.shapes import Curve, shell
 from segkit.data.phantom.synapse import draw_cleft, paint_synapse
@@ -176,3 +176,15 @@ def test_a_claim_keeps_others_out_of_its_margin():
     near = np.hypot(window.y - canvas.extent_nm[1] / 2, window.x - canvas.extent_nm[2] / 2) < 130
     assert not canvas.is_free(window, np.broadcast_to(near, canvas.shape))
     assert np.all(canvas.owner[:, :5, :5] == FREE)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_later_objects_leave_earlier_ones_whole(seed):
+    canvas, rng = canvas_of((110, 1500, 1500), 9.0), np.random.default_rng(seed)
+    barrels = place_centrioles(canvas, rng, 4, 1, None)
+    assert place_golgi(canvas, rng, 2, 2, None) and place_granules(canvas, rng, 8, 3, None) > 1
+    assert place_microtubules(canvas, rng, 8, 4) == 8
+    window = canvas.around(canvas.extent_nm / 2, 2000.0)
+    within = np.stack([barrel.distance(window) <= 0 for barrel in barrels])
+    assert within.sum(axis=0).max() == 1
+    assert np.array_equal(within.any(axis=0), canvas.owner == 1)

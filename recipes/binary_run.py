@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import importlib.util
 import json
 import logging
 import os
@@ -104,8 +105,7 @@ def run(
 
     masks = predict_all(volumes, model_path, folder, max_ram)
     evaluations = evaluate_held_out(volumes, masks, plan.training.ignore_value)
-    exported = export_from_file(model_path, saved_models)
-    _LOG.info("served model: %s", exported)
+    exported = export(model_path, saved_models)
     scores = write_scores(folder, plan, record, evaluations, exported)
     report(plan, folder, record, volumes, masks, evaluations, scores, time.monotonic() - started, trained_s)
     return scores
@@ -184,6 +184,18 @@ def predict_all(
     return masks
 
 
+def export(model_path: pathlib.Path, saved_models: pathlib.Path) -> pathlib.Path | None:
+    """Write the SavedModel; where TensorFlow is missing say how to do it elsewhere."""
+    if importlib.util.find_spec("tensorflow") is None:
+        _LOG.warning(
+            "no SavedModel: TensorFlow is not installed here; run segkit export --model %s where it is", model_path
+        )
+        return None
+    exported = export_from_file(model_path, saved_models)
+    _LOG.info("served model: %s", exported)
+    return exported
+
+
 def scored_slices(volumes: Sequence[LabeledVolume]) -> list[tuple[int, tuple[int, ...]]]:
     """Return volume and slices to score: the test slices, or where there are none the validation slices."""
     use = "test" if any(volume.split.test for volume in volumes) else "validation"
@@ -210,7 +222,7 @@ def write_scores(
     plan: RunPlan,
     record: Resumable,
     evaluations: Sequence[tuple[int, Evaluation]],
-    exported: pathlib.Path,
+    exported: pathlib.Path | None,
 ) -> dict[str, Any]:
     """Write ``scores.json``, log the table, and return what was written."""
     scores: dict[str, Any] = {
@@ -218,7 +230,7 @@ def write_scores(
         "preset": plan.preset,
         "notices": list(plan.notices),
         "best_epoch": record.rows[record.best_epoch],
-        "saved_model": str(exported),
+        "saved_model": None if exported is None else str(exported),
         "scores": [
             {"tomogram": plan.data[number].tomogram, **evaluation.to_dict()} for number, evaluation in evaluations
         ],

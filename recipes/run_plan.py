@@ -92,7 +92,7 @@ def read_plan(path: pathlib.Path) -> RunPlan:
 
 
 def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool) -> None:
-    """Make sure that a run may write into a folder.
+    """Make sure that a run may write into a folder; nothing is made yet.
 
     Raises:
         InputError: If another run lies there, or there is none to resume.
@@ -104,10 +104,6 @@ def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool) -> None
         raise InputError(
             f"{folder}: holds a run already; go on with --resume, replace it with --overwrite, or choose --out"
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as fault:
-        raise InputError(f"{folder}: can not be written to ({fault.strerror}); choose another --out") from fault
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise InputError(f"{folder}: can not be written to ({nearest} is no writable folder); choose another --out")

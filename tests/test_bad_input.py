@@ -1,0 +1,151 @@
+"""A user's mistake ends in one line with what was found and what to do, status 2, and nothing written.
+
+``python -m pytest tests/test_bad_input.py -s`` shows every message.
+"""
+
+import errno
+import os
+import pathlib
+
+import mrcfile
+import numpy as np
+import pytest
+
+from recipes import segET
+from segkit import cli
+from segkit.console import run_command
+from segkit.models.card import ModelCard
+from segkit.models.files import save_model
+from segkit.models.seget import seget
+
+RNG = np.random.default_rng(0)
+TRAIN = ("--structure", "golgi", "--tomogram", "T.mrc", "--mask", "M.mrc")
+
+
+def write_mrc(name, array, voxel_size=22.55):
+    with mrcfile.new(name, overwrite=True) as mrc:
+        mrc.set_data(array)
+        mrc.voxel_size = voxel_size
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with a good tomogram and mask, and with one of each thing that can be wrong."""
+    monkeypatch.chdir(tmp_path)
+    mask = np.zeros((6, 64, 64), np.int8)
+    mask[:, 20:40, 10:30] = 1
+    tomogram = (40 * mask + RNG.integers(-30, 30, mask.shape)).astype(np.int8)
+    write_mrc("T.mrc", tomogram)
+    write_mrc("M.mrc", mask)
+    write_mrc("one.mrc", tomogram[:1])
+    write_mrc("one-mask.mrc", mask[:1])
+    write_mrc("small.mrc", mask[:, :32])
+    write_mrc("empty.mrc", np.zeros_like(mask))
+    write_mrc("full.mrc", np.ones_like(mask))
+    write_mrc("many.mrc", (mask * np.arange(6, dtype=np.int8)[:, None, None]).astype(np.int8))
+    broken = tomogram.astype(np.float32)
+    broken[3, 5, 5] = np.nan
+    write_mrc("nan.mrc", broken)
+    broken[3, 5, 5] = np.inf
+    write_mrc("inf.mrc", broken)
+    pathlib.Path("cut.mrc").write_bytes(pathlib.Path("T.mrc").read_bytes()[:-100])
+    pathlib.Path("text.keras").write_text("no model")
+    card = ModelCard(name="a", structure="a", mean=0.0, std=30.0, multiple_px=4, halo_px=48)
+    save_model(seget(filters=(2, 4), dilation_rates=(1,)), "good.keras", card)
+    save_model(seget(input_shape=(None, None, 3), filters=(2, 4), dilation_rates=(1,)), "rgb.keras", card)
+    pathlib.Path("taken.mrc").write_text("somebody's work")
+    pathlib.Path("file").write_text("")
+    return tmp_path
+
+
+def everything_below(folder):
+    return {str(p.relative_to(folder)): p.stat().st_size for p in sorted(folder.rglob("*"))}
+
+
+def train(**changes):
+    words = dict(zip(TRAIN[::2], TRAIN[1::2], strict=True))
+    words.update({f"--{name.replace('_', '-')}": value for name, value in changes.items()})
+    return segET.main, [word for pair in words.items() for word in pair]
+
+
+def predict(**changes):
+    words = {"model": "good.keras", "input": "T.mrc", "output": "out.mrc", **changes}
+    return cli.main, ["predict", *(word for name, value in words.items() for word in (f"--{name}", value))]
+
+
+CASES = {
+    "missing tomogram": (train(tomogram="none.mrc"), "none.mrc"),
+    "missing input": (predict(input="none.mrc"), "none.mrc"),
+    "truncated file": (predict(input="cut.mrc"), "cut.mrc"),
+    "mask of another shape": (train(mask="small.mrc"), "6 x 32 x 64"),
+    "mask without foreground": (train(mask="empty.mrc"), "foreground"),
+    "mask all foreground": (train(mask="full.mrc"), "foreground"),
+    "mask not binary": (train(mask="many.mrc"), "found the values"),
+    "NaN in the tomogram": (train(tomogram="nan.mrc"), "slice 3"),
+    "infinite voxel in the input": (predict(input="inf.mrc"), "slice 3"),
+    "one slice": (train(tomogram="one.mrc", mask="one-mask.mrc"), "none can be held out"),
+    "unknown structure without a mask": ((segET.main, ["--structure", "nucleus"]), "--tomogram and --mask"),
+    "output folder can not be made": (train(out="file/run"), "choose another --out"),
+    "output exists": (predict(output="taken.mrc"), "taken.mrc"),
+    "output in a folder that is none": (predict(output="file/out.mrc"), "file"),
+    "no model file": (predict(model="text.keras"), "not a Keras model file"),
+    "missing model": (predict(model="none.keras"), "no such file"),
+    "model of other channels": (predict(model="rgb.keras"), "3 channels"),
+    "region outside": (predict(roi="0:9,:,:"), "reaches beyond"),
+    "region unreadable": (predict(roi="middle"), "expected three spans"),
+    "size unreadable": (predict(**{"max-ram": "lots"}), "such as 4G"),
+    "too little memory": (predict(**{"max-ram": "10M"}), "10"),
+    "evaluation of another shape": (
+        (cli.main, ["evaluate", "--prediction", "small.mrc", "--reference", "M.mrc"]),
+        "6 x 32 x 64",
+    ),
+    "info of nothing": ((cli.main, ["info", "none.mrc"]), "none.mrc"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_line_and_nothing_written(case, folder, capfd):
+    (main, argv), expected = CASES[case]
+    before = everything_below(folder)
+    status = run_command(main, argv)
+    errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error:")]
+    print(f"{case}: {errors}")
+    assert status == 2
+    assert len(errors) == 1
+    assert expected in errors[0]
+    assert "Traceback" not in errors[0]
+    assert everything_below(folder) == before
+
+
+def test_a_run_folder_that_is_taken_is_left_alone(folder, capfd):
+    pathlib.Path("run").mkdir()
+    pathlib.Path("run/plan.json").write_text("{}")
+    before = everything_below(folder)
+    assert run_command(*train(out="run")) == 2
+    assert "--resume, replace it with --overwrite" in capfd.readouterr().err
+    assert everything_below(folder) == before
+
+
+def test_a_full_disk_is_said_in_one_line(capfd):
+    def main(_argv):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/x/state/epoch-00001.unfinished")
+
+    assert run_command(main, []) == 2
+    error = capfd.readouterr().err
+    assert error.startswith("error: runs/x/state/epoch-00001.unfinished: No space left on device; free space")
+
+
+def test_ctrl_c_says_how_to_go_on(capfd):
+    def main(_argv):
+        raise KeyboardInterrupt
+
+    assert run_command(main, [], when_interrupted="Run it with --resume.") == 130
+    assert "interrupted. Run it with --resume." in capfd.readouterr().err
+
+
+def test_a_fault_of_the_program_keeps_its_traceback():
+    def main(_argv):
+        raise KeyError("a bug")
+
+    with pytest.raises(KeyError, match="a bug"):
+        run_command(main, [])

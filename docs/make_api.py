@@ -67,8 +67,8 @@ def page() -> str:
         module = importlib.import_module(name)
         parts.append(f"## `{name}`\n\n{inspect.getdoc(module)}\n")
         for public, value in vars(module).items():
-            is_own = getattr(value, "__module__", None) == name and (inspect.isclass(value) or inspect.isfunction(value))
-            if is_own and not public.startswith("_"):
+            is_own = getattr(value, "__module__", None) == name
+            if is_own and (inspect.isclass(value) or inspect.isfunction(value)) and not public.startswith("_"):
                 parts.append(entry(public, value))
     return "\n".join(parts)
 

@@ -7,19 +7,18 @@ import importlib.metadata
 import importlib.util
 import json
 import logging
-import os
 import pathlib
 import platform
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from recipes.run_plan import PLAN_NAME, RunPlan, write_plan
+from recipes.run_plan import RunPlan
 from segkit.data.sources import LabeledVolume, open_source
 from segkit.errors import InputError
 from segkit.evaluation.evaluate_volumes import Evaluation, evaluate_volumes
@@ -40,40 +39,60 @@ from segkit.training.preparation import Prepared, prepare, shrink_patch
 from segkit.training.resumable import Resumable
 from segkit.training.seeding import seed_everything
 from segkit.volumes.files import open_volume, suffix_like
+from segkit.volumes.whole_output import whole_file
 
 _LOG = logging.getLogger("segkit.run")
-Builder = Callable[..., keras.Model]
+SCORES_NAME = "scores.json"
 
 
-def run(
-    plan: RunPlan,
-    folder: pathlib.Path,
-    *,
-    build: Builder,
-    halo_px: int | None,
-    multiple_px: int,
-    saved_models: pathlib.Path,
-    resume: bool = False,
-    max_ram: int | None = None,
-) -> dict[str, Any]:
-    """Run a plan to its end: a trained model, masks, scores, a SavedModel and a report in ``folder``.
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A run whose data have been opened and found good, before anything is written.
 
-    Args:
-        plan: What to run; written to ``plan.json`` as it was resolved.
+    Attributes:
+        plan: The plan as it was resolved: patches that fit the data, the precision of this machine.
         folder: Run folder.
-        build: Builder of the network, called with ``plan.model`` and ``l2``.
-        halo_px: Context the network needs around a tile, for its card.
-        multiple_px: Sides the network takes are multiples of this.
-        saved_models: Folder of served models.
-        resume: Go on where the run in ``folder`` stands.
-        max_ram: Bound of the memory while predicting [byte].
-
-    Returns:
-        Scores of the held-out slices, as written to ``scores.json``.
+        network: What is known of the network without building it.
+        volumes: Opened volumes.
+        prepared: What the training reads from.
     """
-    started = time.monotonic()
+
+    plan: RunPlan
+    folder: pathlib.Path
+    network: Network
+    volumes: Sequence[LabeledVolume]
+    prepared: Prepared
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A network's builder and what tiles of its input must be like.
+
+    Attributes:
+        build: Called with the plan's ``model`` and ``l2``.
+        multiple_px: Sides that the network takes are multiples of this.
+        halo_px: Context that a tile needs; ``None`` where the network looks at its whole input.
+    """
+
+    build: Callable[..., keras.Model]
+    multiple_px: int
+    halo_px: int | None
+
+
+def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
+    """Open and check everything a run needs; writes nothing.
+
+    Raises:
+        InputError: If data, plan and network do not fit together.
+    """
+    _LOG.info("%s: preset %s", plan.structure, plan.preset)
     for notice in plan.notices:
         _LOG.info("note: %s", notice)
+    if plan.init:
+        card = read_card(plan.init)
+        network = dataclasses.replace(network, multiple_px=card.multiple_px, halo_px=card.halo_px)
+        if (channels := load_model(plan.init).input_shape[-1]) != 1:
+            raise InputError(f"{plan.init}: the model takes {channels} channels, a tomogram has 1; give another --init")
     volumes = [
         open_source(
             source,
@@ -82,12 +101,26 @@ def run(
         )
         for source in plan.data
     ]
-    settings = shrink_patch(plan.training, volumes, multiple_px)
+    settings = shrink_patch(plan.training, volumes, network.multiple_px)
     settings = dataclasses.replace(settings, precision=resolve_precision(settings.precision))
-    plan = dataclasses.replace(plan, training=settings)
-    write_plan(plan, folder / PLAN_NAME)
-
     prepared = prepare(volumes, settings, progress=ProgressLine("measuring patches", "slices"))
+    return Job(dataclasses.replace(plan, training=settings), folder, network, volumes, prepared)
+
+
+def run(job: Job, *, saved_models: pathlib.Path, resume: bool = False, max_ram: int | None = None) -> dict[str, Any]:
+    """Run a job to its end: a trained model, masks, scores, a SavedModel and a report in its folder.
+
+    Args:
+        job: What to run.
+        saved_models: Folder of served models.
+        resume: Go on where the run in the folder stands.
+        max_ram: Bound of the memory while predicting [byte].
+
+    Returns:
+        Scores of the held-out slices, as written to ``scores.json``.
+    """
+    plan, folder, volumes, prepared = job.plan, job.folder, job.volumes, job.prepared
+    started = time.monotonic()
     card = ModelCard(
         name=f"{plan.recipe}-{plan.structure}",
         structure=plan.structure,
@@ -95,37 +128,29 @@ def run(
         std=prepared.std,
         voxel_size_nm=prepared.voxel_size_nm,
         dtype=str(np.dtype(volumes[0].tomogram.dtype)),
-        multiple_px=multiple_px,
-        halo_px=halo_px,
+        multiple_px=job.network.multiple_px,
+        halo_px=job.network.halo_px,
         provenance={"plan": plan.to_dict(), "versions": versions()},
     )
-    record = train(plan, prepared, build, card, folder, resume=resume)
+    record = train(job, card, resume=resume)
     model_path = publish(record)
-    trained_s = time.monotonic() - started
-
     masks = predict_all(volumes, model_path, folder, max_ram)
     evaluations = evaluate_held_out(volumes, masks, plan.training.ignore_value)
     exported = export(model_path, saved_models)
     scores = write_scores(folder, plan, record, evaluations, exported)
-    report(plan, folder, record, volumes, masks, evaluations, scores, time.monotonic() - started, trained_s)
+    report(job, record, masks, evaluations, time.monotonic() - started)
     return scores
 
 
-def train(
-    plan: RunPlan, prepared: Prepared, build: Builder, card: ModelCard, folder: pathlib.Path, *, resume: bool
-) -> Resumable:
+def train(job: Job, card: ModelCard, *, resume: bool) -> Resumable:
     """Build the network, or open the one to start from, and fit it."""
-    settings = plan.training
+    plan, prepared, settings = job.plan, job.prepared, job.plan.training
     seed_everything(settings.seed, deterministic=settings.deterministic)
     with dtype_policy(settings.precision):
         if plan.init:
             model = with_precision(load_model(plan.init), settings.precision)
         else:
-            model = build(**plan.model, l2=settings.l2)
-    if model.input_shape[-1] != 1:
-        raise InputError(
-            f"{plan.init}: the model takes {model.input_shape[-1]} channels, a tomogram has 1; give another --init"
-        )
+            model = job.network.build(**plan.model, l2=settings.l2)
     _LOG.info(
         "training: %s parameters, %d patches of %d px (%d with foreground), %d steps an epoch, %s",
         f"{model.count_params():,}",
@@ -140,7 +165,7 @@ def train(
         prepared.training,
         prepared.validation,
         settings,
-        folder,
+        job.folder,
         card,
         resume=resume,
         progress=ProgressLine("training", "steps"),
@@ -217,6 +242,11 @@ def evaluate_held_out(
     ]
 
 
+def merged(evaluations: Sequence[tuple[int, Evaluation]]) -> Evaluation:
+    """Return all scored slices of all volumes as one evaluation."""
+    return Evaluation(tuple(entry for _, evaluation in evaluations for entry in evaluation.slices))
+
+
 def write_scores(
     folder: pathlib.Path,
     plan: RunPlan,
@@ -231,35 +261,32 @@ def write_scores(
         "notices": list(plan.notices),
         "best_epoch": record.rows[record.best_epoch],
         "saved_model": None if exported is None else str(exported),
+        "total": merged(evaluations).to_dict()["total"],
         "scores": [
             {"tomogram": plan.data[number].tomogram, **evaluation.to_dict()} for number, evaluation in evaluations
         ],
     }
-    path = folder / "scores.json"
-    unfinished = folder / ".scores.json.unfinished"
-    unfinished.write_text(json.dumps(scores, indent=2) + "\n")
-    os.replace(unfinished, path)
+    with whole_file(folder / SCORES_NAME, overwrite=True) as unfinished:
+        unfinished.write_text(json.dumps(scores, indent=2) + "\n")
     for _, evaluation in evaluations:
         _LOG.info("%s", evaluation.to_table())
     return scores
 
 
 def report(
-    plan: RunPlan,
-    folder: pathlib.Path,
+    job: Job,
     record: Resumable,
-    volumes: Sequence[LabeledVolume],
     masks: Sequence[pathlib.Path],
     evaluations: Sequence[tuple[int, Evaluation]],
-    scores: Mapping[str, Any],
     seconds: float,
-    trained_s: float,
 ) -> None:
-    """Write ``report.html``."""
-    number, evaluation = evaluations[0]
+    """Write ``report.html``: the headline is over all scored slices, pictures come from every volume."""
+    plan, volumes, folder = job.plan, job.volumes, job.folder
+    evaluation = merged(evaluations)
     total = evaluation.to_dict()["total"]
     best = record.rows[record.best_epoch]
-    uses = "test slices" if volumes[number].split.test else "validation slices, which also chose the checkpoint"
+    tested = any(volume.split.test for volume in volumes)
+    uses = "test slices" if tested else "validation slices, which also chose the checkpoint"
     write_report(
         folder / "report.html",
         title=f"{plan.recipe}: {plan.structure}",
@@ -278,14 +305,18 @@ def report(
         plan={name: value for name, value in plan.to_dict().items() if name != "notices"},
         history=record.rows,
         evaluation=evaluation.to_dict(),
-        overlays=overlays(volumes[number], masks[number], evaluation, plan.training.ignore_value),
+        overlays=[
+            picture
+            for number, part in evaluations
+            for picture in overlays(volumes[number], masks[number], part, plan.training.ignore_value)
+        ],
         versions=versions(),
         seed=plan.training.seed,
-        seconds=seconds,
+        seconds=record.seconds,
         command=shlex.join([pathlib.Path(sys.executable).name, *sys.orig_argv[1:]]),
         overwrite=True,
     )
-    _LOG.info("report: %s (training %.0f s, in all %.0f s)", folder / "report.html", trained_s, seconds)
+    _LOG.info("report: %s (training %.0f s, this process %.0f s)", folder / "report.html", record.seconds, seconds)
 
 
 def overlays(

@@ -8,7 +8,9 @@ import pathlib
 from collections.abc import Sequence
 
 from segkit.data.sources import Source, split_by_hold_out, write_slices
+from segkit.data.splits import parse_slices
 from segkit.errors import InputError
+from segkit.progress import ProgressLine
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.files import open_volume
 
@@ -81,19 +83,23 @@ def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validatio
         Source(tomogram=tomogram, mask=mask, flip_y=args.flip_y)
         for tomogram, mask in zip(args.tomogram, masks, strict=True)
     ]
-    counts = [open_volume(source.tomogram).shape[0] for source in sources]
+    counts = [_count_slices(source.tomogram) for source in sources]
+    _refuse_what_would_be_ignored(args)
     if args.validation_tomogram:
         if len(validation_masks) != 1:
             raise InputError(f"{name}: give one --validation-mask with --validation-tomogram")
-        other = open_volume(args.validation_tomogram)
         held_out = Source(
             tomogram=args.validation_tomogram,
             mask=validation_masks[0],
-            validation=write_slices(range(other.shape[0])),
+            validation=write_slices(range(_count_slices(args.validation_tomogram))),
             flip_y=args.flip_y,
         )
         train = [
-            dataclasses.replace(source, train=args.train_z or write_slices(range(count)), test=args.test_z or "")
+            dataclasses.replace(
+                source,
+                train=args.train_z or without(write_slices(range(count)), args.test_z, count),
+                test=args.test_z or "",
+            )
             for source, count in zip(sources, counts, strict=True)
         ]
         return [*train, held_out]
@@ -104,7 +110,41 @@ def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validatio
             dataclasses.replace(source, train=args.train_z, validation=args.validation_z, test=args.test_z or "")
             for source in sources
         ]
-    return split_by_hold_out(sources, counts, args.hold_out_every)
+    held_out = split_by_hold_out(sources, counts, args.hold_out_every)
+    return [
+        dataclasses.replace(
+            source,
+            train=without(source.train, args.test_z, count),
+            validation=without(source.validation, args.test_z, count),
+            test=args.test_z or "",
+        )
+        for source, count in zip(held_out, counts, strict=True)
+    ]
+
+
+def without(slices: str, left_out: str | None, count: int) -> str:
+    """Return slices less those that are left out, written as ``write_slices`` does.
+
+    Example:
+        >>> without("0-9", "2-3", 10)
+        '0-1,4-9'
+    """
+    if not left_out:
+        return slices
+    return write_slices(sorted(set(parse_slices(slices, count)) - set(parse_slices(left_out, count))))
+
+
+def _count_slices(path: str) -> int:
+    return open_volume(path, progress=ProgressLine(f"opening {pathlib.Path(path).name}", "bytes")).shape[0]
+
+
+def _refuse_what_would_be_ignored(args: argparse.Namespace) -> None:
+    if args.validation_mask and not args.validation_tomogram:
+        raise InputError("--validation-mask without --validation-tomogram; give both, or neither")
+    if args.validation_tomogram and args.validation_z:
+        raise InputError("--validation-z beside --validation-tomogram, which is looked at whole; give one of them")
+    if args.validation_tomogram in args.tomogram:
+        raise InputError(f"{args.validation_tomogram}: trained and validated on at once; give another tomogram")
 
 
 def overridden(plan: TrainingPlan, args: argparse.Namespace) -> TrainingPlan:

@@ -12,6 +12,7 @@ from typing import Any
 from segkit.data.sources import Source
 from segkit.errors import InputError
 from segkit.training.plan import TrainingPlan
+from segkit.volumes.whole_output import whole_file
 
 PLAN_NAME = "plan.json"
 
@@ -23,7 +24,7 @@ class RunPlan:
     Attributes:
         recipe: Name of the recipe.
         structure: What is segmented.
-        preset: Where the settings came from: ``"paper"``, ``"demo"`` or ``"measured"``.
+        preset: Where the settings came from: ``"paper"``, ``"demo"``, or one of them followed by ``", measured"``.
         data: Labeled tomograms.
         model: Arguments of the network's builder.
         training: How patches are cut and the network is fitted.
@@ -56,6 +57,8 @@ class RunPlan:
             raise InputError(f"plan: unknown entry {name!r}; correct or remove it")
         for name in {"recipe", "structure", "preset", "data"} - set(values):
             raise InputError(f"plan: the entry {name!r} is missing")
+        if not values["data"]:
+            raise InputError("plan: no entry under 'data'; give at least one tomogram with its mask")
         return cls(
             **{
                 **values,
@@ -69,9 +72,8 @@ class RunPlan:
 def write_plan(plan: RunPlan, path: pathlib.Path) -> None:
     """Write a plan as JSON, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(json.dumps(plan.to_dict(), indent=2) + "\n")
-    os.replace(unfinished, path)
+    with whole_file(path, overwrite=True) as unfinished:
+        unfinished.write_text(json.dumps(plan.to_dict(), indent=2) + "\n")
 
 
 def read_plan(path: pathlib.Path) -> RunPlan:
@@ -97,13 +99,22 @@ def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool) -> None
     Raises:
         InputError: If another run lies there, or there is none to resume.
     """
-    there = (folder / PLAN_NAME).exists()
-    if resume and not there:
+    there = any((folder / name).exists() for name in ("state", "model.keras"))  # a plan alone is no run yet
+    if resume and not (folder / PLAN_NAME).exists():
         raise InputError(f"{folder}: no run to resume here; leave --resume out, or give its folder with --out")
     if there and not resume and not overwrite:
         raise InputError(
             f"{folder}: holds a run already; go on with --resume, replace it with --overwrite, or choose --out"
         )
+    check_writable(folder)
+
+
+def check_writable(folder: pathlib.Path) -> None:
+    """Make sure that a folder can be written to, or made; it is not made.
+
+    Raises:
+        InputError: If it can not.
+    """
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
-        raise InputError(f"{folder}: can not be written to ({nearest} is no writable folder); choose another --out")
+        raise InputError(f"{folder}: can not be written to ({nearest} is no writable folder); choose another one")

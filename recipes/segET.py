@@ -21,6 +21,7 @@ import os
 import pathlib
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from recipes.run_arguments import (
     add_data_arguments,
@@ -30,7 +31,7 @@ from recipes.run_arguments import (
     masks_by_structure,
     overridden,
 )
-from recipes.run_plan import PLAN_NAME, RunPlan, claim_folder, read_plan, write_plan
+from recipes.run_plan import PLAN_NAME, RunPlan, check_writable, claim_folder, read_plan, write_plan
 from segkit.console import parse_size, run_command
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
 from segkit.data.phantom.generate import make_phantom
@@ -40,6 +41,9 @@ from segkit.errors import InputError
 from segkit.progress import ProgressLine
 from segkit.training.plan import TrainingPlan
 from segkit.training.preparation import shrink_patch, tabulate
+
+if TYPE_CHECKING:
+    from recipes.binary_run import Network
 
 MULTIPLE_PX = 16  # four levels that halve the resolution
 
@@ -197,44 +201,73 @@ def resolve(args: argparse.Namespace) -> list[tuple[RunPlan, pathlib.Path]]:
         InputError: If the arguments do not fit together, or a file can not be read.
     """
     if args.plan:
+        if args.tomogram or args.mask or args.structure:
+            raise InputError(f"{args.plan}: a plan names its structure and data; edit it, or leave --plan out")
         plan = read_plan(args.plan)
-        return [(plan, args.out or pathlib.Path("runs", plan.structure))]
+        return [
+            (
+                dataclasses.replace(plan, training=overridden(plan.training, args)),
+                args.out or pathlib.Path("runs", plan.structure),
+            )
+        ]
     root = args.out or pathlib.Path("runs", args.structure)
-    masks, held_out = masks_by_structure(args.mask, args), masks_by_structure(args.validation_mask, args)
     if args.resume:
-        folders = sorted(path.parent for path in root.glob("*/plan.json")) if args.structure == "all" else [root]
-        return [(read_plan(folder / PLAN_NAME), folder) for folder in folders]
+        return resumed(root, every=args.structure == "all")
+    masks, held_out = masks_by_structure(args.mask, args), masks_by_structure(args.validation_mask, args)
     if not args.tomogram:
         return on_phantom(args, masks, root)
     if not masks:
         raise InputError("a tomogram without a mask: give --mask FILE (painted by hand or by another program)")
+    preset = args.preset or "paper"
     plans = []
     for name, files in masks.items():
         data = labeled(args, name, files, held_out.get(name, []))
+        training, notices = settings(name, preset, data, args.ignore_value)
         plan = RunPlan(
             recipe="segET",
             structure=name,
-            preset=args.preset or "paper",
+            preset=f"{preset}, measured" if notices else preset,
             data=tuple(data),
-            training=overridden(settings(name, args.preset or "paper", data, args.ignore_value), args),
+            training=overridden(training, args),
             init=args.init,
+            notices=notices,
         )
         plans.append((plan, root / name if args.structure == "all" else root))
     return plans
 
 
-def settings(name: str, preset: str, data: Sequence[Source], ignore_value: int | None) -> TrainingPlan:
-    """Return the training plan of a structure: the paper's, or by measurement for one it does not have."""
-    structure = STRUCTURES.get(name)
+def resumed(root: pathlib.Path, *, every: bool) -> list[tuple[RunPlan, pathlib.Path]]:
+    """Return the plans in a run folder, or in each folder below it that has no scores yet."""
+    folders = sorted(path.parent for path in root.glob(f"*/{PLAN_NAME}")) if every else [root]
+    if not folders:
+        raise InputError(f"{root}: no run to resume below it; leave --resume out")
+    if every:
+        folders = [folder for folder in folders if not (folder / "scores.json").exists()]
+    return [(read_plan(folder / PLAN_NAME), folder) for folder in folders]
+
+
+def settings(
+    name: str, preset: str, data: Sequence[Source], ignore_value: int | None
+) -> tuple[TrainingPlan, tuple[str, ...]]:
+    """Return the training plan of a structure, and what was measured for one that the paper does not have."""
+    to_plan = demo_plan if preset == "demo" else paper_plan
+    structure, notices = STRUCTURES.get(name), ()
     if structure is None:
-        volumes = [open_source(source, ignore_value=ignore_value) for source in data]
-        cut = shrink_patch(dataclasses.replace(TrainingPlan(), ignore_value=ignore_value), volumes, MULTIPLE_PX)
-        table = tabulate(volumes, "train", cut)
+        cut = dataclasses.replace(to_plan(Structure(name=name, epochs=1)), ignore_value=ignore_value)
+        volumes = [
+            open_source(source, ignore_value=ignore_value, progress=ProgressLine("measuring the mask"))
+            for source in data
+        ]
+        table = tabulate(volumes, "train", shrink_patch(cut, volumes, MULTIPLE_PX))
         if not table.positive.any():
             raise InputError(f"{name}: no foreground on the training slices; choose slices that the mask has it on")
-        structure = measured_structure(name, table.background_to_foreground(), float(table.positive.mean()))
-    plan = demo_plan(structure) if preset == "demo" else paper_plan(structure)
-    return dataclasses.replace(plan, ignore_value=ignore_value)
+        ratio, share = table.background_to_foreground(), float(table.positive.mean())
+        structure = measured_structure(name, ratio, share)
+        notices = (
+            f"Not one of the paper's structures: weights and copies follow from a mean B/F of {ratio:.1f} and "
+            f"{100 * share:.0f} % of patches with foreground.",
+        )
+    return dataclasses.replace(to_plan(structure), ignore_value=ignore_value), notices
 
 
 def tiny(plan: RunPlan) -> RunPlan:
@@ -295,9 +328,9 @@ def on_phantom_plan(structure: Structure) -> TrainingPlan:
         patch_px=PHANTOM_PATCH_PX,
         stride_px=PHANTOM_PATCH_PX // 2,
         validation_stride_px=PHANTOM_PATCH_PX,
-        epochs=6,
+        epochs=9,
         learning_rate=2e-3,
-        decay=8e-3,
+        decay=5e-3,
         plateau_patience=2,
         positive_copies=0,
     )
@@ -316,34 +349,40 @@ def phantom_files(folder: pathlib.Path, seed: int) -> dict[str, pathlib.Path]:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Resolve the plans, then run each: data, model, training, evaluation, export, report."""
+    """Resolve the plans, check all of them, then run each: data, model, training, evaluation, export, report."""
     args = parse_args(argv)
+    max_ram = parse_size(args.max_ram)
     plans = resolve(args)
     if TINY:
         plans = [(tiny(plan), folder) for plan, folder in plans]
     for _, folder in plans:
         claim_folder(folder, resume=args.resume, overwrite=args.overwrite)
+    check_writable(args.saved_models)
     if args.plan_only:
         for plan, folder in plans:
             write_plan(plan, folder / PLAN_NAME)
             sys.stderr.write(f"plan: {folder / PLAN_NAME}\n")
         return
-    from recipes.binary_run import (
-        run,  # loads TensorFlow, which --help and a user's mistakes need not wait for
-    )
-    from segkit.models.seget import SEGET_HALO_PX, seget
+    from recipes.binary_run import run, set_up  # loads TensorFlow, which --help and mistakes need not wait for
 
-    for plan, folder in plans:
-        run(
-            plan,
-            folder,
-            build=seget,
-            halo_px=SEGET_HALO_PX,
-            multiple_px=MULTIPLE_PX,
-            saved_models=args.saved_models,
-            resume=args.resume,
-            max_ram=parse_size(args.max_ram),
-        )
+    jobs = [set_up(plan, folder, network(plan)) for plan, folder in plans]
+    for job in jobs:
+        write_plan(job.plan, job.folder / PLAN_NAME)
+    for job in jobs:
+        run(job, saved_models=args.saved_models, resume=args.resume, max_ram=max_ram)
+
+
+def network(plan: RunPlan) -> Network:
+    """Return SegET's builder with what follows from the plan's architecture."""
+    from recipes.binary_run import Network
+    from segkit.models.seget import seget, seget_halo_px
+
+    unknown = set(plan.model) - {"filters", "dilation_rates"}
+    if unknown:
+        raise InputError(f"plan: unknown setting {min(unknown)!r} under 'model'; give filters and dilation_rates")
+    levels = len(plan.model.get("filters", (16, 32, 64, 128)))
+    rates = plan.model.get("dilation_rates", (1, 2, 4, 8))
+    return Network(seget, 2**levels, seget_halo_px(levels, rates))
 
 
 if __name__ == "__main__":

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import pathlib
 import sys
 from collections.abc import Sequence
 
 from segkit.console import parse_size, run_command
-from segkit.errors import InputError
 from segkit.progress import ProgressLine
 from segkit.volumes.description import describe
 from segkit.volumes.files import open_volume
+from segkit.volumes.whole_output import whole_file
 
 # Modules that load TensorFlow are imported by the commands that need it: `segkit info` answers at once.
 
@@ -52,6 +50,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     evaluate.add_argument("--ignore-value", type=int, metavar="V", help="reference value of pixels nobody annotated")
     evaluate.add_argument("--flip-y", action="store_true", help="flip the rows of the reference")
     evaluate.add_argument("--json", metavar="FILE", help="write the scores as JSON; - for standard output")
+    evaluate.add_argument("--overwrite", action="store_true", help="replace the JSON file")
 
     info = commands.add_parser("info", help="describe a volume")
     info.set_defaults(command=run_info)
@@ -119,13 +118,8 @@ def run_evaluate(args: argparse.Namespace) -> None:
         return
     sys.stdout.write(evaluation.to_table() + "\n")
     if args.json:
-        target = pathlib.Path(args.json)
-        unfinished = target.with_name(f".{target.name}.unfinished")
-        try:
+        with whole_file(args.json, overwrite=args.overwrite) as unfinished:
             unfinished.write_text(text)
-            os.replace(unfinished, target)
-        except OSError as fault:
-            raise InputError(f"{target}: can not be written ({fault.strerror}); choose another --json") from fault
 
 
 def run_info(args: argparse.Namespace) -> None:

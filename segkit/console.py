@@ -78,7 +78,7 @@ def _set_up_output() -> None:
 
 
 def _show_own_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    if "segkit" in pathlib.Path(filename).parts:
+    if pathlib.Path(filename).is_relative_to(pathlib.Path(__file__).parent):
         _say(f"warning: {message}")
 
 

@@ -17,6 +17,8 @@ from segkit.console import run_command
 from segkit.models.card import ModelCard
 from segkit.models.files import save_model
 from segkit.models.seget import seget
+from segkit.volumes.files import save_volume
+from segkit.volumes.volume import Volume
 
 RNG = np.random.default_rng(0)
 TRAIN = ("--structure", "golgi", "--tomogram", "T.mrc", "--mask", "M.mrc")
@@ -43,11 +45,14 @@ def folder(tmp_path, monkeypatch):
     write_mrc("empty.mrc", np.zeros_like(mask))
     write_mrc("full.mrc", np.ones_like(mask))
     write_mrc("many.mrc", (mask * np.arange(6, dtype=np.int8)[:, None, None]).astype(np.int8))
+    late = np.zeros_like(mask)
+    late[[0, 5], 20:40, 10:30] = 1
+    write_mrc("late.mrc", late)
     broken = tomogram.astype(np.float32)
     broken[3, 5, 5] = np.nan
-    write_mrc("nan.mrc", broken)
+    save_volume("nan.mrc", Volume(array=broken.copy()))
     broken[3, 5, 5] = np.inf
-    write_mrc("inf.mrc", broken)
+    save_volume("inf.mrc", Volume(array=broken))
     pathlib.Path("cut.mrc").write_bytes(pathlib.Path("T.mrc").read_bytes()[:-100])
     pathlib.Path("text.keras").write_text("no model")
     card = ModelCard(name="a", structure="a", mean=0.0, std=30.0, multiple_px=4, halo_px=48)
@@ -79,13 +84,17 @@ CASES = {
     "truncated file": (predict(input="cut.mrc"), "cut.mrc"),
     "mask of another shape": (train(mask="small.mrc"), "6 x 32 x 64"),
     "mask without foreground": (train(mask="empty.mrc"), "foreground"),
-    "mask all foreground": (train(mask="full.mrc"), "foreground"),
+    "mask all foreground": (train(mask="full.mrc"), "found no background"),
     "mask not binary": (train(mask="many.mrc"), "found the values"),
     "NaN in the tomogram": (train(tomogram="nan.mrc"), "slice 3"),
     "infinite voxel in the input": (predict(input="inf.mrc"), "slice 3"),
     "one slice": (train(tomogram="one.mrc", mask="one-mask.mrc"), "none can be held out"),
     "unknown structure without a mask": ((segET.main, ["--structure", "nucleus"]), "--tomogram and --mask"),
-    "output folder can not be made": (train(out="file/run"), "choose another --out"),
+    "start from a missing model": (train(init="none.keras"), "none.keras"),
+    "start from a model of other channels": (train(init="rgb.keras"), "3 channels"),
+    "no foreground on the training slices": (train(mask="late.mrc"), "no foreground on the training slices"),
+    "served models can not be written": (train(saved_models="file"), "file"),
+    "output folder can not be made": (train(out="file/run"), "is no writable folder"),
     "output exists": (predict(output="taken.mrc"), "taken.mrc"),
     "output in a folder that is none": (predict(output="file/out.mrc"), "file"),
     "no model file": (predict(model="text.keras"), "not a Keras model file"),
@@ -94,7 +103,7 @@ CASES = {
     "region outside": (predict(roi="0:9,:,:"), "reaches beyond"),
     "region unreadable": (predict(roi="middle"), "expected three spans"),
     "size unreadable": (predict(**{"max-ram": "lots"}), "such as 4G"),
-    "too little memory": (predict(**{"max-ram": "10M"}), "10"),
+    "too little memory": (predict(**{"max-ram": "10M"}), "--max-ram"),
     "evaluation of another shape": (
         (cli.main, ["evaluate", "--prediction", "small.mrc", "--reference", "M.mrc"]),
         "6 x 32 x 64",
@@ -119,7 +128,7 @@ def test_one_line_and_nothing_written(case, folder, capfd):
 
 def test_a_run_folder_that_is_taken_is_left_alone(folder, capfd):
     pathlib.Path("run").mkdir()
-    pathlib.Path("run/plan.json").write_text("{}")
+    pathlib.Path("run/model.keras").write_text("a trained model")
     before = everything_below(folder)
     assert run_command(*train(out="run")) == 2
     assert "--resume, replace it with --overwrite" in capfd.readouterr().err

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from segkit.data.weights import BACKGROUND, FOREGROUND, pixel_kinds
+
 
 def window_origins(size: int, patch: int, stride: int) -> np.ndarray:
     """Return the origins of a sliding window along one axis; the last window ends at the border.
@@ -42,11 +44,13 @@ class PatchTable:
     Attributes:
         rows: int64, shape ``(patches, 4)``: volume, z, y, x of the first voxel.
         foreground: int64, shape ``(patches,)``: foreground pixels of each patch.
+        background: int64, shape ``(patches,)``: background pixels of each patch; the rest nobody annotated.
         patch_px: Side of the square patches [px].
     """
 
     rows: np.ndarray
     foreground: np.ndarray
+    background: np.ndarray
     patch_px: int
 
     def __len__(self) -> int:
@@ -64,12 +68,17 @@ class PatchTable:
             Zhang et al. (2019), SegET, Sec. 3.2: positive centriole patches are copied 4 times.
         """
         repeats = np.where(self.positive, 1 + copies, 1)
-        return PatchTable(self.rows.repeat(repeats, axis=0), self.foreground.repeat(repeats), self.patch_px)
+        return PatchTable(
+            self.rows.repeat(repeats, axis=0),
+            self.foreground.repeat(repeats),
+            self.background.repeat(repeats),
+            self.patch_px,
+        )
 
     def background_to_foreground(self) -> float:
         """Return the mean ratio B/F over the patches that have foreground; NaN if none has."""
-        foreground = self.foreground[self.positive]
-        return float(np.mean((self.patch_px**2 - foreground) / foreground)) if foreground.size else float("nan")
+        ratios = self.background[self.positive] / self.foreground[self.positive]
+        return float(ratios.mean()) if ratios.size else float("nan")
 
 
 def tabulate_patches(
@@ -86,28 +95,29 @@ def tabulate_patches(
         masks: Pairs of a mask ``(z, y, x)``, not zero is foreground, and the indices of its slices to take.
         patch_px: Side of the patches [px].
         stride_px: Step of the sliding window [px].
-        ignore_value: Mask value of pixels that nobody annotated; not counted as foreground.
+        ignore_value: Mask value of pixels that nobody annotated; a patch of nothing else is left out.
         progress: Called as ``progress(done, total)`` after each slice.
 
     Returns:
         Table in the order volume, z, y, x.
     """
     todo = [(number, mask, z) for number, (mask, indices) in enumerate(masks) for z in indices]
-    rows, counts = [], []
+    parts = []
     for done, (number, mask, z) in enumerate(todo, start=1):
-        painted = np.asarray(mask[z])
-        foreground = painted != 0 if ignore_value is None else (painted != 0) & (painted != ignore_value)
-        sums = np.pad(foreground.cumsum(0, dtype=np.int64).cumsum(1), ((1, 0), (1, 0)))
-        ys = window_origins(painted.shape[0], patch_px, stride_px)
-        xs = window_origins(painted.shape[1], patch_px, stride_px)
-        low_y, low_x = np.meshgrid(ys, xs, indexing="ij")
-        high_y, high_x = low_y + patch_px, low_x + patch_px
-        inside = sums[high_y, high_x] - sums[low_y, high_x] - sums[high_y, low_x] + sums[low_y, low_x]
-        constant = np.full_like(low_y, number), np.full_like(low_y, z)
-        rows.append(np.stack([*constant, low_y, low_x], axis=-1).reshape(-1, 4))
-        counts.append(inside.ravel())
+        kinds = pixel_kinds(np.asarray(mask[z]), ignore_value)
+        ys = window_origins(kinds.shape[0], patch_px, stride_px)
+        xs = window_origins(kinds.shape[1], patch_px, stride_px)
+        y, x = (axis.ravel() for axis in np.meshgrid(ys, xs, indexing="ij"))
+        foreground, background = (_window_sums(kinds == kind, y, x, patch_px) for kind in (FOREGROUND, BACKGROUND))
+        parts.append(np.stack([np.full_like(y, number), np.full_like(y, z), y, x, foreground, background], axis=-1))
         if progress:
             progress(done, len(todo))
-    if not rows:
-        return PatchTable(np.zeros((0, 4), np.int64), np.zeros(0, np.int64), patch_px)
-    return PatchTable(np.concatenate(rows), np.concatenate(counts), patch_px)
+    found = np.concatenate(parts) if parts else np.zeros((0, 6), np.int64)
+    found = found[found[:, 4] + found[:, 5] > 0]
+    return PatchTable(found[:, :4], found[:, 4], found[:, 5], patch_px)
+
+
+def _window_sums(chosen: np.ndarray, y: np.ndarray, x: np.ndarray, side: int) -> np.ndarray:
+    """Count the chosen pixels in each square window from the differences of one table of sums."""
+    sums = np.pad(chosen.cumsum(0, dtype=np.int64).cumsum(1), ((1, 0), (1, 0)))
+    return sums[y + side, x + side] - sums[y, x + side] - sums[y + side, x] + sums[y, x]

@@ -10,7 +10,7 @@ import numpy as np
 
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
 from segkit.data.patches import PatchTable
-from segkit.data.weights import targets_and_weights
+from segkit.data.weights import pixel_kinds, targets_and_weights
 
 _ORDER, _CHANGE = 0, 1  # what a random stream is for: two uses never share one
 
@@ -98,18 +98,19 @@ class PatchSampler:
         side = self.table.patch_px
         window = (z, slice(y, y + side), slice(x, x + side))
         image, mask = (np.asarray(array[window]) for array in self.pairs[number])
+        kinds = pixel_kinds(mask, self.ignore_value)
         gain, shift = 1.0, 0.0
         if self.augmentation != NO_AUGMENTATION:
             change = self.augmentation.draw(np.random.default_rng([self.seed, _CHANGE, epoch, index]), side)
             gain, shift = change.gain, change.shift
-            image, mask = change.turn(image), change.turn(mask)
+            image, kinds = change.turn(image), change.turn(kinds)
             if change.displacement_px is not None:
                 image = change.bend(image.astype(np.float32), nearest=False)
-                mask = change.bend(mask, nearest=True)
+                kinds = change.bend(kinds, nearest=True)
         # (image - mean) / std * gain + shift in two passes over the output
         np.multiply(image, np.float32(gain / self.std), out=image_out, dtype=np.float32, casting="unsafe")
         image_out += np.float32(shift - gain * self.mean / self.std)
-        target_out[...] = targets_and_weights(mask, limit=self.weight_limit, ignore_value=self.ignore_value)
+        target_out[...] = targets_and_weights(kinds, limit=self.weight_limit)
 
     def _draw_order(self, epoch: int) -> np.ndarray:
         if not self.shuffle:

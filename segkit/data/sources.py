@@ -88,7 +88,8 @@ def open_source(
         progress: Called as ``progress(done, total)`` while files are unpacked and read.
 
     Raises:
-        InputError: If a file can not be read, the shapes differ, a voxel is not finite, or the mask is not binary or has one class only.
+        InputError: If a file can not be read, the shapes differ, a voxel is not finite, or the mask is not binary
+            or has one class only.
     """
     tomogram = open_volume(source.tomogram, progress=progress)
     mask = open_volume(source.mask, flip_y=source.flip_y, progress=progress)

@@ -52,7 +52,7 @@ def hold_out_every(count: int, step: int = 5) -> Split:
             "volume with --validation-tomogram and --validation-mask"
         )
     if step < 2:
-        raise ValueError(f"`step` must be at least 2. Received: step={step!r}")
+        raise InputError(f"every {step}. slice held out leaves nothing to train on; hold out every 2nd or fewer")
     held = tuple(range(0, count, step))
     return Split(train=tuple(z for z in range(count) if z % step), validation=held)
 

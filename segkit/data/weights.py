@@ -29,26 +29,37 @@ def foreground_weight(foreground: int, background: int, limit: float | None) -> 
     return float(min(background / foreground, limit))
 
 
-def targets_and_weights(mask: np.ndarray, *, limit: float | None, ignore_value: int | None = None) -> np.ndarray:
+BACKGROUND, FOREGROUND, UNKNOWN = 0, 1, 2
+"""Kinds of pixels of a painted mask."""
+
+
+def pixel_kinds(mask: np.ndarray, ignore_value: int | None = None) -> np.ndarray:
+    """Return the kind of every pixel of a mask.
+
+    Args:
+        mask: Painted values, any shape: 0 is background, anything else foreground, except ``ignore_value``.
+        ignore_value: Value of pixels that nobody annotated.
+
+    Returns:
+        uint8 of the same shape: ``BACKGROUND``, ``FOREGROUND`` or ``UNKNOWN``.
+    """
+    kinds = (mask != 0).view(np.uint8)
+    return kinds if ignore_value is None else np.where(mask == ignore_value, np.uint8(UNKNOWN), kinds)
+
+
+def targets_and_weights(kinds: np.ndarray, *, limit: float | None) -> np.ndarray:
     """Return target and weight of every pixel of a patch.
 
     Args:
-        mask: Whole numbers, shape ``(y, x)``: 0 is background, anything else foreground, except ``ignore_value``.
+        kinds: As ``pixel_kinds`` gives them, shape ``(y, x)``.
         limit: As in ``foreground_weight``.
-        ignore_value: Mask value of pixels that nobody annotated: target 0, weight 0.
 
     Returns:
-        float32, shape ``(y, x, 2)``: target in {0, 1}, weight not negative.
+        float32, shape ``(y, x, 2)``: target in {0, 1}, weight not negative, 0 where the pixel is unknown.
     """
-    kind = (mask != 0).view(np.uint8)
-    foreground = int(np.count_nonzero(kind))
-    ignored = 0
-    if ignore_value is not None:
-        unknown = mask == ignore_value
-        ignored = int(np.count_nonzero(unknown))
-        foreground -= ignored if ignore_value != 0 else 0
-        kind = np.where(unknown, np.uint8(2), kind)
-    weight = foreground_weight(foreground, mask.size - foreground - ignored, limit)
+    foreground = int(np.count_nonzero(kinds == FOREGROUND))
+    background = kinds.size - int(np.count_nonzero(kinds))
+    weight = foreground_weight(foreground, background, limit)
     table = np.array([[0, 1], [1, weight], [0, 0]], np.float32)
     # One look-up of 8-byte pairs is several times faster than filling the two channels.
-    return table.view(np.int64).ravel().take(kind).view(np.float32).reshape(*mask.shape, 2)
+    return table.view(np.int64).ravel().take(kinds).view(np.float32).reshape(*kinds.shape, 2)

@@ -128,8 +128,8 @@ class _Foreground:
             return
         other = next((value for value in values[values != first]), first)
         raise InputError(
-            f"{self._volume.name}: slice {z} holds {first:g} and {other:g}, a mask has one whole value besides 0; choose "
-            f"a label with {self._option}, or predict without --probability"
+            f"{self._volume.name}: slice {z} holds {first:g} and {other:g}, a mask has one whole value besides 0; "
+            f"choose a label with {self._option}, or predict without --probability"
         )
 
 

@@ -17,7 +17,8 @@ class PredictedForeground(keras.metrics.Mean):
         name: Name of the metric.
 
     Call arguments:
-        y_true: Not looked at.
+        y_true: Shape ``(batch, ..., 2)``: target and weight, a pixel of weight 0 is left out; any other is not
+            looked at.
         y_pred: Logits, any shape.
 
     Returns:
@@ -31,7 +32,12 @@ class PredictedForeground(keras.metrics.Mean):
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch."""
         foreground = ops.cast(ops.convert_to_tensor(y_pred) > self.threshold, "float32")
-        super().update_state(ops.mean(foreground, axis=tuple(range(1, len(foreground.shape)))))
+        kept = ops.ones_like(foreground)
+        if y_true is not None and y_true.shape[-1] == 2:
+            kept = ops.cast(ops.convert_to_tensor(y_true)[..., 1:] > 0, "float32")
+        # A mean over pixels, not of means over batches: weights are pixel counts.
+        annotated = ops.sum(kept)
+        super().update_state(ops.sum(foreground * kept) / ops.maximum(annotated, 1.0), sample_weight=annotated)
 
     def get_config(self):
         return {**super().get_config(), "threshold": self.threshold}

@@ -5,13 +5,71 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 
 from segkit.layers.encoder_block import EncoderBlock
 from segkit.layers.fusion_block import FusionBlock
 from segkit.layers.multi_scale_center import MultiScaleCenter
 
-SEGET_HALO_PX = 288
-"""Context that decides a pixel, rounded up to a multiple of 16: the theoretical reach is 284 px to a side."""
+
+def seget_halo_px(levels: int = 4, dilation_rates: Sequence[int] = (1, 2, 4, 8)) -> int:
+    """Return the context that decides a pixel of SegET, rounded up to a multiple of its stride.
+
+    Follows which input pixels can reach an output pixel through the layers, along one axis. A tile whose origin is a
+    multiple of ``2 ** levels`` and that has this halo gives what the whole slice gives.
+
+    Args:
+        levels: Number of encoder blocks.
+        dilation_rates: Dilation of the center's branches.
+
+    Returns:
+        Halo [px]; 288 for the network of the paper, which reaches 284 px to one side and 269 px to the other.
+    """
+    stride = 2**levels
+    # Far more than enough: the encoder and decoder reach less than 20 strides, the center its dilation and two.
+    radius = (24 + max(dilation_rates)) * stride
+    position = np.arange(-radius, radius)
+    reach = 0
+    for phase in range(stride):  # where the output pixel lies within a pixel of the coarsest level
+        spike = position == phase
+        touched = _inputs_of(spike, levels, max(dilation_rates))
+        reach = max(reach, *np.abs(position[touched] - phase))
+    return -(-int(reach) // stride) * stride
+
+
+def _inputs_of(output: np.ndarray, levels: int, dilation: int) -> np.ndarray:
+    """Return the input pixels that the marked output pixels look at, walking the layers backwards."""
+    wanted = [np.zeros(len(output) // 2**level, bool) for level in range(levels + 1)]
+    last = _widen(output, 2)  # fuse_last
+    context = _widen(_before_up(last), 2)  # fuse_context, at half resolution
+    wanted[0] |= last
+    wanted[1] |= context
+    for level in range(2, levels):
+        context = _before_up(context)
+        wanted[level] |= context
+    for level in range(levels):  # decoder blocks, from the full resolution down
+        joined = _widen(wanted[level], 2)
+        wanted[level + 1] |= _before_up(joined)
+        wanted[level] = joined  # what is wanted of the skip
+    below = _widen(wanted[levels], 2 + dilation)
+    for level in range(levels - 1, -1, -1):
+        strided = np.zeros(len(below) * 2, bool)  # 3 x 3, stride 2, padded at the end: output i sees 2 i to 2 i + 2
+        for tap in range(3):
+            strided |= np.roll(np.repeat(below, 2) & (np.arange(len(strided)) % 2 == 0), tap)
+        below = _widen(strided | wanted[level], 3)
+    return below
+
+
+def _widen(marked: np.ndarray, steps: int) -> np.ndarray:
+    """Mark all pixels within ``steps`` of a marked one: so many 3 x 3 convolutions, or one of that dilation."""
+    sums = np.cumsum(np.pad(marked.astype(int), (steps + 1, steps)))
+    return sums[2 * steps + 1 :] > sums[: -2 * steps - 1]
+
+
+def _before_up(marked: np.ndarray) -> np.ndarray:
+    """Return the coarse pixels that bilinear upsampling by 2 makes the marked ones of."""
+    first, second = marked[0::2], marked[1::2]
+    return first | second | np.append(first[1:], False) | np.append([False], second[:-1])
 
 
 def seget(

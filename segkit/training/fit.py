@@ -25,6 +25,8 @@ from segkit.training.resumable import Resumable
 _LOG = logging.getLogger(__name__)
 MONITOR = "val_mean_iou"
 
+_MAY_CHANGE = ("epochs",)  # a run may be resumed to more epochs
+
 
 def compile_for(model: keras.Model, plan: TrainingPlan) -> None:
     """Compile a network that ends in logits with SegET's loss, metrics and optimizer."""
@@ -81,10 +83,13 @@ def fit(
             "early_stopping": (stopping, ("best", "wait", "best_epoch", "stopped_epoch")),
             "alarm": (alarm, CollapseAlarm.STATE),
         },
+        identity={name: value for name, value in plan.to_dict().items() if name not in _MAY_CHANGE},
     )
-    resumed = resume and record.resume(model)
-    if resumed and record.finished:
+    if not (resume and record.resume(model)):
+        record.start_anew()
+    if record.stopped or record.epochs_done >= plan.epochs:
         return record
+    build_compiled(model, validation)
     steps = training.steps_per_epoch
     shown = [StepProgress(progress, steps, plan.epochs)] if progress else []
     model.fit(
@@ -109,6 +114,18 @@ def fit(
         verbose=0,
     )
     return record
+
+
+def build_compiled(model: keras.Model, sampler: PatchSampler) -> None:
+    """Build optimizer, loss and metrics of a compiled model from one batch.
+
+    ``fit`` would do it by drawing a batch from the stream, and outside TensorFlow that batch is then lost.
+    """
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    images, targets = sampler.batch(0)
+    model.test_on_batch(images[:1], {"logits": targets[:1]})
+    model.reset_metrics()
 
 
 def stream(sampler: PatchSampler, *, first_epoch: int = 0) -> Any:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import pathlib
+import shutil
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
+from segkit.errors import InputError
 from segkit.models.card import ModelCard
 from segkit.models.files import RUN_MODEL_NAME, save_model
 from segkit.training.snapshots import Snapshots, restore_variables
+from segkit.volumes.whole_output import whole_file
 
 LOG_NAME = "log.csv"
 
@@ -28,12 +33,14 @@ class Resumable(keras.callbacks.Callback):
         folder: Run folder. Holds ``state/`` while the training goes on, ``log.csv`` and ``model.keras``.
         card: Card of the model that is kept.
         tracked: Name, callback and attributes of what else has a memory, such as early stopping.
+        identity: What the run is, as ``json`` writes it; a snapshot of another run is refused.
         monitor: Name of the score that should rise; its best epoch is kept.
 
     Attributes:
         rows: One dict of logged values an epoch.
         best_epoch: Number of the best epoch, counted from 0; -1 before the first.
-        finished: The training has ended, by early stopping or by its number of epochs.
+        stopped: Early stopping has ended the training.
+        seconds: Time spent in all processes of this run, up to the last finished epoch.
     """
 
     def __init__(
@@ -42,16 +49,20 @@ class Resumable(keras.callbacks.Callback):
         card: ModelCard,
         tracked: Mapping[str, tuple[keras.callbacks.Callback, Sequence[str]]],
         *,
+        identity: Mapping[str, Any] | None = None,
         monitor: str = "val_mean_iou",
     ) -> None:
         super().__init__()
         self.folder = pathlib.Path(folder)
         self.card = card
         self.tracked = tracked
+        self.identity = json.loads(json.dumps(identity or {}))
         self.monitor = monitor
         self.rows: list[dict[str, float]] = []
         self.best_epoch = -1
-        self.finished = False
+        self.stopped = False
+        self.seconds = 0.0
+        self._clock = time.monotonic()
         self._snapshots = Snapshots(self.folder / "state")
         self._memory: dict[str, dict[str, Any]] = {}
 
@@ -70,18 +81,38 @@ class Resumable(keras.callbacks.Callback):
         if snapshot is None:
             return False
         facts, arrays = snapshot
+        for name in sorted(self.identity.keys() | facts["identity"].keys()):
+            found, expected = facts["identity"].get(name), self.identity.get(name)
+            if found != expected:
+                raise InputError(
+                    f"{self.folder}: the run to resume has {name} {found!r}, the plan says {expected!r}; put it back "
+                    "in plan.json, or begin anew with --overwrite"
+                )
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         restore_variables(model, arrays)
         self.rows = facts["rows"]
         self.best_epoch = facts["best_epoch"]
-        self.finished = facts["finished"]
+        self.stopped = facts["stopped"]
+        self.seconds = facts["seconds"]
         self._memory = facts["memory"]
+        self._remember()
         self._write_log()
         return True
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Give the other callbacks their memory back, after they have reset themselves."""
+        self._clock = time.monotonic()
+        self._remember()
+
+    def start_anew(self) -> None:
+        """Remove what an earlier run has left in the folder, so that nothing of it can be taken for this one's."""
+        for name in ("state", "tensorboard"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        for name in (LOG_NAME, RUN_MODEL_NAME):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _remember(self) -> None:
         for name, values in self._memory.items():
             for attribute, value in values.items():
                 setattr(self.tracked[name][0], attribute, value)
@@ -93,7 +124,9 @@ class Resumable(keras.callbacks.Callback):
             self.best_epoch = epoch
             (self.folder / "state").mkdir(parents=True, exist_ok=True)
             save_model(self.model, self._best_path(epoch), self.card)
-        self.finished = bool(self.model.stop_training) or epoch + 1 >= self.params["epochs"]
+        self.stopped = bool(self.model.stop_training)
+        now = time.monotonic()
+        self.seconds, self._clock = self.seconds + now - self._clock, now
         memory = {
             name: {attribute: getattr(callback, attribute) for attribute in attributes}
             for name, (callback, attributes) in self.tracked.items()
@@ -101,7 +134,9 @@ class Resumable(keras.callbacks.Callback):
         facts = {
             "rows": self.rows,
             "best_epoch": self.best_epoch,
-            "finished": self.finished,
+            "stopped": self.stopped,
+            "seconds": self.seconds,
+            "identity": self.identity,
             "memory": memory,
         }
         self._snapshots.write(epoch + 1, self.model, facts)
@@ -111,11 +146,18 @@ class Resumable(keras.callbacks.Callback):
             path.unlink()
 
     def publish(self) -> pathlib.Path:
-        """Make the best model ``model.keras`` of the run folder and return its path."""
+        """Make the best model ``model.keras`` of the run folder and return its path.
+
+        Raises:
+            InputError: If the best model is not there, neither as it was kept nor as it was published before.
+        """
         published = self.folder / RUN_MODEL_NAME
         best = self._best_path(self.best_epoch)
         if best.exists():
-            os.replace(best, published)
+            shutil.copyfile(best, unfinished := self.folder / f".{RUN_MODEL_NAME}.unfinished")
+            os.replace(unfinished, published)
+        elif not published.exists():
+            raise InputError(f"{best}: the best model of the run is gone; begin anew with --overwrite")
         return published
 
     def _best_path(self, epoch: int) -> pathlib.Path:
@@ -126,6 +168,5 @@ class Resumable(keras.callbacks.Callback):
         writer = csv.DictWriter(text, list(self.rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
-        unfinished = self.folder / f".{LOG_NAME}.unfinished"
-        unfinished.write_text(text.getvalue())
-        os.replace(unfinished, self.folder / LOG_NAME)
+        with whole_file(self.folder / LOG_NAME, overwrite=True) as unfinished:
+            unfinished.write_text(text.getvalue())

@@ -12,6 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from segkit.errors import InputError
+
 _LOG = logging.getLogger(__name__)
 _FACTS = "facts.json"
 _KEPT = 2
@@ -74,15 +76,21 @@ def restore_variables(model: keras.Model, arrays: dict[str, np.ndarray]) -> None
     """Put the arrays of a snapshot back into a model and its optimizer.
 
     Raises:
-        ValueError: If the model or the optimizer has other variables.
+        InputError: If the model or the optimizer has other variables.
     """
     variables = _variables(model)
     if variables.keys() != arrays.keys():
         missing = variables.keys() ^ arrays.keys()
-        raise ValueError(f"the snapshot belongs to another model: {sorted(missing)[0]!r} is on one side only")
+        raise InputError(
+            f"the run to resume has another network: {sorted(missing)[0]!r} is on one side only; put the model back in "
+            "plan.json, or begin anew with --overwrite"
+        )
     for name, variable in variables.items():
         if tuple(variable.shape) != arrays[name].shape:
-            raise ValueError(f"the snapshot belongs to another model: {name!r} has shape {arrays[name].shape}")
+            raise InputError(
+                f"the run to resume has another network: {name!r} has shape {arrays[name].shape}, the plan's has "
+                f"{tuple(variable.shape)}; put the model back in plan.json, or begin anew with --overwrite"
+            )
         variable.assign(arrays[name])
 
 

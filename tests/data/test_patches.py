@@ -40,9 +40,12 @@ def test_the_table_counts_what_each_patch_holds():
         assert masks[number][z, y : y + 8, x : x + 8].sum() == foreground
 
 
-def test_pixels_nobody_annotated_are_not_foreground():
-    mask = np.array([[[1, 2], [2, 0]]])
-    assert tabulate_patches([(mask, [0])], patch_px=2, stride_px=2, ignore_value=2).foreground.tolist() == [1]
+def test_pixels_nobody_annotated_are_neither_foreground_nor_background():
+    mask = np.array([[[1, 2, 2, 2], [2, 0, 2, 2]]])
+    table = tabulate_patches([(mask, [0])], patch_px=2, stride_px=2, ignore_value=2)
+    assert (table.foreground.tolist(), table.background.tolist()) == ([1], [1])
+    assert table.background_to_foreground() == 1.0
+    assert table.rows.tolist() == [[0, 0, 0, 0]], "a patch that nobody annotated teaches nothing"
 
 
 def test_copies_and_ratio_by_hand():

@@ -118,6 +118,14 @@ def test_bending_moves_image_and_mask_alike():
     assert np.abs(images[0, ..., 0] - moved).max() <= 3 / 4 + 2 / 32
 
 
+@pytest.mark.parametrize("dtype", [bool, np.uint32, np.int64, np.float16])
+def test_masks_of_any_type_can_be_bent(dtype):
+    image, mask = volumes()
+    other = sampler((image, mask.astype(dtype)), augmentation=EVERYTHING).batch(0)
+    for mine, same in zip(other, sampler((image, mask), augmentation=EVERYTHING).batch(0), strict=True):
+        np.testing.assert_array_equal(mine, same)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [({"contrast": 1.0}, "`contrast` must be in"), ({"brightness": -1.0}, "must not be negative")],
@@ -128,7 +136,8 @@ def test_augmentation_without_meaning_is_refused(arguments, message):
 
 
 def test_a_sampler_without_patches_is_refused():
-    empty = dataclasses.replace(sampler().table, rows=np.zeros((0, 4), int), foreground=np.zeros(0, int))
+    none = np.zeros(0, int)
+    empty = dataclasses.replace(sampler().table, rows=np.zeros((0, 4), int), foreground=none, background=none)
     with pytest.raises(ValueError, match="at least one patch"):
         PatchSampler([volumes()], empty, batch_size=1, mean=0.0, std=1.0)
 

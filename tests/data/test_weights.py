@@ -4,21 +4,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from segkit.data.weights import targets_and_weights
+from segkit.data.weights import pixel_kinds, targets_and_weights
 
 
 def test_a_patch_by_hand():
     mask = np.array([[1, 0], [0, 0]], np.int8)
-    out = targets_and_weights(mask, limit=2000.0)
+    out = targets_and_weights(pixel_kinds(mask), limit=2000.0)
     assert out[..., 0].tolist() == [[1, 0], [0, 0]]
     assert out[..., 1].tolist() == [[3, 1], [1, 1]]
-    assert targets_and_weights(mask, limit=2.0)[0, 0].tolist() == [1, 2]
-    assert targets_and_weights(mask, limit=None)[0, 0].tolist() == [1, 1]
+    assert targets_and_weights(pixel_kinds(mask), limit=2.0)[0, 0].tolist() == [1, 2]
+    assert targets_and_weights(pixel_kinds(mask), limit=None)[0, 0].tolist() == [1, 1]
 
 
 def test_ignored_pixels_have_no_weight_and_no_part_in_the_ratio():
     mask = np.array([[1, 2], [0, 0]], np.uint8)
-    assert targets_and_weights(mask, limit=2000.0, ignore_value=2).tolist() == [
+    assert targets_and_weights(pixel_kinds(mask, 2), limit=2000.0).tolist() == [
         [[1, 2], [0, 0]],
         [[0, 1], [0, 1]],
     ]
@@ -26,13 +26,13 @@ def test_ignored_pixels_have_no_weight_and_no_part_in_the_ratio():
 
 def test_zero_can_be_the_value_nobody_annotated():
     mask = np.array([[0, 5], [5, 5]], np.uint8)
-    out = targets_and_weights(mask, limit=2000.0, ignore_value=0)
+    out = targets_and_weights(pixel_kinds(mask, 0), limit=2000.0)
     assert out.tolist() == [[[0, 0], [1, 1]], [[1, 1], [1, 1]]]
 
 
 @given(hnp.arrays(np.uint8, (6, 6), elements=st.sampled_from([0, 1, 255])), st.sampled_from([1.5, 10.0, 2000.0]))
 def test_foreground_and_background_balance_unless_capped(mask, limit):
-    out = targets_and_weights(mask, limit=limit)
+    out = targets_and_weights(pixel_kinds(mask), limit=limit)
     foreground = mask != 0
     assert (out[..., 0] == foreground).all()
     assert (out[~foreground, 1] == 1).all()

@@ -60,6 +60,13 @@ def test_sample_weight_is_refused():
         BinaryMeanIoU().update_state(np.ones((1, 1, 1)), np.ones((1, 1, 1)), sample_weight=np.ones(1))
 
 
+def test_predicted_foreground_is_of_annotated_pixels_over_batches_of_any_size():
+    metric = PredictedForeground()
+    metric.update_state(np.array([[[0, 1], [0, 1], [0, 1]]], "float32"), np.array([[[1], [1], [1]]], "float32"))
+    metric.update_state(np.array([[[0, 1], [0, 0], [0, 0]]], "float32"), np.array([[[-1], [1], [1]]], "float32"))
+    assert result(metric) == 3 / 4
+
+
 @pytest.mark.parametrize(("logits", "share"), [([-1, -2], 0.0), ([3, 1], 1.0), ([-1, 4], 0.5)])
 def test_predicted_foreground_is_exact_at_its_ends(logits, share):
     metric = PredictedForeground()

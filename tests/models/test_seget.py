@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from segkit.layers.encoder_block import EncoderBlock
-from segkit.models.seget import seget
+from segkit.models.seget import seget, seget_halo_px
 
 
 def convolutions(layer):
@@ -29,6 +29,35 @@ def test_channels_of_every_stack_follow_figure_2():
     }
     assert list(into.values()) == [320, 160, 80, 40, 224, 48]
     assert tuple(model.get_layer("center").mix.conv.kernel.shape) == (1, 1, 1280, 256)
+
+
+def reach_of(model, size, stride):
+    """Return how far, to the farther side, an input pixel changes the output: all kernels 1, all sums positive."""
+    for weight in model.weights:
+        if weight.name == "kernel":
+            weight.assign(np.full(weight.shape, 1 / np.prod(weight.shape[:3]), np.float32))
+    flat = np.zeros((1, size, size, 1), np.float32)
+    base = model.predict_on_batch(flat)["logits"]
+    farthest = 0
+    for phase in range(stride):
+        spike = flat.copy()
+        spike[0, size // 2 + phase, size // 2] = 1e20
+        changed = model.predict_on_batch(spike)["logits"] != base
+        rows = np.flatnonzero(changed[0].any(axis=(1, 2)))
+        farthest = max(farthest, size // 2 + phase - rows[0], rows[-1] - size // 2 - phase)
+    return farthest
+
+
+@pytest.mark.parametrize(("filters", "rates"), [((2, 2), (1, 2)), ((2, 2, 2), (1,))])
+def test_the_halo_is_as_far_as_a_pixel_reaches(filters, rates):
+    stride = 2 ** len(filters)
+    reach = reach_of(seget(filters=filters, dilation_rates=rates), 32 * stride, stride)
+    assert seget_halo_px(len(filters), rates) == -(-reach // stride) * stride
+
+
+def test_the_papers_network_needs_288_pixels():
+    assert seget_halo_px() == 288
+    assert seget_halo_px(4, (1, 16)) > 288
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -1,5 +1,6 @@
 import json
 import pathlib
+import shutil
 
 import mrcfile
 import numpy as np
@@ -25,6 +26,9 @@ def files(tmp_path, monkeypatch):
     mask[:, 20:40, 10:30] = 1
     noise = rng.integers(-30, 30, mask.shape)
     return write_mrc(tmp_path / "T.mrc", (40 * mask + noise).astype(np.int8)), write_mrc(tmp_path / "M.mrc", mask)
+
+
+DATA = ("--tomogram", "T.mrc", "--mask", "M.mrc")
 
 
 def resolve(*argv):
@@ -77,6 +81,20 @@ def test_every_fifth_slice_is_held_out(files):
     assert (plan.data[0].train, plan.data[0].validation) == ("1-4,6-9", "0,5")
 
 
+def test_test_slices_are_neither_trained_nor_validated_on(files):
+    tomogram, mask = files
+    ((plan, _),) = resolve("--structure", "golgi", "--tomogram", tomogram, "--mask", mask, "--test-z", "4-6")
+    (source,) = plan.data
+    assert (source.train, source.validation, source.test) == ("1-3,7-9", "0", "4-6")
+
+
+def test_what_was_measured_is_said(files):
+    tomogram, mask = files
+    ((plan, _),) = resolve("--structure", "mine", "--tomogram", tomogram, "--mask", mask, "--preset", "demo")
+    assert plan.preset == "demo, measured"
+    assert "mean B/F of 9.2 and 100 %" in plan.notices[0]  # 64 * 64 / 400 - 1
+
+
 def test_a_plan_survives_its_file(files, tmp_path):
     tomogram, mask = files
     ((plan, _),) = resolve("--structure", "golgi", "--tomogram", tomogram, "--mask", mask, "--epochs", 3)
@@ -101,9 +119,10 @@ def test_all_means_one_run_a_mask(files):
 
 def test_the_checkpoint_may_be_chosen_on_another_tomogram(files):
     tomogram, mask = files
+    other = shutil.copy(tomogram, "other.mrc")
     ((plan, _),) = resolve(
         *("--structure", "golgi", "--tomogram", tomogram, "--mask", mask),
-        *("--validation-tomogram", tomogram, "--validation-mask", mask),
+        *("--validation-tomogram", other, "--validation-mask", mask),
     )
     assert [(source.train, source.validation) for source in plan.data] == [("0-9", ""), ("", "0-9")]
 
@@ -120,6 +139,10 @@ def test_the_checkpoint_may_be_chosen_on_another_tomogram(files):
         (("--structure", "golgi", "--tomogram", "T.mrc", "--mask", "M.mrc", "--mask", "M.mrc"), "2 masks for 1"),
         (("--structure", "golgi", "--tomogram", "T.mrc", "--mask", "M.mrc", "--train-z", "1-3"), "together"),
         (("--structure", "golgi", "--tomogram", "missing.mrc", "--mask", "M.mrc"), "missing.mrc"),
+        (("--structure", "golgi", *DATA, "--validation-mask", "M.mrc"), "--validation-mask without"),
+        (("--structure", "golgi", *DATA, "--validation-tomogram", "T.mrc"), "trained and validated on at once"),
+        (("--structure", "golgi", *DATA, "--hold-out-every", "1"), "leaves nothing to train on"),
+        (("--plan", "p.json", *DATA), "a plan names its structure and data"),
         (("--plan", "missing.json"), "no plan can be read"),
         (("--structure", "golgi", "--resume"), "no plan can be read"),
     ],
@@ -137,9 +160,11 @@ def test_what_does_not_fit_together_is_said_in_one_line(argv, message, files):
         ({"structre": 1}, "unknown entry 'structre'"),
         ({"training": {"epoch": 1}}, "unknown setting 'epoch'"),
         ({"data": [{"tomogram": "T.mrc"}]}, "an entry under 'data' is wrong"),
+        ({"data": []}, "no entry under 'data'"),
     ],
 )
 def test_slips_in_an_edited_plan_are_found(change, message):
-    plan = {"recipe": "segET", "structure": "a", "preset": "paper", "data": []}
+    data = [{"tomogram": "T.mrc", "mask": "M.mrc"}]
+    plan = {"recipe": "segET", "structure": "a", "preset": "paper", "data": data}
     with pytest.raises(InputError, match=message):
         RunPlan.from_dict({**plan, **change})

@@ -1,0 +1,121 @@
+"""What `fit` feeds, keeps and throws away, on whatever backend runs the tests."""
+
+import types
+
+import keras
+import numpy as np
+import pytest
+
+from segkit.errors import InputError
+from segkit.metrics.predicted_foreground import PredictedForeground
+from segkit.models.card import ModelCard
+from segkit.training.fit import build_compiled, stream
+from segkit.training.plan import TrainingPlan
+from segkit.training.preparation import shrink_patch
+from segkit.training.resumable import Resumable
+
+CARD = ModelCard(name="a", structure="a", mean=0.0, std=1.0)
+
+
+class Numbered:
+    """A sampler whose targets are the number of the step."""
+
+    steps_per_epoch = 3
+    table = types.SimpleNamespace(patch_px=2)
+
+    def batch(self, step):
+        return np.zeros((1, 2, 2, 1), np.float32), np.full((1, 2, 2, 2), step, np.float32)
+
+
+@keras.saving.register_keras_serializable(package="test_fit")
+class MeanTarget(keras.metrics.Mean):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        super().update_state(y_true)
+
+
+def small_model():
+    inputs = keras.Input((None, None, 1))
+    model = keras.Model(inputs, {"logits": keras.layers.Conv2D(2, 1)(inputs)})
+    metrics = [MeanTarget(name="step"), PredictedForeground()]
+    model.compile(optimizer=keras.optimizers.Adam(), loss={"logits": "mse"}, metrics={"logits": metrics})
+    return model
+
+
+@pytest.mark.parametrize("first_epoch", [0, 2])
+def test_every_epoch_is_fed_its_own_batches_once(first_epoch):
+    model = small_model()
+    build_compiled(model, Numbered())
+    history = model.fit(
+        stream(Numbered(), first_epoch=first_epoch),
+        steps_per_epoch=3,
+        initial_epoch=first_epoch,
+        epochs=first_epoch + 3,
+        validation_data=stream(Numbered()),
+        validation_steps=3,
+        shuffle=False,
+        verbose=0,
+    ).history
+    # Epoch e holds the steps 3 e, 3 e + 1 and 3 e + 2.
+    assert history["step"] == [3 * epoch + 1 for epoch in range(first_epoch, first_epoch + 3)]
+    assert history["val_step"][0] == 1
+
+
+def record_of(folder, epochs, identity=None):
+    model = small_model()
+    build_compiled(model, Numbered())
+    record = Resumable(folder, CARD, {}, identity=identity, monitor="score")
+    record.set_model(model)
+    record.set_params({"epochs": epochs})
+    return record, model
+
+
+def finish_epochs(record, scores):
+    for score in scores:
+        record.on_epoch_end(record.epochs_done, {"score": score})
+
+
+def test_a_run_that_begins_anew_owes_nothing_to_the_one_before(tmp_path):
+    old, _ = record_of(tmp_path, 5)
+    finish_epochs(old, [0.1, 0.2, 0.3, 0.4, 0.5])
+    old.publish()
+    new, model = record_of(tmp_path, 2)
+    new.start_anew()
+    assert not (tmp_path / "model.keras").exists()
+    finish_epochs(new, [0.2, 0.1])
+    again, _ = record_of(tmp_path, 2)
+    assert again.resume(model)
+    assert (again.epochs_done, again.best_epoch) == (2, 0)
+    assert again.publish().exists()
+
+
+def test_a_run_is_not_resumed_under_another_plan(tmp_path):
+    record, _ = record_of(tmp_path, 1, {"learning_rate": 0.1})
+    finish_epochs(record, [0.5])
+    other, model = record_of(tmp_path, 1, {"learning_rate": 0.2})
+    with pytest.raises(InputError, match=r"has learning_rate 0\.1, the plan says 0\.2"):
+        other.resume(model)
+
+
+def test_a_best_model_that_is_gone_is_missed(tmp_path):
+    record, _ = record_of(tmp_path, 1)
+    finish_epochs(record, [0.5])
+    for path in (tmp_path / "state").glob("best-*"):
+        path.unlink()
+    with pytest.raises(InputError, match="the best model of the run is gone"):
+        record.publish()
+
+
+def volume(side):
+    split = types.SimpleNamespace(train=(0,), validation=())
+    return types.SimpleNamespace(split=split, tomogram=types.SimpleNamespace(shape=(2, side, side + 100)))
+
+
+def test_patches_shrink_to_the_smallest_slice_and_say_so(caplog):
+    plan = TrainingPlan(patch_px=512, stride_px=256, validation_stride_px=512)
+    assert shrink_patch(plan, [volume(512)], 16) is plan
+    with caplog.at_level("WARNING", logger="segkit"):
+        shrunk = shrink_patch(plan, [volume(600), volume(200)], 16)
+    assert (shrunk.patch_px, shrunk.stride_px, shrunk.validation_stride_px) == (192, 96, 192)
+    assert "shrink from 512 to 192 px" in caplog.text
+    with pytest.raises(InputError, match="needs at least 16 px"):
+        shrink_patch(plan, [volume(10)], 16)

@@ -17,12 +17,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
-import os
 import pathlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from recipes.demo_phantoms import PATCH_PX, TINY, demo_phantoms
 from recipes.run_arguments import (
     add_data_arguments,
     add_output_arguments,
@@ -34,9 +34,7 @@ from recipes.run_arguments import (
 from recipes.run_plan import PLAN_NAME, RunPlan, check_writable, claim_folder, read_plan, write_plan
 from segkit.console import parse_size, run_command
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
-from segkit.data.phantom.generate import make_phantom
-from segkit.data.phantom.write import write_phantom
-from segkit.data.sources import Source, open_source, split_by_hold_out, write_slices
+from segkit.data.sources import Source, open_source
 from segkit.errors import InputError
 from segkit.progress import ProgressLine
 from segkit.training.plan import TrainingPlan
@@ -46,15 +44,6 @@ if TYPE_CHECKING:
     from recipes.binary_run import Network
 
 MULTIPLE_PX = 16  # four levels that halve the resolution
-
-TINY = bool(os.environ.get("SEGKIT_TINY_PLAN"))
-"""Set the variable to try every command in seconds: a tiny network, two epochs, small phantoms. Scores mean nothing."""
-
-PHANTOM_SHAPE = (10, 160, 160) if TINY else (16, 512, 512)
-PHANTOM_VOXEL_NM = 9.02  # the paper's pixel, binned by four: 128 px see what the paper's patches of 512 px see
-PHANTOM_PATCH_PX = 128
-PHANTOM_CENTRIOLES = None if TINY else 16  # a cell has two; of two a network learns the place, not the look
-TEST_SEED_OFFSET = 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -287,7 +276,7 @@ def tiny(plan: RunPlan) -> RunPlan:
 def on_phantom(
     args: argparse.Namespace, masks: dict[str, list[str]], root: pathlib.Path
 ) -> list[tuple[RunPlan, pathlib.Path]]:
-    """Make two phantoms of different seeds, one to train on and one to score, and plan for them."""
+    """Make phantoms and plan for them."""
     names = list(STRUCTURES) if args.structure == "all" else [args.structure]
     if masks:
         raise InputError("a mask without a tomogram: give --tomogram FILE")
@@ -297,55 +286,37 @@ def on_phantom(
             "--tomogram and --mask"
         )
     claim_folder(root, resume=False, overwrite=args.overwrite)
-    seed = args.seed or 0
-    files = [phantom_files(root / "phantom" / str(number), number) for number in (seed, seed + TEST_SEED_OFFSET)]
     preset = args.preset or "demo"
+    sources, notice = demo_phantoms(root / "phantoms", names, args.seed or 0)
     plans = []
     for name in names:
-        structure = STRUCTURES[name]
-        train, test = (Source(tomogram=str(made["tomogram"]), mask=str(made[name])) for made in files)
-        (train,) = split_by_hold_out([train], [PHANTOM_SHAPE[0]], args.hold_out_every)
+        training = paper_plan(STRUCTURES[name]) if preset == "paper" else phantom_plan(STRUCTURES[name])
         plan = RunPlan(
             recipe="segET",
             structure=name,
             preset=preset,
-            data=(train, dataclasses.replace(test, test=write_slices(range(PHANTOM_SHAPE[0])))),
-            training=overridden(paper_plan(structure) if preset == "paper" else on_phantom_plan(structure), args),
+            data=sources[name],
+            training=overridden(training, args),
             init=args.init,
-            notices=(
-                f"Trained and scored on phantoms (simulated tomograms, seeds {seed} and {seed + TEST_SEED_OFFSET}), "
-                "not on real data: the scores say that the program works, not how well it will do on yours.",
-            ),
+            notices=(notice,),
         )
         plans.append((plan, root / name if args.structure == "all" else root))
     return plans
 
 
-def on_phantom_plan(structure: Structure) -> TrainingPlan:
-    """Return the demo's plan with patches of the field that the paper's patches see, in the phantom's larger voxels."""
+def phantom_plan(structure: Structure) -> TrainingPlan:
+    """Return the demo's plan with patches of the field that the paper's patches see, in the phantoms' larger voxels."""
     return dataclasses.replace(
         demo_plan(structure),
-        patch_px=PHANTOM_PATCH_PX,
-        stride_px=PHANTOM_PATCH_PX // 2,
-        validation_stride_px=PHANTOM_PATCH_PX,
+        patch_px=PATCH_PX,
+        stride_px=96,
+        validation_stride_px=PATCH_PX,
         epochs=9,
         learning_rate=2e-3,
         decay=5e-3,
-        plateau_patience=2,
+        plateau_patience=3,
         positive_copies=0,
     )
-
-
-def phantom_files(folder: pathlib.Path, seed: int) -> dict[str, pathlib.Path]:
-    """Make a phantom of the demo's size and write it as the paper's data set is written."""
-    phantom = make_phantom(
-        shape=PHANTOM_SHAPE,
-        voxel_size_nm=PHANTOM_VOXEL_NM,
-        seed=seed,
-        centrioles=PHANTOM_CENTRIOLES,
-        progress=ProgressLine(f"making the phantom of seed {seed}", "%"),
-    )
-    return write_phantom(phantom, folder, overwrite=True)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -61,7 +61,7 @@ class ConvBNReLU(keras.layers.Layer):
             dtype=self.dtype_policy,
         )
         # Keras's 0.99 lags by hundreds of steps, which makes the scores of the first epochs meaningless.
-        self.norm = keras.layers.BatchNormalization(momentum=0.9, dtype=self.dtype_policy)
+        self.norm = keras.layers.BatchNormalization(momentum=0.95, dtype=self.dtype_policy)
 
     def build(self, input_shape):
         self.conv.build(input_shape)

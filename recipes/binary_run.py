@@ -10,6 +10,7 @@ import logging
 import pathlib
 import platform
 import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,6 @@ from segkit.errors import InputError
 from segkit.evaluation.evaluate_volumes import Evaluation, evaluate_volumes
 from segkit.export.from_file import export_from_file
 from segkit.inference.loaded_model import LoadedModel
-from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
 from segkit.models.card import ModelCard
 from segkit.models.files import load_model, read_card, save_model
@@ -192,21 +192,26 @@ def predict_all(
     volumes: Sequence[LabeledVolume], model_path: pathlib.Path, folder: pathlib.Path, max_ram: int | None
 ) -> list[pathlib.Path]:
     """Predict every tomogram whole; a mask in the tomogram's own format each."""
-    loaded = LoadedModel.open(model_path)
     masks = []
+    loaded = LoadedModel.open(model_path) if max_ram is None else None
     for number, volume in enumerate(volumes):
         suffix = suffix_like(volume.tomogram)
         path = folder / (f"mask{suffix}" if len(volumes) == 1 else f"mask-{number + 1}{suffix}")
-        predict_volume(
-            [loaded],
-            volume.tomogram,
-            path,
-            PredictOptions(max_ram=max_ram),
-            overwrite=True,
-            progress=ProgressLine(f"predicting {volume.tomogram.name}", "slices"),
-        )
+        if loaded is None:
+            _predict_apart(volume, model_path, path, max_ram)
+        else:
+            progress = ProgressLine(f"predicting {volume.tomogram.name}", "slices")
+            predict_volume([loaded], volume.tomogram, path, overwrite=True, progress=progress)
         masks.append(path)
     return masks
+
+
+def _predict_apart(volume: LabeledVolume, model_path: pathlib.Path, path: pathlib.Path, max_ram: int) -> None:
+    """Predict in a process of its own: one that has trained holds more memory than it could give back."""
+    command = [sys.executable, "-m", "segkit", "predict", "--model", model_path, "--input", volume.source.tomogram]
+    command += ["--output", path, "--overwrite", "--max-ram", str(max_ram)]
+    if subprocess.run([str(word) for word in command], check=False).returncode:
+        raise InputError(f"{path}: not predicted, for the reason above; go on with --resume and another --max-ram")
 
 
 def export(model_path: pathlib.Path, saved_models: pathlib.Path) -> pathlib.Path | None:

@@ -70,6 +70,13 @@ def test_the_first_command_runs_on_a_phantom(folder):
     assert "phantom" in (folder / "runs/centriole/report.html").read_text()
 
 
+def test_a_finished_run_can_be_resumed_and_predicted_under_a_bound(folder):
+    done = run("python -m recipes.segET --structure centriole --resume --max-ram 3G", folder)
+    assert done.returncode == 0, done.stderr
+    assert "epoch" not in done.stderr.replace("best epoch", ""), "nothing is trained again"
+    assert (folder / "saved_models/segET-centriole/2/saved_model.pb").exists()
+
+
 def test_every_other_command_runs_in_the_order_of_the_page(folder):
     assert len(COMMANDS) >= 8
     for line in COMMANDS:

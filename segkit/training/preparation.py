@@ -118,6 +118,8 @@ def prepare(
     }
     pairs = [volume.arrays for volume in volumes]
     first = next(volume for volume in volumes if volume.split.train)
+    for volume in volumes:
+        _warn_of_other_voxels(volume, first)
     return Prepared(
         PatchSampler(
             pairs,
@@ -131,3 +133,17 @@ def prepare(
         std,
         first.tomogram.voxel_size_nm,
     )
+
+
+def _warn_of_other_voxels(volume: LabeledVolume, first: LabeledVolume) -> None:
+    """Warn where a volume's pixels differ by more than a tenth from those of the first that is trained on."""
+    sizes = [other.tomogram.voxel_size_nm for other in (volume, first)]
+    if None in sizes:
+        return
+    (_, *found), (_, *expected) = sizes
+    if any(abs(a / b - 1) > 0.1 for a, b in zip(found, expected, strict=True)):
+        _LOG.warning(
+            "warning: %s has pixels of %.4g x %.4g nm (y, x), %s of %.4g x %.4g nm; resample one of them, "
+            "or the network learns two scales at once",
+            *(volume.tomogram.name, *found, first.tomogram.name, *expected),
+        )

@@ -11,7 +11,7 @@ from segkit.metrics.predicted_foreground import PredictedForeground
 from segkit.models.card import ModelCard
 from segkit.training.fit import build_compiled, stream
 from segkit.training.plan import TrainingPlan
-from segkit.training.preparation import shrink_patch
+from segkit.training.preparation import _warn_of_other_voxels, shrink_patch
 from segkit.training.resumable import Resumable
 
 CARD = ModelCard(name="a", structure="a", mean=0.0, std=1.0)
@@ -108,6 +108,19 @@ def test_a_best_model_that_is_gone_is_missed(tmp_path):
 def volume(side):
     split = types.SimpleNamespace(train=(0,), validation=())
     return types.SimpleNamespace(split=split, tomogram=types.SimpleNamespace(shape=(2, side, side + 100)))
+
+
+def sized(name, nm):
+    return types.SimpleNamespace(tomogram=types.SimpleNamespace(name=name, voxel_size_nm=nm))
+
+
+def test_tomograms_of_another_scale_are_warned_of(caplog):
+    with caplog.at_level("WARNING", logger="segkit"):
+        _warn_of_other_voxels(sized("b.mrc", (9.0, 2.1, 2.1)), sized("a.mrc", (1.0, 2.0, 2.0)))
+        _warn_of_other_voxels(sized("b.mrc", None), sized("a.mrc", (1.0, 2.0, 2.0)))
+        assert caplog.text == ""
+        _warn_of_other_voxels(sized("b.mrc", (1.0, 8.0, 8.0)), sized("a.mrc", (1.0, 2.0, 2.0)))
+    assert "b.mrc has pixels of 8 x 8 nm (y, x), a.mrc of 2 x 2 nm" in caplog.text
 
 
 def test_patches_shrink_to_the_smallest_slice_and_say_so(caplog):

@@ -3,7 +3,7 @@
     python -m benchmarks.precision --structure mitochondria --tomogram T.mrc --mask M.mrc --work cells \\
         --out benchmarks/results/precision.md -- --train-z 0-9 --validation-z 10-11 --epochs 12
 
-What stands behind ``--`` goes to the recipe. A cell is one training; finished cells are kept in ``--work``, and one that
+What stands behind ``--`` goes to the recipe. A cell is one training; finished ones are kept in ``--work``, and one that
 was cut off goes on.
 """
 

@@ -42,8 +42,11 @@ class Source:
         """Build from a plan's entry.
 
         Raises:
-            InputError: If a name is unknown or a path is missing.
+            InputError: If a name is unknown, a path is missing, or slices are not written as text.
         """
+        for name, value in values.items():
+            if name != "flip_y" and not isinstance(value, str):
+                raise InputError(f"plan: {name} under 'data' is {value!r}; give text, slices as \"0-9,12\"")
         try:
             return cls(**values)
         except TypeError as fault:

@@ -9,6 +9,19 @@ from typing import Any
 from segkit.data.augmentation import Augmentation
 from segkit.errors import InputError
 
+_WHOLE = {
+    "patch_px": 1,
+    "stride_px": 1,
+    "validation_stride_px": 1,
+    "batch_size": 1,
+    "positive_copies": 0,
+    "epochs": 1,
+    "plateau_patience": 1,
+    "early_stopping_patience": 1,
+    "seed": 0,
+}
+"""Settings that are whole numbers, with the least that means something."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
@@ -56,20 +69,22 @@ class TrainingPlan:
     deterministic: bool = False
 
     def __post_init__(self) -> None:
-        for name in (
-            "patch_px",
-            "stride_px",
-            "validation_stride_px",
-            "batch_size",
-            "epochs",
-            "plateau_patience",
-        ):
-            if getattr(self, name) < 1:
-                raise InputError(f"plan: {name} is {getattr(self, name)!r}; give a whole number of at least 1")
+        for name, least in _WHOLE.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(f"plan: {name} is {value!r}; give a whole number of at least {least}")
+        for name in ("learning_rate", "decay", "plateau_factor", "l2", "weight_limit"):
+            value = getattr(self, name)
+            if value is None and name == "weight_limit":
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+                raise InputError(f"plan: {name} is {value!r}; give a number that is not negative")
         if not self.learning_rate > 0:
             raise InputError(f"plan: learning_rate is {self.learning_rate!r}; give a positive number such as 1e-3")
         if not 0 < self.plateau_factor <= 1:
             raise InputError(f"plan: plateau_factor is {self.plateau_factor!r}; give a number in (0, 1]")
+        if not (self.ignore_value is None or isinstance(self.ignore_value, int)):
+            raise InputError(f"plan: ignore_value is {self.ignore_value!r}; give a whole number, or null")
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that ``json`` writes and ``from_dict`` reads."""

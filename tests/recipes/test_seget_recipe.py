@@ -161,6 +161,7 @@ def test_what_does_not_fit_together_is_said_in_one_line(argv, message, files):
         ({"training": {"epoch": 1}}, "unknown setting 'epoch'"),
         ({"data": [{"tomogram": "T.mrc"}]}, "an entry under 'data' is wrong"),
         ({"data": []}, "no entry under 'data'"),
+        ({"data": [{"tomogram": "T.mrc", "mask": "M.mrc", "train": [0, 1]}]}, "give text, slices as"),
     ],
 )
 def test_slips_in_an_edited_plan_are_found(change, message):

@@ -97,6 +97,11 @@ def test_plan_comes_back_from_json_and_refuses_slips():
     for values, message in (
         ({"epoch": 3}, "unknown setting 'epoch'"),
         ({"epochs": 0}, "epochs is 0"),
+        ({"batch_size": 2.5}, "batch_size is 2.5; give a whole number of at least 1"),
+        ({"positive_copies": -2}, "positive_copies is -2"),
+        ({"weight_limit": -3.0}, "weight_limit is -3.0; give a number that is not negative"),
+        ({"decay": "fast"}, "decay is 'fast'"),
+        ({"ignore_value": 1.5}, "ignore_value is 1.5"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
         ({"augmentation": {"contrast": 2.0}}, "`contrast` must be in"),
     ):

@@ -311,7 +311,7 @@ def phantom_plan(structure: Structure) -> TrainingPlan:
         patch_px=PATCH_PX,
         stride_px=96,
         validation_stride_px=PATCH_PX,
-        epochs=9,
+        epochs=8,
         learning_rate=2e-3,
         decay=5e-3,
         plateau_patience=3,

@@ -324,7 +324,7 @@ def main(argv: Sequence[str]) -> None:
     args = parse_args(argv)
     max_ram = parse_size(args.max_ram)
     plans = resolve(args)
-    if TINY:
+    if TINY and not (args.resume or args.plan):
         plans = [(tiny(plan), folder) for plan, folder in plans]
     for _, folder in plans:
         claim_folder(folder, resume=args.resume, overwrite=args.overwrite)

@@ -9,6 +9,9 @@ import tensorflow as tf
 if TYPE_CHECKING:
     from segkit.data.sampler import PatchSampler
 
+# NumPy holds Python's lock between its loops, so threads wait for each other: more threads than cores keep cores busy.
+_BATCHES_AT_ONCE = 6
+
 
 def patch_dataset(sampler: PatchSampler, *, first_epoch: int = 0, output: str = "logits") -> tf.data.Dataset:
     """Return an endless stream of epochs as a ``tf.data.Dataset``.
@@ -33,4 +36,4 @@ def patch_dataset(sampler: PatchSampler, *, first_epoch: int = 0, output: str = 
         return images, {output: tf.ensure_shape(targets, (None, side, side, 2))}
 
     stream = tf.data.Dataset.range(first_epoch * sampler.steps_per_epoch, tf.int64.max)
-    return stream.map(cut, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+    return stream.map(cut, num_parallel_calls=_BATCHES_AT_ONCE, deterministic=True).prefetch(2)

@@ -110,7 +110,7 @@ class PatchSampler:
         # (image - mean) / std * gain + shift in two passes over the output
         np.multiply(image, np.float32(gain / self.std), out=image_out, dtype=np.float32, casting="unsafe")
         image_out += np.float32(shift - gain * self.mean / self.std)
-        target_out[...] = targets_and_weights(kinds, limit=self.weight_limit)
+        targets_and_weights(kinds, limit=self.weight_limit, out=target_out)
 
     def _draw_order(self, epoch: int) -> np.ndarray:
         if not self.shuffle:

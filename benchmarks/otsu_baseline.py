@@ -16,6 +16,7 @@ import numpy as np
 from skimage.filters import threshold_otsu
 from skimage.morphology import disk, opening
 
+from benchmarks.table import show_table
 from recipes.binary_run import scored_slices
 from recipes.run_plan import PLAN_NAME, read_plan
 from segkit.data.sources import open_source
@@ -48,11 +49,7 @@ def main() -> None:
     for name, scores in ((f"Otsu, opening with a disc of {args.radius} px", baseline), ("SegET", trained)):
         cells = (scores[key] for key in ("foreground_iou", "dice", "precision", "recall"))
         lines.append(f"| {name} | " + " | ".join(f"{cell:.4f}" for cell in cells) + " |")
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text)
+    show_table(lines, args.out)
 
 
 if __name__ == "__main__":

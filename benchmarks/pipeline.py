@@ -19,6 +19,7 @@ import time
 import mrcfile
 import numpy as np
 
+from benchmarks.table import show_table
 from segkit.data.augmentation import Augmentation
 from segkit.data.patches import tabulate_patches
 from segkit.data.pipeline import patch_dataset
@@ -68,11 +69,7 @@ def main() -> None:
         f"{statistics.median(ratios):.2f} ({min(ratios):.2f}, {max(ratios):.2f}) |",
         f"| anonymous resident memory beyond the imports [MiB] | {grown / 2**20:.0f} |",
     ]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text)
+    show_table(lines, args.out)
 
 
 def write_stack(path: pathlib.Path, shape: tuple[int, int, int], seed: int) -> None:

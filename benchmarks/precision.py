@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 
+from benchmarks.table import show_table
 from recipes.binary_run import scored_slices
 from recipes.run_plan import PLAN_NAME, read_plan
 from segkit.data.sources import open_source
@@ -46,11 +47,7 @@ def main() -> None:
     lines += ["", "| same weights, predicted in | mIoU on the scored slices |", "|---|---|"]
     cell = args.work / f"{PRECISIONS[1]}-0"
     lines += [f"| {precision} | {score_in(precision, cell, args.tomogram):.4f} |" for precision in PRECISIONS]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text)
+    show_table(lines, args.out)
 
 
 def train(args: argparse.Namespace, precision: str, seed: int, recipe_arguments: list[str]) -> float:

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.table import show_table
 from segkit.data.augmentation import Augmentation
 from segkit.data.patches import tabulate_patches
 from segkit.data.sampler import PatchSampler
@@ -52,11 +53,7 @@ def main() -> None:
         f"| recipe / bare step, {BATCH} x {PATCH_PX}^2, {chosen.policy} | {spread(ratios)} |",
         f"| float32 / mixed_bfloat16, time of a bare step | {spread(speed)} |",
     ]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text)
+    show_table(lines, args.out)
 
 
 class Steps:

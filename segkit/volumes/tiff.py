@@ -121,8 +121,8 @@ def _open_series(path: pathlib.Path, tif: tifffile.TiffFile, channel: int | None
 
 def _is_loose_stack(tif: tifffile.TiffFile) -> bool:
     """Tell a stack whose slices were written one by one, each as an image of its own."""
-    kinds = {(part.get_axes(squeeze=False), part.get_shape(squeeze=False), part.dtype) for part in tif.series}
-    return len(tif.series) > 1 and len(kinds) == 1 and tif.series[0].get_axes(squeeze=False) == "YX"
+    kinds = {(part.axes, part.shape, part.dtype) for part in tif.series}
+    return len(tif.series) > 1 and len(kinds) == 1 and tif.series[0].axes == "YX"
 
 
 def _check_imagej_whole(path: pathlib.Path, tif: tifffile.TiffFile) -> None:
@@ -135,7 +135,7 @@ def _check_imagej_whole(path: pathlib.Path, tif: tifffile.TiffFile) -> None:
 
 def _choose_axes(path: pathlib.Path, series: Any, channel: int | None, warnings: list[str]) -> tuple[str, _Picks]:
     """Name the volume's axes in the order of the file, and what to pick along each axis of the series."""
-    axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
+    axes, shape = series.axes, series.shape
     kept, picks = "", []
     for axis, length in zip(axes, shape, strict=True):
         if axis in "YX" or (length > 1 and axis not in "CS"):
@@ -169,7 +169,7 @@ def _mapped(path: pathlib.Path, tif: tifffile.TiffFile, series: Any, picks: _Pic
     """Map the planes of a series that lies in one piece; ``None`` for any other."""
     if series.is_multifile or series.dataoffset is None:
         return None
-    shape, dtype = series.get_shape(squeeze=False), series.dtype.newbyteorder(tif.byteorder)
+    shape, dtype = series.shape, series.dtype.newbyteorder(tif.byteorder)
     check_reach(path, series.dataoffset + math.prod(shape) * dtype.itemsize)
     planes = np.memmap(path, dtype, "r", series.dataoffset, shape)[picks]
     return planes if planes.ndim == 3 else planes[np.newaxis]
@@ -177,7 +177,7 @@ def _mapped(path: pathlib.Path, tif: tifffile.TiffFile, series: Any, picks: _Pic
 
 def _chosen_pages(path: pathlib.Path, series: Any, pages: list[Any], kept: str, picks: _Picks) -> list[Any]:
     """Give the pages that make up the volume, in order."""
-    axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
+    axes, shape = series.axes, series.shape
     over_pages = [i for i, axis in enumerate(axes) if axis not in "YXS"]
     lengths = [shape[i] for i in over_pages]
     if not kept.endswith("YX") or math.prod(lengths) != len(pages) or len(pages[0].shape) != 2:

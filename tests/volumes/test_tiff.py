@@ -134,7 +134,7 @@ def test_time_is_taken_as_z_with_a_warning(tmp_path):
 
 def test_time_and_z_are_too_much(tmp_path):
     path = write(tmp_path / "a.tif", np.stack([ARRAY, ARRAY]), imagej=True, metadata={"axes": "TZYX"})
-    with pytest.raises(InputError, match=r"found the axes TZCYXS .*expected one stack of images"):
+    with pytest.raises(InputError, match=r"found the axes TZC?YXS? .*expected one stack of images"):
         open_volume(path)
 
 

@@ -265,6 +265,8 @@ def write_scores(
         "preset": plan.preset,
         "notices": list(plan.notices),
         "best_epoch": record.rows[record.best_epoch],
+        "epochs": len(record.rows),
+        "training_seconds": round(record.seconds, 1),
         "saved_model": None if exported is None else str(exported),
         "total": merged(evaluations).to_dict()["total"],
         "scores": [

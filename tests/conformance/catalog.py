@@ -42,6 +42,9 @@ CATALOG = {
         {"filters": 3, "factors": (1, 1), "l2": 0.01},
         [(*UNKNOWN, 2), (*UNKNOWN, 1)],
     ),
+    "segkit>FREnhance": Entry(
+        layers.FREnhance, {"num_enhanced": 1, "gain": 8.0, "redraw": "never", "seed": 3}, (*UNKNOWN, 2)
+    ),
     "segkit>BCEJaccard": Entry(losses.BCEJaccard, {"per_sample": True, "reduction": "sum", "name": "other"}),
     "segkit>BinaryMeanIoU": Entry(metrics.BinaryMeanIoU, {"threshold": 0.4, "name": "other"}),
     "segkit>PredictedForeground": Entry(metrics.PredictedForeground, {"threshold": 0.4, "name": "other"}),

@@ -1,0 +1,170 @@
+"""Feature random enhancement: some feature maps count for more, in training alone."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+from segkit.ops.mix_bits import mix_bits
+
+_LARGEST_FLOAT16_GAIN = 64.0  # beyond it the next convolution sums to more than float16's largest number, 65504
+
+
+@keras.saving.register_keras_serializable(package="segkit")
+class FREnhance(keras.layers.Layer):
+    """Multiply randomly chosen feature maps by a constant while training; do nothing at inference.
+
+    Put it on the features that are farthest from the loss (the end of a U-Net's encoder, after the activation and
+    after squeeze-and-excitation): enhanced maps dominate where they are joined to a skip, so their errors reach the
+    weights behind them. Nothing is rescaled at inference, and no operation of the layer is left in a served graph.
+
+    Batch normalisation behind this layer learns the statistics of enhanced maps, which inference never sees: take them
+    anew before the network is used, with ``segkit.training.ReestimateStatistics``.
+
+    Args:
+        num_enhanced: Number of feature maps that are enhanced (the paper's B), from 1 to the number of channels.
+        gain: Factor of the enhanced maps (the paper's X), positive. At most 64 under float16: the next convolution
+            would overflow; bfloat16 has no such limit.
+        redraw: When a new set of maps is drawn. ``"epoch"``: when ``draw()`` is called, which
+            ``segkit.training.RedrawEnhanced`` does at the beginning of every epoch; training without any draw is
+            an error. A whole number: every so many training steps, counted by the layer itself. ``"never"``: one set,
+            drawn when the layer is built.
+        seed: Seed of the draws; drawn itself if not given. Two layers of one seed and size draw the same sets.
+
+    Call arguments:
+        inputs: Tensor, shape ``(batch, ..., channels)``, any rank from 2 on.
+        training: Enhance only if true.
+
+    Returns:
+        Tensor of the same shape and dtype.
+
+    Raises:
+        ValueError: If an argument is out of range, or there are fewer channels than ``num_enhanced``.
+        RuntimeError: If ``redraw="epoch"`` and the network is trained before anything was drawn.
+
+    Reference:
+        Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Module", Sec. 3.
+
+    Example:
+        >>> layer = FREnhance(2, 250.0, redraw="never", seed=1)
+        >>> enhanced = layer(keras.ops.ones((1, 4, 4, 8)), training=True)
+        >>> sorted({float(value) for value in keras.ops.ravel(enhanced)})
+        [1.0, 250.0]
+    """
+
+    def __init__(
+        self,
+        num_enhanced: int,
+        gain: float,
+        *,
+        redraw: int | Literal["epoch", "never"] = "epoch",
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not (_is_whole(num_enhanced) and num_enhanced >= 1):
+            raise ValueError(f"`num_enhanced` must be a positive whole number. Received: num_enhanced={num_enhanced!r}")
+        if not (math.isfinite(gain) and gain > 0):
+            raise ValueError(f"`gain` must be finite and positive. Received: gain={gain!r}")
+        if self.compute_dtype == "float16" and gain > _LARGEST_FLOAT16_GAIN:
+            raise ValueError(
+                f"`gain` must be at most {_LARGEST_FLOAT16_GAIN:g} under float16, or the next convolution overflows; "
+                f"train under mixed_bfloat16. Received: gain={gain!r}"
+            )
+        if not (redraw in ("epoch", "never") or (_is_whole(redraw) and redraw >= 1)):
+            raise ValueError(
+                f"`redraw` must be 'epoch', 'never' or a positive number of steps. Received: redraw={redraw!r}"
+            )
+        self.num_enhanced = num_enhanced
+        self.gain = float(gain)
+        self.redraw = redraw
+        self.seed = random.randrange(2**31) if seed is None else seed
+        self.supports_masking = True
+        self._is_drawn = redraw != "epoch"
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if channels is None or channels < self.num_enhanced:
+            raise ValueError(
+                f"`num_enhanced` must be at most the number of channels. Received: num_enhanced={self.num_enhanced}, "
+                f"input_shape={tuple(input_shape)}"
+            )
+        self.enhanced = self.add_weight(
+            shape=(channels,),
+            initializer=(lambda shape, dtype: self._random_set(shape, 0)) if self.redraw == "never" else "zeros",
+            dtype="float32",
+            trainable=False,
+            name="enhanced",
+        )
+        # Draws, or training steps where the layer counts them; saved, so that a resumed run goes on in its sequence.
+        self.count = self.add_weight(initializer="zeros", shape=(), dtype="int32", trainable=False, name="count")
+
+    def draw(self) -> None:
+        """Draw a new set of enhanced maps, now; for ``redraw="epoch"`` alone.
+
+        Raises:
+            RuntimeError: If the layer is not built yet, or draws by itself.
+        """
+        if not self.built:
+            raise RuntimeError(f"{self.name}: call the layer, or build it, before the first draw()")
+        if self.redraw != "epoch":
+            raise RuntimeError(f"{self.name}: draws by itself (redraw={self.redraw!r}); draw() is for redraw='epoch'")
+        self.enhanced.assign(self._random_set(self.enhanced.shape, ops.convert_to_tensor(self.count)))
+        self.count.assign(self.count + 1)
+        self._is_drawn = True
+
+    def require_draw(self) -> None:
+        """Make training an error again until the next ``draw()``; for ``redraw="epoch"`` alone."""
+        self._is_drawn = self.redraw != "epoch"
+
+    def call(self, inputs, training=False):
+        if not training:
+            return inputs
+        if not self._is_drawn:
+            raise RuntimeError(
+                f"{self.name}: redraw='epoch', and nobody has drawn. Add segkit.training.RedrawEnhanced() to the "
+                "callbacks of fit, or call draw() at the beginning of every epoch of a loop of your own"
+            )
+        if _is_whole(self.redraw):
+            self._count_step()
+        factors = ops.where(ops.convert_to_tensor(self.enhanced) > 0.5, self.gain, 1.0)
+        return inputs * ops.cast(factors, inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_enhanced": self.num_enhanced,
+            "gain": self.gain,
+            "redraw": self.redraw,
+            "seed": self.seed,
+        }
+
+    def _count_step(self) -> None:
+        """Take the set of this training step, and count the step."""
+        self.enhanced.assign(self._random_set(self.enhanced.shape, ops.convert_to_tensor(self.count) // self.redraw))
+        self.count.assign(self.count + 1)
+
+    def _random_set(self, shape: tuple[int, ...], number: Any) -> Any:
+        """Return 1 at ``num_enhanced`` channels drawn without replacement, else 0; ``number`` counts the draws.
+
+        The channels are ranked by a hash. Keras's random numbers would do, were they the same with and without XLA and
+        on every backend, and were their state in the files of a model.
+        """
+        key = mix_bits(ops.convert_to_tensor(self.seed % 2**32, dtype="uint32"))
+        key = mix_bits(ops.bitwise_xor(key, ops.cast(number, "uint32")))
+        keys = mix_bits(ops.bitwise_xor(key, ops.cast(ops.arange(shape[0]), "uint32")))
+        # 31 of the bits, as not every backend sorts unsigned numbers.
+        keys = ops.cast(ops.right_shift(keys, ops.convert_to_tensor(1, dtype="uint32")), "int32")
+        ranks = ops.argsort(ops.argsort(keys))
+        return ops.cast(ranks < self.num_enhanced, "float32")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

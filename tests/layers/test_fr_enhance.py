@@ -217,7 +217,7 @@ def test_bfloat16_takes_any_gain_and_keeps_its_dtype():
 
 
 def test_more_maps_than_there_are():
-    with pytest.raises(ValueError, match="at most the number of channels. Received: num_enhanced=9"):
+    with pytest.raises(ValueError, match=r"at most the number of channels\. Received: num_enhanced=9"):
         FREnhance(9, 2.0).build((None, 4, 4, C))
     with pytest.raises(RuntimeError, match="before the first draw"):
         FREnhance(3, 2.0).draw()

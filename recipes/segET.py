@@ -60,6 +60,7 @@ class Structure:
         weight_limit: Bound of the adaptive weights; ``None`` where the paper does not weight.
         positive_copies: Extra copies of patches with foreground.
         paper_mean_iou: Validation mIoU of Table 1.
+        demo_weight_limit: Bound of the weights in the demo preset, which has a few epochs and not hundreds.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Structure:
     weight_limit: float | None = None
     positive_copies: int = 0
     paper_mean_iou: float | None = None
+    demo_weight_limit: float = 3.0
 
 
 STRUCTURES = {
@@ -83,6 +85,7 @@ STRUCTURES = {
             epochs=300,
             weight_limit=2000.0,  # so that patches with a few pixels of a tubule do not rule the loss
             paper_mean_iou=0.7676,
+            demo_weight_limit=30.0,  # with 3, all becomes background
         ),
         Structure(
             name="centriole",
@@ -126,6 +129,7 @@ def demo_plan(structure: Structure) -> TrainingPlan:
 
     A step size that falls fast brings a network home in about 1500 steps of 8 patches. Weights are bounded far lower
     than in the paper: its limits are made for hundreds of epochs, and in a few they only teach to paint too much.
+    Very rare structures need more than the others, or all becomes background.
     """
     return dataclasses.replace(
         paper_plan(structure),
@@ -139,7 +143,7 @@ def demo_plan(structure: Structure) -> TrainingPlan:
         decay=3e-3,
         early_stopping_patience=10,
         plateau_patience=4,
-        weight_limit=None if structure.weight_limit is None else 3.0,
+        weight_limit=None if structure.weight_limit is None else structure.demo_weight_limit,
         positive_copies=1 if structure.name in STRUCTURES else min(structure.positive_copies, 1),
     )
 
@@ -159,7 +163,12 @@ def measured_structure(name: str, background_to_foreground: float, positive_shar
     limit = None if background_to_foreground < 20 else 1000.0 if background_to_foreground < 200 else 2000.0
     wanted = math.ceil(0.4 * (1 - positive_share) / (0.6 * positive_share)) - 1 if positive_share < 0.4 else 0
     return Structure(
-        name=name, learning_rate=1e-3, epochs=100, weight_limit=limit, positive_copies=min(max(wanted, 0), 4)
+        name=name,
+        learning_rate=1e-3,
+        epochs=100,
+        weight_limit=limit,
+        positive_copies=min(max(wanted, 0), 4),
+        demo_weight_limit=30.0 if background_to_foreground > 200 else 3.0,
     )
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import keras
 
+_RENORM_CLIPPING = {"rmin": 1 / 3, "rmax": 3.0, "dmax": 5.0}  # Ioffe (2017), Batch Renormalization, Sec. 4
+
 
 @keras.saving.register_keras_serializable(package="segkit")
 class ConvBNReLU(keras.layers.Layer):
     """Convolve, normalise over the batch, rectify.
 
-    The convolution has no bias: batch normalisation would cancel it.
+    By default the convolution has no bias: batch normalisation would cancel it.
 
     Args:
         filters: Number of output channels, positive.
@@ -19,6 +21,9 @@ class ConvBNReLU(keras.layers.Layer):
         strides: Step of the kernel [px]; 2 halves the resolution.
         dilation_rate: Spacing of the kernel's taps [px]; 1 is an ordinary convolution.
         l2: Strength of the L2 penalty on the kernel, not negative.
+        use_bias: Add a bias all the same, for networks whose published parameter count holds one.
+        normalization: ``"batch"``, or ``"renorm"`` for batch renormalisation, which normalises by moving statistics
+            while training too.
 
     Call arguments:
         inputs: Tensor, shape ``(batch, y, x, channels)``.
@@ -39,29 +44,38 @@ class ConvBNReLU(keras.layers.Layer):
         strides: int = 1,
         dilation_rate: int = 1,
         l2: float = 0.0,
+        use_bias: bool = False,
+        normalization: str = "batch",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if l2 < 0:
             raise ValueError(f"`l2` must not be negative. Received: l2={l2!r}")
+        if normalization not in ("batch", "renorm"):
+            raise ValueError(f"`normalization` must be 'batch' or 'renorm'. Received: normalization={normalization!r}")
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
         self.dilation_rate = dilation_rate
         self.l2 = l2
+        self.use_bias = use_bias
+        self.normalization = normalization
         self.conv = keras.layers.Conv2D(
             filters,
             kernel_size,
             strides=strides,
             dilation_rate=dilation_rate,
             padding="same",
-            use_bias=False,
+            use_bias=use_bias,
             kernel_initializer="he_normal",
             kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
             dtype=self.dtype_policy,
         )
         # Keras's 0.99 lags by hundreds of steps, which makes the scores of the first epochs meaningless.
-        self.norm = keras.layers.BatchNormalization(momentum=0.95, dtype=self.dtype_policy)
+        renorm = {"renorm": True, "renorm_momentum": 0.95, "renorm_clipping": _RENORM_CLIPPING}
+        self.norm = keras.layers.BatchNormalization(
+            momentum=0.95, dtype=self.dtype_policy, **(renorm if normalization == "renorm" else {})
+        )
 
     def build(self, input_shape):
         self.conv.build(input_shape)
@@ -81,4 +95,6 @@ class ConvBNReLU(keras.layers.Layer):
             "strides": self.strides,
             "dilation_rate": self.dilation_rate,
             "l2": self.l2,
+            "use_bias": self.use_bias,
+            "normalization": self.normalization,
         }

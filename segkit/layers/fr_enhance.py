@@ -42,6 +42,10 @@ class FREnhance(keras.layers.Layer):
     Returns:
         Tensor of the same shape and dtype.
 
+    Attributes:
+        active: Set to false, the layer does nothing while training either; not saved.
+        enhanced: 1 at the feature maps of the set that stands, else 0, float32, shape ``(channels,)``.
+
     Raises:
         ValueError: If an argument is out of range, or there are fewer channels than ``num_enhanced``.
         RuntimeError: If ``redraw="epoch"`` and the network is trained before anything was drawn.
@@ -84,6 +88,7 @@ class FREnhance(keras.layers.Layer):
         self.redraw = redraw
         self.seed = random.randrange(2**31) if seed is None else seed
         self.supports_masking = True
+        self.active = True
         self._is_drawn = redraw != "epoch"
 
     def build(self, input_shape):
@@ -122,7 +127,7 @@ class FREnhance(keras.layers.Layer):
         self._is_drawn = self.redraw != "epoch"
 
     def call(self, inputs, training=False):
-        if not training:
+        if not (training and self.active):
             return inputs
         if not self._is_drawn:
             raise RuntimeError(

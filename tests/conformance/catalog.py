@@ -30,13 +30,19 @@ CATALOG = {
     "segkit>BilinearUp2D": Entry(layers.BilinearUp2D, {"factor": 3}, (*UNKNOWN, 2)),
     "segkit>ConvBNReLU": Entry(
         layers.ConvBNReLU,
-        {"filters": 3, "kernel_size": 5, "strides": 1, "dilation_rate": 2, "l2": 0.01},
+        {"filters": 3, "kernel_size": 5, "strides": 1, "dilation_rate": 2, "l2": 0.01}
+        | {"use_bias": True, "normalization": "renorm"},
         (*UNKNOWN, 2),
+    ),
+    "segkit>ConvPairSE": Entry(
+        layers.ConvPairSE, {"filters": 4, "reduction": 2, "normalization": "renorm", "l2": 0.01}, (*UNKNOWN, 2)
     ),
     "segkit>EncoderBlock": Entry(layers.EncoderBlock, {"filters": 4, "l2": 0.01}, (*UNKNOWN, 2)),
     "segkit>MultiScaleCenter": Entry(
         layers.MultiScaleCenter, {"filters": 3, "dilation_rates": (1, 3), "l2": 0.01}, (*UNKNOWN, 2)
     ),
+    "segkit>MatchStatistics": Entry(layers.MatchStatistics, {"epsilon": 0.01}, [(*UNKNOWN, 2), (*UNKNOWN, 3)]),
+    "segkit>SqueezeExcite": Entry(layers.SqueezeExcite, {"reduction": 2}, (*UNKNOWN, 4)),
     "segkit>FusionBlock": Entry(
         layers.FusionBlock,
         {"filters": 3, "factors": (1, 1), "l2": 0.01},
@@ -52,4 +58,5 @@ CATALOG = {
 
 MODELS: dict[str, Callable[..., Any]] = {
     "seget": lambda **kwargs: segkit.models.seget(filters=(2, 4), dilation_rates=(1, 2), **kwargs),
+    "unet_se": lambda **kwargs: segkit.models.unet_se(**{"num_classes": 3, "filters": (2, 4, 4), **kwargs}),
 }

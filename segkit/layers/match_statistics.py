@@ -1,0 +1,48 @@
+"""Bring features to the mean and spread of others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="segkit")
+class MatchStatistics(keras.layers.Layer):
+    """Shift and scale features so that mean and variance are those of a reference, image by image.
+
+    Both are taken over height, width and all channels of an image, while training and at inference alike. It is the
+    "easy solution" against a bottleneck that shrinks beside its skip, which feature random enhancement is meant to
+    better: nothing is left to learn about the ratio of the two.
+
+    Args:
+        epsilon: Added to both variances, so that an even image does no harm.
+
+    Call arguments:
+        inputs: Two tensors, features and reference, both ``(batch, y, x, ...)``; channels may differ.
+
+    Returns:
+        Tensor of the shape of the features.
+
+    Reference:
+        Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Module", Sec. 3.1. That the
+        statistics are an image's, not a channel's, is our reading: bottleneck and skip have no channels in common.
+    """
+
+    def __init__(self, epsilon: float = 1e-6, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def call(self, inputs):
+        features, reference = (ops.cast(tensor, "float32") for tensor in inputs)
+        mean, variance = ops.moments(features, (1, 2, 3), keepdims=True)
+        wanted_mean, wanted_variance = ops.moments(reference, (1, 2, 3), keepdims=True)
+        scale = ops.sqrt((wanted_variance + self.epsilon) / (variance + self.epsilon))
+        return ops.cast((features - mean) * scale + wanted_mean, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+    def get_config(self):
+        return {**super().get_config(), "epsilon": self.epsilon}

@@ -1,0 +1,55 @@
+"""Squeeze and excitation: every channel weighted by what the whole image holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="segkit")
+class SqueezeExcite(keras.layers.Layer):
+    """Multiply every channel by a weight in (0, 1) that two dense layers make of the channels' means.
+
+    The means are over all of the image, so the result for a tile is not that for the same pixels of a larger one.
+
+    Args:
+        reduction: Channels a hidden unit of the first dense layer stands for, positive; at least one unit is kept.
+
+    Call arguments:
+        inputs: Tensor, shape ``(batch, y, x, channels)``.
+
+    Returns:
+        Tensor of the same shape.
+
+    Raises:
+        ValueError: If ``reduction`` is not positive.
+
+    Reference:
+        Hu, Shen & Sun (2018), "Squeeze-and-Excitation Networks", Sec. 3.
+    """
+
+    def __init__(self, reduction: int = 16, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if reduction < 1:
+            raise ValueError(f"`reduction` must be positive. Received: reduction={reduction!r}")
+        self.reduction = reduction
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        hidden = max(1, channels // self.reduction)
+        self.squeeze = keras.layers.Dense(hidden, activation="relu", dtype=self.dtype_policy)
+        self.excite = keras.layers.Dense(channels, activation="sigmoid", dtype=self.dtype_policy)
+        self.squeeze.build((input_shape[0], channels))
+        self.excite.build((input_shape[0], hidden))
+
+    def call(self, inputs):
+        weights = self.excite(self.squeeze(ops.mean(inputs, axis=(1, 2))))
+        return inputs * weights[:, None, None, :]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "reduction": self.reduction}

@@ -1,0 +1,143 @@
+"""Statistics of batch normalisation taken anew: exact, as at inference, and leaving no trace in the training."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from segkit.layers import FREnhance
+from segkit.training.redraw_enhanced import RedrawEnhanced
+from segkit.training.reestimate_statistics import ReestimateStatistics, reestimate_statistics
+
+C = 6
+
+
+def batches(count=3, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.normal(2.0, 3.0, size=(4, 8, 8, 1)).astype("float32") for _ in range(count)]
+
+
+def network(*middle, **norm):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.Conv2D(C, 3, padding="same", name="conv")(inputs)
+    for layer in middle:
+        x = layer(x)
+    x = keras.layers.BatchNormalization(name="norm", **norm)(x)
+    return keras.Model(inputs, keras.layers.Conv2D(1, 1, name="out")(x))
+
+
+def features(model, images):
+    part = keras.Model(model.input, model.get_layer("conv").output)
+    return np.concatenate([ops.convert_to_numpy(part(batch)) for batch in images]).astype(np.float64)
+
+
+def statistics(model):
+    norm = model.get_layer("norm")
+    return [ops.convert_to_numpy(values) for values in (norm.moving_mean, norm.moving_variance)]
+
+
+@pytest.mark.parametrize(
+    "middle",
+    [(), (FREnhance(3, 500.0, redraw="never", seed=1),), (keras.layers.Dropout(0.5),)],
+    ids=["plain", "enhanced", "dropout"],
+)
+def test_statistics_are_those_of_all_images_as_inference_sees_them(middle):
+    model = network(*middle)
+    reestimate_statistics(model, batches())
+    mean, variance = statistics(model)
+    found = features(model, batches())
+    np.testing.assert_allclose(mean, found.mean((0, 1, 2)), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(variance, found.var((0, 1, 2)), rtol=1e-3)
+
+
+def test_renormalisation_keeps_what_it_trains_with():
+    model = network(renorm=True)
+    norm = model.get_layer("norm")
+    norm.renorm_mean.assign(np.full(C, 0.25, "float32"))
+    norm.renorm_stddev.assign(np.full(C, 4.0, "float32"))
+    reestimate_statistics(model, batches())
+    np.testing.assert_array_equal(ops.convert_to_numpy(norm.renorm_mean), np.full(C, 0.25))
+    np.testing.assert_array_equal(ops.convert_to_numpy(norm.renorm_stddev), np.full(C, 4.0))
+    found = features(model, batches())
+    np.testing.assert_allclose(statistics(model)[0], found.mean((0, 1, 2)), rtol=1e-4, atol=1e-4)
+
+
+def test_frozen_layers_stay_and_no_batch_is_an_error():
+    model = network()
+    model.get_layer("norm").trainable = False
+    before = statistics(model)
+    reestimate_statistics(model, batches())
+    np.testing.assert_array_equal(statistics(model), before)
+    with pytest.raises(ValueError, match="at least one batch"):
+        reestimate_statistics(network(), [])
+
+
+def test_switches_stand_as_before():
+    enhance, dropout = FREnhance(3, 500.0, redraw=2, seed=1), keras.layers.Dropout(0.5)
+    model = network(enhance, dropout)
+    reestimate_statistics(model, batches())
+    assert enhance.active
+    assert int(enhance.count) == 0
+    assert dropout.rate == 0.5
+    assert model.get_layer("norm").momentum == 0.99
+
+
+def test_the_callback_comes_before_every_validation():
+    model = network(FREnhance(3, 500.0, seed=1))
+    model.compile("sgd", "mse")
+    model.optimizer.learning_rate = 1e-9
+    images, held_out = np.concatenate(batches(2)), batches(1, seed=5)[0]
+    callback = ReestimateStatistics(batches(2))
+    history = model.fit(
+        images,
+        images,
+        batch_size=4,
+        epochs=2,
+        verbose=0,
+        validation_data=(held_out, held_out),
+        callbacks=[RedrawEnhanced(), callback],
+    )
+    found = features(model, batches(2))
+    np.testing.assert_allclose(statistics(model)[0], found.mean((0, 1, 2)), rtol=1e-4, atol=1e-4)
+    expected = np.mean((ops.convert_to_numpy(model(held_out)) - held_out) ** 2)
+    np.testing.assert_allclose(history.history["val_loss"], [expected] * 2, rtol=1e-3)
+
+
+def test_training_is_the_same_with_and_without():
+    def weights(*callbacks):
+        model = network(FREnhance(3, 5.0, seed=1), keras.layers.ReLU())
+        model.compile(keras.optimizers.SGD(1e-3), "mse")
+        images = np.concatenate(batches(2))
+        model.fit(
+            images,
+            images,
+            batch_size=4,
+            epochs=3,
+            shuffle=False,
+            verbose=0,
+            validation_data=(images, images),
+            callbacks=[RedrawEnhanced(), *callbacks],
+        )
+        return [ops.convert_to_numpy(variable) for variable in model.trainable_variables]
+
+    plain, reestimated = weights(), weights(ReestimateStatistics(batches(2)))
+    for mine, other in zip(plain, reestimated, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-6)
+
+
+def test_steps_end_a_stream_without_end():
+    def endless():
+        while True:
+            yield batches(1)[0], "a target that nobody looks at"
+
+    class Stream:
+        def __iter__(self):
+            return endless()
+
+    model = network()
+    callback = ReestimateStatistics(Stream(), steps=2)
+    callback.set_model(model)
+    callback.on_test_begin()
+    found = features(model, batches(1))
+    np.testing.assert_allclose(statistics(model)[0], found.mean((0, 1, 2)), rtol=1e-4, atol=1e-4)

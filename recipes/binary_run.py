@@ -275,7 +275,8 @@ def write_scores(
     }
     with whole_file(folder / SCORES_NAME, overwrite=True) as unfinished:
         unfinished.write_text(json.dumps(scores, indent=2) + "\n")
-    for _, evaluation in evaluations:
+    for number, evaluation in evaluations:
+        _LOG.info("scores of %s", plan.data[number].tomogram)
         _LOG.info("%s", evaluation.to_table())
     return scores
 

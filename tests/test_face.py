@@ -43,3 +43,9 @@ def test_every_name_of_the_face_leads_somewhere():
 def test_builders_and_layers_are_called_by_their_public_names():
     model = segkit.models.seget(filters=(2, 4), encoder_block=segkit.layers.EncoderBlock)
     assert model.name == "seget"
+
+
+def test_callbacks_are_found_in_their_room_again_and_again():
+    for _ in range(2):
+        for name in segkit.training.__all__:
+            assert getattr(segkit.training, name).__name__ == name

@@ -61,7 +61,7 @@ class ReestimateStatistics(keras.callbacks.Callback):
         _reestimate(self._pass, itertools.islice(self.batches, self.steps))
 
 
-def reestimate_statistics(model: keras.Model, batches: Iterable[Any]) -> None:
+def reestimate_batch_statistics(model: keras.Model, batches: Iterable[Any]) -> None:
     """Take the statistics of batch normalisation anew, once; as ``ReestimateStatistics`` does.
 
     Args:

@@ -7,7 +7,7 @@ from keras import ops
 
 from segkit.layers import FREnhance
 from segkit.training.redraw_enhanced import RedrawEnhanced
-from segkit.training.reestimate_statistics import ReestimateStatistics, reestimate_statistics
+from segkit.training.reestimate_statistics import ReestimateStatistics, reestimate_batch_statistics
 
 C = 6
 
@@ -44,7 +44,7 @@ def statistics(model):
 )
 def test_statistics_are_those_of_all_images_as_inference_sees_them(middle):
     model = network(*middle)
-    reestimate_statistics(model, batches())
+    reestimate_batch_statistics(model, batches())
     mean, variance = statistics(model)
     found = features(model, batches())
     np.testing.assert_allclose(mean, found.mean((0, 1, 2)), rtol=1e-4, atol=1e-4)
@@ -56,7 +56,7 @@ def test_renormalisation_keeps_what_it_trains_with():
     norm = model.get_layer("norm")
     norm.renorm_mean.assign(np.full(C, 0.25, "float32"))
     norm.renorm_stddev.assign(np.full(C, 4.0, "float32"))
-    reestimate_statistics(model, batches())
+    reestimate_batch_statistics(model, batches())
     np.testing.assert_array_equal(ops.convert_to_numpy(norm.renorm_mean), np.full(C, 0.25))
     np.testing.assert_array_equal(ops.convert_to_numpy(norm.renorm_stddev), np.full(C, 4.0))
     found = features(model, batches())
@@ -67,16 +67,16 @@ def test_frozen_layers_stay_and_no_batch_is_an_error():
     model = network()
     model.get_layer("norm").trainable = False
     before = statistics(model)
-    reestimate_statistics(model, batches())
+    reestimate_batch_statistics(model, batches())
     np.testing.assert_array_equal(statistics(model), before)
     with pytest.raises(ValueError, match="at least one batch"):
-        reestimate_statistics(network(), [])
+        reestimate_batch_statistics(network(), [])
 
 
 def test_switches_stand_as_before():
     enhance, dropout = FREnhance(3, 500.0, redraw=2, seed=1), keras.layers.Dropout(0.5)
     model = network(enhance, dropout)
-    reestimate_statistics(model, batches())
+    reestimate_batch_statistics(model, batches())
     assert enhance.active
     assert int(enhance.count) == 0
     assert dropout.rate == 0.5

@@ -136,7 +136,7 @@ def run(job: Job, *, saved_models: pathlib.Path, resume: bool = False, max_ram: 
     model_path = publish(record)
     masks = predict_all(volumes, model_path, folder, max_ram)
     evaluations = evaluate_held_out(volumes, masks, plan.training.ignore_value)
-    exported = export(model_path, saved_models)
+    exported = exported_before(folder, record) or export(model_path, saved_models)
     scores = write_scores(folder, plan, record, evaluations, exported)
     report(job, record, masks, evaluations, time.monotonic() - started)
     return scores
@@ -224,6 +224,17 @@ def export(model_path: pathlib.Path, saved_models: pathlib.Path) -> pathlib.Path
     exported = export_from_file(model_path, saved_models)
     _LOG.info("served model: %s", exported)
     return exported
+
+
+def exported_before(folder: pathlib.Path, record: Resumable) -> pathlib.Path | None:
+    """Return the version that a finished run of the same epochs has written, if it still stands."""
+    try:
+        scores = json.loads((folder / SCORES_NAME).read_text())
+    except (OSError, ValueError):
+        return None
+    same = scores.get("epochs") == len(record.rows) and scores.get("best_epoch") == record.rows[record.best_epoch]
+    exported = pathlib.Path(scores.get("saved_model") or "")
+    return exported if same and (exported / "saved_model.pb").exists() else None
 
 
 def scored_slices(volumes: Sequence[LabeledVolume]) -> list[tuple[int, tuple[int, ...]]]:

@@ -16,8 +16,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
+import logging
 import math
 import pathlib
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -43,6 +46,7 @@ from segkit.training.preparation import shrink_patch, tabulate
 if TYPE_CHECKING:
     from recipes.binary_run import Network
 
+_LOG = logging.getLogger("segkit.run")
 MULTIPLE_PX = 16  # four levels that halve the resolution
 
 
@@ -180,15 +184,19 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     what = parser.add_argument_group("what")
     what.add_argument("--structure", help=f"{', '.join(STRUCTURES)}, all, or any name of your own together with --mask")
     what.add_argument("--preset", choices=("paper", "demo"), help="paper with data, demo without, if not given")
-    what.add_argument("--plan", type=pathlib.Path, metavar="FILE", help="run this plan.json, exactly as it stands")
+    what.add_argument(
+        "--plan", type=pathlib.Path, metavar="FILE", help="run this plan.json; training arguments given beside it count"
+    )
     what.add_argument("--init", metavar="FILE", help="start from the weights of this model")
 
     add_data_arguments(parser)
     add_training_arguments(parser)
     add_output_arguments(parser)
     args = parser.parse_args(argv)
-    if not (args.structure or args.plan):
-        raise InputError("nothing to do: give --structure NAME, or --plan FILE")
+    if not (args.structure or args.plan or (args.resume and args.out)):
+        raise InputError("nothing to do: give --structure NAME, --plan FILE, or --resume with --out FOLDER")
+    if args.structure:
+        check_structure(args.structure)
     return args
 
 
@@ -210,7 +218,9 @@ def resolve(args: argparse.Namespace) -> list[tuple[RunPlan, pathlib.Path]]:
         ]
     root = args.out or pathlib.Path("runs", args.structure)
     if args.resume:
-        return resumed(root, every=args.structure == "all")
+        found = resumed(root, every=args.structure == "all")
+        refuse_others(args, found)
+        return [(dataclasses.replace(plan, training=overridden(plan.training, args)), folder) for plan, folder in found]
     masks, held_out = masks_by_structure(args.mask, args), masks_by_structure(args.validation_mask, args)
     if not args.tomogram:
         return on_phantom(args, masks, root)
@@ -219,6 +229,7 @@ def resolve(args: argparse.Namespace) -> list[tuple[RunPlan, pathlib.Path]]:
     preset = args.preset or "paper"
     plans = []
     for name, files in masks.items():
+        check_structure(name)
         data = labeled(args, name, files, held_out.get(name, []))
         training, notices = settings(name, preset, data, args.ignore_value)
         plan = RunPlan(
@@ -234,11 +245,43 @@ def resolve(args: argparse.Namespace) -> list[tuple[RunPlan, pathlib.Path]]:
     return plans
 
 
+def check_structure(name: str) -> None:
+    """Refuse a name that can not be part of a file name; point at what may be a slip of the pen.
+
+    Raises:
+        InputError: If the name is not plain.
+    """
+    if not re.fullmatch(r"[\w][\w .+-]*", name):
+        raise InputError(f"structure {name!r}: it becomes part of file names; use letters, digits, - and _")
+    if name not in STRUCTURES and (close := difflib.get_close_matches(name, STRUCTURES, n=1, cutoff=0.65)):
+        _LOG.warning("warning: %r is taken as a structure of your own; if you mean %r, say so", name, close[0])
+
+
+def refuse_others(args: argparse.Namespace, found: Sequence[tuple[RunPlan, pathlib.Path]]) -> None:
+    """Refuse to resume a run with another structure or other data than it began with.
+
+    Raises:
+        InputError: If the arguments name what the plans in the folder do not.
+    """
+    for plan, folder in found:
+        if args.structure not in (None, "all", plan.structure):
+            raise InputError(
+                f"{folder}: holds a run of {plan.structure}, not of {args.structure}; give its own --structure, or "
+                "another --out"
+            )
+    data = [source for plan, _ in found for source in plan.data]
+    masks = [path for files in masks_by_structure(args.mask, args).values() for path in files] if args.structure else []
+    for given, known in ((args.tomogram, [s.tomogram for s in data]), (masks, [s.mask for s in data])):
+        there = {pathlib.Path(path).resolve() for path in known}
+        if other := [path for path in given if pathlib.Path(path).resolve() not in there]:
+            raise InputError(f"{other[0]}: not in the run to resume; leave it out, or choose another --out")
+
+
 def resumed(root: pathlib.Path, *, every: bool) -> list[tuple[RunPlan, pathlib.Path]]:
     """Return the plans in a run folder, or in each folder below it that has no scores yet."""
     folders = sorted(path.parent for path in root.glob(f"*/{PLAN_NAME}")) if every else [root]
-    if not folders:
-        raise InputError(f"{root}: no run to resume below it; leave --resume out")
+    if not folders or not (every or (root / PLAN_NAME).exists()):
+        raise InputError(f"{root}: no run to resume there; leave --resume out, or name its folder with --out")
     if every:
         folders = [folder for folder in folders if not (folder / "scores.json").exists()]
     return [(read_plan(folder / PLAN_NAME), folder) for folder in folders]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import sys
 from collections.abc import Sequence
 
 from segkit.console import parse_size, run_command
+from segkit.errors import InputError
 from segkit.progress import ProgressLine
 from segkit.volumes.description import describe
 from segkit.volumes.files import open_volume
@@ -19,19 +21,27 @@ from segkit.volumes.whole_output import whole_file
 def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="segkit", description="Segment volumes with trained models, and score them.")
+    parser.add_argument("--version", action="version", version=f"segkit {importlib.metadata.version('segkit')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     predict = commands.add_parser("predict", help="segment a whole volume")
     predict.set_defaults(command=run_predict)
     predict.add_argument(
-        "--model", nargs="+", required=True, metavar="PATH", help=".keras files or run folders; several give labels"
+        "--model",
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="PATH",
+        help=".keras files or run folders; several give labels",
     )
     predict.add_argument("--input", required=True, metavar="FILE", help="volume, or folder of slices")
     predict.add_argument("--output", required=True, metavar="FILE", help="its suffix chooses the format")
     predict.add_argument("--threshold", type=float, help="probability above which a voxel is foreground")
     predict.add_argument("--probability", action="store_true", help="write the probability, float32")
     predict.add_argument("--tta", action="store_true", help="average over the eight flips and quarter turns")
-    predict.add_argument("--roi", metavar="Z0:Z1,Y0:Y1,X0:X1", help="predict this box only")
+    predict.add_argument(
+        "--roi", metavar="Z0:Z1,Y0:Y1,X0:X1", help="predict this box only; the rest of the output is background"
+    )
     predict.add_argument("--rescale", action="store_true", help="resample to the model's voxel size and back")
     predict.add_argument("--max-ram", metavar="SIZE", help="bound of the memory, such as 4G")
     predict.add_argument("--tile", type=int, metavar="PX", help="side of the tiles, halo included")
@@ -101,6 +111,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
     from segkit.data.splits import parse_slices
     from segkit.evaluation.evaluate_volumes import evaluate_volumes
 
+    check_label(args.prediction, args.label)
     prediction = open_volume(args.prediction)
     reference = open_volume(args.reference, flip_y=args.flip_y)
     evaluation = evaluate_volumes(
@@ -120,6 +131,22 @@ def run_evaluate(args: argparse.Namespace) -> None:
     if args.json:
         with whole_file(args.json, overwrite=args.overwrite) as unfinished:
             unfinished.write_text(text)
+
+
+def check_label(path: str, label: int | None) -> None:
+    """Refuse to guess which label of a label volume is meant, as its legend tells of several.
+
+    Raises:
+        InputError: If no label was chosen, or one that the legend does not have.
+    """
+    from segkit.inference.legend import legend_path, read_legend
+
+    legend = legend_path(path)
+    structures = read_legend(legend) if legend.exists() else {}
+    if len(structures) > 1 and label not in structures:
+        known = ", ".join(f"{number} ({name})" for number, name in structures.items())
+        chosen = "no label was chosen" if label is None else f"{label} is not in its legend"
+        raise InputError(f"{path}: a label volume, and {chosen}; choose with --label one of {known}")
 
 
 def run_info(args: argparse.Namespace) -> None:

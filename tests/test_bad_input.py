@@ -14,6 +14,7 @@ import pytest
 from recipes import segET
 from segkit import cli
 from segkit.console import run_command
+from segkit.inference.legend import write_legend
 from segkit.models.card import ModelCard
 from segkit.models.files import save_model
 from segkit.models.seget import seget
@@ -53,6 +54,7 @@ def folder(tmp_path, monkeypatch):
     save_volume("nan.mrc", Volume(array=broken.copy()))
     broken[3, 5, 5] = np.inf
     save_volume("inf.mrc", Volume(array=broken))
+    write_legend("many.legend.json", ["synapse", "golgi"])
     pathlib.Path("cut.mrc").write_bytes(pathlib.Path("T.mrc").read_bytes()[:-100])
     pathlib.Path("text.keras").write_text("no model")
     card = ModelCard(name="a", structure="a", mean=0.0, std=30.0, multiple_px=4, halo_px=48)
@@ -108,6 +110,16 @@ CASES = {
         (cli.main, ["evaluate", "--prediction", "small.mrc", "--reference", "M.mrc"]),
         "6 x 32 x 64",
     ),
+    "evaluation of labels": (
+        (cli.main, ["evaluate", "--prediction", "many.mrc", "--reference", "M.mrc"]),
+        "choose with --label one of 1 (synapse), 2 (golgi)",
+    ),
+    "evaluation of a label that is none": (
+        (cli.main, ["evaluate", "--prediction", "many.mrc", "--reference", "M.mrc", "--label", "9"]),
+        "9 is not in its legend",
+    ),
+    "structure that is no name": (train(structure="a/b"), "letters, digits"),
+    "resume of nothing": ((segET.main, ["--structure", "golgi", "--resume"]), "no run to resume"),
     "info of nothing": ((cli.main, ["info", "none.mrc"]), "none.mrc"),
 }
 

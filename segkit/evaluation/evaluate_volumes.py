@@ -88,8 +88,9 @@ def evaluate_volumes(
             "score a prediction of the same volume"
         )
     chosen = range(reference.shape[0]) if slices is None else slices
-    predicted = _Foreground(prediction, label, "--label")
-    true = _Foreground(reference, reference_label, "--reference-label", ignore_value)
+    predicted = _Foreground(prediction, label, "--label, or predict without --probability")
+    ask = "--reference-label, or name what nobody annotated with --ignore-value"
+    true = _Foreground(reference, reference_label, ask, ignore_value)
     counted = []
     for done, z in enumerate(chosen, start=1):
         foreground, _ = predicted.of_slice(z)
@@ -102,11 +103,11 @@ def evaluate_volumes(
 class _Foreground:
     """The foreground of a volume, slice by slice; remembers the one value that it has."""
 
-    def __init__(self, volume: Volume, label: int | None, option: str, ignore_value: int | None = None) -> None:
+    def __init__(self, volume: Volume, label: int | None, ask: str, ignore_value: int | None = None) -> None:
         self._volume = volume
         self._label = label
         self._is_mask = label is None
-        self._option = option
+        self._ask = ask
         self._ignore_value = ignore_value
 
     def of_slice(self, z: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -129,7 +130,7 @@ class _Foreground:
         other = next((value for value in values[values != first]), first)
         raise InputError(
             f"{self._volume.name}: slice {z} holds {first:g} and {other:g}, a mask has one whole value besides 0; "
-            f"choose a label with {self._option}, or predict without --probability"
+            f"choose a label with {self._ask}"
         )
 
 

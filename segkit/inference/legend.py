@@ -8,6 +8,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
+from segkit.errors import InputError
 from segkit.volumes.whole_output import whole_file
 
 BACKGROUND_COLOR = (0, 0, 0)
@@ -53,6 +54,19 @@ def legend_path(output: str | os.PathLike[str]) -> pathlib.Path:
     path = pathlib.Path(output)
     path = path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
     return path.with_name(f"{path.stem}.legend.json")
+
+
+def read_legend(path: str | os.PathLike[str]) -> dict[int, str]:
+    """Return the structure of every label, background left out.
+
+    Raises:
+        InputError: If the file is no legend.
+    """
+    try:
+        entries = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        return {int(label): entry["structure"] for label, entry in entries.items() if int(label)}
+    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise InputError(f"{path}: not a legend as segkit predict writes it; remove or mend it") from fault
 
 
 def write_legend(path: str | os.PathLike[str], structures: Sequence[str], *, overwrite: bool = False) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from segkit.errors import InputError
+from segkit.inference.grey_values import warn_of_other_grey_values
 from segkit.inference.identity import task_identity
 from segkit.inference.label_merge import MAX_LABELS, merge_labels
 from segkit.inference.legend import legend_path, write_legend
@@ -130,8 +131,9 @@ def _predict_rest(
         return
     predictors = [SlicePredictor(loaded, volume, options, num_models=len(models)) for loaded in models]
     thresholds = [loaded.card.threshold if options.threshold is None else options.threshold for loaded in models]
-    for predictor in predictors:
+    for loaded, predictor in zip(models, predictors, strict=True):
         predictor.check(rest)
+        warn_of_other_grey_values(volume, loaded.card, rest)
     for found in zip(*(predictor.iter_probability(rest) for predictor in predictors), strict=True):
         probabilities = [probability for _, probability in found]
         labels, overlap = merge_labels(probabilities, thresholds)

@@ -160,7 +160,8 @@ def _checked_channel(path: pathlib.Path, num_channels: int, channel: int | None)
         wanted = "none was chosen" if channel is None else f"{channel} was chosen"
         raise InputError(
             f"{path}: found {num_channels} channels and {wanted}; choose one from 0 to "
-            f"{num_channels - 1} (--channel), or save them as a z stack if they are slices"
+            f"{num_channels - 1} (--channel, where the command has it), save that one alone, or save them as a z "
+            "stack if they are slices"
         )
     return channel
 

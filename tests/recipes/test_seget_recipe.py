@@ -1,4 +1,6 @@
+import dataclasses
 import json
+import logging
 import pathlib
 import shutil
 
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from recipes import segET
-from recipes.run_plan import RunPlan, read_plan
+from recipes.run_plan import RunPlan, read_plan, write_plan
 from segkit.errors import InputError
 
 
@@ -130,7 +132,7 @@ def test_the_checkpoint_may_be_chosen_on_another_tomogram(files):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ((), "give --structure NAME, or --plan FILE"),
+        ((), "give --structure NAME, --plan FILE, or --resume"),
         (("--structure", "nucleus"), "none of synapse, microtubules"),
         (("--structure", "golgi", "--mask", "M.mrc"), "a mask without a tomogram"),
         (("--structure", "golgi", "--tomogram", "T.mrc"), "a tomogram without a mask"),
@@ -144,7 +146,9 @@ def test_the_checkpoint_may_be_chosen_on_another_tomogram(files):
         (("--structure", "golgi", *DATA, "--hold-out-every", "1"), "leaves nothing to train on"),
         (("--plan", "p.json", *DATA), "a plan names its structure and data"),
         (("--plan", "missing.json"), "no plan can be read"),
-        (("--structure", "golgi", "--resume"), "no plan can be read"),
+        (("--structure", "golgi", "--resume"), "no run to resume there"),
+        (("--structure", "my organelle/x", *DATA), "letters, digits"),
+        (("--structure", "all", "--tomogram", "T.mrc", "--mask", "a/b=M.mrc"), "letters, digits"),
     ],
 )
 def test_what_does_not_fit_together_is_said_in_one_line(argv, message, files):
@@ -152,6 +156,28 @@ def test_what_does_not_fit_together_is_said_in_one_line(argv, message, files):
         resolve(*argv)
     assert "\n" not in str(caught.value)
     assert sorted(path.name for path in pathlib.Path().iterdir()) == ["M.mrc", "T.mrc"]
+
+
+def test_a_run_is_resumed_as_itself_with_more_epochs_at_most(files):
+    tomogram, mask = files
+    same = ("--structure", "golgi", "--tomogram", tomogram, "--mask", mask, "--out", "run")
+    ((plan, folder),) = resolve(*same, "--epochs", 3)
+    write_plan(plan, folder / "plan.json")
+    ((again, _),) = resolve(*same, "--resume", "--epochs", 5)
+    assert again == dataclasses.replace(plan, training=dataclasses.replace(plan.training, epochs=5))
+    ((again, _),) = resolve("--out", "run", "--resume")
+    assert again == plan
+    with pytest.raises(InputError, match="holds a run of golgi, not of synapse"):
+        resolve("--structure", "synapse", "--out", "run", "--resume")
+    with pytest.raises(InputError, match=r"other\.mrc: not in the run to resume"):
+        resolve("--structure", "golgi", "--tomogram", "other.mrc", "--out", "run", "--resume")
+
+
+def test_a_slip_of_the_pen_in_a_name_is_pointed_at(files, caplog):
+    tomogram, mask = files
+    with caplog.at_level(logging.WARNING):
+        resolve("--structure", "all", "--tomogram", tomogram, "--mask", f"goly={mask}", "--out", "o")
+    assert "if you mean 'golgi', say so" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,10 @@ from segkit.data.patches import tabulate_patches
 from segkit.data.sampler import PatchSampler
 from segkit.models.seget import seget
 from segkit.training.decay_on_plateau import DecayOnPlateau
-from segkit.training.fit import StepProgress, compile_for, stream
+from segkit.training.fit import StepProgress, stream
 from segkit.training.plan import TrainingPlan
 from segkit.training.precision import dtype_policy, resolve_precision
+from segkit.training.task import BinaryTask
 from segkit.volumes.files import open_volume, save_volume
 from segkit.volumes.volume import Volume
 
@@ -65,7 +66,7 @@ class Steps:
         self.steps = steps
         with dtype_policy(policy):
             self.model = seget()
-        compile_for(self.model, TrainingPlan())
+        BinaryTask().compile(self.model, TrainingPlan().learning_rate)
         images, targets = sampler.batch(0)
         cached = tf.data.Dataset.from_tensors((images, {"logits": targets})).repeat()
         self.cached = iter(cached)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 _BATCHES_AT_ONCE = 6
 
 
-def patch_dataset(sampler: PatchSampler, *, first_epoch: int = 0, output: str = "logits") -> tf.data.Dataset:
+def patch_dataset(
+    sampler: PatchSampler, *, first_epoch: int = 0, outputs: Sequence[str] = ("logits",)
+) -> tf.data.Dataset:
     """Return an endless stream of epochs as a ``tf.data.Dataset``.
 
     The stream runs over step numbers; patches are cut, changed, weighed and normalised a batch a step, in several
@@ -23,17 +26,18 @@ def patch_dataset(sampler: PatchSampler, *, first_epoch: int = 0, output: str = 
     Args:
         sampler: Source of the batches.
         first_epoch: Number of the first epoch of the stream.
-        output: Name of the model's output that the targets belong to.
+        outputs: Names of the model's outputs that the targets belong to.
 
     Returns:
-        Dataset of ``(images, {output: targets})``: float32 ``(batch, y, x, 1)`` and float32 ``(batch, y, x, 2)``.
+        Dataset of ``(images, {output: targets, ...})``: float32 ``(batch, y, x, 1)`` and float32 ``(batch, y, x, 2)``.
     """
     side = sampler.table.patch_px
 
     def cut(step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         images, targets = tf.numpy_function(sampler.batch, [step], (tf.float32, tf.float32), stateful=False)
         images = tf.ensure_shape(images, (None, side, side, 1))
-        return images, {output: tf.ensure_shape(targets, (None, side, side, 2))}
+        targets = tf.ensure_shape(targets, (None, side, side, 2))
+        return images, dict.fromkeys(outputs, targets)
 
     stream = tf.data.Dataset.range(first_epoch * sampler.steps_per_epoch, tf.int64.max)
     return stream.map(cut, num_parallel_calls=_BATCHES_AT_ONCE, deterministic=True).prefetch(2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -17,7 +19,7 @@ class PatchPyDataset(keras.utils.PyDataset):
     Args:
         sampler: Source of the batches.
         first_epoch: Number of the first epoch of the stream.
-        output: Name of the model's output that the targets belong to.
+        outputs: Names of the model's outputs that the targets belong to.
         workers: Threads that cut patches ahead of the training.
     """
 
@@ -26,13 +28,13 @@ class PatchPyDataset(keras.utils.PyDataset):
         sampler: PatchSampler,
         *,
         first_epoch: int = 0,
-        output: str = "logits",
+        outputs: Sequence[str] = ("logits",),
         workers: int = 2,
     ) -> None:
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=4)
         self.sampler = sampler
         self.first_epoch = first_epoch
-        self.output = output
+        self.outputs = tuple(outputs)
 
     @property
     def num_batches(self) -> None:
@@ -41,4 +43,4 @@ class PatchPyDataset(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         images, targets = self.sampler.batch(self.first_epoch * self.sampler.steps_per_epoch + index)
-        return images, {self.output: targets}
+        return images, dict.fromkeys(self.outputs, targets)

@@ -30,6 +30,7 @@ class PatchSampler:
         std: Standard deviation of the training voxels [grey value], positive.
         weight_limit: Bound of the adaptive weights; ``None`` for no weighting.
         ignore_value: Mask value of pixels that nobody annotated.
+        num_classes: Number of classes, background among them; with more than two the masks hold the class.
         augmentation: What may be changed; nothing by default.
         shuffle: Draw a new order every epoch.
         seed: Seed of order and augmentation.
@@ -45,6 +46,7 @@ class PatchSampler:
         std: float,
         weight_limit: float | None = None,
         ignore_value: int | None = None,
+        num_classes: int = 2,
         augmentation: Augmentation = NO_AUGMENTATION,
         shuffle: bool = False,
         seed: int = 0,
@@ -60,6 +62,7 @@ class PatchSampler:
         self.std = float(std)
         self.weight_limit = weight_limit
         self.ignore_value = ignore_value
+        self.num_classes = num_classes
         self.augmentation = augmentation
         self.shuffle = shuffle
         self.seed = seed
@@ -98,7 +101,7 @@ class PatchSampler:
         side = self.table.patch_px
         window = (z, slice(y, y + side), slice(x, x + side))
         image, mask = (np.asarray(array[window]) for array in self.pairs[number])
-        kinds = pixel_kinds(mask, self.ignore_value)
+        kinds = pixel_kinds(mask, self.ignore_value, self.num_classes)
         gain, shift = 1.0, 0.0
         if self.augmentation != NO_AUGMENTATION:
             change = self.augmentation.draw(np.random.default_rng([self.seed, _CHANGE, epoch, index]), side)
@@ -110,7 +113,7 @@ class PatchSampler:
         # (image - mean) / std * gain + shift in two passes over the output
         np.multiply(image, np.float32(gain / self.std), out=image_out, dtype=np.float32, casting="unsafe")
         image_out += np.float32(shift - gain * self.mean / self.std)
-        targets_and_weights(kinds, limit=self.weight_limit, out=target_out)
+        targets_and_weights(kinds, limit=self.weight_limit, num_classes=self.num_classes, out=target_out)
 
     def _draw_order(self, epoch: int) -> np.ndarray:
         if not self.shuffle:

@@ -29,40 +29,52 @@ def foreground_weight(foreground: int, background: int, limit: float | None) -> 
     return float(min(background / foreground, limit))
 
 
-BACKGROUND, FOREGROUND, UNKNOWN = 0, 1, 2
-"""Kinds of pixels of a painted mask."""
+BACKGROUND, FOREGROUND, UNKNOWN = 0, 1, 255
+"""Kinds of pixels of a painted mask; with several classes the kind is the class, and only 0 and 255 have a name."""
 
 
-def pixel_kinds(mask: np.ndarray, ignore_value: int | None = None) -> np.ndarray:
-    """Return the kind of every pixel of a mask.
+def pixel_kinds(mask: np.ndarray, ignore_value: int | None = None, num_classes: int = 2) -> np.ndarray:
+    """Return the kind of every pixel of a mask or label image.
 
     Args:
-        mask: Painted values, any shape: 0 is background, anything else foreground, except ``ignore_value``.
+        mask: Painted values, any shape. Two classes: 0 is background, anything else foreground. More: the class.
         ignore_value: Value of pixels that nobody annotated.
+        num_classes: Number of classes, background among them, at most 255.
 
     Returns:
-        uint8 of the same shape: ``BACKGROUND``, ``FOREGROUND`` or ``UNKNOWN``.
+        uint8 of the same shape: ``BACKGROUND``, ``FOREGROUND`` or ``UNKNOWN``; with more classes the class, or
+        ``UNKNOWN``.
     """
-    kinds = (mask != 0).view(np.uint8)
+    kinds = (mask != 0).view(np.uint8) if num_classes == 2 else mask.astype(np.uint8)
     return kinds if ignore_value is None else np.where(mask == ignore_value, np.uint8(UNKNOWN), kinds)
 
 
-def targets_and_weights(kinds: np.ndarray, *, limit: float | None, out: np.ndarray | None = None) -> np.ndarray:
+def targets_and_weights(
+    kinds: np.ndarray, *, limit: float | None, num_classes: int = 2, out: np.ndarray | None = None
+) -> np.ndarray:
     """Return target and weight of every pixel of a patch.
 
     Args:
         kinds: As ``pixel_kinds`` gives them, shape ``(y, x)``.
-        limit: As in ``foreground_weight``.
+        limit: As in ``foreground_weight``; for two classes alone.
+        num_classes: As in ``pixel_kinds``.
         out: Where to write, contiguous float32 ``(y, x, 2)``; a new array by default.
 
     Returns:
-        float32, shape ``(y, x, 2)``: target in {0, 1}, weight not negative, 0 where the pixel is unknown.
+        float32, shape ``(y, x, 2)``: class (two classes: target in {0, 1}), and weight, not negative, 0 where the pixel
+        is unknown.
     """
-    foreground = int(np.count_nonzero(kinds == FOREGROUND))
-    background = kinds.size - int(np.count_nonzero(kinds))
-    weight = foreground_weight(foreground, background, limit)
-    table = np.array([[0, 1], [1, weight], [0, 0]], np.float32)
+    table = np.ones((num_classes + 1, 2), np.float32)
+    table[:, 0] = range(num_classes + 1)
+    table[-1] = 0  # unknown
+    if limit is not None:
+        if num_classes != 2:
+            raise ValueError(f"`limit` is for two classes. Received: limit={limit!r}, num_classes={num_classes!r}")
+        foreground = int(np.count_nonzero(kinds == FOREGROUND))
+        background = kinds.size - int(np.count_nonzero(kinds))
+        table[FOREGROUND, 1] = foreground_weight(foreground, background, limit)
     out = np.empty((*kinds.shape, 2), np.float32) if out is None else out
-    # One look-up of 8-byte pairs is faster than filling the two channels; "clip" writes to `out` without a copy.
+    # One look-up of 8-byte pairs is faster than filling the two channels; "clip" takes 255 to the last row, and writes
+    # to `out` without a copy.
     np.take(table.view(np.int64).ravel(), kinds, out=out.view(np.int64)[..., 0], mode="clip")
     return out

@@ -1,5 +1,6 @@
 """Keras losses, one a file."""
 
 from segkit.losses.bce_jaccard import BCEJaccard
+from segkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 
-__all__ = ["BCEJaccard"]
+__all__ = ["BCEJaccard", "SoftmaxCrossEntropy"]

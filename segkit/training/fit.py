@@ -13,28 +13,16 @@ from typing import Any
 import keras
 
 from segkit.data.sampler import PatchSampler
-from segkit.losses.bce_jaccard import BCEJaccard
-from segkit.metrics.binary_mean_iou import BinaryMeanIoU
-from segkit.metrics.predicted_foreground import PredictedForeground
 from segkit.models.card import ModelCard
-from segkit.training.collapse_alarm import CollapseAlarm
 from segkit.training.decay_on_plateau import DecayOnPlateau
 from segkit.training.plan import TrainingPlan
 from segkit.training.resumable import Resumable
+from segkit.training.task import BinaryTask, Task
 
 _LOG = logging.getLogger(__name__)
 MONITOR = "val_mean_iou"
 
 _MAY_CHANGE = ("epochs",)  # a run may be resumed to more epochs
-
-
-def compile_for(model: keras.Model, plan: TrainingPlan) -> None:
-    """Compile a network that ends in logits with SegET's loss, metrics and optimizer."""
-    model.compile(
-        optimizer=keras.optimizers.Adam(plan.learning_rate),
-        loss={"logits": BCEJaccard()},
-        metrics={"logits": [BinaryMeanIoU(), PredictedForeground()]},
-    )
 
 
 def fit(
@@ -45,6 +33,7 @@ def fit(
     folder: str | os.PathLike[str],
     card: ModelCard,
     *,
+    task: Task | None = None,
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: Callable[[int, int], None] | None = None,
@@ -56,12 +45,13 @@ def fit(
     if it had never been interrupted.
 
     Args:
-        model: Network that ends in ``{"logits": ...}``; compiled here.
+        model: Network with the outputs of the task; compiled here.
         training: Source of the training patches.
         validation: Source of the validation patches, not shuffled.
         plan: How to train.
         folder: Run folder.
         card: Card of the model that is kept.
+        task: Loss, metrics and alarm; ``BinaryTask()`` by default.
         resume: Go on where the run in ``folder`` stands, if there is one.
         callbacks: More callbacks; they have no memory across a resume.
         progress: Called as ``progress(done, total)`` after every training step, in steps.
@@ -71,17 +61,18 @@ def fit(
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    compile_for(model, plan)
+    task = task or BinaryTask()
+    task.compile(model, plan.learning_rate)
     plateau = DecayOnPlateau(plan.learning_rate, plan.decay, factor=plan.plateau_factor, patience=plan.plateau_patience)
     stopping = keras.callbacks.EarlyStopping(monitor=MONITOR, mode="max", patience=plan.early_stopping_patience)
-    alarm = CollapseAlarm()
+    remembered = task.alarms()
     record = Resumable(
         folder,
         card,
         {
             "plateau": (plateau, DecayOnPlateau.STATE),
             "early_stopping": (stopping, ("best", "wait", "best_epoch", "stopped_epoch")),
-            "alarm": (alarm, CollapseAlarm.STATE),
+            **remembered,
         },
         identity={name: value for name, value in plan.to_dict().items() if name not in _MAY_CHANGE},
     )
@@ -89,21 +80,23 @@ def fit(
         record.start_anew()
     if record.stopped or record.epochs_done >= plan.epochs:
         return record
-    build_compiled(model, validation)
+    build_compiled(model, validation, task.outputs)
     steps = training.steps_per_epoch
     shown = [StepProgress(progress, steps, plan.epochs)] if progress else []
     model.fit(
-        stream(training, first_epoch=record.epochs_done),
+        stream(training, first_epoch=record.epochs_done, outputs=task.outputs),
         steps_per_epoch=steps,
         initial_epoch=record.epochs_done,
         epochs=plan.epochs,
-        validation_data=stream(validation),
+        validation_data=stream(validation, outputs=task.outputs),
         validation_steps=validation.steps_per_epoch,
-        # EpochLog stands after those that add to the logs; Resumable after all that have a memory.
+        # PlainNames stands before all that look at scores, EpochLog after those that add to the logs, Resumable after
+        # all that have a memory.
         callbacks=[
+            PlainNames(),
             plateau,
             stopping,
-            alarm,
+            *(callback for callback, _ in remembered.values()),
             *_tensorboard(folder),
             *callbacks,
             *shown,
@@ -116,7 +109,7 @@ def fit(
     return record
 
 
-def build_compiled(model: keras.Model, sampler: PatchSampler) -> None:
+def build_compiled(model: keras.Model, sampler: PatchSampler, outputs: Sequence[str] = ("logits",)) -> None:
     """Build optimizer, loss and metrics of a compiled model from one batch.
 
     ``fit`` would do it by drawing a batch from the stream, and outside TensorFlow that batch is then lost.
@@ -124,19 +117,33 @@ def build_compiled(model: keras.Model, sampler: PatchSampler) -> None:
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     images, targets = sampler.batch(0)
-    model.test_on_batch(images[:1], {"logits": targets[:1]})
+    model.test_on_batch(images[:1], {name: targets[:1] for name in outputs})
     model.reset_metrics()
 
 
-def stream(sampler: PatchSampler, *, first_epoch: int = 0) -> Any:
+def stream(sampler: PatchSampler, *, first_epoch: int = 0, outputs: Sequence[str] = ("logits",)) -> Any:
     """Return a sampler's endless stream of epochs as what this backend trains from best."""
     if keras.backend.backend() == "tensorflow":
         from segkit.data.pipeline import patch_dataset  # needs TensorFlow, which other backends do without
 
-        return patch_dataset(sampler, first_epoch=first_epoch)
+        return patch_dataset(sampler, first_epoch=first_epoch, outputs=outputs)
     from segkit.data.py_pipeline import PatchPyDataset
 
-    return PatchPyDataset(sampler, first_epoch=first_epoch)
+    return PatchPyDataset(sampler, first_epoch=first_epoch, outputs=outputs)
+
+
+class PlainNames(keras.callbacks.Callback):
+    """Call the scores of a network's main output by their plain names.
+
+    Keras puts the name of the output before them as soon as a network has another one.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Rename."""
+        for name in list(logs or {}):
+            for start in ("", "val_"):
+                if name.startswith(f"{start}logits_") and not name.endswith("_loss"):
+                    logs[start + name.removeprefix(f"{start}logits_")] = logs.pop(name)
 
 
 class StepProgress(keras.callbacks.Callback):

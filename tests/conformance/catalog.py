@@ -53,6 +53,8 @@ CATALOG = {
     ),
     "segkit>BCEJaccard": Entry(losses.BCEJaccard, {"per_sample": True, "reduction": "sum", "name": "other"}),
     "segkit>BinaryMeanIoU": Entry(metrics.BinaryMeanIoU, {"threshold": 0.4, "name": "other"}),
+    "segkit>MeanIoU": Entry(metrics.MeanIoU, {"num_classes": 3, "class_ids": [1], "name": "other"}),
+    "segkit>SoftmaxCrossEntropy": Entry(losses.SoftmaxCrossEntropy, {"reduction": "sum", "name": "other"}),
     "segkit>PredictedForeground": Entry(metrics.PredictedForeground, {"threshold": 0.4, "name": "other"}),
 }
 

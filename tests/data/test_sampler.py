@@ -158,3 +158,22 @@ def test_a_memory_mapped_volume_is_read_by_patches_only():
     source.pairs = [(watched, mask)]
     source.batch(0)
     assert watched.voxels == 4 * 8 * 8
+
+
+def test_several_classes_come_as_they_are_and_move_with_the_image():
+    image, _ = volumes()
+    labels = (np.abs(image.astype(int)) // 30).astype(np.uint8) % 4
+    source = sampler((labels.astype(np.float32), labels), mean=0.0, std=1.0, weight_limit=None, num_classes=4)
+    turned = sampler(
+        (labels.astype(np.float32), labels),
+        mean=0.0,
+        std=1.0,
+        weight_limit=None,
+        num_classes=4,
+        augmentation=Augmentation(),
+    )
+    for each in (source, turned):
+        images, targets = each.batch(1)
+        np.testing.assert_array_equal(images[..., 0], targets[..., 0])
+        assert set(np.unique(targets[..., 0])) == {0, 1, 2, 3}
+        assert (targets[..., 1] == 1).all()

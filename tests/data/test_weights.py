@@ -42,3 +42,11 @@ def test_foreground_and_background_balance_unless_capped(mask, limit):
         assert out[foreground, 1].sum() == pytest.approx(out[~foreground, 1].sum(), rel=1e-5)
     elif foreground.any():
         assert (out[foreground, 1] == np.float32(limit)).all()
+
+
+def test_several_classes_are_their_own_targets():
+    labels = np.array([[0, 3], [2, 9]], np.int16)
+    out = targets_and_weights(pixel_kinds(labels, 9, 4), limit=None, num_classes=4)
+    assert out.tolist() == [[[0, 1], [3, 1]], [[2, 1], [0, 0]]]
+    with pytest.raises(ValueError, match="for two classes"):
+        targets_and_weights(pixel_kinds(labels, 9, 4), limit=10.0, num_classes=4)

@@ -1,0 +1,64 @@
+"""Mean intersection over union of several classes, streamed over batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from segkit.metrics.confusion_counts import ConfusionCounts
+
+
+@keras.saving.register_keras_serializable(package="segkit")
+class MeanIoU(ConfusionCounts):
+    """Mean IoU of chosen classes over all pixels seen since the last reset.
+
+    A class that is neither present nor predicted has no IoU and is left out of the mean. Counts are exact. Keras's own
+    ``MeanIoU`` takes weights apart from the targets and counts in float32.
+
+    Args:
+        num_classes: Number of classes, background among them.
+        class_ids: Classes whose mean is taken, all by default; one alone gives that class's IoU.
+        name: Name of the metric.
+
+    Call arguments:
+        y_true: Shape ``(batch, ..., 2)``: class and weight, a pixel of weight 0 is left out; or ``(batch, ..., 1)``.
+        y_pred: Logits or probabilities, shape ``(batch, ..., num_classes)``; the largest is what is predicted.
+
+    Returns:
+        Scalar in [0, 1], float32; 0 where none of the classes has occurred.
+
+    Reference:
+        Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Module", Sec. 4.1.
+    """
+
+    def __init__(
+        self, num_classes: int, class_ids: Sequence[int] | None = None, *, name: str = "mean_iou", **kwargs: Any
+    ) -> None:
+        super().__init__(num_classes, name=name, **kwargs)
+        if class_ids is not None and not (class_ids and all(0 <= k < num_classes for k in class_ids)):
+            raise ValueError(
+                f"`class_ids` must be classes from 0 to {num_classes - 1}. Received: class_ids={class_ids!r}"
+            )
+        self.class_ids = None if class_ids is None else list(class_ids)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Add a batch. ``sample_weight`` is refused: weights travel in ``y_true``."""
+        if sample_weight is not None:
+            raise ValueError("`sample_weight` must be None: put weights into the second channel of `y_true`")
+        y_true = ops.convert_to_tensor(y_true)
+        truth = ops.cast(y_true[..., 0], "int32")
+        predicted = ops.argmax(ops.convert_to_tensor(y_pred), axis=-1)
+        self.add(truth, predicted, y_true[..., 1] > 0 if y_true.shape[-1] == 2 else ops.ones_like(truth))
+
+    def result(self):
+        """Return the mean over the chosen classes that occur."""
+        iou, occurs = self.class_iou()
+        if self.class_ids is not None:
+            iou, occurs = (ops.take(values, self.class_ids) for values in (iou, occurs))
+        return ops.sum(iou * occurs) / ops.maximum(ops.sum(occurs), 1.0)
+
+    def get_config(self):
+        return {**super().get_config(), "num_classes": self.num_classes, "class_ids": self.class_ids}

@@ -1,0 +1,61 @@
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segkit.metrics.mean_iou import MeanIoU
+
+
+def result(metric):
+    return float(keras.ops.convert_to_numpy(metric.result()))
+
+
+def iou(truth, predicted, k):
+    return np.sum((truth == k) & (predicted == k)) / np.sum((truth == k) | (predicted == k))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**31), st.integers(1, 3), st.integers(2, 5))
+def test_streams_to_the_mean_over_classes(seed, batches, num_classes):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, num_classes, (batches, 2, 6, 6))
+    truth[0, 0, 0, :num_classes] = range(num_classes)
+    scores = rng.normal(size=(*truth.shape, num_classes))
+    kept = rng.random(truth.shape) > 0.2
+    kept[0, 0, 0] = True
+    metric, last = MeanIoU(num_classes), MeanIoU(num_classes, [num_classes - 1])
+    for t, y, w in zip(truth, scores, kept, strict=True):
+        for each in (metric, last):
+            each.update_state(np.stack([t, w], -1).astype("float32"), y.astype("float32"))
+    t, p = truth[kept], scores.argmax(-1)[kept]
+    assert result(metric) == pytest.approx(np.mean([iou(t, p, k) for k in range(num_classes)]), rel=1e-6)
+    assert result(last) == pytest.approx(iou(t, p, num_classes - 1), rel=1e-6)
+
+
+def test_a_class_that_does_not_occur_is_left_out():
+    metric, absent = MeanIoU(3), MeanIoU(3, [2])
+    for each in (metric, absent):
+        each.update_state(np.array([[[0.0], [1.0]]], "float32"), np.array([[[1.0, 0, 0], [0, 1.0, 0]]], "float32"))
+    assert result(metric) == 1.0
+    assert result(absent) == 0.0
+
+
+def test_a_million_pixels_are_counted_one_by_one():
+    metric = MeanIoU(2)
+    truth = np.zeros((1, 1024, 1024, 1), "float32")
+    predicted = np.stack([np.ones((1, 1024, 1024)), np.zeros((1, 1024, 1024))], -1).astype("float32")
+    predicted[0, 0, 0] = 0, 1
+    metric.update_state(truth, predicted)
+    assert keras.ops.convert_to_numpy(metric.confusion()).tolist() == [[2**20 - 1, 1], [0, 0]]
+
+
+@pytest.mark.parametrize("class_ids", [[], [3], [-1]])
+def test_classes_that_there_are_not(class_ids):
+    with pytest.raises(ValueError, match="classes from 0 to 2"):
+        MeanIoU(3, class_ids)
+
+
+def test_sample_weight_is_refused():
+    with pytest.raises(ValueError, match="second channel"):
+        MeanIoU(2).update_state(np.ones((1, 1, 1)), np.ones((1, 1, 2)), sample_weight=np.ones(1))

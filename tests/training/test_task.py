@@ -1,0 +1,93 @@
+"""Binary and several-class trainings through the same `fit`."""
+
+import csv
+import logging
+
+import keras
+import numpy as np
+import pytest
+
+from segkit.data.patches import tabulate_patches
+from segkit.data.sampler import PatchSampler
+from segkit.models.card import ModelCard
+from segkit.models.files import load_model
+from segkit.models.unet_se import unet_se
+from segkit.training.fit import PlainNames, fit
+from segkit.training.missed_class_alarm import MissedClassAlarm
+from segkit.training.plan import TrainingPlan
+from segkit.training.task import ClassTask
+
+NAMES = ("background", "left", "right")
+
+
+def samplers():
+    """Three stripes, each of a grey value of its own."""
+    labels = np.zeros((4, 16, 48), np.uint8)
+    labels[..., 16:32], labels[..., 32:] = 1, 2
+    image = (80 * labels + np.random.default_rng(0).integers(-20, 20, labels.shape)).astype(np.int16)
+    shared = {"batch_size": 4, "mean": 80.0, "std": 65.0, "num_classes": 3}
+    tables = [tabulate_patches([(labels, z)], patch_px=16, stride_px=8) for z in ([1, 2, 3], [0])]
+    return [PatchSampler([(image, labels)], table, **shared) for table in tables]
+
+
+@pytest.mark.parametrize("supervision", [0.0, 0.3])
+def test_three_stripes_are_learnt_and_every_class_is_logged(supervision, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = unet_se(num_classes=3, filters=(4, 8), supervision=supervision > 0)
+    plan = TrainingPlan(epochs=12, learning_rate=2e-2, precision="float32")
+    card = ModelCard(name="stripes", structure="stripes", mean=80.0, std=65.0)
+    task = ClassTask(NAMES, supervision)
+    record = fit(model, *samplers(), plan, tmp_path, card, task=task)
+    with open(tmp_path / "log.csv", newline="") as log:
+        columns = next(csv.reader(log))
+    assert {"mean_iou", "val_mean_iou", *(f"val_iou_{name}" for name in NAMES)} <= set(columns)
+    best = record.rows[record.best_epoch]
+    assert best["val_mean_iou"] > 0.9
+    assert best["val_mean_iou"] == pytest.approx(np.mean([best[f"val_iou_{name}"] for name in NAMES]), rel=1e-5)
+    images, targets = samplers()[1].batch(0)
+    found = load_model(record.publish()).predict_on_batch(images)["logits"].argmax(-1)
+    assert (found == targets[..., 0]).mean() > 0.95
+
+
+def test_the_loss_is_shared_out_as_the_paper_says():
+    model = unet_se(num_classes=3, filters=(4, 8), supervision=True)
+    task = ClassTask(NAMES, 0.25)
+    task.compile(model, 1e-3)
+    images, targets = samplers()[1].batch(0)
+    found = model.test_on_batch(images, dict.fromkeys(task.outputs, targets), return_dict=True)
+    assert found["loss"] == pytest.approx(0.75 * found["logits_loss"] + 0.25 * found["deep_logits_loss"], rel=1e-5)
+
+
+def test_scores_of_the_main_output_get_plain_names():
+    logs = {
+        "loss": 1.0,
+        "logits_loss": 0.5,
+        "logits_mean_iou": 0.2,
+        "val_logits_iou_a": 0.3,
+        "val_deep_logits_loss": 2.0,
+    }
+    PlainNames().on_epoch_end(0, logs)
+    assert logs == {
+        "loss": 1.0,
+        "logits_loss": 0.5,
+        "mean_iou": 0.2,
+        "val_iou_a": 0.3,
+        "val_deep_logits_loss": 2.0,
+    }
+
+
+def test_a_class_that_is_never_found_is_told_ever_less_often(caplog):
+    alarm = MissedClassAlarm({"synapse": "val_iou_synapse"}, patience=2)
+    with caplog.at_level(logging.WARNING):
+        for epoch in range(12):
+            alarm.on_epoch_end(epoch, {"val_iou_synapse": 0.0})
+    assert [message.split(":")[0] for message in alarm.alarms] == ["epoch 2", "epoch 4", "epoch 8"]
+    assert "synapse has not been found on the validation slices for 8 epochs" in caplog.text
+    alarm.on_epoch_end(12, {"val_iou_synapse": 0.1})
+    assert alarm.waits == {"synapse": 0}
+
+
+@pytest.mark.parametrize(("names", "share"), [(("a",), 0.0), (("a", "a"), 0.0), (("a", "b"), 1.0), (("a", "b"), -0.1)])
+def test_tasks_without_meaning_are_refused(names, share):
+    with pytest.raises(ValueError, match="Received"):
+        ClassTask(names, share)

@@ -1,0 +1,96 @@
+"""What a label volume must fulfil before classes are learnt from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from segkit.errors import InputError
+from segkit.volumes.volume import Volume
+
+MAX_CLASSES = 255
+"""One byte holds a class, and one value is kept for voxels that nobody annotated."""
+
+_SHOWN = 8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LabelCounts:
+    """What a label volume holds.
+
+    Attributes:
+        num_classes: Number of classes, background (0) among them.
+        voxels: Voxels of every class in every slice, int64, shape ``(slices, num_classes)``.
+    """
+
+    num_classes: int
+    voxels: np.ndarray
+
+    def missing(self, slices: Sequence[int]) -> list[int]:
+        """Return the classes that none of the slices holds."""
+        return np.flatnonzero(self.voxels[list(slices)].sum(axis=0) == 0).tolist()
+
+
+def check_labels(
+    labels: Volume,
+    *,
+    num_classes: int | None = None,
+    ignore_value: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> LabelCounts:
+    """Refuse a label volume that does not hold the classes 0, 1, ..., ``num_classes - 1``.
+
+    Args:
+        labels: The volume, read slice by slice.
+        num_classes: Number of classes; by default as many as the largest label asks for, and then all must occur.
+        ignore_value: Value of voxels that nobody annotated.
+        progress: Called as ``progress(done, total)`` with the number of slices.
+
+    Returns:
+        The classes and how many voxels each has in every slice.
+
+    Raises:
+        InputError: If a value is negative, no whole number or above the last class, or, where ``num_classes`` is not
+            given, if there is a gap between the labels or one class only.
+    """
+    most = MAX_CLASSES if num_classes is None else num_classes
+    if not 2 <= most <= MAX_CLASSES:
+        raise InputError(f"{labels.name}: {most} classes asked for, expected 2 to {MAX_CLASSES}")
+    counts = []
+    for z in range(labels.shape[0]):
+        values = np.ravel(np.asarray(labels.array[z]))
+        if ignore_value is not None:
+            values = values[values != ignore_value]
+        counts.append(_count(labels, z, values, most, is_given=num_classes is not None))
+        if progress is not None:
+            progress(z + 1, labels.shape[0])
+    voxels = np.stack(counts)
+    if num_classes is None:
+        found = np.flatnonzero(voxels.sum(axis=0))
+        if len(found) < 2 or found[-1] != len(found) - 1:
+            raise InputError(
+                f"{labels.name}: found the labels {_listed(found)}, expected 0, 1, 2, ... without a gap; number them "
+                "anew, or say how many classes there are"
+            )
+        voxels = voxels[:, : len(found)]
+    return LabelCounts(num_classes=voxels.shape[1], voxels=voxels)
+
+
+def _count(labels: Volume, z: int, values: np.ndarray, most: int, *, is_given: bool) -> np.ndarray:
+    whole = values.astype(np.int64) if values.dtype.kind in "biu" or np.isfinite(values).all() else None
+    if whole is None or (whole != values).any() or (values.size and not 0 <= whole.min() <= whole.max() < most):
+        outside = values if whole is None else values[(whole != values) | (whole < 0) | (whole >= most)]
+        expected = f"whole numbers from 0 to {most - 1}"
+        remedy = "give more classes, or number them anew" if is_given else "give class labels, not grey values"
+        raise InputError(
+            f"{labels.name}: found {_listed(np.unique(outside))} in slice {z}, expected {expected}; {remedy}, or name "
+            "the value of voxels nobody annotated as the ignore value"
+        )
+    return np.bincount(whole, minlength=most)
+
+
+def _listed(values: np.ndarray) -> str:
+    shown = ", ".join(f"{value:g}" for value in values[:_SHOWN])
+    return shown + (", ..." if len(values) > _SHOWN else "")

@@ -32,10 +32,13 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
     network has several input channels, ``(b, y, x)`` below is ``(b, y, x, c)`` for what it takes.
 
     ``serving_default``
-        ``voxels``, float32 ``(b, y, x, c)``, normalised -> ``probability``, float32 ``(b, y, x, 1)``, 0..1.
+        ``voxels``, float32 ``(b, y, x, c)``, normalised -> ``probability``, float32 ``(b, y, x, 1)`` or
+        ``(b, y, x, classes)``, 0..1.
     ``raw_uint8``, ``raw_int8``, ``raw_uint16``, ``raw_float32``
         ``slices`` ``(b, y, x)`` [grey value of the training data] -> ``probability``, float32 ``(b, y, x)``,
         0..1, and ``mask``, uint8 ``(b, y, x)``, 1 where the probability is above ``card.threshold``.
+        Of a network of several classes: ``probability``, float32 ``(b, y, x, classes)``, summing to 1, and
+        ``labels``, uint8 ``(b, y, x)``, the class of the highest probability.
     ``png``
         ``png``, a string ``(b,)`` of encoded PNG images of one size -> as ``raw_*``. A 16-bit image gives its
         16-bit grey values, any other 8-bit ones; both must be on the scale of the training data. Of a network
@@ -43,7 +46,8 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
         network has 1, 3 or 4 input channels.
 
     Args:
-        model: Float32 network from ``(b, y, x, c)`` to ``{"logits": (b, y, x, 1)}``.
+        model: Float32 network from ``(b, y, x, c)`` to ``{"logits": (b, y, x, 1)}``, or with a logit for every one of
+            ``card.classes``.
         card: Normalisation, threshold and the multiple that height and width must have.
 
     Returns:
@@ -55,8 +59,9 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
     if not isinstance(model.output, Mapping) or "logits" not in model.output:
         raise ValueError(f'`model` must end in {{"logits": ...}}. Received: model.output={model.output!r}')
     logits = model.output["logits"]
-    if logits.shape[-1] != 1:
-        raise ValueError(f"`model` must give one logit a pixel. Received: logits of shape {logits.shape}")
+    if logits.shape[-1] != card.num_logits:
+        wanted = f"{len(card.classes)} logits" if card.classes else "one logit"
+        raise ValueError(f"`model` must give {wanted} a pixel. Received: logits of shape {logits.shape}")
     served = _Served(model, card)
     *size, channels = served.shape
     raw_shape = (None, *size) if channels == 1 else (None, *size, channels)
@@ -82,7 +87,8 @@ class _Served:
 
     def _probability(self, voxels: tf.Tensor) -> tf.Tensor:
         logits = self.model(repeat_edge(voxels, self.card.multiple_px), training=False)["logits"]
-        return tf.sigmoid(crop_to(logits, voxels))
+        logits = crop_to(logits, voxels)
+        return tf.nn.softmax(logits) if self.card.classes else tf.sigmoid(logits)
 
     def from_voxels(self, voxels: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"probability": self.probability(voxels)}
@@ -91,7 +97,10 @@ class _Served:
         voxels = (tf.cast(slices, tf.float32) - self.card.mean) / self.card.std
         if self.shape[-1] == 1:
             voxels = voxels[..., tf.newaxis]
-        probability = self.probability(voxels)[..., 0]
+        probability = self.probability(voxels)
+        if self.card.classes:
+            return {"probability": probability, "labels": tf.cast(tf.argmax(probability, axis=-1), tf.uint8)}
+        probability = probability[..., 0]
         return {"probability": probability, "mask": tf.cast(probability > self.card.threshold, tf.uint8)}
 
     def from_png(self, png: tf.Tensor) -> dict[str, tf.Tensor]:

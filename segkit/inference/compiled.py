@@ -10,7 +10,7 @@ import numpy as np
 from segkit.models.precision import with_precision
 
 BatchFunction = Callable[[np.ndarray], np.ndarray]
-"""From normalised slices to probabilities, both ``(batch, y, x, 1)`` float32."""
+"""From normalised slices ``(batch, y, x, 1)`` to probabilities ``(batch, y, x, logits)``, both float32."""
 
 
 def probability_model(model: keras.Model, precision: str = "float32") -> keras.Model:
@@ -21,12 +21,14 @@ def probability_model(model: keras.Model, precision: str = "float32") -> keras.M
         precision: Dtype policy it computes under; another than the model's own makes a copy of the weights.
 
     Returns:
-        Model from ``(batch, y, x, 1)`` to float32 probabilities ``(batch, y, x, 1)``.
+        Model from ``(batch, y, x, 1)`` to float32 probabilities ``(batch, y, x, logits)``: the sigmoid of one logit,
+        the softmax of several.
     """
     inner = with_precision(model, precision)
     inputs = keras.Input(inner.input_shape[1:], name="voxels")
     logits = keras.ops.cast(inner(inputs, training=False)["logits"], "float32")
-    outer = keras.Model(inputs, keras.ops.sigmoid(logits))
+    probability = keras.ops.sigmoid(logits) if logits.shape[-1] == 1 else keras.ops.softmax(logits)
+    outer = keras.Model(inputs, probability)
     if keras.backend.backend() == "tensorflow":
         outer.jit_compile = False  # XLA is three times slower on CPUs, and compiles anew for every shape
     return outer
@@ -58,13 +60,13 @@ def mean_over_turns(function: BatchFunction, batch: np.ndarray) -> np.ndarray:
         batch: Slices ``(batch, y, x, 1)``; quarter turns exchange y and x.
 
     Returns:
-        Mean of the eight results, shape of ``batch``, float32.
+        Mean of the eight results, float32.
     """
-    total = np.zeros(batch.shape, np.float32)
+    total = 0.0
     for flip in (False, True):
         flipped = batch[:, :, ::-1] if flip else batch
         for turns in range(4):
             turned = function(np.ascontiguousarray(np.rot90(flipped, turns, axes=(1, 2))))
             back = np.rot90(turned, -turns, axes=(1, 2))
-            total += back[:, :, ::-1] if flip else back
-    return total / 8
+            total = total + (back[:, :, ::-1] if flip else back)
+    return total / np.float32(8)

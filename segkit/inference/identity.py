@@ -44,7 +44,12 @@ def model_identity(loaded: LoadedModel) -> dict[str, Any]:
     card = loaded.card.to_dict()
     del card["provenance"]
     size = card["voxel_size_nm"]
-    return {**card, "voxel_size_nm": size and list(size), "sha256": digest.hexdigest()}
+    return {
+        **card,
+        "voxel_size_nm": size and list(size),
+        "classes": list(card["classes"]),
+        "sha256": digest.hexdigest(),
+    }
 
 
 def volume_identity(volume: Volume) -> dict[str, Any]:

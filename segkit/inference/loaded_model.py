@@ -18,7 +18,7 @@ class LoadedModel:
 
     Args:
         model: Network from normalised slices, shape ``(batch, y, x, 1)``, to ``{"logits": (batch, y, x,
-            1)}``.
+            logits)}``: one, or one a class of the card.
         card: Its normalisation, threshold, voxel size and the context it needs.
 
     Raises:
@@ -50,6 +50,11 @@ class LoadedModel:
             raise InputError(
                 f"{self.card.name}: the model gives {', '.join(self.model.output_names)}, expected logits; "
                 "save the network that was trained by segkit"
+            )
+        if (found := self.model.output["logits"].shape[-1]) != self.card.num_logits:
+            raise InputError(
+                f"{self.card.name}: the model gives {found} logits a pixel, its card names "
+                f"{self.card.num_logits}; save it with a card of its own classes"
             )
 
     @classmethod

@@ -66,9 +66,10 @@ def predict_volume(
     anew, and says so in the log, when one of them is another.
 
     Args:
-        models: One model writes a mask (uint8, 0 and 1), or its probability. Several write one label volume
-            (uint8): ``i`` where the ``i``-th model, counted from 1, has the highest probability of those
-            above their thresholds, else 0; the legend stands beside it.
+        models: One model writes a mask (uint8, 0 and 1), or its probability; one of several classes writes their
+            labels (uint8). Several models write one label volume (uint8): ``i`` where the ``i``-th model, counted from
+            1, has the highest probability of those above their thresholds, else 0. The legend of labels stands
+            beside them.
         volume: The input; read slice by slice.
         output_path: File or folder to be written; its suffix chooses the format.
         options: How to predict; the defaults of ``PredictOptions`` if left out.
@@ -87,12 +88,14 @@ def predict_volume(
     slices = range(*(options.roi or Region()).within(volume.shape)[0])
     dtype = np.dtype(np.float32 if options.probability else np.uint8)
     target = split_dataset(output_path)[0]
-    legend = legend_path(target) if len(models) > 1 else None
+    structures = list(models[0].card.classes[1:]) or [loaded.card.structure for loaded in models]
+    is_labels = len(models) > 1 or bool(models[0].card.classes)
+    legend = legend_path(target) if is_labels else None
     scratch = target.with_name(f"{target.name}.partial")
     _check_target(target, legend, volume, overwrite=overwrite, itemsize=dtype.itemsize)
 
     task = task_identity(models, volume, options)
-    with SliceStore(scratch, task, slice_shape=volume.shape[1:], dtype=dtype, num_labels=len(models)) as store:
+    with SliceStore(scratch, task, slice_shape=volume.shape[1:], dtype=dtype, num_labels=len(structures)) as store:
         resumed = store.done
         try:
             _check_format(output_path, store.folder, volume, dtype)
@@ -107,13 +110,12 @@ def predict_volume(
             if not store.done:
                 store.remove()
             raise
-        structures = [loaded.card.structure for loaded in models]
         if legend is not None:
             write_legend(legend, structures, overwrite=overwrite)
         voxels, overlap = store.totals()
         store.remove()
     counts = tuple(zip(structures, map(int, voxels), strict=True))
-    _tell(target, counts, overlap if legend is not None else None)
+    _tell(target, counts, overlap if len(models) > 1 else None)
     return Prediction(path=target, legend=legend, voxels=counts, overlap_voxels=overlap, resumed_slices=resumed)
 
 
@@ -136,8 +138,12 @@ def _predict_rest(
         warn_of_other_grey_values(volume, loaded.card, rest)
     for found in zip(*(predictor.iter_probability(rest) for predictor in predictors), strict=True):
         probabilities = [probability for _, probability in found]
-        labels, overlap = merge_labels(probabilities, thresholds)
-        voxels = np.array([np.count_nonzero(labels == i + 1) for i in range(len(models))])
+        if classes := models[0].card.classes:
+            labels, overlap = probabilities[0].argmax(axis=-1).astype(np.uint8), 0
+        else:
+            labels, overlap = merge_labels(probabilities, thresholds)
+        num_labels = len(classes) - 1 if classes else len(models)
+        voxels = np.bincount(labels.ravel(), minlength=num_labels + 1)[1:]
         store.append(probabilities[0] if options.probability else labels, voxels, overlap)
         if progress is not None:
             progress(store.done, len(slices))
@@ -155,6 +161,14 @@ def _whole(store: SliceStore, slices: range, shape: tuple[int, int, int], dtype:
 def _check_models(models: list[LoadedModel], options: PredictOptions) -> None:
     if not 1 <= len(models) <= MAX_LABELS:
         raise InputError(f"{len(models)} models: expected 1 to {MAX_LABELS}, one for each structure")
+    if several := [loaded.card.name for loaded in models if loaded.card.classes]:
+        if len(models) > 1:
+            raise InputError(f"{several[0]}: a model of several classes is used alone; predict the models one by one")
+        if options.probability or options.threshold is not None:
+            raise InputError(
+                f"{several[0]}: a model of several classes gives labels, the class of the highest probability; leave "
+                "out --probability and --threshold"
+            )
     if options.probability and len(models) > 1:
         raise InputError(
             f"{len(models)} models: a probability is written for one model; leave out "

@@ -58,6 +58,7 @@ class SlicePredictor:
         self._scaled_shape = tuple(max(1, round(size * factor)) for size, factor in zip(sizes, scale, strict=True))
         self._wanted = tuple(map(_scaled_span, self._roi, sizes, self._scaled_shape))
         model = probability_model(loaded.model, options.precision)
+        self._channels = card.num_logits
         self.plan = self._cut(options, live_bytes_per_px(model, multiple=card.multiple_px), num_models)
         self._function = batch_function(model, tta=options.tta)
         self._source = SliceSource(volume, self._scaled_shape, self.plan.reach)
@@ -77,7 +78,8 @@ class SlicePredictor:
             slices: Indices along z.
 
         Yields:
-            The index, and the probability (y, x) float32 of the whole slice, 0 outside the region.
+            The index, and the probability float32 of the whole slice, 0 outside the region: (y, x), with several
+            classes (y, x, classes).
         """
         slices = list(slices)
         jobs = itertools.product(slices, self.plan)
@@ -89,28 +91,33 @@ class SlicePredictor:
         while group := list(itertools.islice(jobs, size)):
             for slot, (z, tile) in enumerate(group):
                 if z not in open_slices:
-                    open_slices[z] = _OpenSlice(self._source.read(z), self.plan)
+                    open_slices[z] = _OpenSlice(self._source.read(z), self.plan, self._channels)
                 self._fill(batch[slot, ..., 0], open_slices[z].voxels(tile))
             # A last, partial batch keeps what the slots held before: another shape would cost a trace.
             results = self._function(batch)
             for (z, tile), result in zip(group, results, strict=False):
-                open_slices[z].add(tile, result[..., 0])
+                open_slices[z].add(tile, result)
                 if open_slices[z].added == last_tile:
-                    yield z, self._finished(open_slices.pop(z).probability)
+                    found = open_slices.pop(z).probability
+                    channels = [self._finished(found[..., k]) for k in range(self._channels)]
+                    yield z, channels[0] if len(channels) == 1 else np.stack(channels, axis=-1)
 
     def _cut(self, options: PredictOptions, live_bytes: float | None, num_models: int) -> TilePlan:
         card = self._card
-        default = _BLENDED_HALO_PX if card.halo_px is None else card.halo_px
+        tile_px = options.tile_px if options.tile_px is not None else card.tile_px
+        default = (
+            min(_BLENDED_HALO_PX, (tile_px or _BLENDED_HALO_PX * 4) // 4) if card.halo_px is None else card.halo_px
+        )
         halo = default if options.halo_px is None else options.halo_px
         ask = {"multiple": card.multiple_px, "halo": halo, "wanted": self._wanted}
         ask["exact"] = card.halo_px is not None and halo >= card.halo_px
         smallest = smallest_tile_px(self._scaled_shape, multiple=card.multiple_px, halo=halo)
-        if options.tile_px is not None:
+        if tile_px is not None:
             try:
-                plan = plan_tiles(self._scaled_shape, tile_px=options.tile_px, **ask)
+                plan = plan_tiles(self._scaled_shape, tile_px=tile_px, **ask)
             except ValueError as fault:
                 raise InputError(
-                    f"tile of {options.tile_px} px: expected more than twice the halo of {halo} px; give "
+                    f"tile of {tile_px} px: expected more than twice the halo of {halo} px; give "
                     "a larger tile (--tile) or a smaller halo (--halo), which is no longer exact"
                 ) from fault
             smallest = int(np.prod(plan.tile_shape))
@@ -121,7 +128,7 @@ class SlicePredictor:
             smallest_px=smallest,
             num_models=num_models,
         )
-        if options.tile_px is None:
+        if tile_px is None:
             plan = plan_tiles(self._scaled_shape, max_px=budget, **ask)
         self.batch_size = max(1, min(budget, _BATCH_PX) // int(np.prod(plan.tile_shape)))
         return plan
@@ -131,7 +138,9 @@ class SlicePredictor:
         stored = int(np.prod(self._volume.shape[1:]))
         scaled = int(np.prod(self._scaled_shape))
         is_scaled = self._scaled_shape != self._volume.shape[1:]
-        return stored * (2 * self._volume.dtype.itemsize + 12) + scaled * (24 if is_scaled else 4)
+        # Probabilities of a channel: the region's, the whole slice's, and as stored; more while they are resampled.
+        results = self._channels * (stored * 8 + scaled * 4)
+        return stored * (2 * self._volume.dtype.itemsize + 4) + results + scaled * (20 if is_scaled else 0)
 
     def _fill(self, target: np.ndarray, voxels: np.ndarray) -> None:
         np.subtract(voxels, np.float32(self._card.mean), out=target, casting="unsafe", dtype=np.float32)
@@ -154,11 +163,11 @@ class SlicePredictor:
 class _OpenSlice:
     """A slice whose tiles are under way."""
 
-    def __init__(self, part: np.ndarray, plan: TilePlan) -> None:
+    def __init__(self, part: np.ndarray, plan: TilePlan, channels: int) -> None:
         self._part = part
         self._origin = [start for start, _ in plan.reach]
         self._wanted = [start for start, _ in plan.wanted]
-        self.probability = np.zeros([stop - start for start, stop in plan.wanted], np.float32)
+        self.probability = np.zeros([*(stop - start for start, stop in plan.wanted), channels], np.float32)
         self.added = 0
 
     def voxels(self, tile: tuple[Window, ...]) -> np.ndarray:

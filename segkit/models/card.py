@@ -12,7 +12,7 @@ class ModelCard:
 
     Attributes:
         name: Name under which it is served, such as ``"segET-centriole"``.
-        structure: What the foreground is.
+        structure: What the foreground is; for several classes a word for all of them.
         mean: Mean of the training voxels [grey value].
         std: Standard deviation of the training voxels [grey value], positive.
         voxel_size_nm: Voxel size of the training data, ``(z, y, x)``, or ``None`` where unknown.
@@ -21,6 +21,10 @@ class ModelCard:
         multiple_px: Height and width that the network takes are multiples of this.
         halo_px: Context that a tile needs on every side for its result to equal the whole slice's; ``None`` where
             the network looks at the whole input.
+        tile_px: Side of the tiles that a network which looks at its whole input was trained on, and is best used on;
+            ``None`` where the size does not matter.
+        classes: Names of all classes in the order of their labels, background first; empty for a network of
+            foreground and background alone.
         provenance: Plan, scores and versions of the training, for people to read.
     """
 
@@ -33,6 +37,8 @@ class ModelCard:
     threshold: float = 0.5
     multiple_px: int = 16
     halo_px: int | None = 288
+    tile_px: int | None = None
+    classes: tuple[str, ...] = ()
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -40,6 +46,14 @@ class ModelCard:
             raise ValueError(f"`std` must be positive [grey value]. Received: std={self.std!r}")
         if self.voxel_size_nm is not None:
             object.__setattr__(self, "voxel_size_nm", tuple(float(v) for v in self.voxel_size_nm))
+        object.__setattr__(self, "classes", tuple(self.classes))
+        if len(self.classes) == 1 or len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"`classes` must be two or more different names. Received: classes={self.classes!r}")
+
+    @property
+    def num_logits(self) -> int:
+        """Logits a pixel of the network: one a class, or one where there is only foreground and background."""
+        return len(self.classes) or 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that ``json`` writes and ``from_dict`` reads."""

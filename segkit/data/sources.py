@@ -11,6 +11,7 @@ from segkit.data.splits import Split, hold_out_every, parse_slices
 from segkit.errors import InputError
 from segkit.volumes.checks import check_binary_mask, check_finite, check_same_shape
 from segkit.volumes.files import open_volume
+from segkit.volumes.label_checks import LabelCounts, check_labels
 from segkit.volumes.orientation import mask_orientation
 from segkit.volumes.volume import Volume
 
@@ -63,6 +64,7 @@ class LabeledVolume:
         mask: Mask of the same shape.
         split: Slices for training, validation and test.
         warnings: What looked wrong, one line each.
+        labels: Classes of the mask and their voxels, where it was opened as a label volume.
     """
 
     source: Source
@@ -70,6 +72,7 @@ class LabeledVolume:
     mask: Volume
     split: Split
     warnings: tuple[str, ...] = ()
+    labels: LabelCounts | None = None
 
     @property
     def arrays(self) -> tuple[Any, Any]:
@@ -78,7 +81,12 @@ class LabeledVolume:
 
 
 def open_source(
-    source: Source, *, ignore_value: int | None = None, progress: Callable[[int, int], None] | None = None
+    source: Source,
+    *,
+    ignore_value: int | None = None,
+    as_labels: bool = False,
+    num_classes: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> LabeledVolume:
     """Open a source, check that it can be learnt from, and warn of what looks wrong.
 
@@ -88,17 +96,23 @@ def open_source(
     Args:
         source: Paths and slices.
         ignore_value: Mask value of pixels that nobody annotated.
+        as_labels: The mask holds the classes 0, 1, 2, ...; otherwise it holds one structure.
+        num_classes: Number of classes, where not all of them need occur.
         progress: Called as ``progress(done, total)`` while files are unpacked and read.
 
     Raises:
         InputError: If a file can not be read, the shapes differ, a voxel is not finite, or the mask is not binary
-            or has one class only.
+            (the labels are not whole numbers without a gap) or has one class only.
     """
     tomogram = open_volume(source.tomogram, progress=progress)
     mask = open_volume(source.mask, flip_y=source.flip_y, progress=progress)
     check_same_shape(mask, tomogram)
     check_finite(tomogram, progress=progress)
-    check_binary_mask(mask, ignore_value=ignore_value, progress=progress)
+    labels = None
+    if as_labels:
+        labels = check_labels(mask, num_classes=num_classes, ignore_value=ignore_value, progress=progress)
+    else:
+        check_binary_mask(mask, ignore_value=ignore_value, progress=progress)
     count = tomogram.shape[0]
     chosen = {name: parse_slices(text, count) if (text := getattr(source, name)) else () for name in _USES}
     warnings = [f"{volume.name}: {warning}" for volume in (tomogram, mask) for warning in volume.warnings]
@@ -106,7 +120,7 @@ def open_source(
         warnings.append(f"{mask.name}: {flipped}")
     for warning in warnings:
         _LOG.warning("warning: %s", warning)
-    return LabeledVolume(source, tomogram, mask, Split(**chosen), tuple(warnings))
+    return LabeledVolume(source, tomogram, mask, Split(**chosen), tuple(warnings), labels)
 
 
 _USES = ("train", "validation", "test")

@@ -86,6 +86,7 @@ def prepare(
     volumes: Sequence[LabeledVolume],
     plan: TrainingPlan,
     *,
+    num_classes: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
     """Measure the normalisation, list the patches, and build both samplers.
@@ -93,6 +94,7 @@ def prepare(
     Args:
         volumes: Opened volumes with slices for training and for validation among them.
         plan: How to cut and change.
+        num_classes: Number of classes, background among them; more than two need volumes opened as labels.
         progress: Called as ``progress(done, total)`` after each slice read.
 
     Raises:
@@ -114,6 +116,7 @@ def prepare(
         "std": std,
         "weight_limit": plan.weight_limit,
         "ignore_value": plan.ignore_value,
+        "num_classes": num_classes,
         "seed": plan.seed,
     }
     pairs = [volume.arrays for volume in volumes]

@@ -58,3 +58,18 @@ def test_every_volume_is_held_out_from_by_itself():
     plain = Source(tomogram="a", mask="b")
     split = split_by_hold_out([plain, plain], [6, 3], 5)
     assert [(part.train, part.validation) for part in split] == [("1-4", "0,5"), ("1-2", "0")]
+
+
+def test_labels_are_opened_as_classes(blobs):
+    mask = np.asarray(open_source(source(blobs)).mask.array[:])
+    labels = mask + (np.roll(mask, 5, axis=2) & (1 - mask)) * 2  # 1, and 2 beside it
+    save_volume(blobs / "L.mrc", Volume(array=labels.astype(np.uint8), voxel_size_nm=(5.0, 2.0, 2.0)))
+    with pytest.raises(InputError, match="expected 0 and one other value"):
+        open_source(source(blobs, "L.mrc"))
+    opened = open_source(source(blobs, "L.mrc"), as_labels=True)
+    assert opened.labels.num_classes == 3
+    assert opened.labels.voxels.sum(axis=0).tolist() == np.bincount(labels.ravel()).tolist()
+    assert open_source(source(blobs, "L.mrc"), as_labels=True, num_classes=5).labels.num_classes == 5
+    with pytest.raises(InputError, match="found 2 in slice 0"):
+        open_source(source(blobs, "L.mrc"), as_labels=True, num_classes=2)
+    assert open_source(source(blobs)).labels is None

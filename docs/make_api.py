@@ -62,6 +62,7 @@ MODULES = (
     "segkit.inference.predict_volume",
     "segkit.evaluation.binary_scores",
     "segkit.evaluation.class_scores",
+    "segkit.evaluation.evaluate_classes",
     "segkit.evaluation.evaluate_volumes",
     "segkit.export.saved_model",
     "segkit.export.from_file",

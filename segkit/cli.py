@@ -13,6 +13,7 @@ from segkit.errors import InputError
 from segkit.progress import ProgressLine
 from segkit.volumes.description import describe
 from segkit.volumes.files import open_volume
+from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import whole_file
 
 # Modules that load TensorFlow are imported by the commands that need it: `segkit info` answers at once.
@@ -56,6 +57,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     evaluate.add_argument("--reference", required=True, metavar="FILE")
     evaluate.add_argument("--slices", metavar="RANGES", help="only these slices, such as 12-15")
     evaluate.add_argument("--label", type=int, metavar="N", help="label of the prediction that counts as foreground")
+    evaluate.add_argument("--all-labels", action="store_true", help="score every label; both hold the same classes")
     evaluate.add_argument("--reference-label", type=int, metavar="N", help="the same of the reference")
     evaluate.add_argument("--ignore-value", type=int, metavar="V", help="reference value of pixels nobody annotated")
     evaluate.add_argument("--flip-y", action="store_true", help="flip the rows of the reference")
@@ -109,20 +111,27 @@ def run_predict(args: argparse.Namespace) -> None:
 def run_evaluate(args: argparse.Namespace) -> None:
     """Score a mask against a reference."""
     from segkit.data.splits import parse_slices
+    from segkit.evaluation.evaluate_classes import evaluate_classes
     from segkit.evaluation.evaluate_volumes import evaluate_volumes
 
-    check_label(args.prediction, args.label)
+    if args.all_labels and (args.label is not None or args.reference_label is not None):
+        raise InputError("--all-labels beside a label that was chosen; give one of them")
+    if not args.all_labels:
+        check_label(args.prediction, args.label)
     prediction = open_volume(args.prediction)
     reference = open_volume(args.reference, flip_y=args.flip_y)
-    evaluation = evaluate_volumes(
-        prediction,
-        reference,
-        slices=parse_slices(args.slices, reference.shape[0]) if args.slices else None,
-        label=args.label,
-        reference_label=args.reference_label,
-        ignore_value=args.ignore_value,
-        progress=ProgressLine("scoring", "slices"),
-    )
+    shared = {
+        "slices": parse_slices(args.slices, reference.shape[0]) if args.slices else None,
+        "ignore_value": args.ignore_value,
+        "progress": ProgressLine("scoring", "slices"),
+    }
+    if args.all_labels:
+        names = class_names(args.prediction, reference, args.ignore_value)
+        evaluation = evaluate_classes(prediction, reference, names, **shared)
+    else:
+        evaluation = evaluate_volumes(
+            prediction, reference, label=args.label, reference_label=args.reference_label, **shared
+        )
     text = json.dumps(evaluation.to_dict(), indent=2) + "\n"
     if args.json == "-":
         sys.stdout.write(text)
@@ -147,6 +156,17 @@ def check_label(path: str, label: int | None) -> None:
         known = ", ".join(f"{number} ({name})" for number, name in structures.items())
         chosen = "no label was chosen" if label is None else f"{label} is not in its legend"
         raise InputError(f"{path}: a label volume, and {chosen}; choose with --label one of {known}")
+
+
+def class_names(path: str, reference: Volume, ignore_value: int | None) -> list[str]:
+    """Return the names of all classes: from the legend beside a label volume, else the labels of the reference."""
+    from segkit.inference.legend import legend_path, read_legend
+    from segkit.volumes.label_checks import check_labels
+
+    legend = legend_path(path)
+    if legend.exists():
+        return ["background", *read_legend(legend).values()]
+    return [str(label) for label in range(check_labels(reference, ignore_value=ignore_value).num_classes)]
 
 
 def run_info(args: argparse.Namespace) -> None:

@@ -118,6 +118,10 @@ CASES = {
         (cli.main, ["evaluate", "--prediction", "many.mrc", "--reference", "M.mrc", "--label", "9"]),
         "9 is not in its legend",
     ),
+    "evaluation of all labels and of one": (
+        (cli.main, ["evaluate", "--prediction", "many.mrc", "--reference", "M.mrc", "--all-labels", "--label", "1"]),
+        "give one of them",
+    ),
     "structure that is no name": (train(structure="a/b"), "letters, digits"),
     "resume of nothing": ((segET.main, ["--structure", "golgi", "--resume"]), "no run to resume"),
     "info of nothing": ((cli.main, ["info", "none.mrc"]), "none.mrc"),

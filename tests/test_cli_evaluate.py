@@ -1,0 +1,43 @@
+"""`segkit evaluate` on label volumes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from segkit import cli
+from segkit.inference.legend import write_legend
+from segkit.volumes.files import save_volume
+from segkit.volumes.volume import Volume
+
+LABELS = np.array([[[0, 1, 2, 2]], [[0, 0, 1, 2]]], np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_volume("p.tif", Volume(array=LABELS))
+    save_volume("r.tif", Volume(array=np.where(LABELS == 2, 2, np.roll(LABELS, 1, axis=0)).astype(np.uint8)))
+    return tmp_path
+
+
+def scores(capsys, *words):
+    cli.main(["evaluate", "--prediction", "p.tif", "--reference", "r.tif", "--json", "-", *words])
+    return json.loads(capsys.readouterr().out)
+
+
+def test_every_label_is_scored_under_its_number_or_its_name(folder, capsys):
+    found = scores(capsys, "--all-labels")
+    assert found["classes"] == ["0", "1", "2"]
+    write_legend("p.legend.json", ["synapse", "golgi"])
+    named = scores(capsys, "--all-labels")
+    assert list(named["total"]["iou"].items())[1:] == [
+        ("synapse", found["total"]["iou"]["1"]),
+        ("golgi", found["total"]["iou"]["2"]),
+    ]
+
+
+def test_one_label_is_scored_as_a_mask(folder, capsys):
+    write_legend("p.legend.json", ["synapse", "golgi"])
+    one = scores(capsys, "--label", "2", "--reference-label", "2")
+    assert one["total"]["foreground_iou"] == scores(capsys, "--all-labels")["total"]["iou"]["golgi"]

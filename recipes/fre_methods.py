@@ -1,0 +1,112 @@
+"""The methods that Ando & Hotta (2021) compare, as data: one network, one training, different bottlenecks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from segkit.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+PAPER_FILTERS = (64, 128, 256, 512, 512)
+SMALL_FILTERS = (16, 32, 64, 128, 512)
+"""Widths for CPUs: the end of the encoder, where everything happens, is as wide as the paper's."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Method:
+    """What a method does to the U-Net with squeeze and excitation.
+
+    Attributes:
+        name: Name on the command line and in tables; never renamed.
+        title: Name for readers.
+        levels_left_out: Levels of the encoder that are left out, from the deepest up.
+        enhance: When ``FREnhance`` draws, ``"epoch"`` or ``"never"``; ``None`` for no such layer.
+        num_enhanced: Number of enhanced maps where the method fixes it; else the run's.
+        gain: Factor of enhanced maps where the method fixes it; else the run's.
+        dropout: Drop elements of the bottleneck, with the share of maps that would be enhanced.
+        supervision: A second head on the bottleneck, with a share of the loss.
+        match_skip: The bottleneck is given the mean and variance of its skip.
+    """
+
+    name: str
+    title: str
+    levels_left_out: int = 0
+    enhance: Literal["epoch", "never"] | None = None
+    num_enhanced: int | None = None
+    gain: float | None = None
+    dropout: bool = False
+    supervision: bool = False
+    match_skip: bool = False
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method(name="plain", title="U-Net + SE"),
+        Method(name="shallow", title="without deep layers", levels_left_out=1),
+        Method(name="supervision", title="+ supervision", supervision=True),
+        Method(name="dropout", title="dropout, rate B / maps", dropout=True),
+        Method(name="fre", title="FREnhance", enhance="epoch"),
+        Method(name="match", title="bottleneck normalised to its skip", match_skip=True),  # Sec. 3.1
+        Method(name="fixed", title="10 fixed maps, 10,000 times", enhance="never", num_enhanced=10, gain=1e4),  # Tab. 3
+    )
+}
+
+
+def build_network(
+    method: Method,
+    *,
+    num_classes: int,
+    filters: Sequence[int] = PAPER_FILTERS,
+    num_enhanced: int = 162,
+    gain: float = 632.0,
+    normalization: str = "batch",
+    seed: int = 0,
+    l2: float = 0.0,
+) -> keras.Model:
+    """Build the network of a method for images of one channel and any size.
+
+    Args:
+        method: What is done to it.
+        num_classes: Number of classes.
+        filters: Channels of each level of the encoder.
+        num_enhanced: The paper's B: maps that are enhanced; ``dropout`` drops as large a share of the elements.
+        gain: The paper's X.
+        normalization: ``"batch"`` or ``"renorm"``.
+        seed: Seed of the draws and of dropout.
+        l2: Strength of the L2 penalty.
+
+    Raises:
+        InputError: If B or X is out of range for the network.
+    """
+    # Here, so that the methods can be listed without waiting for Keras.
+    import keras
+
+    from segkit.layers.fr_enhance import FREnhance
+    from segkit.models.unet_se import unet_se
+
+    maps = filters[-1]
+    enhanced, gain = method.num_enhanced or num_enhanced, method.gain or gain
+    if (method.enhance or method.dropout) and not 1 <= enhanced <= maps:
+        raise InputError(f"{enhanced} of {maps} feature maps to be enhanced; give --num-enhanced from 1 to {maps}")
+    if method.enhance and not 0 < gain < float("inf"):
+        raise InputError(f"gain {gain:g}; give a positive, finite --gain")
+    bottleneck: list[keras.layers.Layer] = []
+    if method.enhance:
+        bottleneck.append(FREnhance(enhanced, gain, redraw=method.enhance, seed=seed, name="enhance"))
+    if method.dropout:
+        bottleneck.append(keras.layers.Dropout(enhanced / maps, seed=seed, name="dropout"))
+    return unet_se(
+        (None, None, 1),
+        num_classes,
+        filters=tuple(filters)[: len(filters) - method.levels_left_out],
+        bottleneck=bottleneck,
+        match_skip=method.match_skip,
+        supervision=method.supervision,
+        normalization=normalization,
+        l2=l2,
+    )

@@ -24,6 +24,7 @@ SCORE_NAMES = {
 }
 """Scores from 0 to 1 in the order of their columns; others follow under their own names."""
 
+_IOU_OF = "IoU: "
 _MISSING = "\N{EN DASH}"
 
 
@@ -55,21 +56,38 @@ def scores(evaluation: Mapping[str, Any]) -> Section:
 
     Args:
         evaluation: ``{"total": {score: value}, "slices": [{"z": 3, score: value, ...}, ...]}``; either may be
-            missing.
+            missing. With several classes a score may be ``"iou": {class: value}``, and ``"confusion"`` of the total,
+            true class by predicted class, is shown as a table under the names in ``"classes"``.
     """
-    total = evaluation.get("total") or {}
-    slices = evaluation.get("slices") or ()
+    total = _by_class(evaluation.get("total") or {})
+    slices = [_by_class(entry) for entry in evaluation.get("slices") or ()]
     found = list(dict.fromkeys(name for entry in (total, *slices) for name in entry))
-    columns = [name for name in SCORE_NAMES if name in found]
-    others = [name for name in found if name not in SCORE_NAMES and name != "z"]
+    of_classes = [name for name in found if name.startswith(_IOU_OF)]
+    columns = [*(name for name in SCORE_NAMES if name in found), *of_classes]
+    others = [name for name in found if name not in (*columns, "z", "confusion")]
     body = _score_table(columns, [("All slices", total)]) if total else ""
     if total and others:
         body += _folded("Counts", _score_table(others, [("All slices", total)]))
+    if classes := evaluation.get("classes") if "confusion" in total else None:
+        rows = [
+            (name, dict(zip(classes, counts, strict=True)))
+            for name, counts in zip(classes, total["confusion"], strict=True)
+        ]
+        what = "Voxels: true class (row), predicted class (column)"
+        body += _folded(what, _score_table(classes, rows, as_written=True))
     if slices:
         rows = [(f"z = {entry.get('z', _MISSING)}", entry) for entry in slices]
         what = "slice" if len(rows) == 1 else "slices"
         body += _folded(f"Scores of {len(rows)} {what}", _score_table(columns, rows, bars=True))
     return Section("Scores", body)
+
+
+def _by_class(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry with a score of its own for the IoU of every class."""
+    return {
+        **{name: value for name, value in entry.items() if name != "iou"},
+        **{f"{_IOU_OF}{name}": value for name, value in (entry.get("iou") or {}).items()},
+    }
 
 
 def overlays(shown: Sequence[Overlay]) -> Section:
@@ -142,12 +160,17 @@ def facts_table(facts: Mapping[str, Any]) -> str:
     return table((), rows, kind="facts")
 
 
-def _score_table(names: Sequence[str], rows: Sequence[tuple[str, Mapping[str, Any]]], *, bars: bool = False) -> str:
+def _score_table(
+    names: Sequence[str], rows: Sequence[tuple[str, Mapping[str, Any]]], *, bars: bool = False, as_written: bool = False
+) -> str:
     cells = [
         [f"<td>{escape(label)}</td>", *(_score_cell(values.get(name), bars) for name in names)]
         for label, values in rows
     ]
-    return table(["", *(SCORE_NAMES.get(name, _spaced(name)) for name in names)], cells, kind="numbers")
+    titles = [
+        name if as_written or name.startswith(_IOU_OF) else SCORE_NAMES.get(name, _spaced(name)) for name in names
+    ]
+    return table(["", *titles], cells, kind="numbers")
 
 
 def _score_cell(value: Any, bar: bool) -> str:

@@ -18,7 +18,8 @@ from segkit.layers import FREnhance
 devices = int(sys.argv[1])
 assert len(jax.devices()) == 2
 if devices == 2:
-    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=jax.devices(), auto_shard_dataset=False))
+    parallel = keras.distribution.DataParallel(devices=jax.devices(), auto_shard_dataset=False)
+    keras.distribution.set_distribution(parallel)
 keras.utils.set_random_seed(0)
 layer = FREnhance(3, 4.0, redraw=2, seed=1)
 inputs = keras.Input((8,))

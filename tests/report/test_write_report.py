@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from segkit.errors import InputError
+from segkit.report import sections
 from segkit.report import write_report as module
 from segkit.report.overlay import overlay
 from segkit.report.page import Section, image_tag, render_page
@@ -237,3 +238,22 @@ def test_whole_or_not_at_all(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyP
 )
 def test_scale_bar(width: float, bar: float) -> None:
     assert scale_bar_nm(width) == pytest.approx(bar)
+
+
+def test_scores_of_classes_and_their_confusion() -> None:
+    evaluation = {
+        "classes": ["background", "mRNA"],
+        "total": {"mean_iou": 0.5, "iou": {"background": 0.75, "mRNA": None}, "confusion": [[9, 12], [30, 4]]},
+        "slices": [
+            {"z": 3, "mean_iou": 0.5, "iou": {"background": 0.25, "mRNA": 0.125}, "confusion": [[1, 2], [3, 4]]}
+        ],
+    }
+    body = sections.scores(evaluation).body
+    assert re.findall("<th[^>]*>([^<]*)</th>", body) == [
+        *("", "Mean IoU", "IoU: background", "IoU: mRNA"),
+        *("", "background", "mRNA"),
+        *("", "Mean IoU", "IoU: background", "IoU: mRNA"),
+    ]
+    assert [int(count) for count in re.findall("<td>([0-9]+)</td>", body)] == [9, 12, 30, 4]
+    assert "0.1250" in body
+    assert body.count("confusion") == 0

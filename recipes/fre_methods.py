@@ -92,7 +92,8 @@ def build_network(
     maps = filters[-1]
     enhanced, gain = method.num_enhanced or num_enhanced, method.gain or gain
     if (method.enhance or method.dropout) and not 1 <= enhanced <= maps:
-        raise InputError(f"{enhanced} of {maps} feature maps to be enhanced; give --num-enhanced from 1 to {maps}")
+        remedy = "give a wider network" if method.num_enhanced else f"give --num-enhanced from 1 to {maps}"
+        raise InputError(f"{enhanced} of {maps} feature maps to be enhanced; {remedy}")
     if method.enhance and not 0 < gain < float("inf"):
         raise InputError(f"gain {gain:g}; give a positive, finite --gain")
     bottleneck: list[keras.layers.Layer] = []

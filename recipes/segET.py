@@ -220,6 +220,8 @@ def resolve(args: argparse.Namespace) -> list[tuple[RunPlan, pathlib.Path]]:
     if args.resume:
         found = resumed(root, every=args.structure == "all")
         refuse_others(args, found)
+        if args.structure == "all":
+            found = [(plan, folder) for plan, folder in found if not (folder / "scores.json").exists()]
         return [(dataclasses.replace(plan, training=overridden(plan.training, args)), folder) for plan, folder in found]
     masks, held_out = masks_by_structure(args.mask, args), masks_by_structure(args.validation_mask, args)
     if not args.tomogram:
@@ -278,12 +280,10 @@ def refuse_others(args: argparse.Namespace, found: Sequence[tuple[RunPlan, pathl
 
 
 def resumed(root: pathlib.Path, *, every: bool) -> list[tuple[RunPlan, pathlib.Path]]:
-    """Return the plans in a run folder, or in each folder below it that has no scores yet."""
+    """Return the plan in a run folder, or those in each folder below it."""
     folders = sorted(path.parent for path in root.glob(f"*/{PLAN_NAME}")) if every else [root]
     if not folders or not (every or (root / PLAN_NAME).exists()):
         raise InputError(f"{root}: no run to resume there; leave --resume out, or name its folder with --out")
-    if every:
-        folders = [folder for folder in folders if not (folder / "scores.json").exists()]
     return [(read_plan(folder / PLAN_NAME), folder) for folder in folders]
 
 

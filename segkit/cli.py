@@ -151,7 +151,7 @@ def check_label(path: str, label: int | None) -> None:
     from segkit.inference.legend import legend_path, read_legend
 
     legend = legend_path(path)
-    structures = read_legend(legend) if legend.exists() else {}
+    structures = {number: name for number, name in read_legend(legend).items() if number} if legend.exists() else {}
     if len(structures) > 1 and label not in structures:
         known = ", ".join(f"{number} ({name})" for number, name in structures.items())
         chosen = "no label was chosen" if label is None else f"{label} is not in its legend"
@@ -165,7 +165,7 @@ def class_names(path: str, reference: Volume, ignore_value: int | None) -> list[
 
     legend = legend_path(path)
     if legend.exists():
-        return ["background", *read_legend(legend).values()]
+        return list(read_legend(legend).values())
     return [str(label) for label in range(check_labels(reference, ignore_value=ignore_value).num_classes)]
 
 

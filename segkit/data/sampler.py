@@ -55,6 +55,11 @@ class PatchSampler:
             raise ValueError("`table` must hold at least one patch")
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be positive. Received: batch_size={batch_size!r}")
+        if weight_limit is not None and num_classes != 2:
+            raise ValueError(
+                "`weight_limit` is for foreground and background. "
+                f"Received: weight_limit={weight_limit!r}, num_classes={num_classes!r}"
+            )
         self.pairs = list(pairs)
         self.table = table
         self.batch_size = batch_size

@@ -100,6 +100,6 @@ def _check_classes(volume: Volume, values: np.ndarray, num_classes: int, z: int)
     wrong = values[~np.isin(values, np.arange(num_classes))]
     if wrong.size:
         raise InputError(
-            f"{volume.name}: slice {z} holds {wrong[0]:g}, expected labels from 0 to {num_classes - 1}; name all "
-            "classes, or what nobody annotated with --ignore-value"
+            f"{volume.name}: slice {z} holds {wrong[0]:g}, expected labels from 0 to {num_classes - 1}; score "
+            "labels of the same classes, or name what nobody annotated with --ignore-value"
         )

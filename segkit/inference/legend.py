@@ -57,30 +57,33 @@ def legend_path(output: str | os.PathLike[str]) -> pathlib.Path:
 
 
 def read_legend(path: str | os.PathLike[str]) -> dict[int, str]:
-    """Return the structure of every label, background left out.
+    """Return the structure of every label, that of 0 too.
 
     Raises:
         InputError: If the file is no legend.
     """
     try:
         entries = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-        return {int(label): entry["structure"] for label, entry in entries.items() if int(label)}
+        return {int(label): entry["structure"] for label, entry in entries.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as fault:
         raise InputError(f"{path}: not a legend as segkit predict writes it; remove or mend it") from fault
 
 
-def write_legend(path: str | os.PathLike[str], structures: Sequence[str], *, overwrite: bool = False) -> None:
+def write_legend(
+    path: str | os.PathLike[str], structures: Sequence[str], *, background: str = "background", overwrite: bool = False
+) -> None:
     """Write the structure and the colour of every label as JSON.
 
     Args:
         path: File to be written, whole or not at all.
         structures: Names; the first is label 1.
+        background: Name of label 0.
         overwrite: Replace an existing file.
 
     Raises:
         InputError: If the file exists and may not be replaced, or can not be written.
     """
-    names = ["background", *structures]
+    names = [background, *structures]
     colors = [BACKGROUND_COLOR, *structure_colors(structures)]
     legend = {
         str(label): {"structure": name, "color": "#{:02x}{:02x}{:02x}".format(*color)}

@@ -111,7 +111,8 @@ def predict_volume(
                 store.remove()
             raise
         if legend is not None:
-            write_legend(legend, structures, overwrite=overwrite)
+            background = next(iter(models[0].card.classes), "background")
+            write_legend(legend, structures, background=background, overwrite=overwrite)
         voxels, overlap = store.totals()
         store.remove()
     counts = tuple(zip(structures, map(int, voxels), strict=True))

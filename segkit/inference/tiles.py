@@ -108,7 +108,7 @@ def plan_tiles(
     overlap = _up(2 * halo, multiple)
     if tile_px is not None:
         lengths = [min(_up(tile_px, multiple), extent) for extent in extents]
-        if any(length <= overlap < extent for length, extent in zip(lengths, extents, strict=True)):
+        if any(length <= overlap and length < extent for length, extent in zip(lengths, extents, strict=True)):
             raise ValueError(f"`tile_px` must be more than {overlap} px (two halos). Received: tile_px={tile_px!r}")
     else:
         lengths = _best_lengths(extents, overlap, multiple, max_px)

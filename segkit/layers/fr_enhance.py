@@ -43,7 +43,8 @@ class FREnhance(keras.layers.Layer):
         Tensor of the same shape and dtype.
 
     Attributes:
-        active: Set to false, the layer does nothing while training either; not saved.
+        active: False where the layer is to do nothing while training either; not saved. Looked at when a training step
+            is compiled: change it before the first, or make the step anew (``model.make_train_function(force=True)``).
         enhanced: 1 at the feature maps of the set that stands, else 0, float32, shape ``(channels,)``.
 
     Raises:

@@ -37,7 +37,8 @@ class SoftmaxCrossEntropy(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, **kwargs)
 
     def call(self, y_true, y_pred):
-        classes = ops.cast(y_true[..., 0], "int32")
         weights = y_true[..., 1] if y_true.shape[-1] == 2 else ops.ones_like(y_true[..., 0])
+        # Whatever stands where nobody annotated need not be a class.
+        classes = ops.cast(ops.where(weights > 0, y_true[..., 0], 0.0), "int32")
         entropy = ops.sparse_categorical_crossentropy(classes, y_pred, from_logits=True)
         return ops.sum(weights * entropy) / ops.maximum(ops.sum(ops.cast(weights > 0, entropy.dtype)), 1.0)

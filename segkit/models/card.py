@@ -47,6 +47,10 @@ class ModelCard:
         if self.voxel_size_nm is not None:
             object.__setattr__(self, "voxel_size_nm", tuple(float(v) for v in self.voxel_size_nm))
         object.__setattr__(self, "classes", tuple(self.classes))
+        if self.tile_px is not None and self.halo_px is not None and self.tile_px <= 2 * self.halo_px:
+            raise ValueError(
+                f"`tile_px` must be more than two halos. Received: tile_px={self.tile_px!r}, halo_px={self.halo_px!r}"
+            )
         if len(self.classes) == 1 or len(set(self.classes)) < len(self.classes):
             raise ValueError(f"`classes` must be two or more different names. Received: classes={self.classes!r}")
 

@@ -63,6 +63,11 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     task = task or BinaryTask()
     task.compile(model, plan.learning_rate)
+    if (channels := model.output["logits"].shape[-1]) != card.num_logits:
+        raise ValueError(f"`card` must name the classes of the network. Received: {channels} logits, card={card!r}")
+    identity = {name: value for name, value in plan.to_dict().items() if name not in _MAY_CHANGE}
+    if task != BinaryTask():
+        identity["task"] = repr(task)
     plateau = DecayOnPlateau(plan.learning_rate, plan.decay, factor=plan.plateau_factor, patience=plan.plateau_patience)
     stopping = keras.callbacks.EarlyStopping(monitor=MONITOR, mode="max", patience=plan.early_stopping_patience)
     remembered = task.alarms()
@@ -74,7 +79,7 @@ def fit(
             "early_stopping": (stopping, ("best", "wait", "best_epoch", "stopped_epoch")),
             **remembered,
         },
-        identity={name: value for name, value in plan.to_dict().items() if name not in _MAY_CHANGE},
+        identity=identity,
     )
     if not (resume and record.resume(model)):
         record.start_anew()

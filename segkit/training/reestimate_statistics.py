@@ -27,9 +27,10 @@ class ReestimateStatistics(keras.callbacks.Callback):
 
     While a network is trained with ``FREnhance`` or dropout, its normalisation learns the statistics of features that
     inference never sees. This callback runs some batches of training images through the network with both switched
-    off, and puts exact means and variances over them in the place of the moving ones. Validation, checkpoints and
-    exports that follow use them; the training itself goes on from the statistics of its batches, as ever. A network
-    without batch normalisation is left as it is.
+    off, and puts means and variances over all of them in the place of the moving ones. Behind another normalisation,
+    which works by the batch meanwhile, they are those of inference as closely as the batches resemble each other.
+    Validation, checkpoints and exports that follow use them; the training itself goes on from the statistics of its
+    batches, as ever. A network without batch normalisation is left as it is.
 
     Use it the same way on every network of a comparison: running statistics lag behind quick changes in any training.
 
@@ -95,32 +96,39 @@ def _reestimate(training_pass: _TrainingPass, batches: Iterable[Any]) -> None:
     norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable]
     if not norms:
         return
-    kept = [variable for norm in norms for variable in _training_state(norm)]
-    before = [keras.ops.convert_to_numpy(variable) for variable in kept]
+    before = [(_values(norm.moving_mean), _values(norm.moving_variance)) for norm in norms]
     means = [np.zeros(norm.moving_mean.shape) for norm in norms]
     squares = [np.zeros(norm.moving_mean.shape) for norm in norms]
-    count = 0
-    with _as_at_inference(training_pass.inner):
-        for batch in batches:
-            training_pass.predict_on_batch(batch[0] if isinstance(batch, tuple) else batch)
-            count += 1
-            for norm, mean_sum, square_sum in zip(norms, means, squares, strict=True):
-                mean = keras.ops.convert_to_numpy(norm.moving_mean).astype(np.float64)
-                mean_sum += mean
-                square_sum += keras.ops.convert_to_numpy(norm.moving_variance) + mean**2
-    if not count:
-        raise ValueError("`batches` must hold at least one batch. Received: none")
-    for variable, values in zip(kept, before, strict=True):
-        variable.assign(values)
+    total = 0
+    try:
+        with _as_at_inference(training_pass.inner):
+            for batch in batches:
+                images = batch[0] if isinstance(batch, tuple) else batch
+                training_pass.predict_on_batch(images)
+                count = len(keras.tree.flatten(images)[0])
+                total += count
+                for norm, mean_sum, square_sum in zip(norms, means, squares, strict=True):
+                    mean = _values(norm.moving_mean).astype(np.float64)
+                    mean_sum += count * mean
+                    square_sum += count * (_values(norm.moving_variance) + mean**2)
+        if not total:
+            raise ValueError("`batches` must hold at least one batch. Received: none")
+    except BaseException:
+        for norm, (mean, variance) in zip(norms, before, strict=True):
+            norm.moving_mean.assign(mean)
+            norm.moving_variance.assign(variance)
+        raise
     for norm, mean_sum, square_sum in zip(norms, means, squares, strict=True):
-        mean = mean_sum / count
+        mean = mean_sum / total
+        variance = np.maximum(square_sum / total - mean**2, 0.0)
         norm.moving_mean.assign(mean)
-        norm.moving_variance.assign(np.maximum(square_sum / count - mean**2, 0.0))
+        norm.moving_variance.assign(variance)
+        if norm.renorm:  # keeps both; its training goes on from them
+            norm.moving_stddev.assign(np.sqrt(variance + norm.epsilon))
 
 
-def _training_state(norm: keras.layers.BatchNormalization) -> list[Any]:
-    """Return the variables that batch renormalisation trains with."""
-    return [norm.renorm_mean, norm.renorm_stddev] if norm.renorm else []
+def _values(variable: Any) -> np.ndarray:
+    return keras.ops.convert_to_numpy(variable)
 
 
 @contextlib.contextmanager
@@ -134,6 +142,7 @@ def _as_at_inference(model: keras.Model) -> Iterator[None]:
             changed.append((layer, "rate", layer.rate, 0.0))
         elif isinstance(layer, keras.layers.BatchNormalization):
             changed.append((layer, "momentum", layer.momentum, 0.0))
+            changed.append((layer, "renorm", layer.renorm, False))  # inference knows nothing of its corrections
     for layer, name, _, value in changed:
         setattr(layer, name, value)
     try:

@@ -80,8 +80,17 @@ class ClassTask:
         return ("logits", "deep_logits") if self.supervision else ("logits",)
 
     def compile(self, model: keras.Model, learning_rate: float) -> None:
-        """Compile a network that ends in ``{"logits": (batch, y, x, num_classes)}``, and ``deep_logits`` alike."""
+        """Compile a network that ends in ``{"logits": (batch, y, x, num_classes)}``, and ``deep_logits`` alike.
+
+        Raises:
+            ValueError: If the network has other outputs, or another number of classes.
+        """
         count = len(self.class_names)
+        found = {name: tensor.shape[-1] for name, tensor in model.output.items()}
+        if found != dict.fromkeys(self.outputs, count):
+            raise ValueError(
+                f"`model` must give {' and '.join(self.outputs)} of {count} channels for this task. Received: {found}"
+            )
         shares = dict(zip(self.outputs, (1 - self.supervision, self.supervision), strict=False))
         model.compile(
             optimizer=keras.optimizers.Adam(learning_rate),

@@ -72,7 +72,7 @@ def check_labels(
         if len(found) < 2 or found[-1] != len(found) - 1:
             raise InputError(
                 f"{labels.name}: found the labels {_listed(found)}, expected 0, 1, 2, ... without a gap; number them "
-                "anew, or say how many classes there are"
+                "anew"
             )
         voxels = voxels[:, : len(found)]
     return LabelCounts(num_classes=voxels.shape[1], voxels=voxels)

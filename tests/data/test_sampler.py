@@ -135,6 +135,11 @@ def test_augmentation_without_meaning_is_refused(arguments, message):
         Augmentation(**arguments)
 
 
+def test_weights_of_several_classes_are_refused():
+    with pytest.raises(ValueError, match="is for foreground and background"):
+        sampler(num_classes=3)
+
+
 def test_a_sampler_without_patches_is_refused():
     none = np.zeros(0, int)
     empty = dataclasses.replace(sampler().table, rows=np.zeros((0, 4), int), foreground=none, background=none)

@@ -8,6 +8,7 @@ import pytest
 from tiny_models import pointwise, tiny_card
 
 from segkit.errors import InputError
+from segkit.inference.legend import read_legend
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
@@ -46,6 +47,8 @@ def test_labels_and_their_legend(options, tmp_path):
     assert found.voxels == (("wall", int((labels == 1).sum())), ("core", int((labels == 2).sum())))
     legend = json.loads(found.legend.read_text())
     assert [legend[label]["structure"] for label in "012"] == ["background", "wall", "core"]
+    predict_volume([by_grey_value(classes=("gel", "wall", "core"))], volume, tmp_path / "other.mrc")
+    assert read_legend(tmp_path / "other.legend.json") == {0: "gel", 1: "wall", 2: "core"}
 
 
 def test_probabilities_of_a_pixel_sum_to_one():
@@ -82,5 +85,7 @@ def test_such_a_network_is_used_alone_and_with_its_own_card(tmp_path):
         predict_volume([by_grey_value(), pointwise()], voxels(), tmp_path / "o.mrc")
     with pytest.raises(InputError, match="gives 3 logits a pixel, its card names 2"):
         by_grey_value(classes=("a", "b"))
+    with pytest.raises(ValueError, match="more than two halos"):
+        tiny_card(tile_px=256, halo_px=288)
     with pytest.raises(ValueError, match="two or more different names"):
         tiny_card(classes=("a", "a"))

@@ -121,5 +121,7 @@ def test_the_last_pixel_is_repeated():
 def test_tiles_that_are_all_halo_are_refused():
     with pytest.raises(ValueError, match=r"`tile_px` must be more than 64 px .* Received: tile_px=64"):
         plan_tiles((256, 256), multiple=16, halo=32, exact=True, tile_px=64)
+    with pytest.raises(ValueError, match=r"`tile_px` must be more than 576 px"):
+        plan_tiles((512, 512), multiple=16, halo=288, exact=True, tile_px=256)
     with pytest.raises(ValueError, match=r"`max_px` must hold a tile wider than two halos \(64 px\)"):
         plan_tiles((256, 256), multiple=16, halo=32, exact=True, max_px=80 * 80 - 1)

@@ -25,4 +25,5 @@ def test_classes_alone_weigh_one():
 
 def test_nothing_annotated_costs_nothing_and_large_logits_do_not_overflow():
     assert loss([[[0, 0]]], [[[5, 0]]]) == 0.0
+    assert loss([[[255, 0], [0, 1]]], [[[5, 0], [0, 0]]]) == pytest.approx(np.log(2))
     assert loss([[[0, 1]]], [[[0, 1000]]]) == pytest.approx(1000)

@@ -173,6 +173,17 @@ def test_a_run_is_resumed_as_itself_with_more_epochs_at_most(files):
         resolve("--structure", "golgi", "--tomogram", "other.mrc", "--out", "run", "--resume")
 
 
+def test_of_several_structures_the_unfinished_are_resumed_by_the_same_command(files):
+    tomogram, mask = files
+    other = shutil.copy(mask, "other-mask.mrc")
+    same = ("--structure", "all", "--tomogram", tomogram, "--mask", f"golgi={mask}", "--mask", f"mine={other}")
+    plans = resolve(*same, "--out", "o")
+    for plan, folder in plans:
+        write_plan(plan, folder / "plan.json")
+    (plans[0][1] / "scores.json").write_text("{}")
+    assert [plan.structure for plan, _ in resolve(*same, "--out", "o", "--resume")] == ["mine"]
+
+
 def test_a_slip_of_the_pen_in_a_name_is_pointed_at(files, caplog):
     tomogram, mask = files
     with caplog.at_level(logging.WARNING):

@@ -63,6 +63,48 @@ def test_renormalisation_keeps_what_it_trains_with():
     np.testing.assert_allclose(statistics(model)[0], found.mean((0, 1, 2)), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("renorm", [False, True])
+def test_behind_another_normalisation_they_are_those_of_inference(renorm):
+    first = keras.layers.BatchNormalization(renorm=renorm, name="first")
+    model = network(FREnhance(3, 20.0, redraw=1, seed=1), first, keras.layers.ReLU(), renorm=renorm)
+    model.compile("sgd", "mse")
+    for batch in batches(20, seed=3):
+        model.train_on_batch(batch, batch)
+    reestimate_batch_statistics(model, batches())
+    part = keras.Model(model.input, model.get_layer("norm").input)
+    found = np.concatenate([ops.convert_to_numpy(part(batch)) for batch in batches()]).astype(np.float64)
+    mean, variance = statistics(model)
+    np.testing.assert_allclose(mean, found.mean((0, 1, 2)), atol=0.02)
+    np.testing.assert_allclose(variance, found.var((0, 1, 2)), rtol=0.05)
+    if renorm:
+        norm = model.get_layer("norm")
+        stddev = ops.convert_to_numpy(norm.moving_stddev)
+        np.testing.assert_allclose(stddev**2, variance + norm.epsilon, rtol=1e-5)
+
+
+def test_batches_count_by_their_size():
+    model = network()
+    (whole,) = batches(1)
+    parts = [whole[:1], whole[1:]]
+    reestimate_batch_statistics(model, parts)
+    found = features(model, parts)
+    np.testing.assert_allclose(statistics(model)[0], found.mean((0, 1, 2)), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(statistics(model)[1], found.var((0, 1, 2)), rtol=1e-3)
+
+
+def test_a_fault_on_the_way_leaves_all_as_it_was():
+    def broken():
+        yield batches(1)[0]
+        raise OSError("the disk is gone")
+
+    model = network(renorm=True)
+    before = statistics(model)
+    with pytest.raises(OSError, match="the disk is gone"):
+        reestimate_batch_statistics(model, broken())
+    np.testing.assert_array_equal(statistics(model), before)
+    assert model.get_layer("norm").renorm
+
+
 def test_frozen_layers_stay_and_no_batch_is_an_error():
     model = network()
     model.get_layer("norm").trainable = False

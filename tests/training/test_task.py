@@ -9,6 +9,7 @@ import pytest
 
 from segkit.data.patches import tabulate_patches
 from segkit.data.sampler import PatchSampler
+from segkit.errors import InputError
 from segkit.models.card import ModelCard
 from segkit.models.files import load_model
 from segkit.models.unet_se import unet_se
@@ -35,7 +36,7 @@ def test_three_stripes_are_learnt_and_every_class_is_logged(supervision, tmp_pat
     keras.utils.set_random_seed(0)
     model = unet_se(num_classes=3, filters=(4, 8), supervision=supervision > 0)
     plan = TrainingPlan(epochs=12, learning_rate=2e-2, precision="float32")
-    card = ModelCard(name="stripes", structure="stripes", mean=80.0, std=65.0)
+    card = ModelCard(name="stripes", structure="stripes", mean=80.0, std=65.0, classes=NAMES)
     task = ClassTask(NAMES, supervision)
     record = fit(model, *samplers(), plan, tmp_path, card, task=task)
     with open(tmp_path / "log.csv", newline="") as log:
@@ -47,6 +48,24 @@ def test_three_stripes_are_learnt_and_every_class_is_logged(supervision, tmp_pat
     images, targets = samplers()[1].batch(0)
     found = load_model(record.publish()).predict_on_batch(images)["logits"].argmax(-1)
     assert (found == targets[..., 0]).mean() > 0.95
+
+
+def test_what_does_not_belong_together_is_refused_before_the_training(tmp_path):
+    plan, card = TrainingPlan(epochs=1), ModelCard(name="a", structure="a", mean=0.0, std=1.0)
+    with pytest.raises(ValueError, match="must name the classes of the network"):
+        fit(unet_se(num_classes=3, filters=(2, 4)), *samplers(), plan, tmp_path, card, task=ClassTask(NAMES))
+    for task in (ClassTask(NAMES[:2]), ClassTask(NAMES, 0.3)):
+        with pytest.raises(ValueError, match=r"for this task\. Received"):
+            task.compile(unet_se(num_classes=3, filters=(2, 4)), 1e-3)
+
+
+def test_a_run_is_not_resumed_as_another_task(tmp_path):
+    plan = TrainingPlan(epochs=1, precision="float32")
+    card = ModelCard(name="a", structure="a", mean=80.0, std=65.0, classes=NAMES)
+    fit(unet_se(num_classes=3, filters=(2, 4)), *samplers(), plan, tmp_path, card, task=ClassTask(NAMES))
+    other = ClassTask(NAMES[::-1])
+    with pytest.raises(InputError, match="the run to resume has task"):
+        fit(unet_se(num_classes=3, filters=(2, 4)), *samplers(), plan, tmp_path, card, task=other, resume=True)
 
 
 def test_the_loss_is_shared_out_as_the_paper_says():

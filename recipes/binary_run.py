@@ -20,6 +20,7 @@ import keras
 import numpy as np
 
 from recipes.run_plan import RunPlan
+from recipes.run_resume import SCORES_NAME
 from segkit.data.sources import LabeledVolume, open_source
 from segkit.errors import InputError
 from segkit.evaluation.evaluate_volumes import Evaluation, evaluate_volumes
@@ -42,7 +43,6 @@ from segkit.volumes.files import open_volume, suffix_like
 from segkit.volumes.whole_output import whole_file
 
 _LOG = logging.getLogger("segkit.run")
-SCORES_NAME = "scores.json"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -35,6 +35,7 @@ from recipes.run_arguments import (
     overridden,
 )
 from recipes.run_plan import PLAN_NAME, RunPlan, check_writable, claim_folder, read_plan, write_plan
+from recipes.run_resume import runs_to_resume
 from segkit.console import parse_size, run_command
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
 from segkit.data.sources import Source, open_source
@@ -218,11 +219,7 @@ def resolve(args: argparse.Namespace) -> list[tuple[RunPlan, pathlib.Path]]:
         ]
     root = args.out or pathlib.Path("runs", args.structure)
     if args.resume:
-        found = resumed(root, every=args.structure == "all")
-        refuse_others(args, found)
-        if args.structure == "all":
-            found = [(plan, folder) for plan, folder in found if not (folder / "scores.json").exists()]
-        return [(dataclasses.replace(plan, training=overridden(plan.training, args)), folder) for plan, folder in found]
+        return runs_to_resume(args, root)
     masks, held_out = masks_by_structure(args.mask, args), masks_by_structure(args.validation_mask, args)
     if not args.tomogram:
         return on_phantom(args, masks, root)
@@ -257,34 +254,6 @@ def check_structure(name: str) -> None:
         raise InputError(f"structure {name!r}: it becomes part of file names; use letters, digits, - and _")
     if name not in STRUCTURES and (close := difflib.get_close_matches(name, STRUCTURES, n=1, cutoff=0.65)):
         _LOG.warning("warning: %r is taken as a structure of your own; if you mean %r, say so", name, close[0])
-
-
-def refuse_others(args: argparse.Namespace, found: Sequence[tuple[RunPlan, pathlib.Path]]) -> None:
-    """Refuse to resume a run with another structure or other data than it began with.
-
-    Raises:
-        InputError: If the arguments name what the plans in the folder do not.
-    """
-    for plan, folder in found:
-        if args.structure not in (None, "all", plan.structure):
-            raise InputError(
-                f"{folder}: holds a run of {plan.structure}, not of {args.structure}; give its own --structure, or "
-                "another --out"
-            )
-    data = [source for plan, _ in found for source in plan.data]
-    masks = [path for files in masks_by_structure(args.mask, args).values() for path in files] if args.structure else []
-    for given, known in ((args.tomogram, [s.tomogram for s in data]), (masks, [s.mask for s in data])):
-        there = {pathlib.Path(path).resolve() for path in known}
-        if other := [path for path in given if pathlib.Path(path).resolve() not in there]:
-            raise InputError(f"{other[0]}: not in the run to resume; leave it out, or choose another --out")
-
-
-def resumed(root: pathlib.Path, *, every: bool) -> list[tuple[RunPlan, pathlib.Path]]:
-    """Return the plan in a run folder, or those in each folder below it."""
-    folders = sorted(path.parent for path in root.glob(f"*/{PLAN_NAME}")) if every else [root]
-    if not folders or not (every or (root / PLAN_NAME).exists()):
-        raise InputError(f"{root}: no run to resume there; leave --resume out, or name its folder with --out")
-    return [(read_plan(folder / PLAN_NAME), folder) for folder in folders]
 
 
 def settings(

@@ -10,6 +10,7 @@ import numpy as np
 
 from segkit.errors import InputError
 from segkit.evaluation.class_scores import class_scores, count_classes
+from segkit.volumes.checks import check_comparable
 from segkit.volumes.volume import Volume
 
 
@@ -77,12 +78,7 @@ def evaluate_classes(
     Raises:
         InputError: If the shapes differ, or a voxel is none of the classes.
     """
-    if prediction.shape != reference.shape:
-        found, expected = (" x ".join(map(str, volume.shape)) for volume in (prediction, reference))
-        raise InputError(
-            f"{prediction.name}: {found} voxels (z, y, x), the reference {reference.name} has {expected}; "
-            "score a prediction of the same volume"
-        )
+    check_comparable(prediction, reference)
     chosen = range(reference.shape[0]) if slices is None else slices
     counted = []
     for done, z in enumerate(chosen, start=1):

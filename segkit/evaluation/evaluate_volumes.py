@@ -10,6 +10,7 @@ import numpy as np
 
 from segkit.errors import InputError
 from segkit.evaluation.binary_scores import Confusion, binary_scores, count_confusion
+from segkit.volumes.checks import check_comparable
 from segkit.volumes.volume import Volume
 
 _COLUMNS = (
@@ -81,12 +82,7 @@ def evaluate_volumes(
         InputError: If the shapes differ, a volume has several labels and none was chosen, or a voxel is no label
             (a probability, or NaN).
     """
-    if prediction.shape != reference.shape:
-        found, expected = (" x ".join(map(str, volume.shape)) for volume in (prediction, reference))
-        raise InputError(
-            f"{prediction.name}: {found} voxels (z, y, x), the reference {reference.name} has {expected}; "
-            "score a prediction of the same volume"
-        )
+    check_comparable(prediction, reference)
     chosen = range(reference.shape[0]) if slices is None else slices
     predicted = _Foreground(prediction, label, "--label, or predict without --probability")
     ask = "--reference-label, or name what nobody annotated with --ignore-value"

@@ -66,8 +66,6 @@ def fit(
     if (channels := model.output["logits"].shape[-1]) != card.num_logits:
         raise ValueError(f"`card` must name the classes of the network. Received: {channels} logits, card={card!r}")
     identity = {name: value for name, value in plan.to_dict().items() if name not in _MAY_CHANGE}
-    if task != BinaryTask():
-        identity["task"] = repr(task)
     plateau = DecayOnPlateau(plan.learning_rate, plan.decay, factor=plan.plateau_factor, patience=plan.plateau_patience)
     stopping = keras.callbacks.EarlyStopping(monitor=MONITOR, mode="max", patience=plan.early_stopping_patience)
     remembered = task.alarms()
@@ -79,7 +77,7 @@ def fit(
             "early_stopping": (stopping, ("best", "wait", "best_epoch", "stopped_epoch")),
             **remembered,
         },
-        identity=identity,
+        identity={**identity, "task": repr(task)},
     )
     if not (resume and record.resume(model)):
         record.start_anew()

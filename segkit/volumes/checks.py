@@ -79,6 +79,19 @@ def check_same_shape(mask: Volume, tomogram: Volume) -> None:
         )
 
 
+def check_comparable(prediction: Volume, reference: Volume) -> None:
+    """Refuse a prediction that is not of the shape of its reference.
+
+    Raises:
+        InputError: If the shapes differ.
+    """
+    if prediction.shape != reference.shape:
+        raise InputError(
+            f"{prediction.name}: {_extent(prediction)} voxels (z, y, x), the reference {reference.name} has "
+            f"{_extent(reference)}; score a prediction of the same volume"
+        )
+
+
 def check_binary_mask(
     mask: Volume,
     *,

@@ -167,6 +167,8 @@ def test_a_run_is_resumed_as_itself_with_more_epochs_at_most(files):
     assert again == dataclasses.replace(plan, training=dataclasses.replace(plan.training, epochs=5))
     ((again, _),) = resolve("--out", "run", "--resume")
     assert again == plan
+    with pytest.raises(InputError, match="--mask without --structure"):
+        resolve("--mask", "other.mrc", "--out", "run", "--resume")
     with pytest.raises(InputError, match="holds a run of golgi, not of synapse"):
         resolve("--structure", "synapse", "--out", "run", "--resume")
     with pytest.raises(InputError, match=r"other\.mrc: not in the run to resume"):

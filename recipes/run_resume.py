@@ -1,0 +1,55 @@
+"""Which runs a command with --resume goes on with."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+from recipes.run_arguments import masks_by_structure, overridden
+from recipes.run_plan import PLAN_NAME, RunPlan, read_plan
+from segkit.errors import InputError
+
+SCORES_NAME = "scores.json"
+"""Name of the file that a finished run leaves in its folder."""
+
+
+def runs_to_resume(args: argparse.Namespace, root: pathlib.Path) -> list[tuple[RunPlan, pathlib.Path]]:
+    """Return plan and folder of each run to go on with, with what the command line changes in its training.
+
+    Args:
+        args: Arguments of a recipe. With the structure ``all`` finished runs are passed over.
+        root: Run folder, or for ``all`` the folder of several.
+
+    Raises:
+        InputError: If there is no run, or the arguments name another structure or other data than it began with.
+    """
+    every = args.structure == "all"
+    folders = sorted(path.parent for path in root.glob(f"*/{PLAN_NAME}")) if every else [root]
+    if not folders or not (every or (root / PLAN_NAME).exists()):
+        raise InputError(f"{root}: no run to resume there; leave --resume out, or name its folder with --out")
+    found = [(read_plan(folder / PLAN_NAME), folder) for folder in folders]
+    _refuse_others(args, found)
+    return [
+        (dataclasses.replace(plan, training=overridden(plan.training, args)), folder)
+        for plan, folder in found
+        if not (every and (folder / SCORES_NAME).exists())
+    ]
+
+
+def _refuse_others(args: argparse.Namespace, found: Sequence[tuple[RunPlan, pathlib.Path]]) -> None:
+    for plan, folder in found:
+        if args.structure not in (None, "all", plan.structure):
+            raise InputError(
+                f"{folder}: holds a run of {plan.structure}, not of {args.structure}; give its own --structure, or "
+                "another --out"
+            )
+    if args.mask and not args.structure:
+        raise InputError("--mask without --structure; give both, or neither to go on with the run as it is")
+    data = [source for plan, _ in found for source in plan.data]
+    masks = [path for files in masks_by_structure(args.mask, args).values() for path in files]
+    for given, known in ((args.tomogram, [s.tomogram for s in data]), (masks, [s.mask for s in data])):
+        there = {pathlib.Path(path).resolve() for path in known}
+        if other := [path for path in given if pathlib.Path(path).resolve() not in there]:
+            raise InputError(f"{other[0]}: not in the run to resume; leave it out, or choose another --out")

@@ -26,6 +26,7 @@ class RunPlan:
         structure: What is segmented.
         preset: Where the settings came from: ``"paper"``, ``"demo"``, or one of them followed by ``", measured"``.
         data: Labeled tomograms.
+        classes: Names of all classes in the order of their labels; empty for foreground and background alone.
         model: Arguments of the network's builder.
         training: How patches are cut and the network is fitted.
         init: Model file that the weights start from; ``None`` for random weights.
@@ -36,6 +37,7 @@ class RunPlan:
     structure: str
     preset: str
     data: tuple[Source, ...]
+    classes: tuple[str, ...] = ()
     model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     training: TrainingPlan = dataclasses.field(default_factory=TrainingPlan)
     init: str | None = None
@@ -64,6 +66,7 @@ class RunPlan:
                 **values,
                 "data": tuple(Source.from_dict(entry) for entry in values["data"]),
                 "training": TrainingPlan.from_dict(values.get("training", {})),
+                "classes": tuple(values.get("classes", ())),
                 "notices": tuple(values.get("notices", ())),
             }
         )

@@ -45,7 +45,7 @@ from segkit.training.plan import TrainingPlan
 from segkit.training.preparation import shrink_patch, tabulate
 
 if TYPE_CHECKING:
-    from recipes.binary_run import Network
+    from recipes.training_run import Network
 
 _LOG = logging.getLogger("segkit.run")
 MULTIPLE_PX = 16  # four levels that halve the resolution
@@ -355,7 +355,7 @@ def main(argv: Sequence[str]) -> None:
             write_plan(plan, folder / PLAN_NAME)
             sys.stderr.write(f"plan: {folder / PLAN_NAME}\n")
         return
-    from recipes.binary_run import run, set_up  # loads TensorFlow, which --help and mistakes need not wait for
+    from recipes.training_run import run, set_up  # loads TensorFlow, which --help and mistakes need not wait for
 
     jobs = [set_up(plan, folder, network(plan)) for plan, folder in plans]
     for job in jobs:
@@ -366,7 +366,7 @@ def main(argv: Sequence[str]) -> None:
 
 def network(plan: RunPlan) -> Network:
     """Return SegET's builder with what follows from the plan's architecture."""
-    from recipes.binary_run import Network
+    from recipes.training_run import Network
     from segkit.models.seget import seget, seget_halo_px
 
     unknown = set(plan.model) - {"filters", "dilation_rates"}

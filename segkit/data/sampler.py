@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -72,6 +73,20 @@ class PatchSampler:
         self.shuffle = shuffle
         self.seed = seed
         self._order = functools.lru_cache(maxsize=2)(self._draw_order)
+
+    def with_seed(self, seed: int) -> PatchSampler:
+        """Return a sampler of the same patches with another order and other augmentation."""
+        return self._changed(seed=seed)
+
+    def without_augmentation(self) -> PatchSampler:
+        """Return a sampler of the same patches without augmentation."""
+        return self._changed(augmentation=NO_AUGMENTATION)
+
+    def _changed(self, **changes: Any) -> PatchSampler:
+        other = copy.copy(self)
+        vars(other).update(changes)
+        other._order = functools.lru_cache(maxsize=2)(other._draw_order)
+        return other
 
     @property
     def steps_per_epoch(self) -> int:

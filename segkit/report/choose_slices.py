@@ -24,8 +24,8 @@ def choose_slices(evaluation: Mapping[str, Any], score: str = "foreground_iou") 
 
     Args:
         evaluation: ``{"slices": [{"z": 3, "foreground_iou": 0.8, ...}, ...]}``. The reference has foreground
-            where ``true_positives + false_negatives`` is above 0; without these counts, where ``recall`` is a
-            number.
+            where ``true_positives + false_negatives`` is above 0, or a ``confusion`` of several classes counts any
+            pixel; without these counts, where ``recall`` is a number.
         score: Name of the score to rank by, higher is better.
 
     Returns:
@@ -46,6 +46,8 @@ def _has_reference(entry: Mapping[str, Any]) -> bool:
     counts = [entry.get(name) for name in ("true_positives", "false_negatives")]
     if None not in counts:
         return sum(counts) > 0
+    if "confusion" in entry:
+        return any(map(any, entry["confusion"]))
     return _is_number(entry.get("recall"))
 
 

@@ -11,6 +11,14 @@ TRUTH = "#2f7df6"
 PREDICTION = "#e8490c"
 AGREEMENT = "#f0e442"
 
+CLASSES = ("#2f7df6", "#e8490c", "#f0e442", "#1b9e77", "#cc79a7", "#8dd3f7", "#8c564b", "#b3de69", "#ffffff", "#6a3d9a")
+"""Colours of the classes 1, 2, 3, ... of a label volume; class 0 shows the slice. They begin anew after the last."""
+
+
+def class_color(label: int) -> str:
+    """Return the colour of a class, counted from 1."""
+    return CLASSES[(label - 1) % len(CLASSES)]
+
 
 def rgb(color: str) -> tuple[int, int, int]:
     """Return red, green and blue, 0..255, of a colour written ``#rrggbb``."""

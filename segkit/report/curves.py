@@ -16,21 +16,28 @@ from segkit.report import colors
 
 
 class Curve(NamedTuple):
-    """One figure: its name, and the columns of the history it shows under the names in its legend."""
+    """One figure.
+
+    Attributes:
+        title: Its name.
+        columns: Columns of the history it shows, under the names in its legend.
+        log_from: Ratio of the largest to the smallest value from which its axis is logarithmic.
+    """
 
     title: str
     columns: Mapping[str, str]
+    log_from: float = math.inf
 
 
 CURVES = (
-    Curve("Loss", {"loss": "training", "val_loss": "validation"}),
+    Curve("Loss", {"loss": "training", "val_loss": "validation"}, 30.0),
     Curve("Mean IoU", {"mean_iou": "training", "val_mean_iou": "validation"}),
-    Curve("Learning rate", {"learning_rate": "learning rate"}),
+    Curve("Learning rate", {"learning_rate": "learning rate"}, 2.0),
 )
 
 _INK = "#010203"  # stands for the colour of the text around the figure
 _SERIES = {"training": colors.TRUTH, "validation": colors.PREDICTION}
-_LOG_FROM_RATIO = {"Loss": 30.0, "Learning rate": 2.0}
+_OTHER_SERIES = [color for color in colors.CLASSES if color not in ("#f0e442", "#ffffff")]  # read on white ground
 
 
 def curves(
@@ -67,7 +74,7 @@ def curves(
         series = {label: _column(history, column) for column, label in curve.columns.items()}
         series = {label: values for label, values in series.items() if np.isfinite(values).any()}
         if series:
-            figure = _draw(curve.title, _column(history, "epoch") + 1, series, best)
+            figure = _draw(curve, _column(history, "epoch") + 1, series, best)
             drawn[curve.title] = _encode(figure, format, salt=curve.title)
     return drawn
 
@@ -85,23 +92,24 @@ def _column(history: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _draw(title: str, epochs: np.ndarray, series: Mapping[str, np.ndarray], best: int | None) -> Figure:
+def _draw(curve: Curve, epochs: np.ndarray, series: Mapping[str, np.ndarray], best: int | None) -> Figure:
+    inks = {label: _OTHER_SERIES[i % len(_OTHER_SERIES)] if len(series) > 1 else _INK for i, label in enumerate(series)}
+    inks |= {label: color for label, color in _SERIES.items() if label in series}
     figure = Figure(figsize=(4.4, 2.9), layout="constrained")
     axes = figure.add_subplot()
     for label, values in series.items():
-        color = _SERIES.get(label, _INK)
         marker = "o" if len(epochs) < 3 else None  # a line of one point is invisible
         axes.plot(
             epochs,
             values,
-            color=color,
+            color=inks[label],
             label=label,
             linewidth=1.8,
             marker=marker,
             gid="series-" + label.replace(" ", "-"),
         )
     finite = np.concatenate([values[np.isfinite(values)] for values in series.values()])
-    if finite.min() > 0 and finite.max() / finite.min() > _LOG_FROM_RATIO.get(title, math.inf):
+    if finite.min() > 0 and finite.max() / finite.min() > curve.log_from:
         axes.set_yscale("log")
         steps = (1.0, 2.0, 5.0) if finite.max() / finite.min() < 100 else (1.0,)
         axes.yaxis.set_major_locator(LogLocator(subs=steps))
@@ -110,16 +118,15 @@ def _draw(title: str, epochs: np.ndarray, series: Mapping[str, np.ndarray], best
     if best is not None:
         axes.axvline(epochs[best], color=_INK, linewidth=1, linestyle=(0, (4, 3)), gid="best-epoch", zorder=0)
         for label, values in series.items():
-            color = _SERIES.get(label, _INK)
             axes.plot(
                 epochs[best],
                 values[best],
                 "o",
-                color=color,
+                color=inks[label],
                 markersize=5,
                 gid="best-" + label.replace(" ", "-"),
             )
-    axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold", color=_INK)
+    axes.set_title(curve.title, loc="left", fontsize=10.5, fontweight="bold", color=_INK)
     axes.set_xlabel("epoch" if best is None else f"epoch (best: {epochs[best]:.0f})", color=_INK)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
     axes.tick_params(which="both", colors=_INK, labelsize=8.5, length=3)

@@ -41,10 +41,16 @@ class Overlay:
     Attributes:
         caption: What is shown, such as ``"Median slice: z = 12, foreground IoU 0.81"``.
         rows: Panels of each row, of one size.
+        legend: Colours (``#rrggbb``) and what they mean.
     """
 
     caption: str
     rows: tuple[tuple[Panel, ...], ...]
+    legend: tuple[tuple[str, str], ...] = (
+        (colors.AGREEMENT, "agreement (true positive)"),
+        (colors.PREDICTION, "only in the prediction (false positive)"),
+        (colors.TRUTH, "only in the truth (false negative)"),
+    )
 
 
 def overlay(
@@ -84,7 +90,7 @@ def overlay(
     window = detail_window(layers[1] | layers[2]) if max(image.shape) > SHOWN_PX else None
     if window is not None:
         first = rows[0][0]
-        rows[0] = (dataclasses.replace(first, image=_framed(first.image, window, image.shape)), *rows[0][1:])
+        rows[0] = (dataclasses.replace(first, image=framed(first.image, window, image.shape)), *rows[0][1:])
         rows.append(_row(*(layer[window] for layer in layers), pixel_nm, suffix=", detail"))
     return Overlay(caption, tuple(rows))
 
@@ -120,7 +126,7 @@ def error_map(grey: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np
     Returns:
         uint8 ``(y, x, 3)``, averaged down to ``SHOWN_PX``; grey where both say background.
     """
-    drawn = _as_rgb(_shown(grey))
+    drawn = as_rgb(shrunk(grey))
     _tint(drawn, _coverage(truth & prediction), colors.AGREEMENT, _AGREEMENT_FILL)
     _tint(drawn, _coverage(prediction & ~truth), colors.PREDICTION, _ERROR_FILL)
     _tint(drawn, _coverage(truth & ~prediction), colors.TRUTH, _ERROR_FILL)
@@ -138,7 +144,7 @@ def outlined(grey: np.ndarray, mask: np.ndarray, color: str) -> np.ndarray:
     Returns:
         uint8 ``(y, x, 3)``, averaged down to ``SHOWN_PX``.
     """
-    drawn = _as_rgb(_shown(grey))
+    drawn = as_rgb(shrunk(grey))
     coverage = _coverage(mask)
     solid = coverage >= 0.5
     inside = ndimage.binary_erosion(solid, iterations=max(1, round(max(solid.shape) / 250)), border_value=1)
@@ -177,7 +183,7 @@ def _row(
     width = grey.shape[1]
     grey, truth, prediction = (a.repeat(factor, 0).repeat(factor, 1) for a in (grey, truth, prediction))
     images = {
-        "Slice": _as_rgb(_shown(grey)),
+        "Slice": as_rgb(shrunk(grey)),
         "Truth": outlined(grey, truth, colors.TRUTH),
         "Prediction": outlined(grey, prediction, colors.PREDICTION),
         "Errors": error_map(grey, truth, prediction),
@@ -186,7 +192,8 @@ def _row(
     return tuple(Panel(title + suffix, image, shown_nm) for title, image in images.items())
 
 
-def _as_rgb(grey: np.ndarray) -> np.ndarray:
+def as_rgb(grey: np.ndarray) -> np.ndarray:
+    """Return a grey image ``(y, x)`` as ``(y, x, 3)``."""
     return np.repeat(grey[..., np.newaxis], 3, axis=-1)
 
 
@@ -198,10 +205,10 @@ def _tint(drawn: np.ndarray, coverage: np.ndarray, color: str, share: float) -> 
 
 def _coverage(mask: np.ndarray) -> np.ndarray:
     """Return how much of each shown pixel a mask covers; what is small fades but does not vanish."""
-    return _shown(mask.astype(np.uint8) * 255).astype(np.float32) / 255
+    return shrunk(mask.astype(np.uint8) * 255).astype(np.float32) / 255
 
 
-def _shown(image: np.ndarray) -> np.ndarray:
+def shrunk(image: np.ndarray) -> np.ndarray:
     """Average a uint8 image down to ``SHOWN_PX``."""
     scale = SHOWN_PX / max(image.shape)
     if scale >= 1:
@@ -210,7 +217,7 @@ def _shown(image: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
 
 
-def _framed(shown: np.ndarray, window: tuple[slice, slice], full_shape: tuple[int, ...]) -> np.ndarray:
+def framed(shown: np.ndarray, window: tuple[slice, slice], full_shape: tuple[int, ...]) -> np.ndarray:
     """Draw a window of the full slice as a frame on the shown one."""
     scale = shown.shape[0] / full_shape[0]
     y0, y1, x0, x1 = (round(end * scale) for span in window for end in (span.start, span.stop))

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segkit.progress import clock
-from segkit.report import colors
-from segkit.report.curves import curves
+from segkit.report.curves import Curve, curves
 from segkit.report.overlay import Overlay, Panel
 from segkit.report.page import Section, escape, image_tag, inline_svg, table
 
@@ -51,6 +50,27 @@ def training_curves(history: Sequence[Mapping[str, Any]], monitor: str = "val_me
     return Section("Training", f'<div class="curves">{drawn}</div>' if drawn else "")
 
 
+def magnitude_curves(rows: Mapping[str, Sequence[Mapping[str, float]]]) -> Section:
+    """Show how large the end of an encoder and its skip were over the epochs, a figure each training.
+
+    Args:
+        rows: Rows of ``RecordMagnitudes`` by the name of the training.
+    """
+    columns = {
+        "skip": "skip",
+        "bottleneck": "end of the encoder",
+        "enhanced": "enhanced maps",
+        "not_enhanced": "maps not enhanced",
+    }
+    drawn = ""
+    for name, entries in rows.items():
+        title = f"Mean magnitude{': ' if name else ''}{name}"
+        counted = [{**entry, "epoch": entry["epoch"] - 1} for entry in entries]  # row 0 is the untrained network
+        for figure in curves(counted, monitor="", figures=[Curve(title, columns, 10.0)]).values():
+            drawn += f"<div>{inline_svg(figure, title + ' per epoch')}</div>"
+    return Section("Magnitudes of the features", f'<div class="curves">{drawn}</div>' if drawn else "")
+
+
 def scores(evaluation: Mapping[str, Any]) -> Section:
     """Show the scores of all slices together, and of each one in a part that unfolds.
 
@@ -90,19 +110,28 @@ def _by_class(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def overlays(shown: Sequence[Overlay]) -> Section:
+def score_rows(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """Return a table of scores, a line each, as HTML.
+
+    Args:
+        rows: Name and scores, as ``evaluation["total"]`` holds them; a score may be ``"iou": {class: value}``.
+    """
+    entries = [(name, _by_class(entry)) for name, entry in rows]
+    found = dict.fromkeys(name for _, entry in entries for name in entry if name != "confusion")
+    ordered = [*(name for name in SCORE_NAMES if name in found), *(name for name in found if name not in SCORE_NAMES)]
+    return _score_table(ordered, entries)
+
+
+def overlays(shown: Sequence[Overlay], title: str = "Slices") -> Section:
     """Show slices with truth, prediction and errors."""
     if not shown:
         return Section("", "")
+    known = dict.fromkeys(entry for overlay in shown for entry in overlay.legend)
     legend = "".join(
         f'<span><span class="swatch" style="background:{color}"></span>{escape(meaning)}</span>'
-        for color, meaning in (
-            (colors.AGREEMENT, "agreement (true positive)"),
-            (colors.PREDICTION, "only in the prediction (false positive)"),
-            (colors.TRUTH, "only in the truth (false negative)"),
-        )
+        for color, meaning in known
     )
-    return Section("Slices", f'<div class="legend">{legend}</div>' + "".join(map(_figure, shown)))
+    return Section(title, f'<div class="legend">{legend}</div>' + "".join(map(_figure, shown)))
 
 
 def plan_table(plan: Mapping[str, Any]) -> Section:

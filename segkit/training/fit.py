@@ -53,7 +53,8 @@ def fit(
         card: Card of the model that is kept.
         task: Loss, metrics and alarm; ``BinaryTask()`` by default.
         resume: Go on where the run in ``folder`` stands, if there is one.
-        callbacks: More callbacks; they have no memory across a resume.
+        callbacks: More callbacks. What one names under ``STATE`` (attributes that ``json`` writes) a resumed run puts
+            back; others have no memory.
         progress: Called as ``progress(done, total)`` after every training step, in steps.
 
     Returns:
@@ -69,6 +70,9 @@ def fit(
     plateau = DecayOnPlateau(plan.learning_rate, plan.decay, factor=plan.plateau_factor, patience=plan.plateau_patience)
     stopping = keras.callbacks.EarlyStopping(monitor=MONITOR, mode="max", patience=plan.early_stopping_patience)
     remembered = task.alarms()
+    keeping = {
+        type(callback).__name__: (callback, callback.STATE) for callback in callbacks if hasattr(callback, "STATE")
+    }
     record = Resumable(
         folder,
         card,
@@ -76,6 +80,7 @@ def fit(
             "plateau": (plateau, DecayOnPlateau.STATE),
             "early_stopping": (stopping, ("best", "wait", "best_epoch", "stopped_epoch")),
             **remembered,
+            **keeping,
         },
         identity={**identity, "task": repr(task)},
     )

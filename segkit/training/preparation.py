@@ -23,6 +23,7 @@ class Prepared:
     Attributes:
         training: Source of the training patches.
         validation: Source of the validation patches.
+        test: Source of the test patches; ``None`` where no slices were kept for it.
         mean: Mean of the training slices [grey value].
         std: Standard deviation of the training slices [grey value].
         voxel_size_nm: Voxel size of the first volume that is trained on, ``(z, y, x)``.
@@ -30,13 +31,14 @@ class Prepared:
 
     training: PatchSampler
     validation: PatchSampler
+    test: PatchSampler | None
     mean: float
     std: float
     voxel_size_nm: tuple[float, float, float] | None
 
 
 def shrink_patch(plan: TrainingPlan, volumes: Sequence[LabeledVolume], multiple_px: int) -> TrainingPlan:
-    """Return a plan whose patches fit into every volume that is trained or validated on.
+    """Return a plan whose patches fit into every volume that has a use.
 
     Args:
         plan: The plan asked for.
@@ -46,7 +48,7 @@ def shrink_patch(plan: TrainingPlan, volumes: Sequence[LabeledVolume], multiple_
     Raises:
         InputError: If a volume is smaller than ``multiple_px``.
     """
-    used = [volume for volume in volumes if volume.split.train or volume.split.validation]
+    used = [volume for volume in volumes if any((volume.split.train, volume.split.validation, volume.split.test))]
     smallest = min(min(volume.tomogram.shape[1:]) for volume in used)
     fitting = min(plan.patch_px, smallest) // multiple_px * multiple_px
     if fitting < multiple_px:
@@ -69,7 +71,7 @@ def tabulate(
 
     Args:
         volumes: Opened volumes.
-        use: ``"train"`` or ``"validation"``.
+        use: ``"train"``, ``"validation"`` or ``"test"``.
         plan: Patch size and strides.
         progress: Called as ``progress(done, total)`` after each slice.
     """
@@ -102,6 +104,7 @@ def prepare(
     """
     table = tabulate(volumes, "train", plan, progress)
     held_out = tabulate(volumes, "validation", plan, progress)
+    test = tabulate(volumes, "test", plan, progress) if any(volume.split.test for volume in volumes) else ()
     for found, what in ((table, "train on"), (held_out, "validate with")):
         if not len(found):
             raise InputError(f"no slices to {what}; give ranges with --train-z and --validation-z")
@@ -132,6 +135,7 @@ def prepare(
             **shared,
         ),
         PatchSampler(pairs, held_out, **shared),
+        PatchSampler(pairs, test, **shared) if len(test) else None,
         mean,
         std,
         first.tomogram.voxel_size_nm,

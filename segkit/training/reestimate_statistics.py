@@ -29,8 +29,9 @@ class ReestimateStatistics(keras.callbacks.Callback):
     inference never sees. This callback runs some batches of training images through the network with both switched
     off, and puts means and variances over all of them in the place of the moving ones. Behind another normalisation,
     which works by the batch meanwhile, they are those of inference as closely as the batches resemble each other.
-    Validation, checkpoints and exports that follow use them; the training itself goes on from the statistics of its
-    batches, as ever. A network without batch normalisation is left as it is.
+    Validation, checkpoints and exports that follow use them. At the beginning of the next epoch the running statistics
+    are put back, so that the training is the same, bit for bit, as without this callback. A network without batch
+    normalisation is left as it is.
 
     Use it the same way on every network of a comparison: running statistics lag behind quick changes in any training.
 
@@ -39,6 +40,10 @@ class ReestimateStatistics(keras.callbacks.Callback):
             batch is what the network takes, or a tuple that begins with it. All of one shape, or the network is
             compiled for each.
         steps: Number of batches that are taken of it; all by default, so give it for a stream without end.
+
+    Attributes:
+        running: The running statistics of the training that were put aside, by layer: means, then variances; ``None``
+            while the network has them itself. ``use_running_statistics`` puts them into a network.
 
     Reference:
         Ando & Hotta (2021) do not say how their network is scored. Measured with the spec of segkit: without this,
@@ -49,17 +54,60 @@ class ReestimateStatistics(keras.callbacks.Callback):
         >>> model.fit(..., callbacks=[RedrawEnhanced(), statistics])  # doctest: +SKIP
     """
 
+    STATE = ("running",)
+    """Attributes that a resumed run must put back."""
+
     def __init__(self, batches: Iterable[Any], *, steps: int | None = None) -> None:
         super().__init__()
         self.batches = batches
         self.steps = steps
+        self.running: list[list[list[float]]] | None = None
         self._pass: _TrainingPass | None = None
 
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Forget another training."""
+        self.running = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Put the running statistics back."""
+        if self.running is not None:
+            use_running_statistics(self.model, self.running)
+            self.running = None
+
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Take them."""
+        """Put the running statistics aside, and take new ones."""
+        if self.running is None:
+            self.running = _running_statistics(self.model)
         if self._pass is None or self._pass.inner is not self.model:
             self._pass = _TrainingPass(self.model)
         _reestimate(self._pass, itertools.islice(self.batches, self.steps))
+
+
+def use_running_statistics(model: keras.Model, running: list[list[list[float]]]) -> None:
+    """Put the statistics that ``ReestimateStatistics`` has put aside into a network, to see what they are worth.
+
+    Args:
+        model: Built network of the same layers; changed in place.
+        running: ``ReestimateStatistics.running``.
+    """
+    for norm, values in zip(_norms(model), running, strict=True):
+        for variable, kept in zip(_statistics(norm), values, strict=True):
+            variable.assign(np.asarray(kept, np.float32))
+
+
+def _running_statistics(model: keras.Model) -> list[list[list[float]]]:
+    return [[_values(variable).tolist() for variable in _statistics(norm)] for norm in _norms(model)]
+
+
+def _norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    layers = model._flatten_layers()  # Keras's own walk; `.layers` stops at the outermost
+    return [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable]
+
+
+def _statistics(norm: keras.layers.BatchNormalization) -> list[Any]:
+    """Return the variables of the statistics: mean, variance, and with renormalisation the standard deviation."""
+    extra = [norm.moving_stddev] if norm.renorm else []
+    return [norm.moving_mean, norm.moving_variance, *extra]
 
 
 def reestimate_batch_statistics(model: keras.Model, batches: Iterable[Any]) -> None:
@@ -92,16 +140,15 @@ class _TrainingPass(keras.Model):
 
 
 def _reestimate(training_pass: _TrainingPass, batches: Iterable[Any]) -> None:
-    layers = training_pass.inner._flatten_layers()  # Keras's own walk; `.layers` stops at the outermost
-    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable]
+    norms = _norms(training_pass.inner)
     if not norms:
         return
-    before = [(_values(norm.moving_mean), _values(norm.moving_variance)) for norm in norms]
+    before = _running_statistics(training_pass.inner)
     means = [np.zeros(norm.moving_mean.shape) for norm in norms]
     squares = [np.zeros(norm.moving_mean.shape) for norm in norms]
     total = 0
     try:
-        with _as_at_inference(training_pass.inner):
+        with as_at_inference(training_pass.inner, momentum=0.0):
             for batch in batches:
                 images = batch[0] if isinstance(batch, tuple) else batch
                 training_pass.predict_on_batch(images)
@@ -114,9 +161,7 @@ def _reestimate(training_pass: _TrainingPass, batches: Iterable[Any]) -> None:
         if not total:
             raise ValueError("`batches` must hold at least one batch. Received: none")
     except BaseException:
-        for norm, (mean, variance) in zip(norms, before, strict=True):
-            norm.moving_mean.assign(mean)
-            norm.moving_variance.assign(variance)
+        use_running_statistics(training_pass.inner, before)
         raise
     for norm, mean_sum, square_sum in zip(norms, means, squares, strict=True):
         mean = mean_sum / total
@@ -132,8 +177,14 @@ def _values(variable: Any) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _as_at_inference(model: keras.Model) -> Iterator[None]:
-    """Switch enhancement and dropout off, and let normalisation keep the statistics of the last batch alone."""
+def as_at_inference(model: keras.Model, *, momentum: float) -> Iterator[None]:
+    """Switch enhancement and dropout off in a training pass; looked at when it is compiled, by its first call.
+
+    Args:
+        model: The network.
+        momentum: What normalisation keeps of its moving statistics: with 0 it has those of the last batch alone, with
+            1 nothing is changed.
+    """
     changed = []
     for layer in model._flatten_layers():
         if isinstance(layer, FREnhance):
@@ -141,7 +192,7 @@ def _as_at_inference(model: keras.Model) -> Iterator[None]:
         elif isinstance(layer, _DROPOUTS):
             changed.append((layer, "rate", layer.rate, 0.0))
         elif isinstance(layer, keras.layers.BatchNormalization):
-            changed.append((layer, "momentum", layer.momentum, 0.0))
+            changed.append((layer, "momentum", layer.momentum, momentum))
             changed.append((layer, "renorm", layer.renorm, False))  # inference knows nothing of its corrections
     for layer, name, _, value in changed:
         setattr(layer, name, value)

@@ -39,6 +39,7 @@ class Resumable(keras.callbacks.Callback):
     Attributes:
         rows: One dict of logged values an epoch.
         best_epoch: Number of the best epoch, counted from 0; -1 before the first.
+        best_memory: What ``tracked`` remembered when the best epoch ended: attributes by name.
         stopped: Early stopping has ended the training.
         seconds: Time spent in all processes of this run, up to the last finished epoch.
     """
@@ -60,6 +61,7 @@ class Resumable(keras.callbacks.Callback):
         self.monitor = monitor
         self.rows: list[dict[str, float]] = []
         self.best_epoch = -1
+        self.best_memory: dict[str, dict[str, Any]] = {}
         self.stopped = False
         self.seconds = 0.0
         self._clock = time.monotonic()
@@ -93,6 +95,7 @@ class Resumable(keras.callbacks.Callback):
         restore_variables(model, arrays)
         self.rows = facts["rows"]
         self.best_epoch = facts["best_epoch"]
+        self.best_memory = facts["best_memory"]
         self.stopped = facts["stopped"]
         self.seconds = facts["seconds"]
         self._memory = facts["memory"]
@@ -120,20 +123,21 @@ class Resumable(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Keep what this epoch has brought."""
         self.rows.append({"epoch": epoch, **{name: float(value) for name, value in (logs or {}).items()}})
+        memory = {
+            name: {attribute: getattr(callback, attribute) for attribute in attributes}
+            for name, (callback, attributes) in self.tracked.items()
+        }
         if self.best_epoch < 0 or self.rows[-1][self.monitor] > self.rows[self.best_epoch][self.monitor]:
-            self.best_epoch = epoch
+            self.best_epoch, self.best_memory = epoch, memory
             (self.folder / "state").mkdir(parents=True, exist_ok=True)
             save_model(self.model, self._best_path(epoch), self.card)
         self.stopped = bool(self.model.stop_training)
         now = time.monotonic()
         self.seconds, self._clock = self.seconds + now - self._clock, now
-        memory = {
-            name: {attribute: getattr(callback, attribute) for attribute in attributes}
-            for name, (callback, attributes) in self.tracked.items()
-        }
         facts = {
             "rows": self.rows,
             "best_epoch": self.best_epoch,
+            "best_memory": self.best_memory,
             "stopped": self.stopped,
             "seconds": self.seconds,
             "identity": self.identity,

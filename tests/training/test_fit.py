@@ -106,7 +106,7 @@ def test_a_best_model_that_is_gone_is_missed(tmp_path):
 
 
 def volume(side):
-    split = types.SimpleNamespace(train=(0,), validation=())
+    split = types.SimpleNamespace(train=(0,), validation=(), test=())
     return types.SimpleNamespace(split=split, tomogram=types.SimpleNamespace(shape=(2, side, side + 100)))
 
 

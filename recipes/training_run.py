@@ -1,4 +1,4 @@
-"""Run a plan for one structure: data, model, training, evaluation, export, report."""
+"""Run a plan: data, model, training, evaluation, export, report."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from recipes import binary_results, class_results
+from recipes.percent import percent
 from recipes.run_plan import RunPlan
 from recipes.run_resume import SCORES_NAME
 from segkit.data.sources import LabeledVolume, open_source
 from segkit.errors import InputError
-from segkit.evaluation.evaluate_volumes import Evaluation, evaluate_volumes
 from segkit.export.from_file import export_from_file
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_volume import predict_volume
@@ -31,14 +32,14 @@ from segkit.models.card import ModelCard
 from segkit.models.files import load_model, read_card, save_model
 from segkit.models.precision import with_precision
 from segkit.progress import ProgressLine
-from segkit.report.choose_slices import choose_slices
-from segkit.report.overlay import Overlay, overlay
+from segkit.report.page import Section
 from segkit.report.write_report import write_report
 from segkit.training.fit import fit
 from segkit.training.precision import dtype_policy, resolve_precision
 from segkit.training.preparation import Prepared, prepare, shrink_patch
 from segkit.training.resumable import Resumable
 from segkit.training.seeding import seed_everything
+from segkit.training.task import BinaryTask, ClassTask
 from segkit.volumes.files import open_volume, suffix_like
 from segkit.volumes.whole_output import whole_file
 
@@ -69,14 +70,21 @@ class Network:
     """A network's builder and what tiles of its input must be like.
 
     Attributes:
-        build: Called with the plan's ``model`` and ``l2``.
+        build: Called with the plan's ``model``, ``l2`` and, of a network of several classes, ``num_classes`` and
+            ``seed``.
         multiple_px: Sides that the network takes are multiples of this.
         halo_px: Context that a tile needs; ``None`` where the network looks at its whole input.
+        supervision: Share of the loss that a second head takes.
+        callbacks: Called with the network, what it is trained from and the run folder; returns callbacks of its own.
+        sections: Called with the run folder; returns sections of its own for the report.
     """
 
     build: Callable[..., keras.Model]
     multiple_px: int
     halo_px: int | None
+    supervision: float = 0.0
+    callbacks: Callable[[keras.Model, Prepared, pathlib.Path], Sequence[keras.callbacks.Callback]] = lambda *_: ()
+    sections: Callable[[pathlib.Path], Sequence[Section]] = lambda _: ()
 
 
 def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
@@ -97,14 +105,42 @@ def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
         open_source(
             source,
             ignore_value=plan.training.ignore_value,
+            as_labels=bool(plan.classes),
+            num_classes=len(plan.classes) or None,
             progress=ProgressLine(f"reading {pathlib.Path(source.tomogram).name} and its mask"),
         )
         for source in plan.data
     ]
     settings = shrink_patch(plan.training, volumes, network.multiple_px)
     settings = dataclasses.replace(settings, precision=resolve_precision(settings.precision))
-    prepared = prepare(volumes, settings, progress=ProgressLine("measuring patches", "slices"))
+    for warning in (warnings := missing_classes(plan.classes, volumes)):
+        _LOG.warning("warning: %s", warning)
+    plan = dataclasses.replace(plan, notices=(*plan.notices, *warnings))
+    prepared = prepare(
+        volumes,
+        settings,
+        num_classes=len(plan.classes) or 2,
+        progress=ProgressLine("measuring patches", "slices"),
+    )
     return Job(dataclasses.replace(plan, training=settings), folder, network, volumes, prepared)
+
+
+def missing_classes(classes: Sequence[str], volumes: Sequence[LabeledVolume]) -> list[str]:
+    """Return a line for each use of slices that some class does not occur on."""
+    lines = []
+    for use, consequence in (("train", "it can not be learnt"), ("validation", "it has no say in the checkpoint")):
+        absent = (
+            [set(volume.labels.missing(slices)) for volume in volumes if (slices := getattr(volume.split, use))]
+            if classes
+            else []
+        )
+        if missing := sorted(set.intersection(*absent)) if absent else []:
+            names = ", ".join(classes[label] for label in missing)
+            lines.append(f"no {names} on the slices for {_USES[use]}: {consequence}; choose other slices")
+    return lines
+
+
+_USES = {"train": "training", "validation": "validation"}
 
 
 def run(job: Job, *, saved_models: pathlib.Path, resume: bool = False, max_ram: int | None = None) -> dict[str, Any]:
@@ -121,28 +157,36 @@ def run(job: Job, *, saved_models: pathlib.Path, resume: bool = False, max_ram: 
     """
     plan, folder, volumes, prepared = job.plan, job.folder, job.volumes, job.prepared
     started = time.monotonic()
-    card = ModelCard(
+    record = train(job, resume=resume)
+    model_path = publish(record)
+    masks = predict_all(volumes, model_path, folder, max_ram, "labels" if plan.classes else "mask")
+    evaluations = evaluate_held_out(plan, volumes, masks)
+    exported = exported_before(folder, record) or export(model_path, saved_models)
+    extra = class_results.tile_scores(record, prepared, plan.classes) if plan.classes else {}
+    scores = write_scores(folder, plan, record, evaluations, exported, extra)
+    report(job, record, masks, evaluations, scores, time.monotonic() - started)
+    return scores
+
+
+def card_of(job: Job) -> ModelCard:
+    """Return the card of a job's network."""
+    plan, prepared, network = job.plan, job.prepared, job.network
+    return ModelCard(
         name=f"{plan.recipe}-{plan.structure}",
         structure=plan.structure,
         mean=prepared.mean,
         std=prepared.std,
         voxel_size_nm=prepared.voxel_size_nm,
-        dtype=str(np.dtype(volumes[0].tomogram.dtype)),
-        multiple_px=job.network.multiple_px,
-        halo_px=job.network.halo_px,
+        dtype=str(np.dtype(job.volumes[0].tomogram.dtype)),
+        multiple_px=network.multiple_px,
+        halo_px=network.halo_px,
+        tile_px=plan.training.patch_px if network.halo_px is None else None,
+        classes=plan.classes,
         provenance={"plan": plan.to_dict(), "versions": versions()},
     )
-    record = train(job, card, resume=resume)
-    model_path = publish(record)
-    masks = predict_all(volumes, model_path, folder, max_ram)
-    evaluations = evaluate_held_out(volumes, masks, plan.training.ignore_value)
-    exported = exported_before(folder, record) or export(model_path, saved_models)
-    scores = write_scores(folder, plan, record, evaluations, exported)
-    report(job, record, masks, evaluations, time.monotonic() - started)
-    return scores
 
 
-def train(job: Job, card: ModelCard, *, resume: bool) -> Resumable:
+def train(job: Job, *, resume: bool) -> Resumable:
     """Build the network, or open the one to start from, and fit it."""
     plan, prepared, settings = job.plan, job.prepared, job.plan.training
     seed_everything(settings.seed, deterministic=settings.deterministic)
@@ -150,7 +194,8 @@ def train(job: Job, card: ModelCard, *, resume: bool) -> Resumable:
         if plan.init:
             model = with_precision(load_model(plan.init), settings.precision)
         else:
-            model = job.network.build(**plan.model, l2=settings.l2)
+            more = {"num_classes": len(plan.classes), "seed": settings.seed} if plan.classes else {}
+            model = job.network.build(**plan.model, **more, l2=settings.l2)
     _LOG.info(
         "training: %s parameters, %d patches of %d px (%d with foreground), %d steps an epoch, %s",
         f"{model.count_params():,}",
@@ -166,7 +211,9 @@ def train(job: Job, card: ModelCard, *, resume: bool) -> Resumable:
         prepared.validation,
         settings,
         job.folder,
-        card,
+        card_of(job),
+        task=ClassTask(plan.classes, job.network.supervision) if plan.classes else BinaryTask(),
+        callbacks=job.network.callbacks(model, prepared, job.folder),
         resume=resume,
         progress=ProgressLine("training", "steps"),
     )
@@ -189,14 +236,14 @@ def publish(record: Resumable) -> pathlib.Path:
 
 
 def predict_all(
-    volumes: Sequence[LabeledVolume], model_path: pathlib.Path, folder: pathlib.Path, max_ram: int | None
+    volumes: Sequence[LabeledVolume], model_path: pathlib.Path, folder: pathlib.Path, max_ram: int | None, name: str
 ) -> list[pathlib.Path]:
-    """Predict every tomogram whole; a mask in the tomogram's own format each."""
+    """Predict every tomogram whole; a file of this name in the tomogram's own format each."""
     masks = []
     loaded = LoadedModel.open(model_path) if max_ram is None else None
     for number, volume in enumerate(volumes):
         suffix = suffix_like(volume.tomogram)
-        path = folder / (f"mask{suffix}" if len(volumes) == 1 else f"mask-{number + 1}{suffix}")
+        path = folder / (f"{name}{suffix}" if len(volumes) == 1 else f"{name}-{number + 1}{suffix}")
         if loaded is None:
             _predict_apart(volume, model_path, path, max_ram)
         else:
@@ -244,31 +291,23 @@ def scored_slices(volumes: Sequence[LabeledVolume]) -> list[tuple[int, tuple[int
 
 
 def evaluate_held_out(
-    volumes: Sequence[LabeledVolume], masks: Sequence[pathlib.Path], ignore_value: int | None
-) -> list[tuple[int, Evaluation]]:
-    """Score the held-out slices of every volume."""
+    plan: RunPlan, volumes: Sequence[LabeledVolume], masks: Sequence[pathlib.Path]
+) -> list[tuple[int, Any]]:
+    """Score the held-out slices of every volume; the number of the volume with each."""
+    results = class_results if plan.classes else binary_results
     return [
-        (
-            number,
-            evaluate_volumes(
-                open_volume(masks[number]), volumes[number].mask, slices=slices, ignore_value=ignore_value
-            ),
-        )
+        (number, results.evaluate(plan, open_volume(masks[number]), volumes[number].mask, slices))
         for number, slices in scored_slices(volumes)
     ]
-
-
-def merged(evaluations: Sequence[tuple[int, Evaluation]]) -> Evaluation:
-    """Return all scored slices of all volumes as one evaluation."""
-    return Evaluation(tuple(entry for _, evaluation in evaluations for entry in evaluation.slices))
 
 
 def write_scores(
     folder: pathlib.Path,
     plan: RunPlan,
     record: Resumable,
-    evaluations: Sequence[tuple[int, Evaluation]],
+    evaluations: Sequence[tuple[int, Any]],
     exported: pathlib.Path | None,
+    extra: dict[str, Any],
 ) -> dict[str, Any]:
     """Write ``scores.json``, log the table, and return what was written."""
     scores: dict[str, Any] = {
@@ -279,7 +318,8 @@ def write_scores(
         "epochs": len(record.rows),
         "training_seconds": round(record.seconds, 1),
         "saved_model": None if exported is None else str(exported),
-        "total": merged(evaluations).to_dict()["total"],
+        "total": merged(plan, evaluations).to_dict()["total"],
+        **extra,
         "scores": [
             {"tomogram": plan.data[number].tomogram, **evaluation.to_dict()} for number, evaluation in evaluations
         ],
@@ -292,17 +332,23 @@ def write_scores(
     return scores
 
 
+def merged(plan: RunPlan, evaluations: Sequence[tuple[int, Any]]) -> Any:
+    """Return all scored slices of all volumes as one evaluation."""
+    results = class_results if plan.classes else binary_results
+    return results.merged(plan, [evaluation for _, evaluation in evaluations])
+
+
 def report(
     job: Job,
     record: Resumable,
     masks: Sequence[pathlib.Path],
-    evaluations: Sequence[tuple[int, Evaluation]],
+    evaluations: Sequence[tuple[int, Any]],
+    scores: dict[str, Any],
     seconds: float,
 ) -> None:
     """Write ``report.html``: the headline is over all scored slices, pictures come from every volume."""
     plan, volumes, folder = job.plan, job.volumes, job.folder
-    evaluation = merged(evaluations)
-    total = evaluation.to_dict()["total"]
+    results = class_results if plan.classes else binary_results
     best = record.rows[record.best_epoch]
     tested = any(volume.split.test for volume in volumes)
     uses = "test slices" if tested else "validation slices, which also chose the checkpoint"
@@ -310,10 +356,8 @@ def report(
         folder / "report.html",
         title=f"{plan.recipe}: {plan.structure}",
         summary=[
-            ("Foreground IoU", _percent(total["foreground_iou"])),
-            ("Mean IoU", _percent(total["mean_iou"])),
-            ("Dice", _percent(total["dice"])),
-            ("Validation mIoU of the checkpoint", _percent(best["val_mean_iou"])),
+            *results.headline(scores["total"]),
+            ("Validation mIoU of the checkpoint", percent(best["val_mean_iou"])),
         ],
         notices=[
             *plan.notices,
@@ -323,41 +367,25 @@ def report(
         ],
         plan={name: value for name, value in plan.to_dict().items() if name != "notices"},
         history=record.rows,
-        evaluation=evaluation.to_dict(),
+        evaluation=merged(plan, evaluations).to_dict(),
         overlays=[
             picture
             for number, part in evaluations
-            for picture in overlays(volumes[number], masks[number], part, plan.training.ignore_value)
+            for picture in results.overlays(plan, volumes[number], open_volume(masks[number]), part)
         ],
+        extra=[*results.sections(scores), *job.network.sections(folder)],
         versions=versions(),
         seed=plan.training.seed,
         seconds=record.seconds,
-        command=shlex.join([pathlib.Path(sys.executable).name, *sys.orig_argv[1:]]),
+        command=command_line(),
         overwrite=True,
     )
     _LOG.info("report: %s (training %.0f s, this process %.0f s)", folder / "report.html", record.seconds, seconds)
 
 
-def overlays(
-    volume: LabeledVolume, mask: pathlib.Path, evaluation: Evaluation, ignore_value: int | None
-) -> list[Overlay]:
-    """Draw the best, the median and the worst of the scored slices."""
-    predicted = open_volume(mask)
-    drawn = []
-    for choice in choose_slices(evaluation.to_dict()):
-        truth = volume.mask.array[choice.z]
-        ignored = None if ignore_value is None else truth == ignore_value
-        drawn.append(
-            overlay(
-                volume.tomogram.array[choice.z],
-                truth if ignored is None else truth * ~ignored,
-                predicted.array[choice.z],
-                caption=f"{choice.role.capitalize()} slice, z = {choice.z}: foreground IoU {choice.score:.3f}",
-                ignored=ignored,
-                voxel_size_nm=volume.tomogram.voxel_size_nm,
-            )
-        )
-    return drawn
+def command_line() -> str:
+    """Return the command that this process was started with."""
+    return shlex.join([pathlib.Path(sys.executable).name, *sys.orig_argv[1:]])
 
 
 def versions() -> dict[str, str]:
@@ -370,7 +398,3 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-def _percent(value: float | None) -> str:
-    return "undefined" if value is None else f"{100 * value:.1f} %"

@@ -1,0 +1,108 @@
+"""Trainings of one method, seed and setting each, side by side on the same data: the cells of comparisons and searches.
+
+A finished cell leaves one small file, ``cell.json``, and its model. One that was cut off goes on inside its training.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import json
+import logging
+import pathlib
+import shutil
+from typing import Any
+
+import keras
+
+from recipes.class_results import tile_scores
+from recipes.fre_network import network
+from recipes.run_plan import RunPlan
+from recipes.training_run import Job, publish, train
+from segkit.errors import InputError
+from segkit.training.record_magnitudes import read_magnitudes
+from segkit.volumes.whole_output import whole_file
+
+_LOG = logging.getLogger("segkit.run")
+CELL_NAME = "cell.json"
+
+
+def run_cell(job: Job) -> dict[str, Any]:
+    """Train a job's network in its folder and score it tile by tile, or return what an earlier run has found.
+
+    Args:
+        job: What to train; volumes and pipeline may be shared with other cells.
+
+    Returns:
+        The cell, as written to ``cell.json``: ``plan``, ``epochs``, ``best_epoch``, ``seconds``, ``tiles`` (scores of
+        validation and test tiles with re-estimated and with running statistics), ``history`` and ``magnitudes``.
+
+    Raises:
+        InputError: If the folder holds a cell of another plan.
+    """
+    if found := read_cell(job.folder):
+        if found["plan"] != (expected := cell_plan(job.plan)):
+            name = next(name for name in expected if found["plan"].get(name) != expected[name])
+            raise InputError(
+                f"{job.folder}: holds a training with {name} {found['plan'].get(name)!r}, not {expected[name]!r}; "
+                "choose another --out, or begin anew with --overwrite"
+            )
+        return found
+    keras.backend.clear_session()  # or every cell of a long search would leave its graphs behind
+    record = train(job, resume=True)
+    publish(record)
+    cell = {
+        "plan": cell_plan(job.plan),
+        "epochs": len(record.rows),
+        "best_epoch": record.best_epoch + 1,
+        "seconds": round(record.seconds, 1),
+        **tile_scores(record, job.prepared, job.plan.classes),
+        "history": [_rounded(row) for row in record.rows],
+        "magnitudes": [_rounded(row) for row in read_magnitudes(job.folder)],
+    }
+    with whole_file(job.folder / CELL_NAME, overwrite=True) as unfinished:
+        unfinished.write_text(json.dumps(cell) + "\n")
+    shutil.rmtree(job.folder / "state", ignore_errors=True)
+    gc.collect()
+    return cell
+
+
+def read_cell(folder: pathlib.Path) -> dict[str, Any] | None:
+    """Return a finished cell; ``None`` where there is none."""
+    path = folder / CELL_NAME
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text())
+    except ValueError as fault:
+        raise InputError(f"{path}: damaged ({fault}); delete it, and the cell is trained again") from fault
+
+
+def cell_plan(plan: RunPlan) -> dict[str, Any]:
+    """Return what makes a cell the same as another, as ``json`` writes it: not where its data lie."""
+    values = {name: value for name, value in plan.to_dict().items() if name in ("classes", "model", "training")}
+    values["slices"] = [[source.train, source.validation, source.test] for source in plan.data]
+    return json.loads(json.dumps(values))
+
+
+def job_of(job: Job, folder: pathlib.Path, *, seed: int | None = None, **model: Any) -> Job:
+    """Return a job on the same data and pipeline with another network.
+
+    Args:
+        job: The job to vary.
+        folder: Folder of the new one.
+        seed: Seed of weights, order and augmentation; the same if not given.
+        **model: Changes of the plan's ``model``.
+    """
+    seed = job.plan.training.seed if seed is None else seed
+    plan = dataclasses.replace(
+        job.plan,
+        model={**job.plan.model, **model},
+        training=dataclasses.replace(job.plan.training, seed=seed),
+    )
+    prepared = dataclasses.replace(job.prepared, training=job.prepared.training.with_seed(seed))
+    return dataclasses.replace(job, plan=plan, folder=folder, prepared=prepared, network=network(plan))
+
+
+def _rounded(row: dict[str, float]) -> dict[str, float]:
+    return {name: float(f"{value:.5g}") for name, value in row.items()}

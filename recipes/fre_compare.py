@@ -1,0 +1,216 @@
+"""The methods of the paper side by side: every one trained with several seeds, the table, and a page of pictures."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from recipes.class_results import STATISTICS
+from recipes.fre_cells import job_of, run_cell
+from recipes.fre_methods import METHODS
+from recipes.training_run import Job, command_line, versions
+from segkit.report.curves import Curve, curves
+from segkit.report.label_overlay import label_overlay
+from segkit.report.overlay import Overlay
+from segkit.report.page import Section, inline_svg, table
+from segkit.report.sections import magnitude_curves, overlays
+from segkit.report.write_report import write_report
+from segkit.volumes.whole_output import whole_file
+
+_LOG = logging.getLogger("segkit.run")
+CELLS_NAME = "cells"
+COMPARISON_NAME = "comparison.json"
+
+Cells = Mapping[str, list[dict[str, Any]]]
+"""The cells of each method, one a seed."""
+
+
+def compare(job: Job, methods: Sequence[str], seeds: Sequence[int]) -> None:
+    """Train every method with every seed, and write table and report after each round of seeds.
+
+    Args:
+        job: Data, settings and folder; its method does not count.
+        methods: Names of the methods.
+        seeds: Seeds of weights, order and augmentation.
+    """
+    cells: dict[str, list[dict[str, Any]]] = {method: [] for method in methods}
+    for seed in seeds:
+        for method in methods:
+            _LOG.info("comparison: %s, seed %d", METHODS[method].title, seed)
+            folder = job.folder / CELLS_NAME / f"{method}-{seed}"
+            cells[method].append(run_cell(job_of(job, folder, seed=seed, method=method)))
+        _write(job, cells)
+    for line in comparison_table(cells, job.plan.classes).splitlines():
+        _LOG.info("%s", line)
+
+
+def summarise(cells: Cells, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Return mean and standard deviation over the seeds of every score.
+
+    Returns:
+        A dict each method, slices (``"test"``, else ``"validation"``) and statistics of normalisation:
+        ``{"method", "tiles", "statistics", "seeds", "mean_iou": [mean, deviation], "iou": {class: [...]}}``; the
+        deviation of a single seed is ``None``.
+    """
+    rows = []
+    for statistics in STATISTICS:
+        for method, found in cells.items():
+            use = "test" if all("test" in cell["tiles"] for cell in found) else "validation"
+            scores = [cell["tiles"][use][statistics] for cell in found]
+            rows.append(
+                {
+                    "method": method,
+                    "tiles": use,
+                    "statistics": statistics,
+                    "seeds": len(scores),
+                    "mean_iou": _spread([score["mean_iou"] for score in scores]),
+                    "iou": {name: _spread([score["iou"][name] for score in scores]) for name in classes},
+                }
+            )
+    return rows
+
+
+def _spread(values: Sequence[float | None]) -> list[float | None]:
+    known = [value for value in values if value is not None]
+    if not known:
+        return [None, None]
+    return [float(np.mean(known)), float(np.std(known, ddof=1)) if len(known) > 1 else None]
+
+
+def comparison_table(cells: Cells, classes: Sequence[str]) -> str:
+    """Return the scores as a Markdown table, in per cent, mean and standard deviation over the seeds."""
+    head = ["method", "statistics", *classes, "mIoU"]
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for row in summarise(cells, classes):
+        shown = [_shown(row["iou"][name]) for name in classes] + [_shown(row["mean_iou"])]
+        lines.append(f"| {' | '.join([METHODS[row['method']].title, row['statistics'], *shown])} |")
+    return "\n".join(lines)
+
+
+def _shown(spread: Sequence[float | None]) -> str:
+    mean, deviation = spread
+    if mean is None:
+        return "-"
+    return f"{100 * mean:.2f}" + ("" if deviation is None else f" \N{PLUS-MINUS SIGN} {100 * deviation:.2f}")
+
+
+def _write(job: Job, cells: Cells) -> None:
+    """Write ``comparison.json``, ``comparison.md`` and ``report.html``."""
+    plan, folder = job.plan, job.folder
+    comparison = {
+        "classes": list(plan.classes),
+        "summary": summarise(cells, plan.classes),
+        "cells": {
+            method: [
+                {
+                    "seed": cell["plan"]["training"]["seed"],
+                    "epochs": cell["epochs"],
+                    "best_epoch": cell["best_epoch"],
+                    "seconds": cell["seconds"],
+                    "tiles": cell["tiles"],
+                }
+                for cell in found
+            ]
+            for method, found in cells.items()
+        },
+    }
+    for name, text in (
+        (COMPARISON_NAME, json.dumps(comparison, indent=1)),
+        ("comparison.md", comparison_table(cells, plan.classes)),
+    ):
+        with whole_file(folder / name, overwrite=True) as unfinished:
+            unfinished.write_text(text + "\n")
+    first = {METHODS[method].title: found[0] for method, found in cells.items()}
+    tested = comparison["summary"][0]["tiles"]
+    write_report(
+        folder / "report.html",
+        title=f"{plan.recipe}: {plan.structure}, methods compared",
+        notices=[
+            *plan.notices,
+            f"Scores of the {tested} tiles, in per cent: mean and standard deviation over the seeds. Every checkpoint "
+            "is that of the best validation mIoU.",
+        ],
+        plan={name: value for name, value in plan.to_dict().items() if name != "notices"},
+        extra=[
+            Section("Methods", _html_table(cells, plan.classes)),
+            validation_curves({title: cell["history"] for title, cell in first.items()}),
+            magnitude_curves({title: cell["magnitudes"] for title, cell in first.items()}),
+            overlays(panels(job, list(cells)), "Test images" if tested == "test" else "Validation images"),
+        ],
+        versions=versions(),
+        seconds=sum(cell["seconds"] for found in cells.values() for cell in found),
+        command=command_line(),
+        overwrite=True,
+    )
+    _LOG.info("report: %s", folder / "report.html")
+
+
+def _html_table(cells: Cells, classes: Sequence[str]) -> str:
+    rows = []
+    for row in summarise(cells, classes):
+        shown = [_shown(row["iou"][name]) for name in classes] + [_shown(row["mean_iou"])]
+        names = (METHODS[row["method"]].title, row["statistics"], str(row["seeds"]))
+        rows.append([f"<td>{text}</td>" for text in (*names, *shown)])
+    return table(["method", "statistics", "seeds", *classes, "mIoU"], rows, kind="numbers")
+
+
+def validation_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Section:
+    """Show the validation mIoU of several trainings over the epochs in one figure."""
+    length = max(len(rows) for rows in histories.values())
+    merged = [
+        {"epoch": epoch, **{name: rows[epoch]["val_mean_iou"] for name, rows in histories.items() if epoch < len(rows)}}
+        for epoch in range(length)
+    ]
+    figures = curves(merged, monitor="", figures=[Curve("Validation mIoU", {name: name for name in histories})])
+    drawn = "".join(f"<div>{inline_svg(figure, title)}</div>" for title, figure in figures.items())
+    return Section("Training, first seed", f'<div class="curves">{drawn}</div>')
+
+
+def panels(job: Job, methods: Sequence[str], count: int = 2) -> list[Overlay]:
+    """Draw image, truth and the result of each method, side by side, for some held-out tiles; models of seed 0.
+
+    Methods whose model is not there any more are left out.
+    """
+    from segkit.models.files import RUN_MODEL_NAME, load_model
+
+    sampler = job.prepared.test or job.prepared.validation
+    paths = {method: job.folder / CELLS_NAME / f"{method}-0" / RUN_MODEL_NAME for method in methods}
+    models = {METHODS[method].title: load_model(path) for method, path in paths.items() if path.exists()}
+    drawn = []
+    for row in telling_patches(sampler, len(job.plan.classes), count):
+        volume, z, y, x = sampler.table.rows[row].tolist()
+        step, place = divmod(row, sampler.batch_size)
+        images, targets = sampler.batch(step)
+        predictions = {
+            title: np.asarray(model.predict_on_batch(images[place : place + 1])["logits"])[0].argmax(-1)
+            for title, model in models.items()
+        }
+        if predictions:
+            drawn.append(
+                label_overlay(
+                    images[place, ..., 0],
+                    targets[place, ..., 0].astype(np.uint8),
+                    predictions,
+                    job.plan.classes,
+                    caption=f"Image {z}, tile at y = {y}, x = {x}",
+                    voxel_size_nm=job.volumes[volume].tomogram.voxel_size_nm,
+                )
+            )
+    return drawn
+
+
+def telling_patches(sampler: Any, num_classes: int, count: int) -> list[int]:
+    """Return the rows of the patches with most classes, and of those with most of the rarest ones."""
+    shares = []
+    for step in range(sampler.steps_per_epoch):
+        _, targets = sampler.batch(step)
+        for target in targets:
+            shares.append(np.bincount(target[..., 0].astype(int).ravel(), minlength=num_classes))
+    counts = np.asarray(shares)
+    rarity = counts / np.maximum(counts.sum(axis=0), 1)
+    order = np.lexsort((-rarity.sum(axis=1), -(counts > 0).sum(axis=1)))
+    return order[:count].tolist()

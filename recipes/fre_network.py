@@ -1,0 +1,68 @@
+"""The network of a plan of ``recipes.fre``, with the callbacks that belong to it."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from recipes.fre_methods import METHODS, build_network
+from recipes.run_plan import RunPlan
+from recipes.training_run import Network
+from segkit.errors import InputError
+from segkit.report.page import Section
+from segkit.training.preparation import Prepared
+from segkit.training.record_magnitudes import RecordMagnitudes, read_magnitudes
+from segkit.training.redraw_enhanced import RedrawEnhanced
+from segkit.training.reestimate_statistics import ReestimateStatistics
+
+STATISTICS_STEPS = 8
+"""Batches of training tiles that the statistics of normalisation are taken from before every validation."""
+
+_SETTINGS = ("method", "filters", "num_enhanced", "gain", "supervision", "normalization")
+
+
+def network(plan: RunPlan) -> Network:
+    """Return the builder of a plan's network with what follows from its method.
+
+    Raises:
+        InputError: If a setting under ``model`` is unknown or missing.
+    """
+    if wrong := set(_SETTINGS) ^ set(plan.model):
+        raise InputError(f"plan: {min(wrong)!r} under 'model' is unknown or missing; give {', '.join(_SETTINGS)}")
+    method = METHODS.get(plan.model["method"])
+    if method is None:
+        raise InputError(f"plan: method {plan.model['method']!r}; give one of {', '.join(METHODS)}")
+    levels = len(plan.model["filters"])
+
+    def build(*, num_classes: int, seed: int, l2: float, **settings: Any) -> keras.Model:
+        chosen = {name: settings[name] for name in ("filters", "num_enhanced", "gain", "normalization")}
+        return build_network(method, num_classes=num_classes, seed=seed, l2=l2, **chosen)
+
+    def callbacks(model: keras.Model, prepared: Prepared, folder: pathlib.Path) -> list[keras.callbacks.Callback]:
+        plain = prepared.training.without_augmentation().with_seed(0)
+        batches = [plain.batch(step)[0] for step in range(min(STATISTICS_STEPS, plain.steps_per_epoch))]
+        deepest = levels - method.levels_left_out
+        return [
+            *([RedrawEnhanced()] if method.enhance == "epoch" else []),
+            ReestimateStatistics(batches),
+            RecordMagnitudes(batches[0], f"encoder_{deepest}", f"encoder_{deepest - 1}", folder),
+        ]
+
+    return Network(
+        build,
+        multiple_px=2 ** (levels - 1),
+        halo_px=None,
+        supervision=plan.model["supervision"] if method.supervision else 0.0,
+        callbacks=callbacks,
+        sections=magnitude_sections,
+    )
+
+
+def magnitude_sections(folder: pathlib.Path) -> Sequence[Section]:
+    """Show how large the features at the end of the encoder were, beside those of the skip."""
+    from segkit.report.sections import magnitude_curves
+
+    return [magnitude_curves({"": rows})] if (rows := read_magnitudes(folder)) else []

@@ -13,8 +13,6 @@ import pathlib
 import shutil
 from typing import Any
 
-import keras
-
 from recipes.class_results import tile_scores
 from recipes.fre_network import network
 from recipes.run_plan import RunPlan
@@ -27,32 +25,29 @@ _LOG = logging.getLogger("segkit.run")
 CELL_NAME = "cell.json"
 
 
-def run_cell(job: Job) -> dict[str, Any]:
+def run_cell(job: Job, *, keep_state: bool = False) -> dict[str, Any]:
     """Train a job's network in its folder and score it tile by tile, or return what an earlier run has found.
 
     Args:
         job: What to train; volumes and pipeline may be shared with other cells.
+        keep_state: Keep what it takes to train on for more epochs.
 
     Returns:
         The cell, as written to ``cell.json``: ``plan``, ``epochs``, ``best_epoch``, ``seconds``, ``tiles`` (scores of
         validation and test tiles with re-estimated and with running statistics), ``history`` and ``magnitudes``.
 
     Raises:
-        InputError: If the folder holds a cell of another plan.
+        InputError: If the folder holds a cell of another plan, or one of more epochs.
     """
+    expected = cell_plan(job.plan)
     if found := read_cell(job.folder):
-        if found["plan"] != (expected := cell_plan(job.plan)):
-            name = next(name for name in expected if found["plan"].get(name) != expected[name])
-            raise InputError(
-                f"{job.folder}: holds a training with {name} {found['plan'].get(name)!r}, not {expected[name]!r}; "
-                "choose another --out, or begin anew with --overwrite"
-            )
-        return found
-    keras.backend.clear_session()  # or every cell of a long search would leave its graphs behind
+        _check_plan(job.folder, found["plan"], expected)
+        if found["plan"]["training"]["epochs"] == expected["training"]["epochs"]:
+            return found
     record = train(job, resume=True)
     publish(record)
     cell = {
-        "plan": cell_plan(job.plan),
+        "plan": expected,
         "epochs": len(record.rows),
         "best_epoch": record.best_epoch + 1,
         "seconds": round(record.seconds, 1),
@@ -62,9 +57,28 @@ def run_cell(job: Job) -> dict[str, Any]:
     }
     with whole_file(job.folder / CELL_NAME, overwrite=True) as unfinished:
         unfinished.write_text(json.dumps(cell) + "\n")
-    shutil.rmtree(job.folder / "state", ignore_errors=True)
+    if not keep_state:
+        drop_state(job.folder)
     gc.collect()
     return cell
+
+
+def drop_state(folder: pathlib.Path) -> None:
+    """Remove what it would take to train a cell on; model and scores stay."""
+    shutil.rmtree(folder / "state", ignore_errors=True)
+
+
+def _check_plan(folder: pathlib.Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+    flat = [
+        {**plan, **plan["model"], **plan["training"], "model": None, "training": None} for plan in (found, expected)
+    ]
+    for name, value in flat[1].items():
+        other = flat[0].get(name)
+        if other != value and not (name == "epochs" and other < value):
+            raise InputError(
+                f"{folder}: holds a training with {name} {other!r}, not {value!r}; choose another --out, or begin "
+                "anew with --overwrite"
+            )
 
 
 def read_cell(folder: pathlib.Path) -> dict[str, Any] | None:

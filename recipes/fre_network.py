@@ -13,6 +13,8 @@ from recipes.run_plan import RunPlan
 from recipes.training_run import Network
 from segkit.errors import InputError
 from segkit.report.page import Section
+from segkit.report.search_figures import read_trials, search_section
+from segkit.report.sections import magnitude_curves
 from segkit.training.preparation import Prepared
 from segkit.training.record_magnitudes import RecordMagnitudes, read_magnitudes
 from segkit.training.redraw_enhanced import RedrawEnhanced
@@ -20,6 +22,9 @@ from segkit.training.reestimate_statistics import ReestimateStatistics
 
 STATISTICS_STEPS = 8
 """Batches of training tiles that the statistics of normalisation are taken from before every validation."""
+
+SEARCH_NAME = "search"
+TRIALS_NAME = "trials.csv"
 
 _SETTINGS = ("method", "filters", "num_enhanced", "gain", "supervision", "normalization")
 
@@ -57,12 +62,12 @@ def network(plan: RunPlan) -> Network:
         halo_px=None,
         supervision=plan.model["supervision"] if method.supervision else 0.0,
         callbacks=callbacks,
-        sections=magnitude_sections,
+        sections=own_sections,
     )
 
 
-def magnitude_sections(folder: pathlib.Path) -> Sequence[Section]:
-    """Show how large the features at the end of the encoder were, beside those of the skip."""
-    from segkit.report.sections import magnitude_curves
-
-    return [magnitude_curves({"": rows})] if (rows := read_magnitudes(folder)) else []
+def own_sections(folder: pathlib.Path) -> Sequence[Section]:
+    """Show how large the features at the end of the encoder were beside those of the skip, and what a search found."""
+    rows = read_magnitudes(folder)
+    found = search_section(read_trials(folder / SEARCH_NAME / TRIALS_NAME))
+    return [*([magnitude_curves({"": rows})] if rows else []), found]

@@ -96,13 +96,19 @@ def read_plan(path: pathlib.Path) -> RunPlan:
     return RunPlan.from_dict(values)
 
 
+_TRACES = ("state", "model.keras", "cells", "search")
+"""What a run that has begun leaves in its folder; a plan alone is none yet."""
+
+
 def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool) -> None:
     """Make sure that a run may write into a folder; nothing is made yet.
 
     Raises:
         InputError: If another run lies there, or there is none to resume.
     """
-    there = any((folder / name).exists() for name in ("state", "model.keras"))  # a plan alone is no run yet
+    there = any(
+        (folder / name).exists() for name in ("state", "model.keras", "cells", "search")
+    )  # a plan alone is no run yet
     if resume and not (folder / PLAN_NAME).exists():
         raise InputError(f"{folder}: no run to resume here; leave --resume out, or give its folder with --out")
     if there and not resume and not overwrite:

@@ -189,6 +189,7 @@ def card_of(job: Job) -> ModelCard:
 def train(job: Job, *, resume: bool) -> Resumable:
     """Build the network, or open the one to start from, and fit it."""
     plan, prepared, settings = job.plan, job.prepared, job.plan.training
+    keras.backend.clear_session()  # graphs of earlier trainings go, and layers are named as in a process of its own
     seed_everything(settings.seed, deterministic=settings.deterministic)
     with dtype_policy(settings.precision):
         if plan.init:

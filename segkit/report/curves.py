@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
@@ -75,7 +76,7 @@ def curves(
         series = {label: values for label, values in series.items() if np.isfinite(values).any()}
         if series:
             figure = _draw(curve, _column(history, "epoch") + 1, series, best)
-            drawn[curve.title] = _encode(figure, format, salt=curve.title)
+            drawn[curve.title] = encode(figure, format, salt=curve.title)
     return drawn
 
 
@@ -126,24 +127,38 @@ def _draw(curve: Curve, epochs: np.ndarray, series: Mapping[str, np.ndarray], be
                 markersize=5,
                 gid="best-" + label.replace(" ", "-"),
             )
-    axes.set_title(curve.title, loc="left", fontsize=10.5, fontweight="bold", color=_INK)
-    axes.set_xlabel("epoch" if best is None else f"epoch (best: {epochs[best]:.0f})", color=_INK)
+    style_axes(axes, curve.title, "epoch" if best is None else f"epoch (best: {epochs[best]:.0f})")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
-    axes.tick_params(which="both", colors=_INK, labelsize=8.5, length=3)
-    axes.xaxis.label.set_fontsize(9)
-    axes.grid(color=_INK, alpha=0.14, linewidth=0.8)
-    axes.patch.set_alpha(0)
-    figure.patch.set_alpha(0)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_edgecolor(_INK)
-        spine.set_alpha(0.5)
     if len(series) > 1:
         axes.legend(frameon=False, labelcolor=_INK, fontsize=8.5)
     return figure
 
 
-def _encode(figure: Figure, format: str, salt: str) -> bytes:
+def style_axes(axes: Axes, title: str, xlabel: str) -> None:
+    """Give a figure's axes the look of the reports: the ink of the page, no box, a faint grid."""
+    axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold", color=_INK)
+    axes.set_xlabel(xlabel, color=_INK)
+    axes.tick_params(which="both", colors=_INK, labelsize=8.5, length=3)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set_fontsize(9)
+        label.set_color(_INK)
+    axes.grid(color=_INK, alpha=0.14, linewidth=0.8)
+    axes.patch.set_alpha(0)
+    axes.figure.patch.set_alpha(0)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_edgecolor(_INK)
+        spine.set_alpha(0.5)
+
+
+def encode(figure: Figure, format: str, salt: str) -> bytes:
+    """Return a figure as the bytes of an SVG file in the ink of the page, or of a PNG file.
+
+    Args:
+        figure: The figure.
+        format: ``"svg"`` or ``"png"``.
+        salt: Word that keeps the ids inside apart from those of other figures on a page.
+    """
     target = io.BytesIO()
     if format == "png":
         figure.savefig(target, format="png", dpi=150, facecolor="white", transparent=False)

@@ -1,0 +1,218 @@
+"""A search over settings: resumed after a kill, shared by workers, one folder a point."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import io
+import json
+import logging
+import os
+import pathlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras_tuner
+
+from segkit.errors import InputError
+from segkit.search.oracles import LeasedTrials
+from segkit.volumes.whole_output import whole_file
+
+_LOG = logging.getLogger(__name__)
+TRIALS_NAME = "trials.csv"
+_IDENTITY_NAME = "search.json"
+_EPOCHS = "tuner/epochs"
+_HEARTBEATS_A_LEASE = 6
+
+Evaluate = Callable[[Mapping[str, Any], pathlib.Path, int | None], Mapping[str, float]]
+"""From values, folder of the point and epochs (``None``: all) to scores, the objective among them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchTrial:
+    """A trial of a search.
+
+    Attributes:
+        number: Place in the order of the trials, from 0.
+        values: Value of every searched setting.
+        epochs: Epochs it was given; ``None`` where all trials have the same.
+        score: What the search raises; ``None`` while it is not known.
+        status: KerasTuner's word: ``"COMPLETED"``, ``"RUNNING"``, ``"FAILED"``, ...
+        folder: Folder of its point, where ``evaluate`` has left what it wanted.
+    """
+
+    number: int
+    values: dict[str, Any]
+    epochs: int | None
+    score: float | None
+    status: str
+    folder: pathlib.Path
+
+
+def search(
+    evaluate: Evaluate,
+    oracle: LeasedTrials,
+    folder: str | os.PathLike[str],
+    *,
+    identity: Mapping[str, Any] | None = None,
+) -> list[SearchTrial]:
+    """Search with an oracle until its trials are used up, or go on with a search that was cut off.
+
+    With KerasTuner's variables ``KERASTUNER_TUNER_ID`` (``chief`` for one process), ``KERASTUNER_ORACLE_IP`` and
+    ``KERASTUNER_ORACLE_PORT`` set, several processes share one search and one ``folder``: the chief hands out points
+    and trains nothing. A worker that is silent for ``oracle.lease_s`` is dead; another one takes over its trial.
+
+    Args:
+        evaluate: Called with the values of a point, its folder and the epochs to train it for in all; returns its
+            scores. After a kill it is called again with the same folder, so that it can go on where it stood. An error
+            in it ends the search, which can be resumed.
+        oracle: One of ``segkit.search``, or another one of KerasTuner with ``LeasedTrials`` mixed in.
+        folder: Where the search lives; ``trials.csv`` is its table.
+        identity: What the search is about; another one in the same folder is refused.
+
+    Returns:
+        The trials in their order; none in a worker, which knows only its own.
+
+    Raises:
+        InputError: If the folder holds another search.
+    """
+    folder = pathlib.Path(folder).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    _check_identity(folder / _IDENTITY_NAME, oracle, identity or {})
+    oracle.verbose = 0
+    with contextlib.redirect_stdout(io.StringIO()):  # "Reloading Tuner from ..."
+        tuner = _Tuner(evaluate, oracle, folder)
+    role = os.environ.get("KERASTUNER_TUNER_ID", "") if "KERASTUNER_ORACLE_IP" in os.environ else None
+    if role is not None and "chief" in role:
+        _LOG.info(
+            "chief: waiting for workers at %s:%s", *(os.environ[f"KERASTUNER_ORACLE_{x}"] for x in ("IP", "PORT"))
+        )
+        threading.Thread(target=_watch, args=(oracle,), daemon=True).start()
+    try:
+        tuner.search()
+    except keras_tuner.errors.FatalError as fault:
+        raise fault.__cause__ or fault from None
+    if role is not None and "chief" not in role:
+        return []
+    write_trials(trials := _trials(oracle, folder), folder)
+    return trials
+
+
+def write_trials(trials: list[SearchTrial], folder: pathlib.Path) -> None:
+    """Write the table of a search, ``trials.csv``."""
+    text = io.StringIO()
+    names = dict.fromkeys(name for trial in trials for name in trial.values)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["trial", *names, "epochs", "score", "status"])
+    for trial in trials:
+        values = [trial.values.get(name, "") for name in names]
+        ends = ("" if entry is None else entry for entry in (trial.epochs, trial.score))
+        writer.writerow([trial.number, *values, *ends, trial.status])
+    with whole_file(folder / TRIALS_NAME, overwrite=True) as unfinished:
+        unfinished.write_text(text.getvalue())
+
+
+class _Tuner(keras_tuner.Tuner):
+    def __init__(self, evaluate: Evaluate, oracle: LeasedTrials, folder: pathlib.Path) -> None:
+        self.evaluate = evaluate
+        self.own_oracle = oracle
+        super().__init__(oracle, directory=str(folder.parent), project_name=folder.name)
+        if not os.path.exists(self._get_tuner_fname()):
+            self.save()  # or a search killed in its first trial would begin anew
+
+    def pre_create_trial(self) -> None:
+        """Do not ask a chief who has nothing to do more often than this."""
+        if self._is_worker():
+            time.sleep(0.5)
+
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Evaluate the point of a trial."""
+        values, epochs = _values(trial)
+        point = _folder_of(pathlib.Path(self.project_dir), values)
+        shown = ", ".join(f"{name} {_short(value)}" for name, value in values.items())
+        _LOG.info("trial %s: %s%s", trial.trial_id, shown, f", {epochs} epochs" if epochs else "")
+        try:
+            with self._heartbeats(trial.trial_id):
+                return dict(self.evaluate(values, point, epochs))
+        except Exception as fault:
+            # KerasTuner would note a failed trial and go on with the next one.
+            raise keras_tuner.errors.FatalError(str(fault)) from fault
+
+    def on_trial_end(self, trial: Any) -> None:
+        """Write the table."""
+        super().on_trial_end(trial)
+        if not self._is_worker():
+            write_trials(_trials(self.own_oracle, pathlib.Path(self.project_dir)), pathlib.Path(self.project_dir))
+
+    @contextlib.contextmanager
+    def _heartbeats(self, trial_id: str) -> Iterator[None]:
+        """Tell the chief now and then that this worker lives."""
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(self.own_oracle.lease_s / _HEARTBEATS_A_LEASE):
+                self.oracle.get_trial(trial_id)
+
+        if self._is_worker():
+            threading.Thread(target=beat, daemon=True).start()
+        try:
+            yield
+        finally:
+            done.set()
+
+
+def _watch(oracle: LeasedTrials) -> None:
+    while True:
+        time.sleep(oracle.lease_s / _HEARTBEATS_A_LEASE)
+        oracle.release_dead_workers()
+
+
+def _trials(oracle: LeasedTrials, folder: pathlib.Path) -> list[SearchTrial]:
+    found = []
+    for number, trial_id in enumerate(sorted(oracle.trials)):
+        trial = oracle.trials[trial_id]
+        values, epochs = _values(trial)
+        score = None if trial.score is None else float(trial.score)
+        found.append(SearchTrial(number, values, epochs, score, trial.status, _folder_of(folder, values)))
+    return found
+
+
+def _values(trial: Any) -> tuple[dict[str, Any], int | None]:
+    """Return the searched values of a trial, without KerasTuner's own, and its epochs."""
+    values = trial.hyperparameters.values
+    return {name: value for name, value in values.items() if not name.startswith("tuner/")}, values.get(_EPOCHS)
+
+
+def _folder_of(folder: pathlib.Path, values: Mapping[str, Any]) -> pathlib.Path:
+    return folder / "points" / "_".join(f"{name}-{_short(value)}" for name, value in values.items())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _check_identity(path: pathlib.Path, oracle: LeasedTrials, identity: Mapping[str, Any]) -> None:
+    space = oracle.hyperparameters.get_config()["space"]
+    facts = json.loads(json.dumps({**identity, "oracle": type(oracle).__name__, "space": space}))
+    if not path.exists():
+        with whole_file(path, overwrite=True) as unfinished:
+            unfinished.write_text(json.dumps(facts, indent=1) + "\n")
+        return
+    try:
+        known = json.loads(path.read_text())
+    except ValueError as fault:
+        raise InputError(f"{path}: not the record of a search ({fault}); choose another folder") from fault
+    for name in sorted(facts.keys() | known.keys()):
+        if facts.get(name) != known.get(name):
+            raise InputError(
+                f"{path.parent}: belongs to another search (its {name} is {_clip(known.get(name))}, not "
+                f"{_clip(facts.get(name))}); choose another folder, or begin anew with --overwrite"
+            )
+
+
+def _clip(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) < 80 else text[:77] + "..."

@@ -1,0 +1,68 @@
+"""Searches in processes of their own: killed, resumed, shared by workers of which one dies."""
+
+import csv
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parents[2]
+PROGRAM = pathlib.Path(__file__).with_name("shared_search.py")
+
+
+def start(folder, trials, *die_at, **variables):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **variables}
+    command = [sys.executable, str(PROGRAM), str(folder), str(trials), *map(str, die_at)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process, status=0):
+    out, err = process.communicate(timeout=180)
+    assert process.returncode == status, err
+    return out
+
+
+def rows(folder):
+    with open(folder / "trials.csv", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def callers(folder):
+    """Who evaluated each point, by its value."""
+    found = (folder / "points").glob("*/calls.txt")
+    return {int(path.parent.name.removeprefix("b-")): path.read_text().split() for path in found}
+
+
+def test_killed_in_the_first_trial_and_later_it_ends_as_if_never_killed(tmp_path):
+    finish(start(tmp_path / "whole", 5))
+    finish(start(tmp_path / "killed", 5, 1), -signal.SIGKILL)
+    assert len(callers(tmp_path / "killed")) == 1
+    finish(start(tmp_path / "killed", 5, 3), -signal.SIGKILL)
+    finish(start(tmp_path / "killed", 5))
+    assert rows(tmp_path / "killed") == rows(tmp_path / "whole")
+    called = callers(tmp_path / "killed")
+    assert len(called) == 5
+    assert sorted(map(len, called.values())) == [1, 1, 1, 2, 2]  # the two that were cut off, and nothing else, again
+    finish(start(tmp_path / "killed", 7))  # may be resumed to more trials
+    assert rows(tmp_path / "killed")[:5] == rows(tmp_path / "whole")
+    assert len({row["b"] for row in rows(tmp_path / "killed")}) == 7
+
+
+def test_a_chief_and_its_workers_outlive_a_dead_one(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(port)}
+    chief = start(tmp_path, 8, **place, KERASTUNER_TUNER_ID="chief")
+    doomed = start(tmp_path, 8, 2, **place, KERASTUNER_TUNER_ID="doomed")
+    worker = start(tmp_path, 8, **place, KERASTUNER_TUNER_ID="worker")
+    finish(doomed, -signal.SIGKILL)
+    finish(worker)
+    assert len(finish(chief).splitlines()) == 8
+    found = rows(tmp_path)
+    assert [row["status"] for row in found] == ["COMPLETED"] * 8
+    called = callers(tmp_path)
+    assert len(called) == 8
+    assert ["doomed", "worker"] in called.values()  # the dead worker's trial was taken over

@@ -147,6 +147,9 @@ def check_choices(args: argparse.Namespace) -> None:
         raise InputError("--search or --halving beside --compare; search first, then compare with what it found")
     if args.search is not None and args.halving:
         raise InputError("--search beside --halving; give one of them")
+    if searching(args) and not METHODS[args.method or "fre"].searched:
+        fitting = ", ".join(method.name for method in METHODS.values() if method.searched)
+        raise InputError(f"--method {args.method} has nothing to search for; choose one of {fitting}")
     if args.search is not None and args.search < 1:
         raise InputError(f"--search {args.search}; give at least 1 trial")
     if args.seeds < 1:

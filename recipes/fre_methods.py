@@ -30,6 +30,7 @@ class Method:
         dropout: Drop elements of the bottleneck, with the share of maps that would be enhanced.
         supervision: A second head on the bottleneck, with a share of the loss.
         match_skip: The bottleneck is given the mean and variance of its skip.
+        searched: Settings that are worth a search.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Method:
     dropout: bool = False
     supervision: bool = False
     match_skip: bool = False
+    searched: tuple[str, ...] = ()
 
 
 METHODS = {
@@ -48,13 +50,29 @@ METHODS = {
     for method in (
         Method(name="plain", title="U-Net + SE"),
         Method(name="shallow", title="without deep layers", levels_left_out=1),
-        Method(name="supervision", title="+ supervision", supervision=True),
+        Method(name="supervision", title="+ supervision", supervision=True, searched=("supervision",)),
         Method(name="dropout", title="dropout, rate B / maps", dropout=True),
-        Method(name="fre", title="FREnhance", enhance="epoch"),
+        Method(name="fre", title="FREnhance", enhance="epoch", searched=("num_enhanced", "gain")),
         Method(name="match", title="bottleneck normalised to its skip", match_skip=True),  # Sec. 3.1
         Method(name="fixed", title="10 fixed maps, 10,000 times", enhance="never", num_enhanced=10, gain=1e4),  # Tab. 3
     )
 }
+
+
+def check_enhancement(method: Method, filters: Sequence[int], num_enhanced: int, gain: float) -> tuple[int, float]:
+    """Return B and X of a method: its own where it fixes them, else the run's.
+
+    Raises:
+        InputError: If B or X is out of range for the network.
+    """
+    maps = filters[-1]
+    enhanced, gain = method.num_enhanced or num_enhanced, method.gain or gain
+    if (method.enhance or method.dropout) and not 1 <= enhanced <= maps:
+        remedy = "give a wider network" if method.num_enhanced else f"give --num-enhanced from 1 to {maps}"
+        raise InputError(f"{enhanced} of {maps} feature maps to be enhanced; {remedy}")
+    if method.enhance and not 0 < gain < float("inf"):
+        raise InputError(f"gain {gain:g}; give a positive, finite --gain")
+    return enhanced, gain
 
 
 def build_network(
@@ -89,18 +107,12 @@ def build_network(
     from segkit.layers.fr_enhance import FREnhance
     from segkit.models.unet_se import unet_se
 
-    maps = filters[-1]
-    enhanced, gain = method.num_enhanced or num_enhanced, method.gain or gain
-    if (method.enhance or method.dropout) and not 1 <= enhanced <= maps:
-        remedy = "give a wider network" if method.num_enhanced else f"give --num-enhanced from 1 to {maps}"
-        raise InputError(f"{enhanced} of {maps} feature maps to be enhanced; {remedy}")
-    if method.enhance and not 0 < gain < float("inf"):
-        raise InputError(f"gain {gain:g}; give a positive, finite --gain")
+    enhanced, gain = check_enhancement(method, filters, num_enhanced, gain)
     bottleneck: list[keras.layers.Layer] = []
     if method.enhance:
         bottleneck.append(FREnhance(enhanced, gain, redraw=method.enhance, seed=seed, name="enhance"))
     if method.dropout:
-        bottleneck.append(keras.layers.Dropout(enhanced / maps, seed=seed, name="dropout"))
+        bottleneck.append(keras.layers.Dropout(enhanced / filters[-1], seed=seed, name="dropout"))
     return unet_se(
         (None, None, 1),
         num_classes,

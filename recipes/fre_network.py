@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from recipes.fre_methods import METHODS, build_network
+from recipes.fre_methods import METHODS, build_network, check_enhancement
 from recipes.run_plan import RunPlan
 from recipes.training_run import Network
 from segkit.errors import InputError
@@ -40,6 +40,7 @@ def network(plan: RunPlan) -> Network:
     method = METHODS.get(plan.model["method"])
     if method is None:
         raise InputError(f"plan: method {plan.model['method']!r}; give one of {', '.join(METHODS)}")
+    check_enhancement(method, *(plan.model[name] for name in ("filters", "num_enhanced", "gain")))
     levels = len(plan.model["filters"])
 
     def build(*, num_classes: int, seed: int, l2: float, **settings: Any) -> keras.Model:

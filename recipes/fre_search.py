@@ -12,14 +12,12 @@ from typing import Any
 import keras_tuner
 
 from recipes.fre_cells import cell_plan, drop_state, job_of, read_cell, run_cell
+from recipes.fre_methods import METHODS
 from recipes.fre_network import SEARCH_NAME
 from recipes.training_run import Job
 from segkit.errors import InputError
 from segkit.search.oracles import DistinctBayesianOracle, HalvingOracle, LeasedTrials
 from segkit.search.tuner import SearchTrial, search
-
-SEARCHED = {"fre": ("num_enhanced", "gain"), "supervision": ("supervision",)}
-"""Settings that are searched for, by the method they belong to."""
 
 _OBJECTIVE = keras_tuner.Objective("val_mean_iou", "max")
 _GAINS = (1.0, 1000.0)  # the paper gives no range
@@ -47,11 +45,9 @@ def search_settings(job: Job, trials: int | None) -> Job | None:
         The job with the best settings, its training done; ``None`` in a worker.
 
     Raises:
-        InputError: If the folder holds another search, or the method has nothing to search for.
+        InputError: If the folder holds another search.
     """
-    method = job.plan.model["method"]
-    if method not in SEARCHED:
-        raise InputError(f"--method {method} has nothing to search for; choose one of {', '.join(SEARCHED)}")
+    searched = METHODS[job.plan.model["method"]].searched
     folder, full = job.folder / SEARCH_NAME, job.plan.training.epochs
 
     def evaluate(values: Mapping[str, Any], point: pathlib.Path, epochs: int | None) -> dict[str, float]:
@@ -64,7 +60,7 @@ def search_settings(job: Job, trials: int | None) -> Job | None:
         return {"val_mean_iou": best_score(cell)}
 
     identity = cell_plan(job.plan)
-    identity["model"] = {name: value for name, value in identity["model"].items() if name not in SEARCHED[method]}
+    identity["model"] = {name: value for name, value in identity["model"].items() if name not in searched}
     done = search(evaluate, oracle_for(job, trials), folder, identity={"structure": job.plan.structure, **identity})
     if is_worker():
         return None
@@ -80,7 +76,7 @@ def oracle_for(job: Job, trials: int | None) -> LeasedTrials:
     """Return the oracle of a search."""
     model, training = job.plan.model, job.plan.training
     space = keras_tuner.HyperParameters()
-    if model["method"] == "fre":
+    if "gain" in METHODS[model["method"]].searched:
         space.Int("num_enhanced", 1, model["filters"][-1])
         space.Float("gain", *_GAINS, sampling="log")
     else:

@@ -74,6 +74,7 @@ def _set_up_output() -> None:
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)
     log.propagate = False
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of networks that are compiled one after another
     warnings.showwarning = _show_own_warning
 
 

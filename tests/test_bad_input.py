@@ -10,8 +10,9 @@ import pathlib
 import mrcfile
 import numpy as np
 import pytest
+import tifffile
 
-from recipes import segET
+from recipes import fre, segET
 from segkit import cli
 from segkit.console import run_command
 from segkit.inference.legend import write_legend
@@ -60,6 +61,21 @@ def folder(tmp_path, monkeypatch):
     card = ModelCard(name="a", structure="a", mean=0.0, std=30.0, multiple_px=4, halo_px=48)
     save_model(seget(filters=(2, 4), dilation_rates=(1,)), "good.keras", card)
     save_model(seget(input_shape=(None, None, 3), filters=(2, 4), dilation_rates=(1,)), "rgb.keras", card)
+    classes = np.zeros((6, 64, 64), np.uint8)
+    classes[:, 20:40, 10:30] = 1
+    classes[:, 45:55, 40:60] = 2
+    stacks = {
+        "I.tif": np.clip(60 * classes + RNG.normal(60, 15, classes.shape), 0, 255).astype(np.uint8),
+        "L.tif": classes,
+        "gaps.tif": classes * 2,
+        "fewer.tif": classes[:5],
+        "narrow.tif": classes[:, :, :48],
+        "minus.tif": classes.astype(np.int16) - 1,
+        "two.tif": classes[:2],
+    }
+    for name, stack in stacks.items():
+        tifffile.imwrite(name, stack, photometric="minisblack")
+    tifffile.imwrite("rgb.tif", np.stack([stacks["I.tif"]] * 3, axis=-1), photometric="rgb")
     pathlib.Path("taken.mrc").write_text("somebody's work")
     pathlib.Path("file").write_text("")
     return tmp_path
@@ -73,6 +89,12 @@ def train(**changes):
     words = dict(zip(TRAIN[::2], TRAIN[1::2], strict=True))
     words.update({f"--{name.replace('_', '-')}": value for name, value in changes.items()})
     return segET.main, [word for pair in words.items() for word in pair]
+
+
+def classes(**changes):
+    words = {"images": "I.tif", "labels": "L.tif", **changes}
+    given = (word for name, value in words.items() for word in (f"--{name.replace('_', '-')}", value))
+    return fre.main, [word for word in given if word]
 
 
 def predict(**changes):
@@ -124,6 +146,20 @@ CASES = {
     ),
     "structure that is no name": (train(structure="a/b"), "letters, digits"),
     "resume of nothing": ((segET.main, ["--structure", "golgi", "--resume"]), "no run to resume"),
+    "labels with gaps": (classes(labels="gaps.tif"), "expected 0, 1, 2, ... without a gap"),
+    "labels above the class count": (classes(class_names="a,b"), "expected whole numbers from 0 to 1"),
+    "negative labels": (classes(labels="minus.tif"), "found -1"),
+    "images and labels of different number": (classes(labels="fewer.tif"), "5 x 64 x 64"),
+    "images and labels of different size": (classes(labels="narrow.tif"), "6 x 64 x 48"),
+    "colour images": (classes(images="rgb.tif"), "found colour (3 samples a pixel)"),
+    "two images": (classes(images="two.tif", labels="two.tif"), "at least 3 are needed"),
+    "more enhanced maps than there are": (classes(num_enhanced="513"), "513 of 512 feature maps"),
+    "no enhanced map": (classes(num_enhanced="0"), "give at least 1"),
+    "gain that is no number": (classes(gain="nan"), "positive, finite"),
+    "negative gain": (classes(gain="-2"), "positive, finite"),
+    "a protocol for other data": (classes(protocol="mouse"), "is for 50 x 256 x 256"),
+    "search of nothing": (classes(method="plain", search="3"), "nothing to search for"),
+    "missing images": (classes(images="none.tif"), "none.tif"),
     "info of nothing": ((cli.main, ["info", "none.mrc"]), "none.mrc"),
 }
 

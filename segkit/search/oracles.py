@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from typing import Any
 
 import keras_tuner
 import numpy as np
 from keras_tuner.engine import trial as trial_module
+from sklearn.exceptions import ConvergenceWarning
 
 from segkit.volumes.whole_output import whole_file
 
@@ -106,7 +108,10 @@ class DistinctBayesianOracle(LeasedTrials, keras_tuner.oracles.BayesianOptimizat
         if completed < (self.num_initial_points or max(3 * len(self.hyperparameters.space), 3)):
             return self._random_populate_space()
         points, scores = (np.nan_to_num(array, posinf=0, neginf=0) for array in self._vectorize_trials())
-        self.gpr.fit(points, scores)
+        with warnings.catch_warnings():
+            # One of its 21 starts may not converge; the best of them is taken.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self.gpr.fit(points, scores)
         bounds = self._get_hp_bounds()
         random = np.random.default_rng([self.seed, len(self.trials)])  # the same ones after a kill
         candidates = random.uniform(bounds[:, 0], bounds[:, 1], size=(_CANDIDATES, len(bounds)))

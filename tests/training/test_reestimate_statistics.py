@@ -1,5 +1,7 @@
 """Statistics of batch normalisation taken anew: exact, as at inference, and leaving no trace in the training."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,11 @@ from keras import ops
 
 from segkit.layers import FREnhance
 from segkit.training.redraw_enhanced import RedrawEnhanced
-from segkit.training.reestimate_statistics import ReestimateStatistics, reestimate_batch_statistics
+from segkit.training.reestimate_statistics import (
+    ReestimateStatistics,
+    reestimate_batch_statistics,
+    use_running_statistics,
+)
 
 C = 6
 
@@ -146,26 +152,42 @@ def test_the_callback_comes_before_every_validation():
     np.testing.assert_allclose(history.history["val_loss"], [expected] * 2, rtol=1e-3)
 
 
-def test_training_is_the_same_with_and_without():
-    def weights(*callbacks):
-        model = network(FREnhance(3, 5.0, seed=1), keras.layers.ReLU())
-        model.compile(keras.optimizers.SGD(1e-3), "mse")
-        images = np.concatenate(batches(2))
-        model.fit(
-            images,
-            images,
-            batch_size=4,
-            epochs=3,
-            shuffle=False,
-            verbose=0,
-            validation_data=(images, images),
-            callbacks=[RedrawEnhanced(), *callbacks],
-        )
-        return [ops.convert_to_numpy(variable) for variable in model.trainable_variables]
+def trained(*callbacks, renorm=False):
+    model = network(FREnhance(3, 5.0, seed=1), keras.layers.ReLU(), renorm=renorm)
+    model.compile(keras.optimizers.SGD(1e-3), "mse")
+    images = np.concatenate(batches(2))
+    model.fit(
+        images,
+        images,
+        batch_size=4,
+        epochs=3,
+        shuffle=False,
+        verbose=0,
+        validation_data=(images, images),
+        callbacks=[RedrawEnhanced(), *callbacks],
+    )
+    return model
 
-    plain, reestimated = weights(), weights(ReestimateStatistics(batches(2)))
-    for mine, other in zip(plain, reestimated, strict=True):
-        np.testing.assert_allclose(mine, other, rtol=1e-6)
+
+@pytest.mark.parametrize("renorm", [False, True])
+def test_training_and_running_statistics_are_the_same_with_and_without(renorm):
+    plain, callback = trained(renorm=renorm), ReestimateStatistics(batches(2))
+    reestimated = trained(callback, renorm=renorm)
+    norms = [model.get_layer("norm") for model in (plain, reestimated)]
+    assert not np.allclose(*(ops.convert_to_numpy(norm.moving_mean) for norm in norms))
+    json_text = json.dumps(callback.running)  # as a resumed run keeps it
+    use_running_statistics(reestimated, json.loads(json_text))
+    assert len(plain.weights) == len(reestimated.weights)
+    for mine, other in zip(plain.weights, reestimated.weights, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-6, atol=1e-7, err_msg=mine.path)
+
+
+def test_another_training_does_not_begin_with_the_statistics_of_the_last():
+    callback = ReestimateStatistics(batches(2))
+    trained(callback)
+    assert callback.running is not None
+    callback.on_train_begin()
+    assert callback.running is None
 
 
 def test_steps_end_a_stream_without_end():

@@ -1,5 +1,6 @@
 """A run that is killed, and resumed, ends with bitwise the same weights, optimizer slots and log."""
 
+import json
 import os
 import pathlib
 import signal
@@ -46,6 +47,9 @@ def test_three_kills_leave_no_trace(uninterrupted, tmp_path):
     assert resumed.returncode == 0, resumed.stderr
     assert (tmp_path / "log.csv").read_bytes() == (uninterrupted / "log.csv").read_bytes()
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 6
+    memory = (tmp_path / "memory.json").read_text()
+    assert memory == (uninterrupted / "memory.json").read_text()
+    assert json.loads(memory)["ReestimateStatistics"]["running"]
     with np.load(tmp_path / "final.npz") as mine, np.load(uninterrupted / "final.npz") as other:
         assert mine.files == other.files
         assert sum(name.startswith("optimizer/") for name in mine.files) > 50

@@ -4,6 +4,7 @@ The kill point is ``EPOCH:PLACE``: ``step`` (mid-epoch), ``validation``, ``check
 which is left half written) or ``best`` (while the best model is written). The process ends by SIGKILL.
 """
 
+import json
 import os
 import pathlib
 import signal
@@ -21,6 +22,7 @@ from segkit.models.seget import seget
 from segkit.training import fit as fit_module
 from segkit.training import snapshots
 from segkit.training.plan import TrainingPlan
+from segkit.training.reestimate_statistics import ReestimateStatistics
 from segkit.training.seeding import seed_everything
 
 PLAN = TrainingPlan(
@@ -79,13 +81,14 @@ def main(folder, kill_point=None):
     seed_everything(PLAN.seed, deterministic=True)
     model = seget(filters=(2, 4), dilation_rates=(1, 2))
     training, validation = samplers()
-    extra = []
+    extra = [ReestimateStatistics([training.batch(0)[0]])]
     if kill_point:
         epoch, place = kill_point.split(":")
         extra.append(KillAt(int(epoch), place))
     card = ModelCard(name="tiny", structure="tiny", mean=5.0, std=25.0, halo_px=24)
     record = fit_module.fit(model, training, validation, PLAN, folder, card, resume=True, callbacks=extra)
     record.publish()
+    pathlib.Path(folder, "memory.json").write_text(json.dumps(record.best_memory))
     np.savez(pathlib.Path(folder) / "final.npz", **snapshots._arrays(model))
 
 

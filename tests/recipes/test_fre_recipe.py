@@ -1,0 +1,244 @@
+import csv
+import dataclasses
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tifffile
+
+from recipes import fre
+from recipes.fre_cells import read_cell
+from recipes.fre_compare import comparison_table, summarise
+from recipes.fre_network import network
+from recipes.run_plan import read_plan
+from segkit.errors import InputError
+from segkit.evaluation.class_scores import class_scores
+from segkit.layers import FREnhance
+from segkit.models.files import load_model, read_card
+from segkit.volumes.files import open_volume
+
+
+def write_data(count=8, side=64, folder="."):
+    """Discs (1) and rings (2) on noise."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:side, :side]
+    labels = np.zeros((count, side, side), np.uint8)
+    for image in labels:
+        for label in (1, 2, 1, 2):
+            radius = np.hypot(y - rng.integers(8, side - 8), x - rng.integers(8, side - 8))
+            image[(radius < 7) if label == 1 else (abs(radius - 6) < 2)] = label
+    images = np.clip(60 * labels + rng.normal(60, 15, labels.shape), 0, 255).astype(np.uint8)
+    tifffile.imwrite(pathlib.Path(folder, "images.tif"), images, photometric="minisblack")
+    tifffile.imwrite(pathlib.Path(folder, "labels.tif"), labels, photometric="minisblack")
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_data()
+
+
+DATA = ("--images", "images.tif", "--labels", "labels.tif")
+
+
+def resolve(*argv):
+    return fre.resolve(fre.parse_args([str(word) for word in argv]))
+
+
+def test_the_default_is_the_method_with_the_papers_settings_for_ones_own_data(data):
+    plan, folder = resolve(*DATA)
+    assert folder == pathlib.Path("runs/images")
+    assert plan.classes == ("background", "class-1", "class-2")
+    assert plan.model == {
+        "method": "fre",
+        "filters": [16, 32, 64, 128, 512],
+        "num_enhanced": 8,
+        "gain": 250.0,
+        "supervision": 0.2781,
+        "normalization": "batch",
+    }
+    (source,) = plan.data
+    assert (source.train, source.validation, source.test) == ("0-5", "6", "7")
+    assert plan.training.epochs == 1000  # 6 tiles are 2 batches: 2000 steps
+
+
+@pytest.mark.parametrize(("count", "split"), [(50, ("0-34", "35-39", "40-49")), (3, ("0", "1", "2"))])
+def test_fifty_images_are_split_as_the_papers_and_three_are_enough(count, split, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_data(count, 32)
+    (source,) = resolve(*DATA)[0].data
+    assert (source.train, source.validation, source.test) == split
+
+
+def test_the_two_protocols_are_the_papers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_data(50, 256)
+    plan, _ = resolve(*DATA, "--protocol", "mouse", "--preset", "paper")
+    assert plan.classes == ("background", "membrane", "nucleus")
+    assert (plan.model["num_enhanced"], plan.model["gain"], plan.model["supervision"]) == (162, 632.0, 0.3257)
+    assert plan.model["filters"] == [64, 128, 256, 512, 512]
+    assert (plan.training.epochs, plan.training.patch_px, plan.training.stride_px) == (2000, 256, 256)
+    with pytest.raises(InputError, match="50 x 256 x 256 .* drosophila is for 20 x 1024 x 1024"):
+        resolve(*DATA, "--protocol", "drosophila")
+    drosophila = fre.PROTOCOLS["drosophila"]
+    assert (drosophila.num_enhanced, drosophila.gain, drosophila.supervision) == (8, 250.0, 0.2781)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ((), "give --images FILE and --labels FILE"),
+        ((*DATA, "--compare", "--method", "fre"), "--method beside --compare"),
+        ((*DATA, "--seeds", "3"), "without --compare"),
+        ((*DATA, "--compare", "--seeds", "0"), "give at least 1"),
+        ((*DATA, "--compare", "--seed", "1"), "--seed beside --compare"),
+        ((*DATA, "--compare", "--methods", "plain,best"), "'best' is none of plain"),
+        ((*DATA, "--compare", "--search", "3"), "search first"),
+        ((*DATA, "--search", "3", "--halving"), "give one of them"),
+        ((*DATA, "--search", "0"), "at least 1 trial"),
+        ((*DATA, "--gain", "0"), "positive, finite"),
+        ((*DATA, "--gain", "inf"), "positive, finite"),
+        ((*DATA, "--gain", "nan"), "positive, finite"),
+        ((*DATA, "--num-enhanced", "0"), "give at least 1"),
+        ((*DATA, "--supervision", "1"), "between 0 and 1"),
+        ((*DATA, "--class-names", "a,a,b"), "two or more different names"),
+        ((*DATA, "--train-z", "0-3"), "together"),
+        ((*DATA, "--name", "a/b"), "letters, digits"),
+        (("--images", "none.tif", "--labels", "labels.tif"), "none.tif"),
+    ],
+)
+def test_what_does_not_fit_together_is_said_in_one_line(argv, message, data):
+    with pytest.raises(InputError, match=message) as caught:
+        resolve(*argv)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def small_plans(monkeypatch):
+    """Make every plan small."""
+    whole = fre.training_plan
+    size = {"patch_px": 32, "stride_px": 32, "validation_stride_px": 32, "precision": "float32", "epochs": 2}
+    monkeypatch.setattr(fre, "training_plan", lambda *args: dataclasses.replace(whole(*args), **size))
+    monkeypatch.setattr(fre, "SMALL_FILTERS", (2, 4, 8))
+
+
+SPLIT = ("--train-z", "0-4", "--validation-z", "5", "--test-z", "6-7")
+
+
+def test_a_run_leaves_a_model_labels_scores_and_a_report(data, small_plans):
+    fre.main(
+        [
+            *DATA,
+            *SPLIT,
+            "--class-names",
+            "background,disc,ring",
+            "--out",
+            "run",
+            "--num-enhanced",
+            "3",
+            "--normalization",
+            "renorm",
+        ]
+    )
+    scores = json.loads(pathlib.Path("run/scores.json").read_text())
+    for use, slices in (("validation", 1), ("test", 2)):
+        for statistics in ("reestimated", "running"):
+            entry = scores["tiles"][use][statistics]
+            assert np.sum(entry["confusion"]) == slices * 64 * 64
+            expected = class_scores(np.asarray(entry["confusion"]), ["background", "disc", "ring"])
+            assert {name: entry[name] for name in expected} == expected
+    found = scores["tiles"]["validation"]
+    assert found["reestimated"]["mean_iou"] == pytest.approx(scores["best_epoch"]["val_mean_iou"], abs=1e-6)
+    assert found["reestimated"]["confusion"] != found["running"]["confusion"]
+    card = read_card("run")
+    assert (card.classes, card.tile_px, card.halo_px) == (("background", "disc", "ring"), 32, None)
+    labels = open_volume("run/labels.tif")
+    assert labels.shape == (8, 64, 64)
+    page = pathlib.Path("run/report.html").read_text()
+    for text in ("IoU: disc", "test, running statistics", "end of the encoder", "maps not enhanced", "swatch"):
+        assert text in page
+    assert pathlib.Path("saved_models/fre-images/1/saved_model.pb").exists()
+    with open("run/magnitudes.csv", newline="") as stream:
+        assert [row["epoch"] for row in csv.DictReader(stream)] == ["0", "1", "2"]
+    assert any(isinstance(layer, FREnhance) for layer in load_model("run").layers)
+    fre.main(["--out", "run", "--resume"])  # finished: nothing is trained or exported again
+    assert not pathlib.Path("saved_models/fre-images/2").exists()
+
+
+def test_methods_are_compared_over_seeds_and_a_comparison_goes_on(data, small_plans):
+    command = [*DATA, *SPLIT, "--compare", "--methods", "plain,fre", "--num-enhanced", "3", "--out", "c"]
+    fre.main(command)
+    first = read_cell(pathlib.Path("c/cells/fre-0"))
+    fre.main([*command, "--seeds", "2", "--resume"])
+    assert read_cell(pathlib.Path("c/cells/fre-0")) == first
+    cells = {name: [read_cell(pathlib.Path(f"c/cells/{name}-{seed}")) for seed in (0, 1)] for name in ("plain", "fre")}
+    comparison = json.loads(pathlib.Path("c/comparison.json").read_text())
+    classes = comparison["classes"]
+    assert comparison["summary"] == summarise(cells, classes)
+    row = next(r for r in comparison["summary"] if (r["method"], r["statistics"]) == ("fre", "running"))
+    values = [cell["tiles"]["test"]["running"]["mean_iou"] for cell in cells["fre"]]
+    assert values[0] != values[1]
+    assert row["mean_iou"] == pytest.approx([np.mean(values), abs(values[0] - values[1]) / 2**0.5])
+    table = pathlib.Path("c/comparison.md").read_text()
+    assert table.strip() == comparison_table(cells, classes)
+    assert f"{100 * row['mean_iou'][0]:.2f} ± {100 * row['mean_iou'][1]:.2f} |" in table
+    page = pathlib.Path("c/report.html").read_text()
+    for text in ("FREnhance", "U-Net + SE", "Validation mIoU", "Mean magnitude", "tile at y"):
+        assert text in page
+    assert not pathlib.Path("c/cells/fre-0/state").exists()
+    with pytest.raises(InputError, match="learning_rate"):
+        fre.main([*command, "--resume", "--learning-rate", "0.5"])
+
+
+def test_a_search_becomes_the_run_of_its_best_trial(data, small_plans, monkeypatch):
+    fre.main([*DATA, *SPLIT, "--search", "2", "--out", "s"])
+    with open("s/search/trials.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 2
+    best = max(rows, key=lambda row: float(row["score"]))
+    plan = read_plan(pathlib.Path("s/plan.json"))
+    assert plan.model["num_enhanced"] == int(best["num_enhanced"])
+    assert plan.model["gain"] == float(best["gain"])
+    scores = json.loads(pathlib.Path("s/scores.json").read_text())
+    assert scores["best_epoch"]["val_mean_iou"] == pytest.approx(float(best["score"]), abs=1e-4)
+    assert "All 2 trials" in pathlib.Path("s/report.html").read_text()
+
+    def no_training(*_args, **_kwargs):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(keras.Model, "fit", no_training)
+    fre.main([*DATA, *SPLIT, "--search", "2", "--out", "s", "--resume"])
+    with pytest.raises(InputError, match="belongs to another search"):
+        fre.main([*DATA, *SPLIT, "--halving", "--out", "s", "--resume"])
+    with pytest.raises(InputError, match="nothing to search for"):
+        fre.main([*DATA, *SPLIT, "--method", "plain", "--search", "2", "--out", "s2"])
+
+
+def test_halving_ends_with_a_point_that_was_trained_to_the_end(data, small_plans):
+    fre.main([*DATA, *SPLIT, "--method", "supervision", "--halving", "--epochs", "3", "--out", "h"])
+    plan = read_plan(pathlib.Path("h/plan.json"))
+    with open("h/search/trials.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    whole = [row for row in rows if row["epochs"] == "3"]
+    assert len(rows) > len(whole) >= 1
+    best = max(whole, key=lambda row: float(row["score"]))
+    assert plan.model["supervision"] == float(best["supervision"])
+    assert json.loads(pathlib.Path("h/scores.json").read_text())["epochs"] == 3
+
+
+def test_a_class_that_the_training_images_lack_is_named(data, small_plans, capfd):
+    labels = tifffile.imread("labels.tif")
+    labels[:5][labels[:5] == 2] = 1
+    tifffile.imwrite("labels.tif", labels, photometric="minisblack")
+    fre.main([*DATA, *SPLIT, "--class-names", "background,disc,ring", "--out", "run"])
+    notices = json.loads(pathlib.Path("run/scores.json").read_text())["notices"]
+    assert any("no ring on the slices for training: it can not be learnt" in notice for notice in notices)
+
+
+def test_slips_in_an_edited_plan_are_found(data):
+    plan, _ = resolve(*DATA)
+    for change, message in (({"gian": 2}, "'gian' under 'model' is unknown"), ({"method": "best"}, "method 'best'")):
+        with pytest.raises(InputError, match=message):
+            network(dataclasses.replace(plan, model={**plan.model, **change}))

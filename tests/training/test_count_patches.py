@@ -1,0 +1,31 @@
+import keras
+import numpy as np
+
+from segkit.data.patches import tabulate_patches
+from segkit.data.sampler import PatchSampler
+from segkit.training.count_patches import count_patches
+
+
+def by_grey_value():
+    """A network that calls grey values 0, 1 and 2 the classes 0, 1 and 2."""
+    inputs = keras.Input((None, None, 1))
+    conv = keras.layers.Conv2D(3, 1, name="conv")
+    model = keras.Model(inputs, {"logits": conv(inputs)})
+    conv.set_weights([np.array([[[[0.0, 2.0, 4.0]]]], np.float32), np.array([0.0, -1.0, -4.0], np.float32)])
+    return model
+
+
+def test_every_pixel_of_every_patch_is_counted_once_and_ignored_ones_not():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, (2, 16, 24)).astype(np.uint8)
+    image = rng.integers(0, 3, truth.shape).astype(np.uint8)
+    masked = truth.copy()
+    masked[0, :4] = 99
+    table = tabulate_patches([(masked, [0, 1])], patch_px=8, stride_px=8, ignore_value=99)
+    sampler = PatchSampler(
+        [(image, masked)], table, batch_size=5, mean=0.0, std=1.0, ignore_value=99, num_classes=3, shuffle=True
+    )
+    counts = count_patches(by_grey_value(), sampler)
+    kept = masked != 99
+    expected = [[int(((truth == t) & (image == p) & kept).sum()) for p in range(3)] for t in range(3)]
+    np.testing.assert_array_equal(counts, expected)

@@ -126,6 +126,8 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     add_output_arguments(parser)
     args = parser.parse_args(argv)
     check_choices(args)
+    if TINY:
+        args.seeds, args.search = 1, args.search and min(args.search, 2)
     return args
 
 

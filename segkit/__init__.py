@@ -30,8 +30,10 @@ _ROOMS = (
     "models",
     "ops",
     "report",
+    "search",
+    "training",
+    "volumes",
 )
-_ROOMS += ("training", "volumes")
 
 __all__ = [*_HOMES, *_ROOMS]
 

@@ -10,6 +10,7 @@ import sys
 import mrcfile
 import numpy as np
 import pytest
+import tifffile
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -50,6 +51,10 @@ def folder(tmp_path_factory):
         with mrcfile.new(place / name) as mrc:
             mrc.set_data(array)
             mrc.voxel_size = 22.55
+    images = np.clip(60 * np.stack([mask, np.roll(mask, 30, axis=2)]).sum(0) + rng.normal(60, 20, mask.shape), 0, 255)
+    labels = mask + 2 * np.roll(mask, 30, axis=2) * (mask == 0)
+    for name, stack in (("I.tif", images), ("L.tif", labels)):
+        tifffile.imwrite(place / name, stack.astype(np.uint8), photometric="minisblack")
     return place
 
 

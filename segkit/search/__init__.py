@@ -10,7 +10,9 @@ from typing import Any
 
 _HOMES = {
     "DistinctBayesianOracle": "segkit.search.oracles",
+    "DistinctRandomOracle": "segkit.search.oracles",
     "HalvingOracle": "segkit.search.oracles",
+    "LeasedTrials": "segkit.search.oracles",
     "SearchTrial": "segkit.search.tuner",
     "search": "segkit.search.tuner",
 }

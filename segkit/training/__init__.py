@@ -11,6 +11,7 @@ from typing import Any
 _HOMES = {
     "CollapseAlarm": "segkit.training.collapse_alarm",
     "DecayOnPlateau": "segkit.training.decay_on_plateau",
+    "RecordMagnitudes": "segkit.training.record_magnitudes",
     "RedrawEnhanced": "segkit.training.redraw_enhanced",
     "ReestimateStatistics": "segkit.training.reestimate_statistics",
     "TrainingPlan": "segkit.training.plan",

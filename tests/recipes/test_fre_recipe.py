@@ -80,7 +80,7 @@ def test_the_two_protocols_are_the_papers(tmp_path, monkeypatch):
     assert (plan.model["num_enhanced"], plan.model["gain"], plan.model["supervision"]) == (162, 632.0, 0.3257)
     assert plan.model["filters"] == [64, 128, 256, 512, 512]
     assert (plan.training.epochs, plan.training.patch_px, plan.training.stride_px) == (2000, 256, 256)
-    with pytest.raises(InputError, match="50 x 256 x 256 .* drosophila is for 20 x 1024 x 1024"):
+    with pytest.raises(InputError, match=r"50 x 256 x 256 .* drosophila is for 20 x 1024 x 1024"):
         resolve(*DATA, "--protocol", "drosophila")
     drosophila = fre.PROTOCOLS["drosophila"]
     assert (drosophila.num_enhanced, drosophila.gain, drosophila.supervision) == (8, 250.0, 0.2781)

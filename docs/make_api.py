@@ -28,6 +28,7 @@ MODULES = (
     "segkit.data.phantom.write",
     "segkit.layers.conv_bn_relu",
     "segkit.layers.encoder_block",
+    "segkit.layers.fused_batch_norm",
     "segkit.layers.multi_scale_center",
     "segkit.layers.fusion_block",
     "segkit.layers.bilinear_up_2d",

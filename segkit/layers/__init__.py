@@ -5,6 +5,7 @@ from segkit.layers.conv_bn_relu import ConvBNReLU
 from segkit.layers.conv_pair_se import ConvPairSE
 from segkit.layers.encoder_block import EncoderBlock
 from segkit.layers.fr_enhance import FREnhance
+from segkit.layers.fused_batch_norm import FusedBatchNorm
 from segkit.layers.fusion_block import FusionBlock
 from segkit.layers.match_statistics import MatchStatistics
 from segkit.layers.multi_scale_center import MultiScaleCenter
@@ -16,6 +17,7 @@ __all__ = [
     "ConvPairSE",
     "EncoderBlock",
     "FREnhance",
+    "FusedBatchNorm",
     "FusionBlock",
     "MatchStatistics",
     "MultiScaleCenter",

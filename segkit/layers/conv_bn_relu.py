@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from segkit.layers.fused_batch_norm import FusedBatchNorm
+
 _RENORM_CLIPPING = {"rmin": 1 / 3, "rmax": 3.0, "dmax": 5.0}  # Ioffe (2017), Batch Renormalization, Sec. 4
 
 
@@ -73,7 +75,7 @@ class ConvBNReLU(keras.layers.Layer):
         )
         # Keras's 0.99 lags by hundreds of steps, which makes the scores of the first epochs meaningless.
         renorm = {"renorm": True, "renorm_momentum": 0.95, "renorm_clipping": _RENORM_CLIPPING}
-        self.norm = keras.layers.BatchNormalization(
+        self.norm = FusedBatchNorm(
             momentum=0.95, dtype=self.dtype_policy, **(renorm if normalization == "renorm" else {})
         )
 

@@ -26,7 +26,8 @@ def bilinear_up(inputs: Any, factor: int = 2) -> Any:
         return inputs
     y, x = inputs.shape[1:3]
     if y is not None and x is not None:
-        resized = ops.image.resize(inputs, (y * factor, x * factor), "bilinear", data_format="channels_last")
+        values = ops.cast(inputs, "float32")  # or Keras clips the result to the range of the narrower type
+        resized = ops.image.resize(values, (y * factor, x * factor), "bilinear", data_format="channels_last")
         return ops.cast(resized, inputs.dtype)
     return _stretch(_stretch(inputs, factor, axis=1), factor, axis=2)
 

@@ -38,6 +38,7 @@ CATALOG = {
         layers.ConvPairSE, {"filters": 4, "reduction": 2, "normalization": "renorm", "l2": 0.01}, (*UNKNOWN, 2)
     ),
     "segkit>EncoderBlock": Entry(layers.EncoderBlock, {"filters": 4, "l2": 0.01}, (*UNKNOWN, 2)),
+    "segkit>FusedBatchNorm": Entry(layers.FusedBatchNorm, {"momentum": 0.9, "epsilon": 0.01}, (*UNKNOWN, 2)),
     "segkit>MultiScaleCenter": Entry(
         layers.MultiScaleCenter, {"filters": 3, "dilation_rates": (1, 3), "l2": 0.01}, (*UNKNOWN, 2)
     ),

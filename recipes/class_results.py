@@ -24,7 +24,8 @@ from segkit.training.reestimate_statistics import ReestimateStatistics, use_runn
 from segkit.training.resumable import Resumable
 from segkit.volumes.volume import Volume
 
-STATISTICS = ("reestimated", "running")
+STATISTICS = {"reestimated": "re-estimated", "running": "running"}
+"""Kinds of statistics of batch normalisation that networks are scored with, and how readers are told."""
 
 
 def evaluate(plan: RunPlan, labels: Volume, truth: Volume, slices: Sequence[int]) -> ClassEvaluation:
@@ -67,7 +68,7 @@ def tile_scores(record: Resumable, prepared: Prepared, classes: Sequence[str]) -
 def sections(scores: dict[str, Any]) -> list[Section]:
     """Show the scores tile by tile, with both statistics of the normalisation."""
     rows = [
-        (f"{use}, {statistics} statistics", entry)
+        (f"{use}, {STATISTICS[statistics]} statistics", entry)
         for use, kinds in scores["tiles"].items()
         for statistics, entry in kinds.items()
     ]

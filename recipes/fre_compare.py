@@ -87,7 +87,7 @@ def comparison_table(cells: Cells, classes: Sequence[str]) -> str:
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for row in summarise(cells, classes):
         shown = [_shown(row["iou"][name]) for name in classes] + [_shown(row["mean_iou"])]
-        lines.append(f"| {' | '.join([METHODS[row['method']].title, row['statistics'], *shown])} |")
+        lines.append(f"| {' | '.join([METHODS[row['method']].title, STATISTICS[row['statistics']], *shown])} |")
     return "\n".join(lines)
 
 
@@ -153,7 +153,7 @@ def _html_table(cells: Cells, classes: Sequence[str]) -> str:
     rows = []
     for row in summarise(cells, classes):
         shown = [_shown(row["iou"][name]) for name in classes] + [_shown(row["mean_iou"])]
-        names = (METHODS[row["method"]].title, row["statistics"], str(row["seeds"]))
+        names = (METHODS[row["method"]].title, STATISTICS[row["statistics"]], str(row["seeds"]))
         rows.append([f"<td>{text}</td>" for text in (*names, *shown)])
     return table(["method", "statistics", "seeds", *classes, "mIoU"], rows, kind="numbers")
 

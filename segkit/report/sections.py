@@ -64,11 +64,11 @@ def magnitude_curves(rows: Mapping[str, Sequence[Mapping[str, float]]]) -> Secti
     }
     drawn = ""
     for name, entries in rows.items():
-        title = f"Mean magnitude{': ' if name else ''}{name}"
+        title = name or "Mean magnitude"
         counted = [{**entry, "epoch": entry["epoch"] - 1} for entry in entries]  # row 0 is the untrained network
         for figure in curves(counted, monitor="", figures=[Curve(title, columns, 10.0)]).values():
             drawn += f"<div>{inline_svg(figure, title + ' per epoch')}</div>"
-    return Section("Magnitudes of the features", f'<div class="curves">{drawn}</div>' if drawn else "")
+    return Section("Mean magnitude of the features", f'<div class="curves">{drawn}</div>' if drawn else "")
 
 
 def scores(evaluation: Mapping[str, Any]) -> Section:

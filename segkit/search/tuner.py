@@ -183,7 +183,8 @@ def _trials(oracle: LeasedTrials, folder: pathlib.Path) -> list[SearchTrial]:
 def _values(trial: Any) -> tuple[dict[str, Any], int | None]:
     """Return the searched values of a trial, without KerasTuner's own, and its epochs."""
     values = trial.hyperparameters.values
-    return {name: value for name, value in values.items() if not name.startswith("tuner/")}, values.get(_EPOCHS)
+    names = sorted(name for name in values if not name.startswith("tuner/"))  # the protocol changes their order
+    return {name: values[name] for name in names}, values.get(_EPOCHS)
 
 
 def _folder_of(folder: pathlib.Path, values: Mapping[str, Any]) -> pathlib.Path:

@@ -185,7 +185,7 @@ def test_methods_are_compared_over_seeds_and_a_comparison_goes_on(data, small_pl
     assert table.strip() == comparison_table(cells, classes)
     assert f"{100 * row['mean_iou'][0]:.2f} ± {100 * row['mean_iou'][1]:.2f} |" in table
     page = pathlib.Path("c/report.html").read_text()
-    for text in ("FREnhance", "U-Net + SE", "Validation mIoU", "Mean magnitude", "tile at y"):
+    for text in ("FREnhance", "U-Net + SE", "Validation mIoU", "Mean magnitude", "re-estimated", "tile at y"):
         assert text in page
     assert not pathlib.Path("c/cells/fre-0/state").exists()
     with pytest.raises(InputError, match="learning_rate"):

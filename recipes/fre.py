@@ -16,31 +16,46 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import logging
+import json
 import math
 import os
 import pathlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from recipes.demo_phantoms import TINY
 from recipes.fre_methods import METHODS, PAPER_FILTERS, SMALL_FILTERS
 from recipes.run_arguments import add_output_arguments, add_training_arguments, overridden
-from recipes.run_plan import PLAN_NAME, RunPlan, check_writable, claim_folder, read_plan, write_plan
+from recipes.run_plan import (
+    PLAN_NAME,
+    SEARCH_NAME,
+    RunPlan,
+    check_writable,
+    claim_folder,
+    read_plan,
+    remove_run,
+    write_plan,
+)
 from segkit.console import parse_size, run_command
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
+from segkit.data.patches import window_origins
 from segkit.data.sources import Source, write_slices
+from segkit.data.splits import parse_slices
 from segkit.errors import InputError
 from segkit.progress import ProgressLine
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.files import open_volume
+from segkit.volumes.whole_output import whole_file
 
-_LOG = logging.getLogger("segkit.run")
+MODE_NAME = "mode.json"
+_SEARCHES = ("search", "halving")
 NEVER = 10**6
 """Patience that no training reaches: the paper trains to the end and keeps the best epoch."""
 
 _SMALL_STEPS = 2000
+_MULTIPLE_PX = 16  # four levels that halve the resolution
 _SMALL_BATCH = 4  # as fast a tile as more on a CPU, and twice the steps of 8: rare classes are found in half the time
 _SPLIT = (0.7, 0.1)  # training, validation; the rest is for the test. 50 images give the paper's 35, 5 and 10
 
@@ -118,7 +133,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     what.add_argument("--preset", choices=("small", "paper"), default="small")
     what.add_argument("--compare", action="store_true", help="train every method and write the table")
     what.add_argument("--methods", metavar="A,B,...", help=f"methods to compare, of {', '.join(METHODS)} (all)")
-    what.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings of each method, seeds 0 to N - 1")
+    what.add_argument("--seeds", type=int, metavar="N", help="trainings of each method, seeds 0 to N - 1")
     search = parser.add_argument_group("search")
     search.add_argument("--search", type=int, metavar="N", help="find B and X in N trials (the paper: 50)")
     search.add_argument("--halving", action="store_true", help="find them by successive halving instead")
@@ -127,7 +142,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     args = parser.parse_args(argv)
     check_choices(args)
     if TINY:
-        args.seeds, args.search = 1, args.search and min(args.search, 2)
+        args.seeds, args.search = args.seeds and 1, args.search and min(args.search, 2)
     return args
 
 
@@ -141,7 +156,7 @@ def check_choices(args: argparse.Namespace) -> None:
         raise InputError("nothing to do: give --images FILE and --labels FILE, or --resume with --out FOLDER")
     if args.compare and args.method:
         raise InputError("--method beside --compare; choose what to compare with --methods")
-    if (args.methods or args.seeds != 1) and not args.compare:
+    if (args.methods or args.seeds is not None) and not (args.compare or args.resume):
         raise InputError("--methods or --seeds without --compare; one training takes --method and --seed")
     if args.compare and args.seed is not None:
         raise InputError("--seed beside --compare; give the number of seeds with --seeds")
@@ -154,10 +169,17 @@ def check_choices(args: argparse.Namespace) -> None:
         raise InputError(f"--method {args.method} has nothing to search for; choose one of {fitting}")
     if args.search is not None and args.search < 1:
         raise InputError(f"--search {args.search}; give at least 1 trial")
-    if args.seeds < 1:
+    if searching(args) and any(getattr(args, name) is not None for name in METHODS[args.method or "fre"].searched):
+        raise InputError("--num-enhanced, --gain or --supervision beside a search for it; give one of them")
+    if args.seeds is not None and args.seeds < 1:
         raise InputError(f"--seeds {args.seeds}; give at least 1")
-    if unknown := [name for name in methods_of(args) if name not in METHODS]:
+    named = methods_named(args) or []
+    if unknown := [name for name in named if name not in METHODS]:
         raise InputError(f"method {unknown[0]!r} is none of {', '.join(METHODS)}")
+    if len(set(named)) < len(named):
+        raise InputError(f"--methods {args.methods}: one is named twice; name each once")
+    if not args.images and any(getattr(args, name) is not None for name in _OF_THE_MODEL):
+        raise InputError("--method, --num-enhanced, --gain or --supervision of a run to resume; its plan holds them")
     if args.gain is not None and not 0 < args.gain < math.inf:
         raise InputError(f"--gain {args.gain:g}; give a positive, finite factor")
     if args.num_enhanced is not None and args.num_enhanced < 1:
@@ -168,9 +190,43 @@ def check_choices(args: argparse.Namespace) -> None:
         raise InputError(f"--name {args.name!r}: it becomes part of file names; use letters, digits, - and _")
 
 
-def methods_of(args: argparse.Namespace) -> list[str]:
-    """Return the methods to compare."""
-    return [name.strip() for name in args.methods.split(",")] if args.methods else list(METHODS)
+_OF_THE_MODEL = ("method", "num_enhanced", "gain", "supervision")
+
+
+def methods_named(args: argparse.Namespace) -> list[str] | None:
+    """Return the methods to compare as they were named; ``None`` for all."""
+    return [name.strip() for name in args.methods.split(",")] if args.methods else None
+
+
+def searching(args: argparse.Namespace) -> bool:
+    """Return whether settings are to be searched for."""
+    return args.search is not None or args.halving
+
+
+def resolve_mode(args: argparse.Namespace, folder: pathlib.Path) -> dict[str, Any]:
+    """Return what is to be done: one run, a comparison or a search. A resumed one is what it was, or more of it.
+
+    Returns:
+        ``{"kind": "run"}``, ``{"kind": "compare", "methods": [...], "seeds": 3}``, ``{"kind": "search", "trials": 50}``
+        or ``{"kind": "halving"}``.
+
+    Raises:
+        InputError: If something else was begun in the folder.
+    """
+    asked: dict[str, Any] = {"kind": "run"}
+    if args.compare or (args.resume and (args.methods or args.seeds is not None)):
+        asked = {"kind": "compare", "methods": methods_named(args), "seeds": args.seeds}
+    elif searching(args):
+        asked = {"kind": "halving"} if args.halving else {"kind": "search", "trials": args.search}
+    path = folder / MODE_NAME
+    if args.resume and path.exists():
+        known = json.loads(path.read_text())
+        if asked["kind"] not in ("run", known["kind"]):
+            raise InputError(f"{folder}: holds a {known['kind']}, not a {asked['kind']}; choose another --out")
+        asked = {**known, **{name: value for name, value in asked.items() if value is not None and name != "kind"}}
+    if asked["kind"] == "compare":
+        asked = {**asked, "methods": asked["methods"] or list(METHODS), "seeds": asked["seeds"] or 1}
+    return asked
 
 
 def resolve(args: argparse.Namespace) -> tuple[RunPlan, pathlib.Path]:
@@ -205,17 +261,12 @@ def resolve(args: argparse.Namespace) -> tuple[RunPlan, pathlib.Path]:
         plan = tiny(plan)
     if args.resume and (folder / PLAN_NAME).exists():
         known = read_plan(folder / PLAN_NAME)
-        if searching(args):  # what it has found so far is not what it began with
+        if (folder / SEARCH_NAME).exists():  # what it has found so far is not what it began with
             known = dataclasses.replace(known, model=plan.model)
         if (known.data, known.model, known.classes) != (plan.data, plan.model, plan.classes):
             raise InputError(f"{folder}: holds a run of other data or settings; choose another --out")
         plan = dataclasses.replace(plan, notices=known.notices)
     return plan, folder
-
-
-def searching(args: argparse.Namespace) -> bool:
-    """Return whether settings are to be searched for."""
-    return args.search is not None or args.halving
 
 
 def _resumed(args: argparse.Namespace, plan: RunPlan) -> RunPlan:
@@ -293,9 +344,9 @@ def training_plan(preset: str, source: Source, shape: tuple[int, ...], ignore_va
     }
     if preset == "paper":
         return TrainingPlan(**shared, batch_size=8, augmentation=NO_AUGMENTATION, epochs=2000, learning_rate=1e-3)
-    from segkit.data.splits import parse_slices
-
-    tiles = len(parse_slices(source.train, shape[0])) * math.prod(max(1, math.ceil(size / 256)) for size in shape[1:])
+    side = min(256, *(size // _MULTIPLE_PX * _MULTIPLE_PX for size in shape[1:]))  # as patches will shrink
+    windows = (len(window_origins(size, side, side)) if side else 1 for size in shape[1:])
+    tiles = len(parse_slices(source.train, shape[0])) * math.prod(windows)
     return TrainingPlan(
         **shared,
         batch_size=_SMALL_BATCH,
@@ -317,13 +368,21 @@ def tiny(plan: RunPlan) -> RunPlan:
     )
 
 
+def joins_search(args: argparse.Namespace, mode: Mapping[str, Any], folder: pathlib.Path) -> bool:
+    """Return whether this process takes part in a search that another one has begun in the folder."""
+    shared = mode["kind"] in _SEARCHES and "KERASTUNER_ORACLE_IP" in os.environ
+    begins_anew = args.overwrite and "chief" in os.environ.get("KERASTUNER_TUNER_ID", "")
+    return shared and (folder / SEARCH_NAME).exists() and not begins_anew
+
+
 def main(argv: Sequence[str]) -> None:
-    """Resolve the plan, check it, then train one method or several."""
+    """Resolve the plan, check it, then train one method or several, or search."""
     args = parse_args(argv)
     max_ram = parse_size(args.max_ram)
     plan, folder = resolve(args)
-    shared = "KERASTUNER_ORACLE_IP" in os.environ  # several processes search in one folder
-    claim_folder(folder, resume=args.resume or (shared and (folder / PLAN_NAME).exists()), overwrite=args.overwrite)
+    mode = resolve_mode(args, folder)
+    joining = joins_search(args, mode, folder)
+    claim_folder(folder, resume=args.resume or (joining and (folder / PLAN_NAME).exists()), overwrite=args.overwrite)
     check_writable(args.saved_models)
     if args.plan_only:
         write_plan(plan, folder / PLAN_NAME)
@@ -333,20 +392,25 @@ def main(argv: Sequence[str]) -> None:
     from recipes.training_run import run, set_up
 
     job = set_up(plan, folder, network(plan))
-    write_plan(job.plan, folder / PLAN_NAME)
-    if args.compare:
+    if not (args.resume or joining):
+        if args.overwrite:
+            remove_run(folder)
+        write_plan(job.plan, folder / PLAN_NAME)
+    with whole_file(folder / MODE_NAME, overwrite=True) as unfinished:
+        unfinished.write_text(json.dumps(mode) + "\n")
+    if mode["kind"] == "compare":
         from recipes.fre_compare import compare
 
-        compare(job, methods_of(args), range(args.seeds))
+        compare(job, mode["methods"], range(mode["seeds"]))
         return
-    if searching(args):
+    if mode["kind"] in _SEARCHES:
         from recipes.fre_search import search_settings
 
-        job = search_settings(job, args.search)
+        job = search_settings(job, mode.get("trials"))
         if job is None:
             return
-        write_plan(job.plan, folder / PLAN_NAME)
-    run(job, saved_models=args.saved_models, resume=args.resume or searching(args), max_ram=max_ram)
+    run(job, saved_models=args.saved_models, resume=args.resume or mode["kind"] in _SEARCHES, max_ram=max_ram)
+    write_plan(job.plan, folder / PLAN_NAME)  # with what was found, or the epochs that a resumed run was given
 
 
 if __name__ == "__main__":

@@ -33,8 +33,9 @@ def run_cell(job: Job, *, keep_state: bool = False) -> dict[str, Any]:
         keep_state: Keep what it takes to train on for more epochs.
 
     Returns:
-        The cell, as written to ``cell.json``: ``plan``, ``epochs``, ``best_epoch``, ``seconds``, ``tiles`` (scores of
-        validation and test tiles with re-estimated and with running statistics), ``history`` and ``magnitudes``.
+        The cell, as written to ``cell.json``: ``plan``, ``epochs``, ``best_epoch``, its ``val_mean_iou``,
+        ``seconds``, ``tiles`` (scores of validation and test tiles with re-estimated and with running statistics),
+        ``history`` and ``magnitudes``.
 
     Raises:
         InputError: If the folder holds a cell of another plan, or one of more epochs.
@@ -44,12 +45,15 @@ def run_cell(job: Job, *, keep_state: bool = False) -> dict[str, Any]:
         _check_plan(job.folder, found["plan"], expected)
         if found["plan"]["training"]["epochs"] == expected["training"]["epochs"]:
             return found
+        if not (job.folder / "state").exists():
+            _LOG.warning("%s: trained anew for more epochs; what it takes to go on was not kept", job.folder)
     record = train(job, resume=True)
     publish(record)
     cell = {
         "plan": expected,
         "epochs": len(record.rows),
         "best_epoch": record.best_epoch + 1,
+        "val_mean_iou": record.rows[record.best_epoch]["val_mean_iou"],
         "seconds": round(record.seconds, 1),
         **tile_scores(record, job.prepared, job.plan.classes),
         "history": [_rounded(row) for row in record.rows],
@@ -93,8 +97,9 @@ def read_cell(folder: pathlib.Path) -> dict[str, Any] | None:
 
 
 def cell_plan(plan: RunPlan) -> dict[str, Any]:
-    """Return what makes a cell the same as another, as ``json`` writes it: not where its data lie."""
+    """Return what makes a cell the same as another, as ``json`` writes it: of its data the names, not the folders."""
     values = {name: value for name, value in plan.to_dict().items() if name in ("classes", "model", "training")}
+    values["files"] = [[pathlib.Path(path).name for path in (s.tomogram, s.mask)] for s in plan.data]
     values["slices"] = [[source.train, source.validation, source.test] for source in plan.data]
     return json.loads(json.dumps(values))
 

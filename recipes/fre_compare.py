@@ -12,17 +12,18 @@ import numpy as np
 from recipes.class_results import STATISTICS
 from recipes.fre_cells import job_of, run_cell
 from recipes.fre_methods import METHODS
+from recipes.run_plan import CELLS_NAME
 from recipes.training_run import Job, command_line, versions
+from segkit.data.weights import UNKNOWN
 from segkit.report.curves import Curve, curves
 from segkit.report.label_overlay import label_overlay
 from segkit.report.overlay import Overlay
-from segkit.report.page import Section, inline_svg, table
+from segkit.report.page import Section, escape, inline_svg, table
 from segkit.report.sections import magnitude_curves, overlays
 from segkit.report.write_report import write_report
 from segkit.volumes.whole_output import whole_file
 
 _LOG = logging.getLogger("segkit.run")
-CELLS_NAME = "cells"
 COMPARISON_NAME = "comparison.json"
 
 Cells = Mapping[str, list[dict[str, Any]]]
@@ -83,12 +84,17 @@ def _spread(values: Sequence[float | None]) -> list[float | None]:
 
 def comparison_table(cells: Cells, classes: Sequence[str]) -> str:
     """Return the scores as a Markdown table, in per cent, mean and standard deviation over the seeds."""
-    head = ["method", "statistics", *classes, "mIoU"]
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    head, *rows = _table_rows(cells, classes)
+    return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def _table_rows(cells: Cells, classes: Sequence[str]) -> list[list[str]]:
+    """Return the heading and the lines of the table."""
+    rows = [["method", "statistics", "seeds", *classes, "mIoU"]]
     for row in summarise(cells, classes):
         shown = [_shown(row["iou"][name]) for name in classes] + [_shown(row["mean_iou"])]
-        lines.append(f"| {' | '.join([METHODS[row['method']].title, STATISTICS[row['statistics']], *shown])} |")
-    return "\n".join(lines)
+        rows.append([METHODS[row["method"]].title, STATISTICS[row["statistics"]], str(row["seeds"]), *shown])
+    return rows
 
 
 def _shown(spread: Sequence[float | None]) -> str:
@@ -150,12 +156,8 @@ def _write(job: Job, cells: Cells) -> None:
 
 
 def _html_table(cells: Cells, classes: Sequence[str]) -> str:
-    rows = []
-    for row in summarise(cells, classes):
-        shown = [_shown(row["iou"][name]) for name in classes] + [_shown(row["mean_iou"])]
-        names = (METHODS[row["method"]].title, STATISTICS[row["statistics"]], str(row["seeds"]))
-        rows.append([f"<td>{text}</td>" for text in (*names, *shown)])
-    return table(["method", "statistics", "seeds", *classes, "mIoU"], rows, kind="numbers")
+    head, *rows = _table_rows(cells, classes)
+    return table(head, [[f"<td>{escape(text)}</td>" for text in row] for row in rows], kind="numbers")
 
 
 def validation_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Section:
@@ -190,13 +192,15 @@ def panels(job: Job, methods: Sequence[str], count: int = 2) -> list[Overlay]:
             for title, model in models.items()
         }
         if predictions:
+            annotated = targets[place, ..., 1] > 0
             drawn.append(
                 label_overlay(
                     images[place, ..., 0],
-                    targets[place, ..., 0].astype(np.uint8),
+                    np.where(annotated, targets[place, ..., 0], UNKNOWN).astype(np.uint8),
                     predictions,
                     job.plan.classes,
                     caption=f"Image {z}, tile at y = {y}, x = {x}",
+                    ignore_value=UNKNOWN,
                     voxel_size_nm=job.volumes[volume].tomogram.voxel_size_nm,
                 )
             )

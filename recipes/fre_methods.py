@@ -70,6 +70,10 @@ def check_enhancement(method: Method, filters: Sequence[int], num_enhanced: int,
     if (method.enhance or method.dropout) and not 1 <= enhanced <= maps:
         remedy = "give a wider network" if method.num_enhanced else f"give --num-enhanced from 1 to {maps}"
         raise InputError(f"{enhanced} of {maps} feature maps to be enhanced; {remedy}")
+    if method.dropout and enhanced == maps:
+        raise InputError(
+            f"dropout of {enhanced} of {maps} feature maps leaves nothing; give --num-enhanced below {maps}"
+        )
     if method.enhance and not 0 < gain < float("inf"):
         raise InputError(f"gain {gain:g}; give a positive, finite --gain")
     return enhanced, gain

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from recipes.fre_methods import METHODS, build_network, check_enhancement
-from recipes.run_plan import RunPlan
+from recipes.run_plan import SEARCH_NAME, RunPlan
 from recipes.training_run import Network
 from segkit.errors import InputError
 from segkit.report.page import Section
@@ -23,7 +23,6 @@ from segkit.training.reestimate_statistics import ReestimateStatistics
 STATISTICS_STEPS = 8
 """Batches of training tiles that the statistics of normalisation are taken from before every validation."""
 
-SEARCH_NAME = "search"
 TRIALS_NAME = "trials.csv"
 
 _SETTINGS = ("method", "filters", "num_enhanced", "gain", "supervision", "normalization")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import pathlib
 import shutil
 from collections.abc import Mapping
@@ -13,10 +12,10 @@ import keras_tuner
 
 from recipes.fre_cells import cell_plan, drop_state, job_of, read_cell, run_cell
 from recipes.fre_methods import METHODS
-from recipes.fre_network import SEARCH_NAME
+from recipes.run_plan import SEARCH_NAME
 from recipes.training_run import Job
 from segkit.errors import InputError
-from segkit.search.oracles import DistinctBayesianOracle, HalvingOracle, LeasedTrials
+from segkit.search.oracles import DistinctBayesianOracle, HalvingOracle, LeasedTrials, is_worker
 from segkit.search.tuner import SearchTrial, search
 
 _OBJECTIVE = keras_tuner.Objective("val_mean_iou", "max")
@@ -24,11 +23,6 @@ _GAINS = (1.0, 1000.0)  # the paper gives no range
 _SHARES = (0.01, 0.99)
 _LEAST_EPOCHS_SHARE = 9  # successive halving begins with a ninth of the epochs and keeps every third point, twice
 _FACTOR = 3
-
-
-def is_worker() -> bool:
-    """Return whether this process is one of several that share a search, and not their chief."""
-    return "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in os.environ.get("KERASTUNER_TUNER_ID", "")
 
 
 def search_settings(job: Job, trials: int | None) -> Job | None:
@@ -57,7 +51,7 @@ def search_settings(job: Job, trials: int | None) -> Job | None:
         cell = run_cell(cell_job, keep_state=True)
         if epochs is None:
             _keep_best_state(point.parent)
-        return {"val_mean_iou": best_score(cell)}
+        return {"val_mean_iou": cell["val_mean_iou"]}
 
     identity = cell_plan(job.plan)
     identity["model"] = {name: value for name, value in identity["model"].items() if name not in searched}
@@ -66,9 +60,13 @@ def search_settings(job: Job, trials: int | None) -> Job | None:
         return None
     best = best_trial(done, full)
     for name in ("state", "tensorboard"):
-        shutil.copytree(best.folder / name, job.folder / name, dirs_exist_ok=True)
+        shutil.rmtree(job.folder / name, ignore_errors=True)
+        if (best.folder / name).exists():
+            shutil.copytree(best.folder / name, job.folder / name)
     for name in ("model.keras", "log.csv", "magnitudes.csv"):
         shutil.copyfile(best.folder / name, job.folder / name)
+    for point in {trial.folder for trial in done} - {best.folder}:
+        drop_state(point)
     return job_of(job, job.folder, **best.values)
 
 
@@ -97,18 +95,13 @@ def best_trial(trials: list[SearchTrial], epochs: int) -> SearchTrial:
     whole = [trial for trial in trials if trial.score is not None and trial.epochs in (None, epochs)]
     if not whole:
         raise InputError("the search has no finished trial; go on with --resume")
-    return max(whole, key=lambda trial: trial.score)
-
-
-def best_score(cell: dict[str, Any]) -> float:
-    """Return the validation mIoU of a cell's checkpoint."""
-    return cell["history"][cell["best_epoch"] - 1]["val_mean_iou"]
+    return max(whole, key=lambda trial: (trial.score, trial.folder.name))
 
 
 def _keep_best_state(points: pathlib.Path) -> None:
     """Remove the state of all finished points but the best one: of many trials it would fill the disk."""
     cells = {folder: cell for folder in points.iterdir() if (cell := read_cell(folder))}
-    best = max(cells, key=lambda folder: best_score(cells[folder]))
+    best = max(cells, key=lambda folder: (cells[folder]["val_mean_iou"], folder.name))  # as best_trial chooses
     for folder in cells:
         if folder != best:
             drop_state(folder)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -96,8 +97,13 @@ def read_plan(path: pathlib.Path) -> RunPlan:
     return RunPlan.from_dict(values)
 
 
-_TRACES = ("state", "model.keras", "cells", "search")
+SEARCH_NAME, CELLS_NAME = "search", "cells"
+
+_TRACES = ("state", "model.keras", CELLS_NAME, SEARCH_NAME)
 """What a run that has begun leaves in its folder; a plan alone is none yet."""
+
+_RESULTS = ("tensorboard", "log.csv", "magnitudes.csv", "scores.json", "report.html")
+_RESULTS += ("comparison.json", "comparison.md")
 
 
 def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool) -> None:
@@ -106,9 +112,7 @@ def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool) -> None
     Raises:
         InputError: If another run lies there, or there is none to resume.
     """
-    there = any(
-        (folder / name).exists() for name in ("state", "model.keras", "cells", "search")
-    )  # a plan alone is no run yet
+    there = any((folder / name).exists() for name in _TRACES)
     if resume and not (folder / PLAN_NAME).exists():
         raise InputError(f"{folder}: no run to resume here; leave --resume out, or give its folder with --out")
     if there and not resume and not overwrite:
@@ -116,6 +120,16 @@ def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool) -> None
             f"{folder}: holds a run already; go on with --resume, replace it with --overwrite, or choose --out"
         )
     check_writable(folder)
+
+
+def remove_run(folder: pathlib.Path) -> None:
+    """Remove what an earlier run, comparison or search has left, so that nothing of it is taken for the next one's."""
+    for name in (*_TRACES, *_RESULTS):
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def check_writable(folder: pathlib.Path) -> None:

@@ -359,9 +359,11 @@ def main(argv: Sequence[str]) -> None:
 
     jobs = [set_up(plan, folder, network(plan)) for plan, folder in plans]
     for job in jobs:
-        write_plan(job.plan, job.folder / PLAN_NAME)
+        if not args.resume:
+            write_plan(job.plan, job.folder / PLAN_NAME)
     for job in jobs:
         run(job, saved_models=args.saved_models, resume=args.resume, max_ram=max_ram)
+        write_plan(job.plan, job.folder / PLAN_NAME)  # with the epochs that a resumed run was given
 
 
 def network(plan: RunPlan) -> Network:

@@ -115,7 +115,7 @@ def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
     settings = dataclasses.replace(settings, precision=resolve_precision(settings.precision))
     for warning in (warnings := missing_classes(plan.classes, volumes)):
         _LOG.warning("warning: %s", warning)
-    plan = dataclasses.replace(plan, notices=(*plan.notices, *warnings))
+    plan = dataclasses.replace(plan, notices=tuple(dict.fromkeys((*plan.notices, *warnings))))
     prepared = prepare(
         volumes,
         settings,
@@ -129,13 +129,12 @@ def missing_classes(classes: Sequence[str], volumes: Sequence[LabeledVolume]) ->
     """Return a line for each use of slices that some class does not occur on."""
     lines = []
     for use, consequence in (("train", "it can not be learnt"), ("validation", "it has no say in the checkpoint")):
-        absent = (
-            [set(volume.labels.missing(slices)) for volume in volumes if (slices := getattr(volume.split, use))]
-            if classes
-            else []
-        )
-        if missing := sorted(set.intersection(*absent)) if absent else []:
-            names = ", ".join(classes[label] for label in missing)
+        parts = [(volume, slices) for volume in volumes if (slices := getattr(volume.split, use))]
+        if not (classes and parts):
+            continue
+        missing = set.intersection(*(set(volume.labels.missing(slices)) for volume, slices in parts))
+        if missing:
+            names = ", ".join(classes[label] for label in sorted(missing))
             lines.append(f"no {names} on the slices for {_USES[use]}: {consequence}; choose other slices")
     return lines
 

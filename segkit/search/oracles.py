@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import keras_tuner
@@ -18,6 +20,16 @@ _CANDIDATES = 4096
 _STATUS = trial_module.TrialStatus
 
 
+def is_chief() -> bool:
+    """Return whether this process hands out the trials of a search that several share."""
+    return "KERASTUNER_ORACLE_IP" in os.environ and "chief" in os.environ.get("KERASTUNER_TUNER_ID", "")
+
+
+def is_worker() -> bool:
+    """Return whether this process is one of several that share a search, and not their chief."""
+    return "KERASTUNER_ORACLE_IP" in os.environ and not is_chief()
+
+
 class LeasedTrials:
     """Mixed into an oracle: a trial whose worker is silent for too long is given to another one.
 
@@ -29,9 +41,11 @@ class LeasedTrials:
 
     Attributes:
         lease_s: Silence after which a worker counts as dead [s].
+        after_trial: Called after each trial that has ended.
     """
 
     lease_s = 120.0
+    after_trial: Callable[[], None] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -41,8 +55,21 @@ class LeasedTrials:
     @keras_tuner.synchronized
     def get_trial(self, trial_id: str) -> Any:
         """Return a trial; its worker lives."""
-        self._trials_seen[trial_id] = time.monotonic()
+        now = time.monotonic()
+        self._trials_seen[trial_id] = now
+        self._workers_seen.update({name: now for name, t in self.ongoing_trials.items() if t.trial_id == trial_id})
         return super().get_trial(trial_id)
+
+    @keras_tuner.synchronized
+    def end_trial(self, trial: Any) -> None:
+        """Note what a trial has brought, also one that was believed dead."""
+        now = time.monotonic()
+        self._workers_seen.update({n: now for n, t in self.ongoing_trials.items() if t.trial_id == trial.trial_id})
+        super().end_trial(trial)
+        self._retry_queue = [waiting for waiting in self._retry_queue if waiting != trial.trial_id]
+        self.save()  # KerasTuner's own still names it as under way
+        if self.after_trial is not None:
+            self.after_trial()
 
     @keras_tuner.synchronized
     def create_trial(self, tuner_id: str) -> Any:
@@ -71,12 +98,28 @@ class LeasedTrials:
                 self.tuner_ids.discard(tuner_id)
 
     def reload(self) -> None:
-        """Read what an earlier process has written, with the trials that it left unfinished for the next who asks."""
+        """Read what an earlier process has written, with the trials that it left unfinished for the next who asks.
+
+        A chief lets workers that may still live keep theirs for the time of a lease.
+        """
         super().reload()
-        for trial in self.trials.values():
-            if trial.status == _STATUS.RUNNING and trial.trial_id not in self._retry_queue:
-                self._record_values(trial)
-                self._retry_queue.append(trial.trial_id)
+        unfinished = [trial for trial in self.trials.values() if trial.status == _STATUS.RUNNING]
+        self._retry_queue = [trial.trial_id for trial in unfinished]
+        for trial in unfinished:
+            self._record_values(trial)
+        if not is_chief():
+            return
+        for tuner_id, trial_id in self._left_over.items():
+            if trial_id in self._retry_queue:
+                self._retry_queue.remove(trial_id)
+                self.ongoing_trials[tuner_id] = self.trials[trial_id]
+                self.tuner_ids.add(tuner_id)
+                self._trials_seen[trial_id] = time.monotonic()
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take over a saved state."""
+        super().set_state(state)
+        self._left_over = dict(state["ongoing_trials"])
 
     def save(self) -> None:
         """Write the state, whole or not at all."""

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras_tuner
+import numpy as np
 
 from segkit.errors import InputError
-from segkit.search.oracles import LeasedTrials
+from segkit.search.oracles import LeasedTrials, is_chief, is_worker
 from segkit.volumes.whole_output import whole_file
 
 _LOG = logging.getLogger(__name__)
@@ -85,8 +86,10 @@ def search(
     oracle.verbose = 0
     with contextlib.redirect_stdout(io.StringIO()):  # "Reloading Tuner from ..."
         tuner = _Tuner(evaluate, oracle, folder)
-    role = os.environ.get("KERASTUNER_TUNER_ID", "") if "KERASTUNER_ORACLE_IP" in os.environ else None
-    if role is not None and "chief" in role:
+    oracle.after_trial = None if is_worker() else lambda: write_trials(_trials(oracle, folder), folder)
+    if is_chief() and _is_over(oracle):
+        return _trials(oracle, folder)
+    if is_chief():
         _LOG.info(
             "chief: waiting for workers at %s:%s", *(os.environ[f"KERASTUNER_ORACLE_{x}"] for x in ("IP", "PORT"))
         )
@@ -95,7 +98,7 @@ def search(
         tuner.search()
     except keras_tuner.errors.FatalError as fault:
         raise fault.__cause__ or fault from None
-    if role is not None and "chief" not in role:
+    if is_worker():
         return []
     write_trials(trials := _trials(oracle, folder), folder)
     return trials
@@ -141,11 +144,9 @@ class _Tuner(keras_tuner.Tuner):
             # KerasTuner would note a failed trial and go on with the next one.
             raise keras_tuner.errors.FatalError(str(fault)) from fault
 
-    def on_trial_end(self, trial: Any) -> None:
-        """Write the table."""
-        super().on_trial_end(trial)
-        if not self._is_worker():
-            write_trials(_trials(self.own_oracle, pathlib.Path(self.project_dir)), pathlib.Path(self.project_dir))
+    def _get_tuner_fname(self) -> str:
+        # One name for all who hold the oracle, so that one process can go on with what a chief has begun.
+        return super()._get_tuner_fname() if self._is_worker() else os.path.join(str(self.project_dir), "tuner.json")
 
     @contextlib.contextmanager
     def _heartbeats(self, trial_id: str) -> Iterator[None]:
@@ -164,6 +165,12 @@ class _Tuner(keras_tuner.Tuner):
             done.set()
 
 
+def _is_over(oracle: LeasedTrials) -> bool:
+    """Return whether nothing is left to do, as far as that is known without asking for another trial."""
+    ended = [trial for trial in oracle.trials.values() if trial.status != "RUNNING"]
+    return oracle.max_trials is not None and len(ended) >= oracle.max_trials
+
+
 def _watch(oracle: LeasedTrials) -> None:
     while True:
         time.sleep(oracle.lease_s / _HEARTBEATS_A_LEASE)
@@ -172,7 +179,7 @@ def _watch(oracle: LeasedTrials) -> None:
 
 def _trials(oracle: LeasedTrials, folder: pathlib.Path) -> list[SearchTrial]:
     found = []
-    for number, trial_id in enumerate(sorted(oracle.trials)):
+    for number, trial_id in enumerate(sorted(oracle.trials, key=int)):  # longer searches write longer ids
         trial = oracle.trials[trial_id]
         values, epochs = _values(trial)
         score = None if trial.score is None else float(trial.score)
@@ -184,7 +191,8 @@ def _values(trial: Any) -> tuple[dict[str, Any], int | None]:
     """Return the searched values of a trial, without KerasTuner's own, and its epochs."""
     values = trial.hyperparameters.values
     names = sorted(name for name in values if not name.startswith("tuner/"))  # the protocol changes their order
-    return {name: values[name] for name in names}, values.get(_EPOCHS)
+    plain = {name: value.item() if isinstance(value := values[name], np.generic) else value for name in names}
+    return plain, values.get(_EPOCHS)
 
 
 def _folder_of(folder: pathlib.Path, values: Mapping[str, Any]) -> pathlib.Path:
@@ -206,12 +214,24 @@ def _check_identity(path: pathlib.Path, oracle: LeasedTrials, identity: Mapping[
         known = json.loads(path.read_text())
     except ValueError as fault:
         raise InputError(f"{path}: not the record of a search ({fault}); choose another folder") from fault
+    facts, known = _leaves(facts), _leaves(known)
     for name in sorted(facts.keys() | known.keys()):
         if facts.get(name) != known.get(name):
             raise InputError(
                 f"{path.parent}: belongs to another search (its {name} is {_clip(known.get(name))}, not "
                 f"{_clip(facts.get(name))}); choose another folder, or begin anew with --overwrite"
             )
+
+
+def _leaves(value: Any, name: str = "") -> dict[str, Any]:
+    """Return the entries of nested dicts and lists under their own names."""
+    if not isinstance(value, (dict, list)):
+        return {name: value}
+    entries = value.items() if isinstance(value, dict) else enumerate(value)
+    found: dict[str, Any] = {}
+    for part, inner in entries:
+        found |= _leaves(inner, f"{name}.{part}" if name else str(part))
+    return found
 
 
 def _clip(value: Any) -> str:

@@ -81,16 +81,21 @@ class RecordMagnitudes(keras.callbacks.Callback):
         with as_at_inference(self.model, momentum=1.0):
             means = {name: np.asarray(values) for name, values in self._pass.predict_on_batch(self.images).items()}
         row = {"epoch": epoch, **{name: float(values.mean()) for name, values in means.items()}}
-        sets = [keras.ops.convert_to_numpy(layer.enhanced) > 0.5 for layer in enhancing_layers(self.model)]
-        fitting = [chosen for chosen in sets if chosen.shape == means["bottleneck"].shape and chosen.any()]
-        if fitting:
-            chosen = fitting[0]
+        chosen = self._enhanced()
+        if chosen is not None and chosen.any():
             row["enhanced"] = float(means["bottleneck"][chosen].mean())
             row["not_enhanced"] = float(means["bottleneck"][~chosen].mean()) if not chosen.all() else float("nan")
         self.rows.append(row)
         self._write_csv()
         if self._writer is not None:
             self._write_scalars(row)
+
+    def _enhanced(self) -> np.ndarray | None:
+        """Return which maps of the bottleneck the layer behind it enhances; ``None`` without such a layer."""
+        bottleneck = self.model.get_layer(self.layers["bottleneck"]).output
+        found = [layer for layer in enhancing_layers(self.model) if layer.enhanced.shape == bottleneck.shape[-1:]]
+        fed = [layer for layer in found if layer.input is bottleneck]
+        return keras.ops.convert_to_numpy((fed or found)[0].enhanced) > 0.5 if found else None
 
     def _write_csv(self) -> None:
         text = io.StringIO()

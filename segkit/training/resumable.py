@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
@@ -128,7 +129,7 @@ class Resumable(keras.callbacks.Callback):
             for name, (callback, attributes) in self.tracked.items()
         }
         if self.best_epoch < 0 or self.rows[-1][self.monitor] > self.rows[self.best_epoch][self.monitor]:
-            self.best_epoch, self.best_memory = epoch, memory
+            self.best_epoch, self.best_memory = epoch, copy.deepcopy(memory)
             (self.folder / "state").mkdir(parents=True, exist_ok=True)
             save_model(self.model, self._best_path(epoch), self.card)
         self.stopped = bool(self.model.stop_training)

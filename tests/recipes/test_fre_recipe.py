@@ -12,11 +12,13 @@ from recipes import fre
 from recipes.fre_cells import read_cell
 from recipes.fre_compare import comparison_table, summarise
 from recipes.fre_network import network
+from recipes.fre_search import _keep_best_state, best_trial
 from recipes.run_plan import read_plan
 from segkit.errors import InputError
 from segkit.evaluation.class_scores import class_scores
 from segkit.layers import FREnhance
 from segkit.models.files import load_model, read_card
+from segkit.search.tuner import SearchTrial
 from segkit.volumes.files import open_volume
 
 
@@ -92,6 +94,9 @@ def test_the_two_protocols_are_the_papers(tmp_path, monkeypatch):
         ((), "give --images FILE and --labels FILE"),
         ((*DATA, "--compare", "--method", "fre"), "--method beside --compare"),
         ((*DATA, "--seeds", "3"), "without --compare"),
+        ((*DATA, "--compare", "--methods", "plain,fre,plain"), "named twice"),
+        ((*DATA, "--search", "3", "--gain", "5"), "beside a search for it"),
+        (("--resume", "--out", "run", "--gain", "5"), "its plan holds them"),
         ((*DATA, "--compare", "--seeds", "0"), "give at least 1"),
         ((*DATA, "--compare", "--seed", "1"), "--seed beside --compare"),
         ((*DATA, "--compare", "--methods", "plain,best"), "'best' is none of plain"),
@@ -171,7 +176,7 @@ def test_methods_are_compared_over_seeds_and_a_comparison_goes_on(data, small_pl
     command = [*DATA, *SPLIT, "--compare", "--methods", "plain,fre", "--num-enhanced", "3", "--out", "c"]
     fre.main(command)
     first = read_cell(pathlib.Path("c/cells/fre-0"))
-    fre.main([*command, "--seeds", "2", "--resume"])
+    fre.main(["--out", "c", "--resume", "--seeds", "2"])  # the kind and the methods are known
     assert read_cell(pathlib.Path("c/cells/fre-0")) == first
     cells = {name: [read_cell(pathlib.Path(f"c/cells/{name}-{seed}")) for seed in (0, 1)] for name in ("plain", "fre")}
     comparison = json.loads(pathlib.Path("c/comparison.json").read_text())
@@ -188,8 +193,17 @@ def test_methods_are_compared_over_seeds_and_a_comparison_goes_on(data, small_pl
     for text in ("FREnhance", "U-Net + SE", "Validation mIoU", "Mean magnitude", "re-estimated", "tile at y"):
         assert text in page
     assert not pathlib.Path("c/cells/fre-0/state").exists()
+    before = pathlib.Path("c/plan.json").read_bytes()
     with pytest.raises(InputError, match="learning_rate"):
         fre.main([*command, "--resume", "--learning-rate", "0.5"])
+    assert pathlib.Path("c/plan.json").read_bytes() == before
+    with pytest.raises(InputError, match="holds a compare, not a search"):
+        fre.main(["--search", "2", "--out", "c", "--resume"])
+    labels = tifffile.imread("labels.tif")
+    tifffile.imwrite("labels.tif", labels[:, ::-1], photometric="minisblack")
+    fre.main([*command, "--overwrite"])  # nothing of the old cells is taken over
+    assert read_cell(pathlib.Path("c/cells/fre-0"))["tiles"] != first["tiles"]
+    assert not pathlib.Path("c/cells/fre-1").exists()
 
 
 def test_a_search_becomes_the_run_of_its_best_trial(data, small_plans, monkeypatch):
@@ -209,9 +223,10 @@ def test_a_search_becomes_the_run_of_its_best_trial(data, small_plans, monkeypat
         raise AssertionError("trained again")
 
     monkeypatch.setattr(keras.Model, "fit", no_training)
-    fre.main([*DATA, *SPLIT, "--search", "2", "--out", "s", "--resume"])
-    with pytest.raises(InputError, match="belongs to another search"):
+    fre.main(["--out", "s", "--resume"])
+    with pytest.raises(InputError, match="holds a search, not a halving"):
         fre.main([*DATA, *SPLIT, "--halving", "--out", "s", "--resume"])
+    assert read_plan(pathlib.Path("s/plan.json")) == plan
     with pytest.raises(InputError, match="nothing to search for"):
         fre.main([*DATA, *SPLIT, "--method", "plain", "--search", "2", "--out", "s2"])
 
@@ -226,6 +241,33 @@ def test_halving_ends_with_a_point_that_was_trained_to_the_end(data, small_plans
     best = max(whole, key=lambda row: float(row["score"]))
     assert plan.model["supervision"] == float(best["supervision"])
     assert json.loads(pathlib.Path("h/scores.json").read_text())["epochs"] == 3
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_state_that_is_kept_is_that_of_the_best_trial(tied, tmp_path):
+    scores = {"c": 0.5, "a": 0.5 if tied else 0.4, "b": 0.1}
+    trials = []
+    for number, (name, score) in enumerate(scores.items()):
+        (tmp_path / name / "state").mkdir(parents=True)
+        (tmp_path / name / "cell.json").write_text(json.dumps({"val_mean_iou": score}))
+        trials.append(SearchTrial(number, {}, None, score, "COMPLETED", tmp_path / name))
+        _keep_best_state(tmp_path)
+    assert [path.parent.name for path in tmp_path.glob("*/state")] == [best_trial(trials, 5).folder.name]
+
+
+def test_settings_of_a_search_are_plain_numbers_after_the_gaussian_process_too(data, small_plans):
+    command = [*DATA, *SPLIT, "--method", "supervision", "--out", "l"]
+    fre.main([*command, "--search", "4"])
+    fre.main([*command, "--search", "5", "--resume"])  # snapshots of other numbers would be refused
+    with open("l/search/trials.csv", newline="") as stream:
+        assert [row["trial"] for row in csv.DictReader(stream)] == list("01234")
+
+
+def test_small_images_are_counted_in_the_patches_they_will_be_cut_into(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_data(10, 250)
+    training = resolve(*DATA)[0].training
+    assert training.epochs == 286  # 7 images of 4 tiles of 240 px are 7 steps
 
 
 def test_a_class_that_the_training_images_lack_is_named(data, small_plans, capfd):

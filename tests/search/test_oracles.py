@@ -50,16 +50,19 @@ def test_no_point_is_tried_twice_and_an_exhausted_space_ends_the_search(kind, tm
     assert len(set(points)) == len(points)
     assert len(points) == 30 or kind is DistinctRandomOracle  # which gives up after 20 collisions
     every = kind(objective=OBJECTIVE, max_trials=100, hyperparameters=small_space(), seed=1)
-    assert len(search(Evaluate(lambda values: values["b"]), every, tmp_path / "all")) <= 36
+    number = len(search(Evaluate(lambda values: values["b"]), every, tmp_path / "all"))
+    assert number == 36 or (kind is DistinctRandomOracle and number < 36)
 
 
 def test_the_gaussian_process_finds_the_top_of_a_hill(tmp_path):
-    oracle = DistinctBayesianOracle(objective=OBJECTIVE, max_trials=30, hyperparameters=wide_space(), seed=3)
-    trials = search(Evaluate(hill), oracle, tmp_path)
-    best = max(trials, key=lambda trial: trial.score)
-    assert best.score > -0.02
-    chance = np.max([hill(trial.values) for trial in trials[:6]])
-    assert best.score > chance
+    found = {DistinctBayesianOracle: [], DistinctRandomOracle: []}
+    for kind, scores in found.items():
+        for seed in (1000, 2000, 3000):
+            oracle = kind(objective=OBJECTIVE, max_trials=25, hyperparameters=wide_space(), seed=seed)
+            trials = search(Evaluate(hill), oracle, tmp_path / f"{kind.__name__}-{seed}")
+            scores.append(max(trial.score for trial in trials))
+    assert min(found[DistinctBayesianOracle]) > -0.01
+    assert np.mean(found[DistinctBayesianOracle]) > np.mean(found[DistinctRandomOracle]) / 3
 
 
 def test_halving_trains_many_points_little_and_the_best_to_the_end(tmp_path):
@@ -70,7 +73,7 @@ def test_halving_trains_many_points_little_and_the_best_to_the_end(tmp_path):
     assert sorted(rungs) == [5, 15, 45]
     assert rungs[5] > rungs[15] > rungs[45] >= 1
     assert len(evaluate.trained) == rungs[5]  # a point that goes on does so in its folder
-    assert sum(evaluate.trained.values()) < 0.2 * 45 * rungs[5] * 2
+    assert sum(evaluate.trained.values()) < 0.3 * 45 * len(evaluate.trained)
     ranked = sorted((trial for trial in trials if trial.epochs == 5), key=lambda trial: -trial.score)
     kept = {trial.folder for trial in trials if trial.epochs == 45}
     assert kept == {trial.folder for trial in ranked[: len(kept)]}
@@ -87,6 +90,8 @@ def test_another_search_in_the_folder_is_refused(tmp_path):
     for change in ({"what": "fly"}, {"space": small_space()}, {"kind": DistinctBayesianOracle}):
         with pytest.raises(InputError, match="belongs to another search"):
             run(**change)
+    with pytest.raises(InputError, match=r"its what is \"mouse\", not \"fly\""):
+        run(what="fly")
     (tmp_path / "search.json").write_text("{")
     with pytest.raises(InputError, match="not the record of a search"):
         run()

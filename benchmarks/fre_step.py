@@ -8,16 +8,21 @@ Training steps of the small U-Net on cached tiles of 256 x 256, in turn; medians
 from __future__ import annotations
 
 import argparse
+import contextlib
 import pathlib
 import tempfile
 import time
+from collections.abc import Iterator
+from unittest import mock
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from benchmarks.table import show_table
 from benchmarks.training_step import spread
 from recipes.fre_methods import METHODS, SMALL_FILTERS, build_network
+from segkit.layers import bilinear_up_2d, conv_bn_relu
 from segkit.training.precision import dtype_policy
 from segkit.training.record_magnitudes import RecordMagnitudes
 from segkit.training.redraw_enhanced import enhancing_layers
@@ -36,10 +41,11 @@ class Stepper:
         method: Name of a method.
         policy: Dtype policy.
         batch: Tiles a step.
+        naive: With Keras's own normalisation and upsampling in the place of segkit's.
     """
 
-    def __init__(self, method: str, policy: str, batch: int) -> None:
-        with dtype_policy(policy):
+    def __init__(self, method: str, policy: str, batch: int, naive: bool = False) -> None:
+        with dtype_policy(policy), keras_layers() if naive else contextlib.nullcontext():
             self.model = build_network(
                 METHODS[method], num_classes=4, filters=SMALL_FILTERS, num_enhanced=8, gain=250.0
             )
@@ -51,7 +57,8 @@ class Stepper:
         labels = rng.integers(0, len(CLASSES), self.images.shape).astype(np.float32)
         targets = {"logits": np.concatenate([labels, np.ones_like(labels)], axis=-1)}
         self.cached = iter(tf.data.Dataset.from_tensors((self.images, targets)).repeat())
-        self.model.train_on_batch(*next(self.cached))  # builds
+        with keras_layers() if naive else contextlib.nullcontext():
+            self.model.train_on_batch(*next(self.cached))  # traces
         self.step = self.model.make_train_function() or self.model.train_function
         self.seconds(2)
 
@@ -70,6 +77,17 @@ class Stepper:
         return len(graph.node) + sum(len(inner.node_def) for inner in graph.library.function)
 
 
+@contextlib.contextmanager
+def keras_layers() -> Iterator[None]:
+    """Build and trace networks of Keras's own layers."""
+    up = {2: keras.layers.UpSampling2D(2, interpolation="bilinear", dtype="float32")}
+    with (
+        mock.patch.object(conv_bn_relu, "FusedBatchNorm", keras.layers.BatchNormalization),
+        mock.patch.object(bilinear_up_2d, "bilinear_up", lambda inputs, factor: up[factor](inputs)),
+    ):
+        yield
+
+
 def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -78,7 +96,7 @@ def main() -> None:
     args = parser.parse_args()
     steppers = {
         settings: Stepper(*settings)
-        for settings in (CHOSEN, ("fre", *CHOSEN[1:]), *(("plain", "float32", batch) for batch in (1, 4, 8, 32)))
+        for settings in (CHOSEN, ("fre", *CHOSEN[1:]), *(("plain", "float32", batch, True) for batch in (1, 4, 8, 32)))
     }
     rounds = [
         {settings: stepper.seconds(max(2, 16 // settings[2])) for settings, stepper in steppers.items()}
@@ -101,7 +119,7 @@ def main() -> None:
     for settings in steppers:
         if settings[1] == "float32":
             speeds = [times[settings] / times[CHOSEN] for times in rounds]
-            what = f"float32 in batches of {settings[2]} / {CHOSEN[1]} in batches of {CHOSEN[2]}"
+            what = f"Keras's layers, float32, batches of {settings[2]} / {CHOSEN[1]}, batches of {CHOSEN[2]}"
             lines.append(f"| time of a tile, {what} | {spread(speeds)} |")
     chosen = [1000 * times[CHOSEN] for times in rounds]
     lines.append(f"| ms a tile, {CHOSEN[1]} in batches of {CHOSEN[2]} | {spread(chosen)} |")

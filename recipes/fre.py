@@ -18,15 +18,14 @@ import argparse
 import dataclasses
 import json
 import math
-import os
 import pathlib
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from recipes.demo_phantoms import TINY
 from recipes.fre_methods import METHODS, PAPER_FILTERS, SMALL_FILTERS
+from recipes.fre_mode import MODE_NAME, SEARCHES, joins_search, methods_named, resolve_mode, searching
 from recipes.run_arguments import add_output_arguments, add_training_arguments, overridden
 from recipes.run_plan import (
     PLAN_NAME,
@@ -49,8 +48,6 @@ from segkit.training.plan import TrainingPlan
 from segkit.volumes.files import open_volume
 from segkit.volumes.whole_output import whole_file
 
-MODE_NAME = "mode.json"
-_SEARCHES = ("search", "halving")
 NEVER = 10**6
 """Patience that no training reaches: the paper trains to the end and keeps the best epoch."""
 
@@ -193,42 +190,6 @@ def check_choices(args: argparse.Namespace) -> None:
 _OF_THE_MODEL = ("method", "num_enhanced", "gain", "supervision")
 
 
-def methods_named(args: argparse.Namespace) -> list[str] | None:
-    """Return the methods to compare as they were named; ``None`` for all."""
-    return [name.strip() for name in args.methods.split(",")] if args.methods else None
-
-
-def searching(args: argparse.Namespace) -> bool:
-    """Return whether settings are to be searched for."""
-    return args.search is not None or args.halving
-
-
-def resolve_mode(args: argparse.Namespace, folder: pathlib.Path) -> dict[str, Any]:
-    """Return what is to be done: one run, a comparison or a search. A resumed one is what it was, or more of it.
-
-    Returns:
-        ``{"kind": "run"}``, ``{"kind": "compare", "methods": [...], "seeds": 3}``, ``{"kind": "search", "trials": 50}``
-        or ``{"kind": "halving"}``.
-
-    Raises:
-        InputError: If something else was begun in the folder.
-    """
-    asked: dict[str, Any] = {"kind": "run"}
-    if args.compare or (args.resume and (args.methods or args.seeds is not None)):
-        asked = {"kind": "compare", "methods": methods_named(args), "seeds": args.seeds}
-    elif searching(args):
-        asked = {"kind": "halving"} if args.halving else {"kind": "search", "trials": args.search}
-    path = folder / MODE_NAME
-    if args.resume and path.exists():
-        known = json.loads(path.read_text())
-        if asked["kind"] not in ("run", known["kind"]):
-            raise InputError(f"{folder}: holds a {known['kind']}, not a {asked['kind']}; choose another --out")
-        asked = {**known, **{name: value for name, value in asked.items() if value is not None and name != "kind"}}
-    if asked["kind"] == "compare":
-        asked = {**asked, "methods": asked["methods"] or list(METHODS), "seeds": asked["seeds"] or 1}
-    return asked
-
-
 def resolve(args: argparse.Namespace) -> tuple[RunPlan, pathlib.Path]:
     """Return the plan that a command line means, and the run folder.
 
@@ -368,13 +329,6 @@ def tiny(plan: RunPlan) -> RunPlan:
     )
 
 
-def joins_search(args: argparse.Namespace, mode: Mapping[str, Any], folder: pathlib.Path) -> bool:
-    """Return whether this process takes part in a search that another one has begun in the folder."""
-    shared = mode["kind"] in _SEARCHES and "KERASTUNER_ORACLE_IP" in os.environ
-    begins_anew = args.overwrite and "chief" in os.environ.get("KERASTUNER_TUNER_ID", "")
-    return shared and (folder / SEARCH_NAME).exists() and not begins_anew
-
-
 def main(argv: Sequence[str]) -> None:
     """Resolve the plan, check it, then train one method or several, or search."""
     args = parse_args(argv)
@@ -403,13 +357,13 @@ def main(argv: Sequence[str]) -> None:
 
         compare(job, mode["methods"], range(mode["seeds"]))
         return
-    if mode["kind"] in _SEARCHES:
+    if mode["kind"] in SEARCHES:
         from recipes.fre_search import search_settings
 
         job = search_settings(job, mode.get("trials"))
         if job is None:
             return
-    run(job, saved_models=args.saved_models, resume=args.resume or mode["kind"] in _SEARCHES, max_ram=max_ram)
+    run(job, saved_models=args.saved_models, resume=args.resume or mode["kind"] in SEARCHES, max_ram=max_ram)
     write_plan(job.plan, folder / PLAN_NAME)  # with what was found, or the epochs that a resumed run was given
 
 

@@ -42,7 +42,7 @@ class Table:
 
     def __init__(self, path: pathlib.Path) -> None:
         facts = json.loads(path.read_text())
-        self.epochs = facts["epochs"]
+        self.epochs = facts["plan"]["training"]["epochs"]
         self.shape = (len(facts["num_enhanced"]), len(facts["gains"]))
         self.cells = {tuple(cell["place"]): cell for cell in facts["cells"]}
         self.axes = (facts["num_enhanced"], facts["gains"])

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from segkit.console import parse_size, run_command
 from segkit.errors import InputError
@@ -15,6 +16,11 @@ from segkit.volumes.description import describe
 from segkit.volumes.files import open_volume
 from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import whole_file
+
+if TYPE_CHECKING:
+    from segkit.evaluation.evaluate_challenge import ChallengeEvaluation
+    from segkit.evaluation.evaluate_classes import ClassEvaluation
+    from segkit.evaluation.evaluate_volumes import Evaluation
 
 # Modules that load TensorFlow are imported by the commands that need it: `segkit info` answers at once.
 
@@ -51,10 +57,13 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     _add_input_choices(predict)
     predict.add_argument("--overwrite", action="store_true")
 
-    evaluate = commands.add_parser("evaluate", help="score a mask against a reference")
+    evaluate = commands.add_parser("evaluate", help="score a mask, labels or a challenge's result against a reference")
     evaluate.set_defaults(command=run_evaluate)
-    evaluate.add_argument("--prediction", required=True, metavar="FILE")
-    evaluate.add_argument("--reference", required=True, metavar="FILE")
+    evaluate.add_argument("--prediction", metavar="FILE")
+    evaluate.add_argument("--reference", metavar="FILE")
+    evaluate.add_argument("--ctc-result", metavar="FOLDER", help="such as 01_RES of the Cell Tracking Challenge")
+    evaluate.add_argument("--ctc-reference", metavar="FOLDER", help="such as 01_GT or 01_ST")
+    evaluate.add_argument("--num-parameters", type=int, metavar="N", help="of all networks that made it, for PESEG")
     evaluate.add_argument("--slices", metavar="RANGES", help="only these slices, such as 12-15")
     evaluate.add_argument("--label", type=int, metavar="N", help="label of the prediction that counts as foreground")
     evaluate.add_argument("--all-labels", action="store_true", help="score every label; both hold the same classes")
@@ -109,7 +118,36 @@ def run_predict(args: argparse.Namespace) -> None:
 
 
 def run_evaluate(args: argparse.Namespace) -> None:
-    """Score a mask against a reference."""
+    """Score a mask, labels or a challenge's result against a reference."""
+    is_challenge = bool(args.ctc_result or args.ctc_reference)
+    given = (args.ctc_result, args.ctc_reference) if is_challenge else (args.prediction, args.reference)
+    if not all(given) or (is_challenge and (args.prediction or args.reference)):
+        raise InputError("give --prediction and --reference, or --ctc-result and --ctc-reference")
+    evaluation = evaluate_result(args) if is_challenge else evaluate_prediction(args)
+    text = json.dumps(evaluation.to_dict(), indent=2) + "\n"
+    if args.json == "-":
+        sys.stdout.write(text)
+        return
+    sys.stdout.write(evaluation.to_table() + "\n")
+    if args.json:
+        with whole_file(args.json, overwrite=args.overwrite) as unfinished:
+            unfinished.write_text(text)
+
+
+def evaluate_result(args: argparse.Namespace) -> ChallengeEvaluation:
+    """Score a sequence in the layout of the Cell Tracking Challenge."""
+    from segkit.evaluation.evaluate_challenge import evaluate_challenge
+
+    if args.num_parameters is not None and args.num_parameters < 1:
+        raise InputError(f"--num-parameters {args.num_parameters}; give the number of parameters, at least 1")
+    progress = ProgressLine("scoring", "files")
+    return evaluate_challenge(
+        args.ctc_result, args.ctc_reference, num_parameters=args.num_parameters, progress=progress
+    )
+
+
+def evaluate_prediction(args: argparse.Namespace) -> Evaluation | ClassEvaluation:
+    """Score a mask or a label volume of classes."""
     from segkit.data.splits import parse_slices
     from segkit.evaluation.evaluate_classes import evaluate_classes
     from segkit.evaluation.evaluate_volumes import evaluate_volumes
@@ -127,19 +165,8 @@ def run_evaluate(args: argparse.Namespace) -> None:
     }
     if args.all_labels:
         names = class_names(args.prediction, reference, args.ignore_value)
-        evaluation = evaluate_classes(prediction, reference, names, **shared)
-    else:
-        evaluation = evaluate_volumes(
-            prediction, reference, label=args.label, reference_label=args.reference_label, **shared
-        )
-    text = json.dumps(evaluation.to_dict(), indent=2) + "\n"
-    if args.json == "-":
-        sys.stdout.write(text)
-        return
-    sys.stdout.write(evaluation.to_table() + "\n")
-    if args.json:
-        with whole_file(args.json, overwrite=args.overwrite) as unfinished:
-            unfinished.write_text(text)
+        return evaluate_classes(prediction, reference, names, **shared)
+    return evaluate_volumes(prediction, reference, label=args.label, reference_label=args.reference_label, **shared)
 
 
 def check_label(path: str, label: int | None) -> None:

@@ -1,0 +1,146 @@
+"""The Cell Tracking Challenge's folders: images, references and results of a sequence."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import re
+
+import numpy as np
+
+from segkit.errors import InputError
+from segkit.volumes.lazy_volume import slice_stack
+from segkit.volumes.tiff_output import write_tiff
+from segkit.volumes.volume import Volume
+
+MAX_CELLS = 65_535
+"""Results are stored in 16 bits."""
+
+_IMAGE, _RESULT = re.compile(r"t(\d+)\.tif"), re.compile(r"mask(\d+)\.tif")
+_TRACKING = re.compile(r"man_track(\d+)\.tif")
+_SEGMENTATION = re.compile(r"man_seg_?(\d+)(?:_(\d+))?\.tif")
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Annotation:
+    """A reference of segmentation.
+
+    Attributes:
+        frame: Number of the frame.
+        z: The slice it annotates, ``None`` where it annotates the whole frame.
+        path: Its file.
+    """
+
+    frame: int
+    z: int | None
+    path: pathlib.Path
+
+
+def image_files(folder: str | os.PathLike[str]) -> dict[int, pathlib.Path]:
+    """Return the images of a sequence, ``01/t000.tif`` and so on, by their frames.
+
+    Raises:
+        InputError: If there is no such folder, no image in it, or one is missing between the first and the last.
+    """
+    return _whole_sequence(folder, _IMAGE, "images t000.tif, t001.tif, ...", "image")
+
+
+def result_files(folder: str | os.PathLike[str]) -> dict[int, pathlib.Path]:
+    """Return the results of a sequence, ``01_RES/mask000.tif`` and so on, by their frames.
+
+    Raises:
+        InputError: If there is no such folder, no result in it, or one is missing between the first and the last.
+    """
+    return _whole_sequence(folder, _RESULT, "results mask000.tif, mask001.tif, ...", "result")
+
+
+def tracking_files(reference: str | os.PathLike[str]) -> dict[int, pathlib.Path]:
+    """Return the markers of a reference, ``01_GT/TRA/man_track000.tif`` and so on; empty where there are none.
+
+    Raises:
+        InputError: If there is no such folder.
+    """
+    folder = _existing(reference) / "TRA"
+    return {frame: path for (frame,), path in _numbered(folder, _TRACKING)} if folder.is_dir() else {}
+
+
+def segmentation_files(reference: str | os.PathLike[str]) -> list[Annotation]:
+    """Return the annotations of a reference in order.
+
+    Args:
+        reference: ``01_GT`` (made by people) or ``01_ST`` (by programs that agreed). ``SEG/man_seg000.tif`` is a whole
+            frame, ``SEG/man_seg_000_005.tif`` slice 5 of frame 0.
+
+    Raises:
+        InputError: If there is no such folder, or no annotation below ``SEG``.
+    """
+    folder = _existing(reference) / "SEG"
+    if not folder.is_dir():
+        raise InputError(f"{reference}: no folder SEG in it; give a folder such as 01_GT or 01_ST of the challenge")
+    found = [Annotation(*numbers, path) for numbers, path in _numbered(folder, _SEGMENTATION)]
+    if not found:
+        raise InputError(f"{folder}: no annotation (man_seg000.tif or man_seg_000_005.tif) in it")
+    return sorted(found, key=lambda entry: (entry.frame, -1 if entry.z is None else entry.z))
+
+
+def write_result(
+    folder: str | os.PathLike[str], frame: int, labels: Volume, *, num_digits: int = 3, overwrite: bool = False
+) -> pathlib.Path:
+    """Write the cells of a frame as the challenge wants them, ``mask000.tif`` in 16 bits.
+
+    Args:
+        folder: Such as ``01_RES``; made if it is not there.
+        frame: Number of the frame, as in the name of its image.
+        labels: Ids of the cells, 0 is background.
+        num_digits: Digits of the number in the name, as many as the images have.
+        overwrite: Replace an existing result.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: If an id is above 65,535 or below 0, or the file can not be written.
+    """
+    extremes = [(int(part.min()), int(part.max())) for part in map(labels.array.__getitem__, range(labels.shape[0]))]
+    low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
+    path = pathlib.Path(folder) / f"mask{frame:0{num_digits}d}.tif"
+    if low < 0 or high > MAX_CELLS:
+        wrong = low if low < 0 else high
+        raise InputError(
+            f"{path}: cell {wrong}, but the challenge's files hold ids from 1 to {MAX_CELLS} (16 bits); "
+            "number the cells anew, or write another format"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = slice_stack(lambda z: np.asarray(labels.array[z]).astype(np.uint16), labels.shape, np.dtype(np.uint16))
+    write_tiff(path, dataclasses.replace(labels, array=array, axes="zyx"), kind="tiff", overwrite=overwrite)
+    return path
+
+
+def _whole_sequence(
+    folder: str | os.PathLike[str], pattern: re.Pattern[str], expected: str, word: str
+) -> dict[int, pathlib.Path]:
+    found = {frame: path for (frame,), path in _numbered(_existing(folder), pattern)}
+    if not found:
+        raise InputError(f"{folder}: no {expected} in it; give the folder of one sequence of the challenge")
+    missing = sorted(set(range(min(found), max(found) + 1)) - set(found))
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise InputError(f"{folder}: the {word} of frame {missing[0]}{more} is missing; copy the sequence again")
+    return found
+
+
+def _existing(folder: str | os.PathLike[str]) -> pathlib.Path:
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder; give one of the challenge, such as 01, 01_GT or 01_RES")
+    return folder
+
+
+def _numbered(folder: pathlib.Path, pattern: re.Pattern[str]) -> list[tuple[tuple[int | None, ...], pathlib.Path]]:
+    matches = [(pattern.fullmatch(path.name), path) for path in sorted(folder.iterdir())]
+    return [
+        (tuple(None if number is None else int(number) for number in match.groups()), path)
+        for match, path in matches
+        if match
+    ]

@@ -1,0 +1,40 @@
+"""Ids of objects as a file holds them, whole numbers whatever its type."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from segkit.errors import InputError
+from segkit.volumes.volume import Volume
+
+
+def instance_ids(volume: Volume, chosen: slice = slice(None)) -> np.ndarray:
+    """Read ids of objects, 0 for background.
+
+    Args:
+        volume: The volume.
+        chosen: Slices to read; all by default.
+
+    Returns:
+        Whole numbers, not negative, ``(z, y, x)``. A file of floating-point numbers (some programs write nothing else)
+        becomes int64.
+
+    Raises:
+        InputError: If an id is negative or no whole number.
+    """
+    values = np.asarray(volume.array[chosen])
+    if values.dtype.kind == "f":
+        whole = np.isfinite(values) & (np.abs(values) < 2**53)
+        ids = np.where(whole, values, -1).astype(np.int64)
+        if not (ids == values).all():
+            raise InputError(
+                f"{volume.name}: found {values[ids != values][0]:g}, expected ids of objects, which are whole numbers; "
+                "give labels, not grey values or probabilities"
+            )
+        values = ids
+    if values.dtype.kind == "i" and values.size and values.min() < 0:
+        raise InputError(
+            f"{volume.name}: found the id {values.min()}, expected 0 for background and positive ids of objects; "
+            "number them anew"
+        )
+    return values

@@ -9,6 +9,8 @@ from segkit.layers.fused_batch_norm import FusedBatchNorm
 from segkit.layers.fusion_block import FusionBlock
 from segkit.layers.match_statistics import MatchStatistics
 from segkit.layers.multi_scale_center import MultiScaleCenter
+from segkit.layers.resize_like import ResizeLike
+from segkit.layers.resize_to import ResizeTo
 from segkit.layers.squeeze_excite import SqueezeExcite
 
 __all__ = [
@@ -21,5 +23,7 @@ __all__ = [
     "FusionBlock",
     "MatchStatistics",
     "MultiScaleCenter",
+    "ResizeLike",
+    "ResizeTo",
     "SqueezeExcite",
 ]

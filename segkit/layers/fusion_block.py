@@ -22,6 +22,7 @@ class FusionBlock(keras.layers.Layer):
         filters: Number of output channels, positive.
         factors: Whole upsampling factor of each input. Defaults to ``(2, 1)``.
         l2: Strength of the L2 penalty on both kernels.
+        use_bias: Add biases before the normalisation, for networks whose published parameter count holds them.
 
     Call arguments:
         inputs: List of tensors, one a factor, the ``i``-th of shape ``(batch, y / factors[i], x / factors[i], c_i)``.
@@ -37,15 +38,24 @@ class FusionBlock(keras.layers.Layer):
         Zhang et al. (2019), SegET, Secs. 2.1 and 2.4.
     """
 
-    def __init__(self, filters: int, *, factors: Sequence[int] = (2, 1), l2: float = 0.0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        filters: int,
+        *,
+        factors: Sequence[int] = (2, 1),
+        l2: float = 0.0,
+        use_bias: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not factors or min(factors) < 1:
             raise ValueError(f"`factors` must hold at least one factor, each >= 1. Received: {factors!r}")
         self.filters = filters
         self.factors = tuple(factors)
         self.l2 = l2
-        self.first = ConvBNReLU(filters, l2=l2, dtype=self.dtype_policy)
-        self.second = ConvBNReLU(filters, l2=l2, dtype=self.dtype_policy)
+        self.use_bias = use_bias
+        self.first = ConvBNReLU(filters, l2=l2, use_bias=use_bias, dtype=self.dtype_policy)
+        self.second = ConvBNReLU(filters, l2=l2, use_bias=use_bias, dtype=self.dtype_policy)
 
     def build(self, input_shape):
         joined = self._joined_shape(input_shape)
@@ -70,4 +80,10 @@ class FusionBlock(keras.layers.Layer):
         return (batch, y and y * factor, x and x * factor, sum(shape[-1] for shape in input_shape))
 
     def get_config(self):
-        return {**super().get_config(), "filters": self.filters, "factors": self.factors, "l2": self.l2}
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "factors": self.factors,
+            "l2": self.l2,
+            "use_bias": self.use_bias,
+        }

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from tiny_encoder import TINY_ENCODER
+
 import segkit.models
 from segkit import layers, losses, metrics
 
@@ -46,12 +48,16 @@ CATALOG = {
     "segkit>SqueezeExcite": Entry(layers.SqueezeExcite, {"reduction": 2}, (*UNKNOWN, 4)),
     "segkit>FusionBlock": Entry(
         layers.FusionBlock,
-        {"filters": 3, "factors": (1, 1), "l2": 0.01},
+        {"filters": 3, "factors": (1, 1), "l2": 0.01, "use_bias": True},
         [(*UNKNOWN, 2), (*UNKNOWN, 1)],
     ),
     "segkit>FREnhance": Entry(
         layers.FREnhance, {"num_enhanced": 1, "gain": 8.0, "redraw": "never", "seed": 3}, (*UNKNOWN, 2)
     ),
+    "segkit>ResizeTo": Entry(layers.ResizeTo, {"height": 5, "width": 11}, (*UNKNOWN, 2)),
+    "segkit>ResizeLike": Entry(layers.ResizeLike, {}, [(*UNKNOWN, 2), (*UNKNOWN, 1)]),
+    "segkit>Dice": Entry(losses.Dice, {"per_sample": True, "reduction": "sum", "name": "other"}),
+    "segkit>HeatmapFocal": Entry(losses.HeatmapFocal, {"alpha": 3.0, "beta": 2.0, "reduction": "sum", "name": "other"}),
     "segkit>BCEJaccard": Entry(losses.BCEJaccard, {"per_sample": True, "reduction": "sum", "name": "other"}),
     "segkit>BinaryMeanIoU": Entry(metrics.BinaryMeanIoU, {"threshold": 0.4, "name": "other"}),
     "segkit>MeanIoU": Entry(metrics.MeanIoU, {"num_classes": 3, "class_ids": [1], "name": "other"}),
@@ -60,6 +66,9 @@ CATALOG = {
 }
 
 MODELS: dict[str, Callable[..., Any]] = {
+    "efficient_cell_seg": lambda **kwargs: segkit.models.efficient_cell_seg(
+        **{"size": 16, "decoder_filters": (4, 2), "encoder": TINY_ENCODER, **kwargs}
+    ),
     "seget": lambda **kwargs: segkit.models.seget(filters=(2, 4), dilation_rates=(1, 2), **kwargs),
     "unet_se": lambda **kwargs: segkit.models.unet_se(**{"num_classes": 3, "filters": (2, 4, 4), **kwargs}),
 }

@@ -108,8 +108,8 @@ def test_a_compiled_step_trains_and_the_file_predicts_alike(name, policy, tmp_pa
         keras.config.set_dtype_policy(before)
     assert set(model.output_names) == {"logits"}
     model.compile(optimizer=keras.optimizers.Adam(1e-2), loss={"logits": "mse"})
-    voxels = feed((None, None, None, 1), side=16)
-    targets = {"logits": voxels.repeat(model.output["logits"].shape[-1], axis=-1)}
+    voxels = feed((None, None, None, model.input_shape[-1]), side=16)
+    targets = {"logits": voxels[..., :1].repeat(model.output["logits"].shape[-1], axis=-1)}
     losses = [float(model.train_on_batch(voxels, targets)) for _ in range(8)]
     assert losses[-1] < losses[0]
     logits = model.predict_on_batch(voxels)["logits"]

@@ -1,0 +1,31 @@
+"""Resizing to the size of another tensor as a layer."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from segkit.ops.resize_bilinear import resize_bilinear
+
+
+@keras.saving.register_keras_serializable(package="segkit")
+class ResizeLike(keras.layers.Layer):
+    """Resize the first tensor to the height and width of the second, bilinearly.
+
+    Call arguments:
+        inputs: Two tensors, shapes ``(batch, y, x, channels)`` and ``(batch, height, width, any)``; heights and widths
+            may be unknown.
+
+    Returns:
+        Tensor, shape ``(batch, height, width, channels)``.
+    """
+
+    def call(self, inputs):
+        values, like = inputs
+        static, dynamic = like.shape, ops.shape(like)
+        size = tuple(dynamic[axis] if static[axis] is None else static[axis] for axis in (1, 2))
+        return resize_bilinear(values, size)
+
+    def compute_output_shape(self, input_shape):
+        values, like = input_shape
+        return (*like[:3], values[-1])

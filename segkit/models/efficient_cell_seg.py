@@ -1,0 +1,86 @@
+"""EfficientCellSeg: the network of Wagner & Rohr (2022)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import keras
+
+from segkit.errors import InputError
+from segkit.layers.fusion_block import FusionBlock
+from segkit.layers.resize_like import ResizeLike
+from segkit.layers.resize_to import ResizeTo
+from segkit.models.encoders import ENCODERS, WHITE, Encoder
+
+DECODER_FILTERS = (64, 48, 32, 16)
+"""Filters of the decoder's blocks from the coarsest on, Table 1."""
+
+
+def efficient_cell_seg(
+    input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+    *,
+    size: int = 384,
+    decoder_filters: Sequence[int] = DECODER_FILTERS,
+    encoder: str | Encoder = "efficientnet_b5",
+    encoder_weights: str | os.PathLike[str] | None = None,
+    freeze_encoder: bool = False,
+    l2: float = 0.0,
+    name: str = "efficient_cell_seg",
+) -> keras.Model:
+    """Build EfficientCellSeg: a large encoder that may be pretrained, a small decoder, four skips.
+
+    Images of any size are resized to ``size`` x ``size``, and the logits back; both are part of the network. Every
+    block of the decoder upsamples by two, joins a skip and convolves twice; the last skip is the resized image itself.
+    By default 6,697,824 parameters, of which 1,064,193 in the decoder.
+
+    Keras's encoders expect 0 to 255 and scale by themselves, so images are multiplied by 255 before them:
+    pseudocoloured images are 0 to 1, and the statistics of pretrained weights hold.
+
+    Args:
+        input_shape: ``(y, x, 3)``; ``None`` for a size that is not fixed.
+        size: Height and width at which the network computes [px], a multiple of the encoder's stride (16).
+        decoder_filters: Filters of each block of the decoder, the coarsest first; one more than the encoder has skips.
+        encoder: A name of ``segkit.models.encoders.ENCODERS`` (``"efficientnet_b5"``, ``"efficientnet_b0"``,
+            ``"efficientnet_v2s"``), or an ``Encoder`` that describes another network of ``keras.applications``.
+        encoder_weights: ``None`` for random ones; ``"imagenet"`` for the file in Keras's cache; or the path of a file
+            of ImageNet weights as Keras publishes them, without the top. Nothing is downloaded.
+        freeze_encoder: Train the decoder alone; the encoder's normalisation then uses its moving statistics.
+        l2: Strength of the L2 penalty on the decoder's kernels.
+        name: Name of the model.
+
+    Returns:
+        Model from pseudocoloured images, shape ``(batch, y, x, 3)``, in [0, 1], to ``{"logits": (batch, y, x, 1)}``,
+        float32 under every precision. ``sigmoid(logits)`` is the probability of cells.
+
+    Raises:
+        ValueError: If the images have not three channels, ``size`` is no multiple of the stride, or the filters are not
+            one for each skip and one more.
+        InputError: If the encoder has another name, or its weights are missing or of another network.
+
+    Reference:
+        Wagner & Rohr (2022), "EfficientCellSeg", Sec. 2.1, Fig. 2 and Table 1.
+    """
+    if isinstance(encoder, str):
+        if encoder not in ENCODERS:
+            raise InputError(f"encoder {encoder!r}; give one of {', '.join(ENCODERS)}")
+        encoder = ENCODERS[encoder]
+    stride = 2 ** (len(encoder.skips) + 1)
+    if input_shape[-1] != 3:
+        raise ValueError(f"`input_shape` must have 3 channels. Received: input_shape={input_shape!r}")
+    if size < stride or size % stride:
+        raise ValueError(f"`size` must be a multiple of {stride} [px]. Received: size={size!r}")
+    if len(decoder_filters) != len(encoder.skips) + 1:
+        raise ValueError(
+            f"`decoder_filters` must be {len(encoder.skips) + 1} numbers. Received: {tuple(decoder_filters)!r}"
+        )
+    inputs = keras.Input(input_shape, name="voxels")
+    resized = ResizeTo(size, size, name="resize_in")(inputs)
+    network, x, skips = encoder.extend(keras.layers.Rescaling(WHITE, name="to_255")(resized), encoder_weights)
+    network.trainable = not freeze_encoder
+    for number, (filters, skip) in enumerate(zip(decoder_filters, [*skips, resized], strict=True), start=1):
+        x = FusionBlock(filters, factors=(2, 1), l2=l2, use_bias=True, name=f"decoder_{number}")([x, skip])
+    penalty = keras.regularizers.L2(l2) if l2 else None
+    x = keras.layers.Conv2D(1, 1, kernel_regularizer=penalty, dtype="float32", name="head")(x)
+    logits = ResizeLike(dtype="float32", name="logits")([x, inputs])
+    return keras.Model(inputs, {"logits": logits}, name=name)

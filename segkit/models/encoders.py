@@ -1,0 +1,123 @@
+"""Pretrained encoders: networks of Keras, where they are cut, and how ImageNet weights get into them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from segkit.errors import InputError
+
+WHITE = 255.0
+"""Keras's networks scale images by themselves and expect them from 0 to 255."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """A functional network of ``keras.applications`` and the layers whose outputs are taken from it.
+
+    Attributes:
+        build: Called as ``build(include_top=False, weights=None, input_tensor=...)``.
+        cut: Name of the layer whose output is the end of the encoder.
+        skips: Names of the layers whose outputs are joined in the decoder, the coarsest first, each of twice the
+            resolution of the one before.
+        weights_file: Name under which Keras keeps the ImageNet weights without the top.
+        first_convolution: Name of the first layer with a kernel.
+        channel_factors: What Keras multiplies red, green and blue by before that layer, only with its own
+            ``weights="imagenet"``.
+    """
+
+    build: Callable[..., keras.Model]
+    cut: str
+    skips: tuple[str, ...]
+    weights_file: str
+    first_convolution: str = "stem_conv"
+    channel_factors: tuple[float, float, float] | None = None
+
+    def extend(self, images: Any, weights: str | os.PathLike[str] | None) -> tuple[keras.Model, Any, list[Any]]:
+        """Build the network on a tensor.
+
+        Args:
+            images: Symbolic tensor, shape ``(batch, y, x, 3)``, from 0 to 255.
+            weights: As ``efficient_cell_seg`` takes it.
+
+        Returns:
+            The network, the end of the encoder, and its skips, the coarsest first.
+
+        Raises:
+            InputError: If the weights are missing or of another network.
+        """
+        network = self.build(include_top=False, weights=None, input_tensor=images)
+        cut, skips = network.get_layer(self.cut).output, [network.get_layer(name).output for name in self.skips]
+        if weights is not None:
+            self._load(network, self.find_weights(weights))
+        return network, cut, skips
+
+    def find_weights(self, weights: str | os.PathLike[str]) -> pathlib.Path:
+        """Return the file of ImageNet weights; nothing is downloaded.
+
+        Args:
+            weights: ``"imagenet"`` for the file in Keras's cache, or the path of such a file.
+
+        Raises:
+            InputError: If it is not there.
+        """
+        home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
+        in_cache = pathlib.Path(home) / "models" / self.weights_file
+        path = in_cache if weights == "imagenet" else pathlib.Path(weights)
+        if not path.is_file():
+            raise InputError(
+                f"{path}: no such file, so there are no ImageNet weights; where there is a network, run "
+                f'`python -c "import keras; keras.applications.{self.build.__name__}(include_top=False)"` once, which '
+                f"leaves {self.weights_file} in {in_cache.parent}, and copy it here; or start from random weights"
+            )
+        return path
+
+    def _load(self, network: keras.Model, path: pathlib.Path) -> None:
+        try:
+            network.load_weights(path)
+        except (ValueError, OSError, KeyError) as fault:
+            reason = str(fault).strip().splitlines()[0]
+            raise InputError(
+                f"{path}: no weights of {self.build.__name__} without its top ({reason}); give {self.weights_file} "
+                "as Keras publishes it"
+            ) from fault
+        if self.channel_factors is not None:
+            # A factor before a convolution is the same factor on its kernel; there is no layer for it without
+            # weights="imagenet".
+            layer = network.get_layer(self.first_convolution)
+            kernel = keras.ops.convert_to_numpy(layer.kernel)
+            factors = keras.ops.convert_to_numpy(self.channel_factors).astype(kernel.dtype)
+            layer.kernel.assign(kernel * factors[None, None, :, None])
+
+
+# keras.applications.efficientnet: 1 / sqrt(standard deviation) of red, green and blue
+_EFFICIENTNET_FACTORS = tuple(1 / math.sqrt(deviation) for deviation in (0.229, 0.224, 0.225))
+
+ENCODERS = {
+    "efficientnet_b5": Encoder(
+        build=keras.applications.EfficientNetB5,
+        cut="block6a_expand_activation",
+        skips=("block4a_expand_activation", "block3a_expand_activation", "block1a_activation"),
+        weights_file="efficientnetb5_notop.h5",
+        channel_factors=_EFFICIENTNET_FACTORS,
+    ),
+    "efficientnet_b0": Encoder(
+        build=keras.applications.EfficientNetB0,
+        cut="block6a_expand_activation",
+        skips=("block4a_expand_activation", "block3a_expand_activation", "block1a_activation"),
+        weights_file="efficientnetb0_notop.h5",
+        channel_factors=_EFFICIENTNET_FACTORS,
+    ),
+    "efficientnet_v2s": Encoder(
+        build=keras.applications.EfficientNetV2S,
+        cut="block6a_expand_activation",
+        skips=("block4a_expand_activation", "block2d_add", "block1b_add"),
+        weights_file="efficientnetv2-s_notop.h5",
+    ),
+}

@@ -1,0 +1,179 @@
+"""EfficientCellSeg: the published numbers, any size, other encoders, and weights from files."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from tiny_encoder import TINY_ENCODER
+
+from segkit.errors import InputError
+from segkit.models import efficient_cell_seg
+from segkit.models.encoders import ENCODERS, Encoder
+from segkit.ops.resize_bilinear import resize_bilinear
+
+SMALL = {"size": 32, "decoder_filters": (4, 3, 2, 2), "encoder": "efficientnet_b0"}
+TINY = {"size": 32, "decoder_filters": (4, 2), "encoder": TINY_ENCODER}
+
+
+def decoder_parameters(model):
+    return sum(layer.count_params() for layer in model.layers if layer.name.startswith(("decoder_", "head")))
+
+
+# Hundreds of layers are initialised shape by shape, minutes of compiling with JAX; the facts are the same.
+real_encoder = pytest.mark.skipif(keras.backend.backend() == "jax", reason="large networks of Keras itself")
+
+
+@pytest.fixture(scope="module")
+def default():
+    return efficient_cell_seg()
+
+
+@real_encoder
+def test_the_default_has_the_papers_parameters(default):
+    model = default
+    assert model.count_params() == 6_697_824
+    assert decoder_parameters(model) == 1_064_193
+    assert model.input_shape == (None, None, None, 3)
+
+
+@real_encoder
+@pytest.mark.parametrize(
+    ("filters", "parameters"),
+    [((112, 80, 48, 16), 1_963_713), ((256, 128, 64, 32), 4_798_017), ((512, 256, 128, 64), 11_936_897)],
+)
+def test_the_ablations_decoders(filters, parameters):
+    assert decoder_parameters(efficient_cell_seg(decoder_filters=filters)) == parameters
+
+
+@real_encoder
+def test_the_encoder_is_cut_and_joined_where_the_paper_does(default):
+    shapes = [default.get_layer(f"decoder_{n}").output.shape[1:] for n in range(1, 5)]
+    assert shapes == [(48, 48, 64), (96, 96, 48), (192, 192, 32), (384, 384, 16)]
+    assert default.get_layer("block6a_expand_activation").output.shape[1:] == (24, 24, 1056)
+
+
+def test_any_size_goes_in_and_the_same_comes_out():
+    model = efficient_cell_seg(**TINY)
+    for y, x in ((32, 32), (45, 70), (20, 33)):
+        logits = model(np.zeros((1, y, x, 3), "float32"))["logits"]
+        assert tuple(logits.shape) == (1, y, x, 1)
+
+
+def test_resizing_there_and_back_is_part_of_the_network():
+    model = efficient_cell_seg(**TINY)
+    image = np.random.default_rng(0).random((1, 50, 41, 3)).astype("float32")
+    within = model(resize_bilinear(image, (32, 32)))["logits"]
+    np.testing.assert_allclose(model(image)["logits"], resize_bilinear(within, (50, 41)), atol=1e-5)
+
+
+@real_encoder
+@pytest.mark.parametrize("name", ENCODERS)
+def test_other_encoders_fit_the_same_decoder(name):
+    model = efficient_cell_seg((50, 40, 3), encoder=name, size=64)
+    assert model.output["logits"].shape == (None, 50, 40, 1)
+    skips = [model.get_layer(layer).output.shape[1] for layer in ENCODERS[name].skips]
+    assert skips == [8, 16, 32]
+
+
+@real_encoder
+def test_an_encoder_of_ones_own():
+    own = Encoder(
+        build=keras.applications.MobileNetV2,
+        cut="block_13_expand_relu",
+        skips=("block_6_expand_relu", "block_3_expand_relu", "block_1_expand_relu"),
+        weights_file="unknown.h5",
+        first_convolution="Conv1",
+    )
+    model = efficient_cell_seg((40, 32, 3), encoder=own, size=32, decoder_filters=(4, 3, 2, 2))
+    assert model.output["logits"].shape == (None, 40, 32, 1)
+
+
+@real_encoder
+def test_a_frozen_encoder_is_not_trained_and_its_normalisation_keeps_still():
+    model = efficient_cell_seg(**SMALL, freeze_encoder=True)
+    trained = {variable.path.split("/")[0] for variable in model.trainable_variables}
+    assert trained == {"decoder_1", "decoder_2", "decoder_3", "decoder_4", "head"}
+    normalised = keras.Model(model.input, model.get_layer("stem_bn").output)
+    before = np.array(model.get_layer("stem_bn").moving_mean)
+    normalised(np.random.default_rng(0).random((2, 32, 32, 3)), training=True)
+    np.testing.assert_array_equal(model.get_layer("stem_bn").moving_mean, before)
+
+
+def normalization(network):
+    return next(layer for layer in network.layers if isinstance(layer, keras.layers.Normalization))
+
+
+def published_file(folder, name="efficientnetb0_notop.h5"):
+    """Write a file of the kind that Keras publishes, with the statistics of ImageNet's colours."""
+    network = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(32, 32, 3))
+    colours = normalization(network)
+    colours.set_weights([np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]), np.array(0)])
+    colours.finalize_state()
+    path = folder / name
+    network.save_weights(path) if name.endswith(".weights.h5") else network.save(path)
+    return network, path
+
+
+@real_encoder
+@pytest.mark.parametrize("name", ["efficientnetb0_notop.h5", "mine.weights.h5"])
+def test_weights_of_a_file_give_what_keras_gives_with_them(tmp_path, name):
+    network, path = published_file(tmp_path, name)
+    model = efficient_cell_seg(**SMALL, encoder_weights=path)
+    image = np.random.default_rng(0).random((1, 32, 32, 3)).astype("float32")
+    # What Keras computes with weights="imagenet": the normalised image times a factor for each colour.
+    until = keras.Model(network.input, normalization(network).output)
+    rest = keras.Model(network.get_layer("stem_conv_pad").input, network.get_layer("stem_bn").output)
+    expected = rest(until(255 * image) / np.sqrt([0.229, 0.224, 0.225]).astype("float32"))
+    found = keras.Model(model.input, model.get_layer("stem_bn").output)(image)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@real_encoder
+def test_imagenet_means_the_file_in_kerass_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(InputError, match=r"models/efficientnetb0_notop.h5: no such file, .* random weights"):
+        efficient_cell_seg(**SMALL, encoder_weights="imagenet")
+    cached = tmp_path / "models/efficientnetb0_notop.h5"
+    cached.parent.mkdir()
+    cached.touch()
+    assert ENCODERS["efficientnet_b0"].find_weights("imagenet") == cached
+
+
+@real_encoder
+def test_weights_of_another_network_are_refused_in_one_line(tmp_path):
+    _, path = published_file(tmp_path)
+    with pytest.raises(InputError, match="no weights of EfficientNetV2S without its top"):
+        efficient_cell_seg(encoder="efficientnet_v2s", size=32, encoder_weights=path)
+    damaged = tmp_path / "damaged.weights.h5"
+    damaged.write_bytes(b"no weights")
+    with pytest.raises(InputError, match="no weights of EfficientNetB0") as fault:
+        efficient_cell_seg(**SMALL, encoder_weights=damaged)
+    assert "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"input_shape": (None, None, 1)}, ValueError, "`input_shape` must have 3 channels"),
+        ({"size": 40}, ValueError, "`size` must be a multiple of 16"),
+        ({"decoder_filters": (4, 3)}, ValueError, "`decoder_filters` must be 4 numbers"),
+        ({"encoder": "vgg"}, InputError, "encoder 'vgg'; give one of efficientnet_b5"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        efficient_cell_seg(**{**SMALL, **arguments})
+
+
+def test_it_is_saved_and_opened_again_under_either_precision(tmp_path):
+    from segkit.models.precision import with_precision
+
+    model = efficient_cell_seg(**TINY)
+    image = np.random.default_rng(0).random((1, 40, 36, 3)).astype("float32")
+    model.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(again(image)["logits"], model(image)["logits"])
+    assert json.loads(again.to_json())["config"]["name"] == "efficient_cell_seg"
+    narrow = with_precision(again, "mixed_bfloat16")
+    assert keras.backend.standardize_dtype(narrow(image)["logits"].dtype) == "float32"

@@ -24,6 +24,7 @@ _ROOMS = (
     "evaluation",
     "export",
     "inference",
+    "instances",
     "layers",
     "losses",
     "metrics",

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from segkit.evaluation.label_overlaps import LabelOverlaps
+from segkit.instances.label_overlaps import LabelOverlaps
 
 THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 """0.5, 0.55, ..., 0.95."""
@@ -53,7 +53,7 @@ def match_objects(overlaps: LabelOverlaps, threshold: float = 0.5) -> Matches:
         report the mean over images; add up ``Matches`` for the objects of all images alike.
 
     Example:
-        >>> from segkit.evaluation.label_overlaps import count_overlaps
+        >>> from segkit.instances.label_overlaps import count_overlaps
         >>> match_objects(count_overlaps(np.array([[1, 1, 2, 0]]), np.array([[7, 7, 7, 9]])))
         Matches(matched=1, missed=1, false=1)
     """

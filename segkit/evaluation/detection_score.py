@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from segkit.evaluation.label_overlaps import LabelOverlaps
+from segkit.instances.label_overlaps import LabelOverlaps
 
 SPLIT_COST, MISSED_COST, FALSE_COST = 5, 10, 1
 """Costs of splitting an object that holds several, of adding one that is missing, and of removing a false one."""
@@ -57,7 +57,7 @@ def detection_errors(overlaps: LabelOverlaps) -> DetectionErrors:
         Comparison of Acyclic Oriented Graphs", PLOS ONE 10(12).
 
     Example:
-        >>> from segkit.evaluation.label_overlaps import count_overlaps
+        >>> from segkit.instances.label_overlaps import count_overlaps
         >>> detection_errors(count_overlaps(np.array([[1, 2, 3, 0, 0]]), np.array([[4, 4, 0, 0, 5]])))
         DetectionErrors(reference=3, missed=1, false=1, splits=1)
     """

@@ -12,8 +12,8 @@ import numpy as np
 
 from segkit.errors import InputError
 from segkit.evaluation.detection_score import DetectionErrors, detection_errors
-from segkit.evaluation.label_overlaps import LabelOverlaps, count_overlaps
 from segkit.evaluation.seg_score import parameter_efficiency, reference_jaccards
+from segkit.instances.label_overlaps import LabelOverlaps, count_overlaps
 from segkit.volumes.challenge import result_files, segmentation_files, tracking_files
 from segkit.volumes.files import open_volume
 from segkit.volumes.instance_ids import instance_ids

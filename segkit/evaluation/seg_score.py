@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from segkit.evaluation.label_overlaps import LabelOverlaps
+from segkit.instances.label_overlaps import LabelOverlaps
 
 
 def reference_jaccards(overlaps: LabelOverlaps) -> np.ndarray:

@@ -8,8 +8,8 @@ from hypothesis.extra import numpy as nps
 
 from segkit.evaluation.average_precision import THRESHOLDS, Matches, match_objects
 from segkit.evaluation.detection_score import DetectionErrors, detection_errors
-from segkit.evaluation.label_overlaps import count_overlaps
 from segkit.evaluation.seg_score import parameter_efficiency, reference_jaccards
+from segkit.instances.label_overlaps import count_overlaps
 
 LABELS = nps.arrays(np.uint8, (4, 5), elements=st.integers(0, 4))
 

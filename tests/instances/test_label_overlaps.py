@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from segkit.evaluation.label_overlaps import count_overlaps
+from segkit.instances.label_overlaps import count_overlaps
 from segkit.volumes.lazy_volume import slice_stack
 
 SHAPES = st.one_of(nps.array_shapes(min_dims=2, max_dims=2, max_side=6), nps.array_shapes(min_dims=3, max_dims=3))

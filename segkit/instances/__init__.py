@@ -1,0 +1,1 @@
+"""Objects with ids of their own, from probabilities and masks."""

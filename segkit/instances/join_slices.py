@@ -1,0 +1,65 @@
+"""Objects of single slices joined along z."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+from skimage.util import map_array
+
+from segkit.instances.label_overlaps import LabelOverlaps, count_overlaps
+from segkit.instances.renumber import smallest_id_dtype
+
+
+def join_slices(labels: np.ndarray, *, min_iou: float = 0.25) -> np.ndarray:
+    """Give objects of neighbouring slices one id where they overlap.
+
+    Two objects are one where each is the other's best partner in the next slice and their intersection over union is
+    large enough, so an object never splits in two from one slice to the next.
+
+    Args:
+        labels: Ids, ``(z, y, x)``, 0 is background; ids of different slices have nothing to do with each other.
+        min_iou: Least intersection over union of two parts of an object, in (0, 1].
+
+    Returns:
+        Ids from 1 on without gaps, in the order in which objects begin, of the smallest type that holds them.
+
+    Raises:
+        ValueError: If ``min_iou`` is out of range.
+    """
+    if not 0 < min_iou <= 1:
+        raise ValueError(f"`min_iou` must be in (0, 1]. Received: min_iou={min_iou!r}")
+    ids = [known[known != 0] for known in map(np.unique, labels)]
+    starts = np.cumsum([0, *(len(known) for known in ids)])
+    links = [np.zeros((2, 0), np.int64)]
+    for z in range(len(labels) - 1):
+        first, second = best_partners(count_overlaps(labels[z], labels[z + 1]), min_iou)
+        links.append(np.stack([starts[z] + first, starts[z + 1] + second]))
+    pairs = np.concatenate(links, axis=1)
+    graph = sparse.coo_array((np.ones(pairs.shape[1], np.int8), tuple(pairs)), shape=(starts[-1], starts[-1]))
+    count, member = connected_components(graph, directed=False)  # numbered by their first member
+    new = (member + 1).astype(smallest_id_dtype(count))
+    joined = np.zeros(labels.shape, new.dtype)
+    for z, known in enumerate(ids):
+        joined[z] = map_array(labels[z], known, new[starts[z] : starts[z + 1]])
+    return joined
+
+
+def best_partners(overlaps: LabelOverlaps, min_iou: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs that are each other's best match, as places among the reference's and prediction's ids."""
+    iou = overlaps.iou
+    chosen = iou >= min_iou
+    for index, known in (
+        (overlaps.reference_index, overlaps.reference_ids),
+        (overlaps.prediction_index, overlaps.prediction_ids),
+    ):
+        best = np.zeros(len(known))
+        np.maximum.at(best, index, iou)
+        chosen &= iou == best[index]
+    chosen = np.flatnonzero(chosen)
+    # Of two partners that fit equally well the first is taken.
+    _, first = np.unique(overlaps.reference_index[chosen], return_index=True)
+    chosen = chosen[first]
+    _, first = np.unique(overlaps.prediction_index[chosen], return_index=True)
+    chosen = chosen[first]
+    return overlaps.reference_index[chosen], overlaps.prediction_index[chosen]

@@ -1,0 +1,33 @@
+"""One seed for every object: peaks of a map that are far enough from each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+from skimage.measure import label
+
+
+def peak_seeds(heights: np.ndarray, *, distance: float, voxel_size: Sequence[float], above: float = 0.0) -> np.ndarray:
+    """Mark the peaks of a map: places that nothing within a box around them exceeds.
+
+    Args:
+        heights: The map, such as a distance from the background or a heatmap of centres, ``(z, y, x)`` or ``(y, x)``.
+        distance: Half the side of the box, not negative [unit of ``voxel_size``]; at least to the next voxel.
+        voxel_size: Extent of a voxel along each axis, positive [any unit].
+        above: Peaks are higher than this.
+
+    Returns:
+        Ids from 1 on, int32, 0 elsewhere; voxels of one height that touch, diagonally too, are one peak.
+
+    Raises:
+        ValueError: If ``voxel_size`` is not one positive number an axis, or ``distance`` is negative.
+    """
+    if len(voxel_size) != heights.ndim or not all(extent > 0 for extent in voxel_size):
+        raise ValueError(f"`voxel_size` must be {heights.ndim} positive numbers. Received: {tuple(voxel_size)!r}")
+    if distance < 0:
+        raise ValueError(f"`distance` must not be negative. Received: distance={distance!r}")
+    box = [2 * max(1, round(distance / extent)) + 1 for extent in voxel_size]
+    is_peak = (heights > above) & (heights == ndimage.maximum_filter(heights, size=box, mode="nearest"))
+    return label(is_peak, connectivity=heights.ndim).astype(np.int32)

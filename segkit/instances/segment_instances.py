@@ -1,0 +1,149 @@
+"""From the probability of cells to cells with ids."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from scipy import ndimage
+from skimage.measure import label
+from skimage.segmentation import watershed
+
+from segkit.errors import InputError
+from segkit.instances.fill_holes import fill_holes
+from segkit.instances.join_slices import join_slices
+from segkit.instances.renumber import renumbered
+from segkit.instances.seeds import peak_seeds
+
+METHODS = ("components", "distance", "centers")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InstanceSettings:
+    """How objects are told apart.
+
+    Attributes:
+        method: ``"components"``: what touches by its faces is one object. ``"distance"``: a watershed from the places
+            farthest from the background, for roundish objects that touch. ``"centers"``: a watershed from the peaks of
+            a second network's heatmap, for irregular ones.
+        threshold: Probability above which a voxel belongs to an object, in [0, 1].
+        slice_wise: Tell objects apart in every slice and join them along z afterwards, for slices that lie far apart;
+            otherwise in 3-D.
+        seed_distance: Half the side of the box in which a seed is the highest [unit of the voxel size]; objects whose
+            centres are closer become one.
+        smoothing: Standard deviation of the Gaussian that smooths the distance before [unit of the voxel size].
+        center_threshold: Height above which a peak of the heatmap is a centre.
+        min_iou: Least intersection over union of the parts that slices are joined by.
+        min_size: Objects of fewer voxels are left out.
+        fill: Give holes to the object around them.
+    """
+
+    method: Literal["components", "distance", "centers"] = "distance"
+    threshold: float = 0.5
+    slice_wise: bool = False
+    seed_distance: float = 5.0
+    smoothing: float = 1.0
+    center_threshold: float = 0.3
+    min_iou: float = 0.25
+    min_size: int = 1
+    fill: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        if self.method not in METHODS:
+            raise InputError(f"instances {self.method!r}; give one of {', '.join(METHODS)}")
+        for name in ("threshold", "center_threshold", "min_iou"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"instances: {name} {getattr(self, name)}; give a number from 0 to 1")
+        for name in ("seed_distance", "smoothing", "min_size"):
+            if getattr(self, name) < 0:
+                raise InputError(f"instances: {name} {getattr(self, name)}; give 0 or more")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dict that ``json`` writes and ``from_dict`` reads."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> InstanceSettings:
+        """Build from ``to_dict``'s dict.
+
+        Raises:
+            InputError: If a name is unknown or a value out of range.
+        """
+        try:
+            return cls(**values)
+        except TypeError as fault:
+            raise InputError(f"instances: {fault}") from fault
+
+
+def segment_instances(
+    probability: np.ndarray,
+    settings: InstanceSettings,
+    *,
+    voxel_size: Sequence[float] = (1.0, 1.0, 1.0),
+    heatmap: np.ndarray | None = None,
+) -> np.ndarray:
+    """Give every object of a volume an id.
+
+    Args:
+        probability: Probability of objects, ``(z, y, x)``; a mask of 0 and 1 will do.
+        settings: How they are told apart.
+        voxel_size: Extent of a voxel along ``(z, y, x)``, positive, in the unit of the settings' distances.
+        heatmap: Heatmap of centres, same shape, for the method ``"centers"``.
+
+    Returns:
+        Ids from 1 on without gaps, 0 for background, of the smallest type that holds them, ``(z, y, x)``.
+
+    Raises:
+        ValueError: If the heatmap is missing where it is needed, or shapes do not fit.
+    """
+    if probability.ndim != 3 or (heatmap is not None and heatmap.shape != probability.shape):
+        raise ValueError(f"`probability` and `heatmap` must be (z, y, x). Received: {probability.shape}")
+    if settings.method == "centers" and heatmap is None:
+        raise ValueError("`heatmap` must be given for the method 'centers'")
+    mask = probability > settings.threshold
+    if settings.slice_wise:
+        parts = [
+            _tell_apart(mask[z], settings, voxel_size[1:], None if heatmap is None else heatmap[z])
+            for z in range(len(mask))
+        ]
+        labels = join_slices(np.stack(parts), min_iou=max(settings.min_iou, np.finfo(float).tiny))
+    else:
+        labels = _tell_apart(mask, settings, voxel_size, heatmap)
+    if settings.fill:
+        labels = np.stack([fill_holes(part) for part in labels]) if settings.slice_wise else fill_holes(labels)
+    return renumbered(labels, keep=np.flatnonzero(np.bincount(labels.ravel()) >= max(1, settings.min_size)))
+
+
+def _tell_apart(
+    mask: np.ndarray, settings: InstanceSettings, voxel_size: Sequence[float], heatmap: np.ndarray | None
+) -> np.ndarray:
+    """Give the objects of a mask ids, int32."""
+    if settings.method == "components":
+        return label(mask, connectivity=1).astype(np.int32)
+    if settings.method == "centers":
+        heights, above = heatmap, settings.center_threshold
+    else:
+        heights, above = distance_inside(mask, voxel_size, settings.smoothing), 0.0
+    seeds = peak_seeds(heights, distance=settings.seed_distance, voxel_size=voxel_size, above=above)
+    seeds[~mask] = 0
+    found = watershed(-heights, seeds, mask=mask, connectivity=1)
+    # A piece without a seed is an object too.
+    rest = label(mask & (found == 0), connectivity=1)
+    return np.where(rest > 0, rest + int(found.max(initial=0)), found).astype(np.int32)
+
+
+def distance_inside(mask: np.ndarray, voxel_size: Sequence[float], smoothing: float = 0.0) -> np.ndarray:
+    """Return the distance of every voxel of a mask from the background, float32, 0 outside.
+
+    Args:
+        mask: True inside, any shape.
+        voxel_size: Extent of a voxel along each axis.
+        smoothing: Standard deviation of a Gaussian that smooths it, same unit.
+    """
+    distance = ndimage.distance_transform_edt(mask, sampling=voxel_size).astype(np.float32)
+    if smoothing:
+        distance = ndimage.gaussian_filter(distance, [smoothing / extent for extent in voxel_size]) * mask
+    return distance

@@ -1,0 +1,150 @@
+"""Instances of balls whose number and place are known."""
+
+import numpy as np
+import pytest
+
+from segkit.errors import InputError
+from segkit.instances.join_slices import join_slices
+from segkit.instances.label_overlaps import count_overlaps
+from segkit.instances.seeds import peak_seeds
+from segkit.instances.segment_instances import METHODS, InstanceSettings, distance_inside, segment_instances
+
+VOXEL_SIZE = (2.0, 1.0, 1.0)
+
+
+def balls(centers, radius, shape=(14, 40, 60)):
+    """Return balls of a physical radius as ids, the nearest centre taking what two would share."""
+    grid = np.stack(np.meshgrid(*(np.arange(n) * v for n, v in zip(shape, VOXEL_SIZE, strict=True)), indexing="ij"), -1)
+    distances = np.stack([np.linalg.norm(grid - np.array(center), axis=-1) for center in centers])
+    return np.where(distances.min(axis=0) < radius, distances.argmin(axis=0) + 1, 0)
+
+
+APART = balls([(13, 12, 12), (13, 28, 45)], 8)
+TOUCHING = balls([(13, 20, 20), (13, 20, 33)], 8)
+
+
+def same_partition(found, truth):
+    overlaps = count_overlaps(truth, found)
+    return bool((overlaps.iou == 1).all() and len(overlaps.reference_ids) == len(overlaps.prediction_ids))
+
+
+def heatmap_of(truth):
+    heat = np.zeros(truth.shape)
+    for label in np.unique(truth)[1:]:
+        z, y, x = np.argwhere(truth == label).mean(axis=0).round().astype(int)
+        heat[z, y, x] = 1
+    return heat
+
+
+@pytest.mark.parametrize("slice_wise", [False, True])
+@pytest.mark.parametrize("method", METHODS)
+def test_balls_that_do_not_touch_are_found_exactly_by_every_method(method, slice_wise):
+    heatmap = np.repeat(heatmap_of(APART).max(axis=0)[None], len(APART), axis=0)
+    found = segment_instances(
+        (APART > 0).astype(np.float32),
+        InstanceSettings(method=method, slice_wise=slice_wise),
+        voxel_size=VOXEL_SIZE,
+        heatmap=heatmap,
+    )
+    assert same_partition(found, APART)
+    assert found.dtype == np.uint8
+
+
+@pytest.mark.parametrize("method", ["distance", "centers"])
+def test_balls_that_touch_are_parted_where_they_do(method):
+    settings = InstanceSettings(method=method, seed_distance=6)
+    found = segment_instances(
+        (TOUCHING > 0).astype(float), settings, voxel_size=VOXEL_SIZE, heatmap=heatmap_of(TOUCHING)
+    )
+    assert found.max() == 2
+    iou = count_overlaps(TOUCHING, found).iou
+    assert np.sort(iou)[-2:].min() > 0.95
+
+
+def test_components_take_what_touches_for_one():
+    assert segment_instances(TOUCHING > 0, InstanceSettings(method="components")).max() == 1
+
+
+def test_the_voxel_size_decides_what_is_round():
+    """A pile that is a ball in nanometres looks like a plate in voxels, and the other way round."""
+    ball = balls([(13, 20, 30)], 9) > 0
+    distance = distance_inside(ball, VOXEL_SIZE)
+    assert distance.max() == pytest.approx(9, abs=1.5)
+    stretched = distance_inside(ball, (1, 1, 1))
+    assert stretched.max() < 0.7 * distance.max()
+
+
+def test_a_piece_that_no_centre_lies_in_is_an_object_too():
+    only_first = np.where(TOUCHING == 1, heatmap_of(TOUCHING), 0)
+    lone = APART.copy()
+    found = segment_instances(
+        (lone > 0).astype(float), InstanceSettings(method="centers"), heatmap=heatmap_of(np.where(lone == 1, 1, 0))
+    )
+    assert same_partition(found, lone)
+    assert segment_instances(TOUCHING > 0, InstanceSettings(method="centers"), heatmap=only_first).max() == 1
+
+
+def test_small_objects_are_left_out_and_holes_filled():
+    probability = (APART > 0).astype(float)
+    probability[0, 0, :5] = 1
+    probability[6, 12, 12] = 0
+    found = segment_instances(probability, InstanceSettings(method="components", min_size=6))
+    assert same_partition(found, APART)
+    kept = segment_instances(probability, InstanceSettings(method="components", min_size=5, fill=False))
+    assert kept.max() == 3
+    assert kept[6, 12, 12] == 0
+
+
+def test_nothing_is_found_in_nothing():
+    for slice_wise in (False, True):
+        for method in METHODS:
+            settings = InstanceSettings(method=method, slice_wise=slice_wise)
+            found = segment_instances(np.zeros((2, 5, 5)), settings, heatmap=np.zeros((2, 5, 5)))
+            assert found.max() == 0
+
+
+def test_slices_are_joined_as_join_slices_does():
+    settings = InstanceSettings(method="components", slice_wise=True, fill=False)
+    expected = join_slices(np.where(APART > 0, APART, 0))
+    np.testing.assert_array_equal(segment_instances(APART > 0, settings), expected)
+
+
+def test_a_flat_peak_is_one_seed_and_lower_ones_within_the_box_are_none():
+    heights = np.array([[0, 3, 3, 0, 0, 2, 0, 0, 1.0]])
+    found = {
+        choice: peak_seeds(heights, distance=choice[0], voxel_size=(1, 1), above=choice[1]).tolist()
+        for choice in ((2, 0), (2, 1.5), (3, 0))
+    }
+    assert found[2, 0] == [[0, 1, 1, 0, 0, 2, 0, 0, 3]]
+    assert found[2, 1.5] == [[0, 1, 1, 0, 0, 2, 0, 0, 0]]
+    assert found[3, 0] == [[0, 1, 1, 0, 0, 0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"method": "magic"}, "instances 'magic'; give one of components, distance, centers"),
+        ({"threshold": 1.5}, "threshold 1.5; give a number from 0 to 1"),
+        ({"seed_distance": -1}, "seed_distance -1; give 0 or more"),
+        ({"colour": 3}, "instances: .*colour"),
+    ],
+)
+def test_settings_out_of_range_are_refused(values, message):
+    with pytest.raises(InputError, match=message):
+        InstanceSettings.from_dict(values)
+
+
+def test_settings_survive_a_card():
+    settings = InstanceSettings(method="centers", min_size=30)
+    assert InstanceSettings.from_dict(settings.to_dict()) == settings
+
+
+def test_wrong_arrays_are_refused():
+    with pytest.raises(ValueError, match="`heatmap` must be given"):
+        segment_instances(np.zeros((1, 2, 2)), InstanceSettings(method="centers"))
+    with pytest.raises(ValueError, match=r"must be \(z, y, x\)"):
+        segment_instances(np.zeros((2, 2)), InstanceSettings())
+    with pytest.raises(ValueError, match="`voxel_size` must be 2 positive numbers"):
+        peak_seeds(np.zeros((2, 2)), distance=1, voxel_size=(1, 0))
+    with pytest.raises(ValueError, match="`distance` must not be negative"):
+        peak_seeds(np.zeros((2, 2)), distance=-1, voxel_size=(1, 1))

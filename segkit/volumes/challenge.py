@@ -102,9 +102,44 @@ def write_result(
     Raises:
         InputError: If an id is above 65,535 or below 0, or the file can not be written.
     """
+    path = pathlib.Path(folder) / f"mask{frame:0{num_digits}d}.tif"
+    _write_16_bits(path, labels, overwrite=overwrite)
+    return path
+
+
+def write_frame(
+    folder: str | os.PathLike[str],
+    frame: int,
+    image: Volume,
+    labels: Volume,
+    *,
+    sequence: str = "01",
+    overwrite: bool = False,
+) -> None:
+    """Write an image and its cells as a frame of a sequence with reference.
+
+    Args:
+        folder: Folder of the data set; ``01``, ``01_GT/SEG`` and ``01_GT/TRA`` are made in it.
+        frame: Number of the frame.
+        image: Grey values.
+        labels: Ids of the cells, which stand for their markers too.
+        sequence: Name of the sequence.
+        overwrite: Replace existing files.
+
+    Raises:
+        InputError: If an id does not fit into 16 bits, or a file can not be written.
+    """
+    folder = pathlib.Path(folder)
+    image_path = folder / sequence / f"t{frame:03d}.tif"
+    image_path.parent.mkdir(parents=True, exist_ok=True)
+    for name in ("SEG/man_seg", "TRA/man_track"):
+        _write_16_bits(folder / f"{sequence}_GT" / f"{name}{frame:03d}.tif", labels, overwrite=overwrite)
+    write_tiff(image_path, image, kind="tiff", overwrite=overwrite)
+
+
+def _write_16_bits(path: pathlib.Path, labels: Volume, *, overwrite: bool) -> None:
     extremes = [(int(part.min()), int(part.max())) for part in map(labels.array.__getitem__, range(labels.shape[0]))]
     low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
-    path = pathlib.Path(folder) / f"mask{frame:0{num_digits}d}.tif"
     if low < 0 or high > MAX_CELLS:
         wrong = low if low < 0 else high
         raise InputError(
@@ -114,7 +149,6 @@ def write_result(
     path.parent.mkdir(parents=True, exist_ok=True)
     array = slice_stack(lambda z: np.asarray(labels.array[z]).astype(np.uint16), labels.shape, np.dtype(np.uint16))
     write_tiff(path, dataclasses.replace(labels, array=array, axes="zyx"), kind="tiff", overwrite=overwrite)
-    return path
 
 
 def _whole_sequence(

@@ -3,7 +3,15 @@ import pytest
 import tifffile
 
 from segkit.errors import InputError
-from segkit.volumes.challenge import image_files, result_files, segmentation_files, tracking_files, write_result
+from segkit.volumes.challenge import (
+    image_files,
+    result_files,
+    segmentation_files,
+    tracking_files,
+    write_frame,
+    write_result,
+)
+from segkit.volumes.files import open_volume
 from segkit.volumes.volume import Volume
 
 
@@ -43,6 +51,18 @@ def test_more_cells_than_16_bits_hold_are_refused_and_nothing_is_written(tmp_pat
         with pytest.raises(InputError, match=f"mask0001.tif: cell {wrong}, but .* 1 to 65535"):
             write_result(tmp_path / "01_RES", 1, Volume(array=np.full((1, 2, 2), wrong)), num_digits=4)
     assert not (tmp_path / "01_RES").exists()
+
+
+def test_a_written_frame_is_found_again_and_scores_itself(tmp_path):
+    labels = np.array([[[0, 1], [2, 0]], [[0, 1], [0, 0]]], np.uint8)
+    image = Volume(array=labels * np.uint8(90), voxel_size_nm=(500.0, 100.0, 100.0))
+    write_frame(tmp_path, 0, image, Volume(array=labels))
+    assert list(image_files(tmp_path / "01")) == [0]
+    opened = open_volume(tmp_path / "01/t000.tif")
+    np.testing.assert_array_equal(opened.array[:], image.array)
+    assert opened.voxel_size_nm == pytest.approx(image.voxel_size_nm, rel=1e-5)
+    assert [entry.z for entry in segmentation_files(tmp_path / "01_GT")] == [None]
+    np.testing.assert_array_equal(open_volume(tracking_files(tmp_path / "01_GT")[0]).array[:], labels)
 
 
 @pytest.mark.parametrize(

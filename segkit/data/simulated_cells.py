@@ -1,0 +1,197 @@
+"""Seeded stacks of fluorescent cells with their labels: tests, demonstrations and benchmarks without real data."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from scipy import ndimage
+
+from segkit.instances.renumber import renumbered
+
+_LUMPS = 6  # waves that make a surface uneven
+_ATTEMPTS = 200  # places that are tried for a cell
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CellSimulation:
+    """What simulated cells and their microscope are like.
+
+    Attributes:
+        shape: Voxels along ``(z, y, x)``.
+        voxel_size_um: Extent of a voxel along ``(z, y, x)`` [µm].
+        count: Cells to place; fewer where there is no room.
+        radius_um: Mean radii along ``(z, y, x)`` [µm]; each cell turns about z.
+        radius_spread: Relative standard deviation of a cell's radii.
+        irregularity: How uneven surfaces are, 0 for ellipsoids to about 0.5.
+        spacing: Least distance between centres in mean diameters along the line between them; below 1 cells press
+            against each other.
+        inside: How far centres stay from the border, in mean radii.
+        fading: Share of its light that a cell loses from its middle slice to its top and bottom, in [0, 1].
+        brightness_spread: Relative standard deviation of the brightness over cells.
+        texture: Relative standard deviation of the brightness within a cell.
+        blur_um: Standard deviation of the microscope's blur along ``(z, y, x)`` [µm].
+        photons: Mean photons of a voxel in a cell of mean brightness.
+        background: Mean photons of a voxel elsewhere, as a share of ``photons``.
+        dtype: ``"uint8"`` or ``"uint16"``.
+    """
+
+    shape: tuple[int, int, int] = (24, 192, 192)
+    voxel_size_um: tuple[float, float, float] = (1.0, 0.4, 0.4)
+    count: int = 40
+    radius_um: tuple[float, float, float] = (5.0, 5.0, 6.0)
+    radius_spread: float = 0.15
+    irregularity: float = 0.15
+    spacing: float = 0.9
+    inside: float = 0.3
+    fading: float = 0.6
+    brightness_spread: float = 0.25
+    texture: float = 0.25
+    blur_um: tuple[float, float, float] = (1.2, 0.4, 0.4)
+    photons: float = 20.0
+    background: float = 0.2
+    dtype: str = "uint8"
+
+    def __post_init__(self) -> None:
+        """Refuse what no stack can be."""
+        for name in ("shape", "voxel_size_um", "radius_um"):
+            values = getattr(self, name)
+            if len(values) != 3 or not min(values) > 0:
+                raise ValueError(f"`{name}` must be three positive numbers (z, y, x). Received: {values!r}")
+        if self.count < 0:
+            raise ValueError(f"`count` must not be negative. Received: count={self.count!r}")
+        if not 0 <= self.fading <= 1:
+            raise ValueError(f"`fading` must be in [0, 1]. Received: fading={self.fading!r}")
+        if self.dtype not in ("uint8", "uint16"):
+            raise ValueError(f"`dtype` must be 'uint8' or 'uint16'. Received: dtype={self.dtype!r}")
+
+
+A549_SIM = CellSimulation(
+    shape=(29, 300, 350),
+    voxel_size_um=(1.0, 0.126, 0.126),
+    count=1,
+    radius_um=(8.0, 10.0, 13.0),
+    irregularity=0.35,
+    inside=0.9,
+)
+"""One uneven cell a stack, of the size of Fluo-C3DH-A549-SIM."""
+
+TRIC = CellSimulation(
+    shape=(13, 1745, 2440), voxel_size_um=(1.5, 0.38, 0.38), count=900, radius_um=(5.0, 4.0, 5.0), irregularity=0.05
+)
+"""Many ellipsoidal cells, of the size of Fluo-N3DL-TRIC."""
+
+MDA231 = CellSimulation(
+    shape=(30, 512, 512),
+    voxel_size_um=(6.0, 1.242, 1.242),
+    count=60,
+    radius_um=(18.0, 12.0, 30.0),
+    irregularity=0.4,
+    spacing=0.7,
+    blur_um=(5.0, 1.0, 1.0),
+)
+"""Long, uneven cells that lie close, of the size of Fluo-C3DL-MDA231."""
+
+
+def simulate_cells(settings: CellSimulation, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Simulate a stack.
+
+    Args:
+        settings: What cells and microscope are like.
+        seed: Same seed, same stack.
+
+    Returns:
+        Grey values of the type of the settings, and labels, uint16, ids from 1 on without gaps, both ``(z, y, x)``.
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.zeros(settings.shape, np.uint16)
+    depth = np.full(settings.shape, np.inf, np.float32)  # how far outside the nearest cell a voxel lies, 1 at surfaces
+    light = np.zeros(settings.shape, np.float32)
+    texture = _texture(settings, rng)
+    for number, cell in enumerate(_placed(settings, rng), start=1):
+        window, reach, height = cell.measure(settings)
+        nearer = (reach < 1) & (reach < depth[window])
+        labels[window][nearer] = number
+        depth[window][nearer] = reach[nearer]
+        light[window][nearer] = (cell.brightness * (1 - settings.fading * np.minimum(height**2, 1)))[nearer]
+    light = ndimage.gaussian_filter(
+        light * texture, [b / v for b, v in zip(settings.blur_um, settings.voxel_size_um, strict=True)]
+    )
+    counts = rng.poisson(settings.photons * (light + settings.background)).astype(np.float32)
+    limit = np.iinfo(settings.dtype).max
+    # Mean cells take a third of the range, so that bright ones fit in.
+    grey = np.round(counts * (limit / 3 / settings.photons))
+    return np.clip(grey, 0, limit).astype(settings.dtype), renumbered(labels).astype(np.uint16)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Cell:
+    """A cell: its centre and radii along its own axes [µm], its turn about z [rad], the waves of its surface."""
+
+    center: np.ndarray
+    radii: np.ndarray
+    turn: float
+    brightness: float
+    waves: np.ndarray
+    phases: np.ndarray
+
+    def measure(self, settings: CellSimulation) -> tuple[tuple[slice, ...], np.ndarray, np.ndarray]:
+        """Return the box around the cell, how far each voxel of it lies outside (1 at the surface), and its height.
+
+        The height is measured from the middle slice in radii.
+        """
+        voxel = np.array(settings.voxel_size_um)
+        largest = np.array([self.radii[0], *[self.radii[1:].max()] * 2]) * (1 + 2 * settings.irregularity)
+        low = np.maximum(np.floor((self.center - largest) / voxel), 0).astype(int)
+        high = np.minimum(np.ceil((self.center + largest) / voxel) + 1, settings.shape).astype(int)
+        window = tuple(slice(a, max(a, b)) for a, b in zip(low, high, strict=True))
+        z, y, x = np.meshgrid(
+            *((np.arange(w.start, w.stop) * v - c) for w, v, c in zip(window, voxel, self.center, strict=True)),
+            indexing="ij",
+            sparse=True,
+        )
+        along, across = y * np.cos(self.turn) + x * np.sin(self.turn), x * np.cos(self.turn) - y * np.sin(self.turn)
+        parts = [z / self.radii[0], along / self.radii[1], across / self.radii[2]]
+        norm = np.sqrt(sum(part**2 for part in parts))
+        safe = np.maximum(norm, 1e-6)
+        uneven = sum(
+            np.cos(sum(w * part / safe for w, part in zip(wave, parts, strict=True)) + phase)
+            for wave, phase in zip(self.waves, self.phases, strict=True)
+        )
+        surface = np.maximum(1 + settings.irregularity * uneven / np.sqrt(_LUMPS / 2), 0.2)
+        return window, (norm / surface).astype(np.float32), np.broadcast_to(parts[0], norm.shape)
+
+
+def _placed(settings: CellSimulation, rng: np.random.Generator) -> list[_Cell]:
+    """Draw cells one after the other, each where its centre is far enough from the others."""
+    extent = np.array(settings.shape) * np.array(settings.voxel_size_um)
+    mean = np.array(settings.radius_um)
+    margin = np.minimum(settings.inside * mean, extent / 2)
+    cells: list[_Cell] = []
+    for _ in range(settings.count):
+        radii = mean * np.maximum(1 + settings.radius_spread * rng.normal(size=3), 0.4)
+        for _ in range(_ATTEMPTS):
+            center = rng.uniform(margin, extent - margin)
+            apart = np.array([center - other.center for other in cells]).reshape(-1, 3) / (2 * mean)
+            if (np.linalg.norm(apart, axis=1) >= settings.spacing).all():
+                cells.append(_drawn(settings, rng, center, radii))
+                break
+    return cells
+
+
+def _drawn(settings: CellSimulation, rng: np.random.Generator, center: np.ndarray, radii: np.ndarray) -> _Cell:
+    return _Cell(
+        center=center,
+        radii=radii,
+        turn=float(rng.uniform(0, np.pi)),
+        brightness=float(max(1 + settings.brightness_spread * rng.normal(), 0.3)),
+        waves=rng.normal(size=(_LUMPS, 3)) * 2.0,
+        phases=rng.uniform(0, 2 * np.pi, _LUMPS),
+    )
+
+
+def _texture(settings: CellSimulation, rng: np.random.Generator) -> np.ndarray:
+    """Return uneven brightness of mean 1, with lumps of a fifth of a cell."""
+    sizes = [0.2 * r / v for r, v in zip(settings.radius_um, settings.voxel_size_um, strict=True)]
+    noise = ndimage.gaussian_filter(rng.normal(size=settings.shape).astype(np.float32), sizes)
+    return np.maximum(1 + settings.texture * noise / max(float(noise.std()), 1e-6), 0)

@@ -62,7 +62,7 @@ def test_the_two_commands_are_there_and_set_everything_up_themselves():
     setups = [line for block in BLOCKS for line in block.splitlines() if line.startswith(SETUP)]
     assert [line.split(" && ")[1:] for line in setups] == [
         [".venv/bin/pip install .", ".venv/bin/python -m recipes.segET --structure centriole"],
-        [".venv/bin/pip install '.[test]'", ".venv/bin/python -m pytest"],
+        [".venv/bin/pip install '.[test]'", ".venv/bin/python -m pytest -n 2 --dist loadfile"],
     ]
 
 

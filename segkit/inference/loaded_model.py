@@ -17,8 +17,8 @@ class LoadedModel:
     """A model and what its card says about it.
 
     Args:
-        model: Network from normalised slices, shape ``(batch, y, x, 1)``, to ``{"logits": (batch, y, x,
-            logits)}``: one, or one a class of the card.
+        model: Network from normalised slices, shape ``(batch, y, x, 1)``, or from coloured ones, ``(batch, y, x, 3)``,
+            to ``{"logits": (batch, y, x, logits)}``: one, or one a class of the card.
         card: Its normalisation, threshold, voxel size and the context it needs.
 
     Raises:
@@ -36,11 +36,10 @@ class LoadedModel:
                 f"{self.card.name}: the model takes inputs of shape {shape}, expected one slice-wise input "
                 "(batch, y, x, 1); choose a 2-D model"
             )
-        if shape[-1] != 1:
-            raise InputError(
-                f"{self.card.name}: the model takes {shape[-1]} channels, a volume has 1; "
-                "choose a model trained on one channel"
-            )
+        if shape[-1] != self.card.num_channels:
+            remedy = "choose a model trained on one channel" if self.card.coloring is None else "save it with its card"
+            given = "a volume has 1" if self.card.coloring is None else f"its card colours {self.card.num_channels}"
+            raise InputError(f"{self.card.name}: the model takes {shape[-1]} channels, {given}; {remedy}")
         if shape[1:3] != (None, None):
             raise InputError(
                 f"{self.card.name}: the model takes only slices of {shape[1]} x {shape[2]} pixels, expected "

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from segkit.data.colorings import coloring_from_dict
 from segkit.errors import InputError
 from segkit.inference.compiled import batch_function, probability_model
 from segkit.inference.live_bytes import live_bytes_per_px
@@ -15,7 +16,7 @@ from segkit.inference.memory import tile_budget_px
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.region import Region
 from segkit.inference.slice_source import SliceSource
-from segkit.inference.tiles import Span, TilePlan, Window, plan_tiles, smallest_tile_px
+from segkit.inference.tiles import Span, TilePlan, Window, plan_tiles, plan_windows, smallest_tile_px
 from segkit.inference.voxel_scale import resampled, scale_yx
 from segkit.volumes.volume import Volume
 
@@ -61,7 +62,8 @@ class SlicePredictor:
         self._channels = card.num_logits
         self.plan = self._cut(options, live_bytes_per_px(model, multiple=card.multiple_px), num_models)
         self._function = batch_function(model, tta=options.tta)
-        self._source = SliceSource(volume, self._scaled_shape, self.plan.reach)
+        coloring = None if card.coloring is None else coloring_from_dict(card.coloring)
+        self._source = SliceSource(volume, self._scaled_shape, self.plan.reach, coloring)
 
     def check(self, slices: Iterable[int]) -> None:
         """Look for voxels that are no numbers before the work.
@@ -85,14 +87,14 @@ class SlicePredictor:
         jobs = itertools.product(slices, self.plan)
         total = len(slices) * len(self.plan)
         size = max(1, min(self.batch_size, total))
-        batch = np.zeros((size, *self.plan.tile_shape, 1), np.float32)
+        batch = np.zeros((size, *self.plan.tile_shape, self._card.num_channels), np.float32)
         last_tile = len(self.plan)
         open_slices: dict[int, _OpenSlice] = {}
         while group := list(itertools.islice(jobs, size)):
             for slot, (z, tile) in enumerate(group):
                 if z not in open_slices:
                     open_slices[z] = _OpenSlice(self._source.read(z), self.plan, self._channels)
-                self._fill(batch[slot, ..., 0], open_slices[z].voxels(tile))
+                self._fill(batch[slot], open_slices[z].voxels(tile))
             # A last, partial batch keeps what the slots held before: another shape would cost a trace.
             results = self._function(batch)
             for (z, tile), result in zip(group, results, strict=False):
@@ -104,6 +106,9 @@ class SlicePredictor:
 
     def _cut(self, options: PredictOptions, live_bytes: float | None, num_models: int) -> TilePlan:
         card = self._card
+        if card.windows is not None and options.tile_px is None:
+            self.batch_size = 1
+            return plan_windows(self._scaled_shape, card.windows, wanted=self._wanted)
         tile_px = options.tile_px if options.tile_px is not None else card.tile_px
         default = (
             min(_BLENDED_HALO_PX, (tile_px or _BLENDED_HALO_PX * 4) // 4) if card.halo_px is None else card.halo_px
@@ -143,7 +148,9 @@ class SlicePredictor:
         return stored * (2 * self._volume.dtype.itemsize + 4) + results + scaled * (20 if is_scaled else 0)
 
     def _fill(self, target: np.ndarray, voxels: np.ndarray) -> None:
-        np.subtract(voxels, np.float32(self._card.mean), out=target, casting="unsafe", dtype=np.float32)
+        np.subtract(
+            voxels.reshape(target.shape), np.float32(self._card.mean), out=target, casting="unsafe", dtype=np.float32
+        )
         target /= np.float32(self._card.std)
 
     def _finished(self, probability: np.ndarray) -> np.ndarray:

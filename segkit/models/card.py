@@ -25,6 +25,9 @@ class ModelCard:
             ``None`` where the size does not matter.
         classes: Names of all classes in the order of their labels, background first; empty for a network of
             foreground and background alone.
+        coloring: How grey slices become the three channels that the network takes, as
+            ``segkit.data.colorings.coloring_to_dict`` says it; ``None`` for a network of one channel.
+        windows: Number of overlapping squares along y and x that a slice is cut into; ``None`` for whole slices.
         provenance: Plan, scores and versions of the training, for people to read.
     """
 
@@ -39,6 +42,8 @@ class ModelCard:
     halo_px: int | None = 288
     tile_px: int | None = None
     classes: tuple[str, ...] = ()
+    coloring: dict[str, Any] | None = None
+    windows: tuple[int, int] | None = None
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -47,12 +52,21 @@ class ModelCard:
         if self.voxel_size_nm is not None:
             object.__setattr__(self, "voxel_size_nm", tuple(float(v) for v in self.voxel_size_nm))
         object.__setattr__(self, "classes", tuple(self.classes))
+        if self.windows is not None:
+            object.__setattr__(self, "windows", tuple(self.windows))
+            if len(self.windows) != 2 or min(self.windows) < 1:
+                raise ValueError(f"`windows` must be two positive numbers (y, x). Received: windows={self.windows!r}")
         if self.tile_px is not None and self.halo_px is not None and self.tile_px <= 2 * self.halo_px:
             raise ValueError(
                 f"`tile_px` must be more than two halos. Received: tile_px={self.tile_px!r}, halo_px={self.halo_px!r}"
             )
         if len(self.classes) == 1 or len(set(self.classes)) < len(self.classes):
             raise ValueError(f"`classes` must be two or more different names. Received: classes={self.classes!r}")
+
+    @property
+    def num_channels(self) -> int:
+        """Channels of the images that the network takes."""
+        return 1 if self.coloring is None else 3
 
     @property
     def num_logits(self) -> int:

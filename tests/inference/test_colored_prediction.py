@@ -1,0 +1,126 @@
+"""Prediction with networks that look at coloured slices, whole or in windows."""
+
+import keras
+import numpy as np
+import pytest
+from tiny_encoder import TINY_ENCODER
+
+from segkit.data.colorings import GreyTriple, coloring_from_dict, coloring_to_dict
+from segkit.data.pseudocolor import Pseudocoloring
+from segkit.errors import InputError
+from segkit.inference.loaded_model import LoadedModel
+from segkit.inference.predict_options import PredictOptions
+from segkit.inference.predict_volume import predict_volume
+from segkit.inference.region import Region
+from segkit.inference.slice_predictor import SlicePredictor
+from segkit.inference.tiles import plan_windows
+from segkit.models import efficient_cell_seg
+from segkit.models.card import ModelCard
+from segkit.volumes.files import open_volume, save_volume
+from segkit.volumes.volume import Volume
+
+STACK = np.random.default_rng(0).integers(0, 255, (4, 37, 50)).astype(np.uint8)
+PSEUDOCOLOR = coloring_to_dict(Pseudocoloring(tiles=2, expected_share=0.4))
+
+
+@pytest.fixture(scope="module")
+def network():
+    keras.utils.set_random_seed(0)
+    return efficient_cell_seg(size=16, decoder_filters=(4, 3), encoder=TINY_ENCODER)
+
+
+def loaded(network, **card):
+    return LoadedModel(
+        network,
+        ModelCard(
+            **{"name": "cells", "structure": "cells", "mean": 0.0, "std": 1.0, "multiple_px": 1, "halo_px": None}
+            | {"coloring": PSEUDOCOLOR}
+            | card
+        ),
+    )
+
+
+def probabilities(model, volume, options=None):
+    predictor = SlicePredictor(model, volume, options)
+    return np.stack([found for _, found in predictor.iter_probability(range(volume.shape[0]))])
+
+
+def by_hand(network, image):
+    return np.asarray(keras.ops.sigmoid(network(image[None])["logits"]))[0, ..., 0]
+
+
+@pytest.mark.parametrize("coloring", [PSEUDOCOLOR, {"kind": "grey"}, {"kind": "neighbours"}])
+def test_every_slice_is_coloured_with_its_neighbours_and_predicted_whole(network, coloring):
+    found = probabilities(loaded(network, coloring=coloring), Volume(array=STACK))
+    images = list(coloring_from_dict(coloring).color(STACK, range(len(STACK))))
+    np.testing.assert_allclose(found, [by_hand(network, image) for image in images], atol=1e-6)
+
+
+def test_a_region_sees_the_colours_of_the_whole_stack(network):
+    model, volume = loaded(network), Volume(array=STACK)
+    region = PredictOptions(roi=Region.parse("1:3,5:30,10:50"))
+    predictor = SlicePredictor(model, volume, region)
+    for z, found in predictor.iter_probability([1, 2]):
+        assert found[5:30, 10:50].min() > 0
+        assert not found[:5].any()
+        assert not found[:, :10].any()
+        assert z in (1, 2)
+
+
+def test_windows_are_predicted_one_by_one_and_fade_into_each_other(network):
+    found = probabilities(loaded(network, coloring={"kind": "grey"}, windows=(2, 3)), Volume(array=STACK))
+    (image,) = GreyTriple().color(STACK, [2])
+    # 19 x 19 px each: two along y that share a row, three along x
+    corner = by_hand(network, image[:19, :19])
+    np.testing.assert_allclose(found[2, :18, :14], corner[:18, :14], atol=1e-6)
+    last = by_hand(network, image[18:, 31:])
+    np.testing.assert_allclose(found[2, 19:, 36:], last[1:, 5:], atol=1e-6)
+
+
+def test_six_windows_are_those_of_the_papers_tric_slices():
+    plan = plan_windows((1745, 2440), (2, 3))
+    assert plan.tile_shape == (873, 873)
+    assert len(plan) == 6
+    starts = [[window.start for window in axis] for axis in plan.windows]
+    assert starts == [[0, 872], [0, 784, 1567]]
+
+
+@pytest.mark.parametrize("shape", [(30, 31), (7, 100), (100, 7), (64, 64), (2, 3)])
+@pytest.mark.parametrize("counts", [(1, 1), (2, 3), (4, 1)])
+def test_the_shares_of_all_windows_sum_to_1_everywhere(shape, counts):
+    plan = plan_windows(shape, counts)
+    total = np.zeros(shape)
+    for tile in plan:
+        share = np.ones(tuple(window.kept[1] - window.kept[0] for window in tile))
+        for axis, window in enumerate(tile):
+            share *= np.expand_dims(window.weights, 1 - axis)
+        total[tuple(slice(*window.kept) for window in tile)] += share
+        assert all(window.start + window.length <= size for window, size in zip(tile, shape, strict=True))
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+def test_a_mask_is_written_for_a_coloured_model(network, tmp_path):
+    save_volume(tmp_path / "stack.tif", Volume(array=STACK))
+    model = loaded(network, threshold=float(np.median(probabilities(loaded(network), Volume(array=STACK)))))
+    done = predict_volume([model], open_volume(tmp_path / "stack.tif"), tmp_path / "mask.tif")
+    mask = open_volume(done.path).array[:]
+    assert mask.shape == STACK.shape
+    assert 0.3 < mask.mean() < 0.7
+
+
+def test_a_neighbour_that_is_no_number_is_told(network):
+    broken = STACK.astype(np.float32)
+    broken[3, 0, 0] = np.nan
+    with pytest.raises(InputError, match="NaN or infinite voxels in slice 3"):
+        probabilities(loaded(network), Volume(array=broken))
+
+
+def test_a_card_and_a_network_that_do_not_fit_are_refused(network):
+    with pytest.raises(InputError, match="the model takes 3 channels, a volume has 1; choose a model trained on one"):
+        loaded(network, coloring=None)
+    one = keras.Sequential([keras.Input((None, None, 1)), keras.layers.Conv2D(1, 1)])
+    wrapped = keras.Model(one.inputs, {"logits": one.outputs[0]})
+    with pytest.raises(InputError, match="the model takes 1 channels, its card colours 3"):
+        loaded(wrapped)
+    with pytest.raises(ValueError, match="`windows` must be two positive numbers"):
+        loaded(network, windows=(2, 0))

@@ -66,7 +66,7 @@ class Change:
     displacement_px: np.ndarray | None = None
 
     def turn(self, patch: np.ndarray) -> np.ndarray:
-        """Return a mirrored and turned view of a square patch, shape ``(y, x)``."""
+        """Return a mirrored and turned view of a square patch, shape ``(y, x)`` or with channels."""
         patch = patch[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
         return np.rot90(patch, self.turns) if self.turns else patch
 
@@ -76,9 +76,9 @@ class Change:
             return patch
         import cv2  # here: loading it takes longer than everything else that data needs
 
-        height, width = patch.shape
+        height, width = patch.shape[:2]
         dy, dx = (cv2.resize(nodes, (width, height), interpolation=cv2.INTER_CUBIC) for nodes in self.displacement_px)
-        rows, columns = np.indices(patch.shape, dtype=np.float32)
+        rows, columns = np.indices((height, width), dtype=np.float32)
         return cv2.remap(
             np.ascontiguousarray(patch),
             columns + dx,

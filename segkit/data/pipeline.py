@@ -29,13 +29,13 @@ def patch_dataset(
         outputs: Names of the model's outputs that the targets belong to.
 
     Returns:
-        Dataset of ``(images, {output: targets, ...})``: float32 ``(batch, y, x, 1)`` and float32 ``(batch, y, x, 2)``.
+        Dataset of ``(images, {output: targets, ...})``: float32 ``(batch, y, x, channels)`` and ``(batch, y, x, 2)``.
     """
     side = sampler.table.patch_px
 
     def cut(step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         images, targets = tf.numpy_function(sampler.batch, [step], (tf.float32, tf.float32), stateful=False)
-        images = tf.ensure_shape(images, (None, side, side, 1))
+        images = tf.ensure_shape(images, (None, side, side, sampler.channels))
         targets = tf.ensure_shape(targets, (None, side, side, 2))
         return images, dict.fromkeys(outputs, targets)
 

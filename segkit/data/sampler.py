@@ -24,7 +24,7 @@ class PatchSampler:
     volume of any size is never loaded.
 
     Args:
-        pairs: Image and mask of each volume, both ``(z, y, x)``.
+        pairs: Image and mask of each volume, both ``(z, y, x)``; coloured images ``(z, y, x, 3)``.
         table: The patches.
         batch_size: Patches a step; the last step of an epoch holds what is left.
         mean: Mean of the training voxels [grey value].
@@ -62,6 +62,7 @@ class PatchSampler:
                 f"Received: weight_limit={weight_limit!r}, num_classes={num_classes!r}"
             )
         self.pairs = list(pairs)
+        self.channels = self.pairs[0][0].shape[3] if len(self.pairs[0][0].shape) == 4 else 1
         self.table = table
         self.batch_size = batch_size
         self.mean = float(mean)
@@ -104,16 +105,17 @@ class PatchSampler:
             step: Number of the batch, counted from the first epoch on.
 
         Returns:
-            Normalised images, float32, ``(batch, y, x, 1)``, and targets with weights, float32, ``(batch, y, x, 2)``.
+            Normalised images, float32, ``(batch, y, x, channels)``, and targets with weights, float32,
+            ``(batch, y, x, 2)``.
         """
         epoch, place = divmod(step, self.steps_per_epoch)
         first = place * self.batch_size
         chosen = self.order(epoch)[first : first + self.batch_size]
         side = self.table.patch_px
-        images = np.empty((len(chosen), side, side, 1), np.float32)
+        images = np.empty((len(chosen), side, side, self.channels), np.float32)
         targets = np.empty((len(chosen), side, side, 2), np.float32)
         for i, row in enumerate(chosen):
-            self._fill(images[i, ..., 0], targets[i], int(row), epoch, first + i)
+            self._fill(images[i], targets[i], int(row), epoch, first + i)
         return images, targets
 
     def _fill(self, image_out: np.ndarray, target_out: np.ndarray, row: int, epoch: int, index: int) -> None:
@@ -131,7 +133,13 @@ class PatchSampler:
                 image = change.bend(image.astype(np.float32), nearest=False)
                 kinds = change.bend(kinds, nearest=True)
         # (image - mean) / std * gain + shift in two passes over the output
-        np.multiply(image, np.float32(gain / self.std), out=image_out, dtype=np.float32, casting="unsafe")
+        np.multiply(
+            image.reshape(image_out.shape),
+            np.float32(gain / self.std),
+            out=image_out,
+            dtype=np.float32,
+            casting="unsafe",
+        )
         image_out += np.float32(shift - gain * self.mean / self.std)
         targets_and_weights(kinds, limit=self.weight_limit, num_classes=self.num_classes, out=target_out)
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from segkit.data.square_windows import square_windows
+
 Span = tuple[int, int]
 """``(start, stop)`` along one axis [px]."""
 
@@ -120,29 +122,20 @@ def plan_tiles(
 
 
 def plan_windows(shape: Sequence[int], counts: Sequence[int], *, wanted: Sequence[Span] | None = None) -> TilePlan:
-    """Cover a slice by a fixed number of squares that overlap, for a network that resizes each to its own size.
-
-    The side is the smallest with which so many squares cover both axes; they are spread evenly and fade into each
-    other.
+    """Cover a slice by the squares of ``square_windows``, which fade into each other.
 
     Args:
         shape: Extent of the slice ``(y, x)`` [px].
         counts: Number of squares along y and x, positive.
         wanted: Region to be covered; the slice by default.
-
-    Reference:
-        Wagner & Rohr (2022), "EfficientCellSeg", Sec. 3.3: six squares of a slice of 1745 x 2440 px, not specified
-        further; 2 x 3 of 873 px here.
     """
-    wanted = tuple(wanted) if wanted is not None else tuple((0, size) for size in shape)
-    side = max(-(-size // count) for size, count in zip(shape, counts, strict=True))
-    windows = []
-    for size, span in zip(shape, wanted, strict=True):
-        length = min(side, size)
-        count = -(-size // length)
-        starts = [round(i * (size - length) / max(count - 1, 1)) for i in range(count)]
-        windows.append(_axis_windows(span, starts, length, exact=False))
-    return TilePlan(windows=tuple(windows), reach=tuple((0, size) for size in shape), wanted=wanted)
+    whole = tuple((0, size) for size in shape)
+    wanted = tuple(wanted) if wanted is not None else whole
+    windows = tuple(
+        _axis_windows(span, starts, length, exact=False)
+        for span, (length, starts) in zip(wanted, square_windows(shape, counts), strict=True)
+    )
+    return TilePlan(windows=windows, reach=whole, wanted=wanted)
 
 
 def clamped(start: int, stop: int, size: int) -> np.ndarray:

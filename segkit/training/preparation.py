@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from segkit.data.colorings import Coloring
 from segkit.data.normalization import measure_normalization
 from segkit.data.patches import PatchTable, tabulate_patches
+from segkit.data.resized_slices import WHITE, colored_slices, mask_slices
 from segkit.data.sampler import PatchSampler
 from segkit.data.sources import LabeledVolume
+from segkit.data.square_windows import square_windows
+from segkit.data.weights import UNKNOWN
 from segkit.errors import InputError
 from segkit.training.plan import TrainingPlan
 
@@ -102,42 +108,107 @@ def prepare(
     Raises:
         InputError: If there is nothing to train on or to validate with, or no foreground to train on.
     """
-    table = tabulate(volumes, "train", plan, progress)
-    held_out = tabulate(volumes, "validation", plan, progress)
-    test = tabulate(volumes, "test", plan, progress) if any(volume.split.test for volume in volumes) else ()
-    for found, what in ((table, "train on"), (held_out, "validate with")):
-        if not len(found):
-            raise InputError(f"no slices to {what}; give ranges with --train-z and --validation-z")
-    if not table.positive.any():
-        raise InputError("no foreground on the training slices; choose slices that the mask has foreground on")
-    if not held_out.positive.any():
-        _LOG.warning("no foreground on the validation slices: the checkpoint is chosen by the background alone")
+    tables = {use: tabulate(volumes, use, plan, progress) for use in _USES if _is_used(volumes, use)}
+    _check_tables(tables)
     mean, std = measure_normalization([(volume.tomogram.array, volume.split.train) for volume in volumes], progress)
-    shared = {
-        "batch_size": plan.batch_size,
-        "mean": mean,
-        "std": std,
-        "weight_limit": plan.weight_limit,
-        "ignore_value": plan.ignore_value,
-        "num_classes": num_classes,
-        "seed": plan.seed,
+    settings = {"mean": mean, "std": std, "ignore_value": plan.ignore_value, "num_classes": num_classes}
+    return _prepared(volumes, [volume.arrays for volume in volumes], tables, plan, settings, (mean, std))
+
+
+def prepare_colored(
+    volumes: Sequence[LabeledVolume],
+    plan: TrainingPlan,
+    coloring: Coloring,
+    *,
+    windows: Sequence[int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Prepared:
+    """List coloured slices as wholes, or windows of them, each resized to a patch, and build the samplers.
+
+    Args:
+        volumes: Opened volumes with slices for training and for validation among them.
+        plan: How to change; its patches are the network's size, strides do not matter.
+        coloring: How slices are coloured.
+        windows: Number of squares along y and x that slices are cut into; whole slices by default.
+        progress: Called as ``progress(done, total)`` after each slice read.
+
+    Returns:
+        What to train from; ``mean`` 0 and ``std`` 1: colours are between 0 and 1 already.
+
+    Raises:
+        InputError: If there is nothing to train on or to validate with, or no foreground to train on.
+    """
+    size = plan.patch_px
+    pairs, cuts = [], []
+    for volume in volumes:
+        cut = _cut(volume.tomogram.shape[1:], windows)
+        masks = mask_slices(volume.mask.array, size, cut, ignore_value=plan.ignore_value)
+        pairs.append((colored_slices(volume.tomogram.array, coloring, size, cut), masks))
+        cuts.append(len(cut))
+    tables = {
+        use: tabulate_patches(
+            [
+                (masks, [z * count + place for z in getattr(volume.split, use) for place in range(count)])
+                for volume, (_, masks), count in zip(volumes, pairs, cuts, strict=True)
+            ],
+            patch_px=size,
+            stride_px=size,
+            ignore_value=UNKNOWN,
+            progress=progress,
+        )
+        for use in _USES
+        if _is_used(volumes, use)
     }
-    pairs = [volume.arrays for volume in volumes]
+    _check_tables(tables)
+    settings = {"mean": 0.0, "std": float(WHITE), "ignore_value": UNKNOWN}
+    return _prepared(volumes, pairs, tables, plan, settings, (0.0, 1.0))
+
+
+_USES = ("train", "validation", "test")
+
+
+def _cut(shape: Sequence[int], windows: Sequence[int] | None) -> list[tuple[slice, ...]]:
+    """Return the windows of a slice as index expressions; the whole slice where there are none."""
+    if windows is None:
+        return [(slice(None), slice(None))]
+    spans = [[slice(o, o + length) for o in origins] for length, origins in square_windows(shape, windows)]
+    return list(itertools.product(*spans))
+
+
+def _is_used(volumes: Sequence[LabeledVolume], use: str) -> bool:
+    return use != "test" or any(volume.split.test for volume in volumes)
+
+
+def _check_tables(tables: Mapping[str, PatchTable]) -> None:
+    for use, what in (("train", "train on"), ("validation", "validate with")):
+        if not len(tables[use]):
+            raise InputError(f"no slices to {what}; give ranges with --train-z and --validation-z")
+    if not tables["train"].positive.any():
+        raise InputError("no foreground on the training slices; choose slices that the mask has foreground on")
+    if not tables["validation"].positive.any():
+        _LOG.warning("no foreground on the validation slices: the checkpoint is chosen by the background alone")
+
+
+def _prepared(
+    volumes: Sequence[LabeledVolume],
+    pairs: Sequence[tuple[Any, Any]],
+    tables: Mapping[str, PatchTable],
+    plan: TrainingPlan,
+    settings: Mapping[str, Any],
+    normalization: tuple[float, float],
+) -> Prepared:
+    """Build the samplers of all uses."""
+    shared = {"batch_size": plan.batch_size, "weight_limit": plan.weight_limit, "seed": plan.seed, **settings}
     first = next(volume for volume in volumes if volume.split.train)
     for volume in volumes:
         _warn_of_other_voxels(volume, first)
+    table = tables["train"].with_positive_copies(plan.positive_copies)
+    test = tables.get("test", ())
     return Prepared(
-        PatchSampler(
-            pairs,
-            table.with_positive_copies(plan.positive_copies),
-            augmentation=plan.augmentation,
-            shuffle=True,
-            **shared,
-        ),
-        PatchSampler(pairs, held_out, **shared),
+        PatchSampler(pairs, table, augmentation=plan.augmentation, shuffle=True, **shared),
+        PatchSampler(pairs, tables["validation"], **shared),
         PatchSampler(pairs, test, **shared) if len(test) else None,
-        mean,
-        std,
+        *normalization,
         first.tomogram.voxel_size_nm,
     )
 

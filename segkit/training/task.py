@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import keras
 
 from segkit.losses.bce_jaccard import BCEJaccard
+from segkit.losses.dice import Dice
 from segkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from segkit.metrics.binary_mean_iou import BinaryMeanIoU
 from segkit.metrics.mean_iou import MeanIoU
@@ -33,17 +34,30 @@ class Task(Protocol):
         """Return the callbacks that warn of what goes wrong in such trainings."""
 
 
+_BINARY_LOSSES = {"bce_jaccard": BCEJaccard, "dice": Dice}
+
+
 @dataclasses.dataclass(frozen=True)
 class BinaryTask:
-    """Foreground against background: SegET's loss, two-class mIoU, and an alarm for collapsed networks."""
+    """Foreground against background: a loss, two-class mIoU, and an alarm for collapsed networks.
 
+    Attributes:
+        loss: ``"bce_jaccard"``, SegET's, or ``"dice"``, EfficientCellSeg's.
+        outputs: Names of the network's outputs that the targets belong to.
+    """
+
+    loss: Literal["bce_jaccard", "dice"] = "bce_jaccard"
     outputs: tuple[str, ...] = ("logits",)
+
+    def __post_init__(self) -> None:
+        if self.loss not in _BINARY_LOSSES:
+            raise ValueError(f"`loss` must be one of {', '.join(_BINARY_LOSSES)}. Received: loss={self.loss!r}")
 
     def compile(self, model: keras.Model, learning_rate: float) -> None:
         """Compile a network that ends in ``{"logits": (batch, y, x, 1)}``."""
         model.compile(
             optimizer=keras.optimizers.Adam(learning_rate),
-            loss={"logits": BCEJaccard()},
+            loss={"logits": _BINARY_LOSSES[self.loss]()},
             metrics={"logits": [BinaryMeanIoU(), PredictedForeground()]},
         )
 

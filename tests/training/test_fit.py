@@ -21,6 +21,7 @@ class Numbered:
     """A sampler whose targets are the number of the step."""
 
     steps_per_epoch = 3
+    channels = 1
     table = types.SimpleNamespace(patch_px=2)
 
     def batch(self, step):

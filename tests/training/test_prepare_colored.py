@@ -1,0 +1,97 @@
+"""Training on coloured slices: what is drawn, and a thin run from stacks to cells."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+from tiny_encoder import TINY_ENCODER
+
+from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
+from segkit.data.colorings import coloring_to_dict
+from segkit.data.pseudocolor import Pseudocoloring
+from segkit.data.resized_slices import resized
+from segkit.data.simulated_cells import CellSimulation, simulate_cells
+from segkit.data.sources import LabeledVolume, Source
+from segkit.data.splits import Split
+from segkit.errors import InputError
+from segkit.evaluation.seg_score import reference_jaccards
+from segkit.inference.loaded_model import LoadedModel
+from segkit.inference.slice_predictor import SlicePredictor
+from segkit.instances.label_overlaps import count_overlaps
+from segkit.instances.segment_instances import InstanceSettings, segment_instances
+from segkit.models import efficient_cell_seg
+from segkit.models.card import ModelCard
+from segkit.training.fit import fit
+from segkit.training.plan import TrainingPlan
+from segkit.training.preparation import prepare_colored
+from segkit.training.task import BinaryTask
+from segkit.volumes.volume import Volume
+
+SIMULATION = CellSimulation(shape=(12, 80, 96), count=9, spacing=1.0)
+PLAN = TrainingPlan(patch_px=64, batch_size=4, epochs=6, learning_rate=3e-3, augmentation=NO_AUGMENTATION)
+COLORING = Pseudocoloring(tiles=4, expected_share=0.3)
+
+
+def volume(seed, **slices):
+    image, labels = simulate_cells(SIMULATION, seed)
+    split = Split(**{"train": (), "validation": (), "test": ()} | slices)
+    return LabeledVolume(Source(tomogram="t", mask="m"), Volume(array=image), Volume(array=labels), split)
+
+
+def test_every_slice_of_a_use_is_one_patch():
+    volumes = [volume(0, train=(0, 1, 5), test=(7,)), volume(1, validation=(2, 3))]
+    prepared = prepare_colored(volumes, PLAN, COLORING)
+    assert prepared.training.table.rows[:, :2].tolist() == [[0, 0], [0, 1], [0, 5]]
+    assert prepared.validation.table.rows[:, :2].tolist() == [[1, 2], [1, 3]]
+    assert prepared.test.table.rows[:, :2].tolist() == [[0, 7]]
+    assert (prepared.mean, prepared.std) == (0, 1)
+    images, targets = prepared.validation.batch(0)
+    (expected,) = COLORING.color(volumes[1].tomogram.array, [3])
+    np.testing.assert_allclose(images[1], resized(expected, 64), atol=1e-4)
+    share = (np.asarray(volumes[1].mask.array[3]) > 0).mean()
+    assert targets[1, ..., 0].mean() == pytest.approx(share, abs=0.02)
+
+
+def test_every_window_of_a_slice_is_one_patch():
+    prepared = prepare_colored([volume(0, train=(4,), validation=(5,))], PLAN, COLORING, windows=(2, 3))
+    # squares of 40 px: two along 80, three along 96
+    assert prepared.training.table.rows[:, 1].tolist() == [24, 25, 26, 27, 28, 29]
+    whole = prepare_colored([volume(0, train=(4,), validation=(5,))], PLAN, COLORING)
+    images, _ = prepared.training.with_seed(0).without_augmentation().batch(0)
+    assert images.shape == (4, 64, 64, 3)
+    assert len(whole.training.table) == 1
+
+
+def test_a_stack_that_nothing_is_learnt_from_is_refused():
+    with pytest.raises(InputError, match="no slices to validate with"):
+        prepare_colored([volume(0, train=(4,))], PLAN, COLORING)
+    empty = dataclasses.replace(volume(0, train=(4,), validation=(5,)), mask=Volume(array=np.zeros((12, 80, 96), int)))
+    with pytest.raises(InputError, match="no foreground on the training slices"):
+        prepare_colored([empty], PLAN, COLORING)
+
+
+def test_from_stacks_to_cells(tmp_path):
+    everything = tuple(range(12))
+    volumes = [volume(seed, train=everything) for seed in range(3)] + [volume(3, validation=everything)]
+    plan = dataclasses.replace(PLAN, augmentation=Augmentation())
+    keras.utils.set_random_seed(0)
+    model = efficient_cell_seg(size=64, decoder_filters=(8, 4), encoder=TINY_ENCODER)
+    card = ModelCard(
+        name="cells",
+        structure="cells",
+        mean=0.0,
+        std=1.0,
+        coloring=coloring_to_dict(COLORING),
+        multiple_px=1,
+        halo_px=None,
+    )
+    prepared = prepare_colored(volumes, plan, COLORING)
+    record = fit(model, prepared.training, prepared.validation, plan, tmp_path, card, task=BinaryTask(loss="dice"))
+    assert record.rows[-1]["val_mean_iou"] > 0.7
+    image, truth = simulate_cells(SIMULATION, seed=100)
+    predictor = SlicePredictor(LoadedModel.open(record.publish()), Volume(array=image))
+    probability = np.stack([found for _, found in predictor.iter_probability(everything)])
+    settings = InstanceSettings(seed_distance=3, min_size=20)
+    found = segment_instances(probability, settings, voxel_size=SIMULATION.voxel_size_um)
+    assert reference_jaccards(count_overlaps(truth, found)).mean() > 0.4

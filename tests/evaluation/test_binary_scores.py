@@ -30,7 +30,7 @@ def test_nothing_over_nothing_is_none():
     assert set(binary_scores(Confusion()).values()) == {None}
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**31))
 def test_mean_iou_is_what_the_training_metric_says(seed):
     rng = np.random.default_rng(seed)

@@ -42,7 +42,7 @@ def layouts(draw, axes=2):
     }
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.one_of(layouts(), layouts(axes=3)))
 def test_a_plan_covers_what_is_wanted_once_within_its_bounds(layout):
     plan = plan_tiles(**layout)
@@ -62,7 +62,7 @@ def test_a_plan_covers_what_is_wanted_once_within_its_bounds(layout):
             assert window.start + window.length == padded or window.start + window.length - high >= context
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(layouts())
 def test_an_exact_plan_gives_each_pixel_to_one_tile(layout):
     plan = plan_tiles(**{**layout, "exact": True})

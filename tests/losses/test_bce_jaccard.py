@@ -52,7 +52,7 @@ def test_over_the_batch_or_per_sample():
     assert value(BCEJaccard(per_sample=True), y_true, y_pred) == pytest.approx(entropy + 1 / 2, rel=1e-5)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**31))
 def test_is_never_negative_and_falls_towards_the_truth(seed):
     rng = np.random.default_rng(seed)

@@ -18,7 +18,7 @@ def mean_iou_of_equation_6(truth, predicted):
     return np.mean([p[i, i] / (p[i].sum() + p[:, i].sum() - p[i, i]) for i in (0, 1)])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**31), st.integers(1, 4))
 def test_streams_to_equation_6(seed, batches):
     rng = np.random.default_rng(seed)

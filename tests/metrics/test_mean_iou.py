@@ -15,7 +15,7 @@ def iou(truth, predicted, k):
     return np.sum((truth == k) & (predicted == k)) / np.sum((truth == k) | (predicted == k))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**31), st.integers(1, 3), st.integers(2, 5))
 def test_streams_to_the_mean_over_classes(seed, batches, num_classes):
     rng = np.random.default_rng(seed)

@@ -12,7 +12,7 @@ def array(result):
     return keras.ops.convert_to_numpy(result)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(1, 6), st.integers(1, 6), st.sampled_from([2, 3, 4]), st.integers(0, 2**31))
 def test_unknown_sizes_give_what_known_ones_give(y, x, factor, seed):
     inputs = np.random.default_rng(seed).normal(size=(2, y, x, 3)).astype("float32")

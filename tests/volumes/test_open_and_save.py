@@ -25,7 +25,7 @@ ARRAYS = st.sampled_from(["bool", "uint8", "int16", "uint16", "float32"]).flatma
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(array=ARRAYS, size=SIZES, suffix=st.sampled_from(SUFFIXES))
 def test_values_and_voxel_size_survive(tmp_path, array, size, suffix):
     array = np.nan_to_num(array)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,13 +44,7 @@ def model_identity(loaded: LoadedModel) -> dict[str, Any]:
         digest.update(np.ascontiguousarray(weights).tobytes())
     card = loaded.card.to_dict()
     del card["provenance"]
-    size = card["voxel_size_nm"]
-    return {
-        **card,
-        "voxel_size_nm": size and list(size),
-        "classes": list(card["classes"]),
-        "sha256": digest.hexdigest(),
-    }
+    return {**json.loads(json.dumps(card)), "sha256": digest.hexdigest()}
 
 
 def volume_identity(volume: Volume) -> dict[str, Any]:

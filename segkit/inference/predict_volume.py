@@ -22,6 +22,8 @@ from segkit.inference.predict_options import PredictOptions
 from segkit.inference.region import Region
 from segkit.inference.slice_predictor import SlicePredictor
 from segkit.inference.slice_store import TRIAL, SliceStore
+from segkit.instances.segment_instances import InstanceSettings, segment_instances
+from segkit.models.card import ModelCard
 from segkit.volumes.files import save_volume
 from segkit.volumes.hdf5 import split_dataset
 from segkit.volumes.lazy_volume import LazyVolume, slice_stack
@@ -41,6 +43,7 @@ class Prediction:
         voxels: Structure and number of voxels given to it, in the order of the labels.
         overlap_voxels: Voxels that more than one model claimed.
         resumed_slices: Slices that an earlier, cut-off run had finished.
+        objects: Number of objects, where they were told apart; else ``None``.
     """
 
     path: pathlib.Path
@@ -48,6 +51,7 @@ class Prediction:
     voxels: tuple[tuple[str, int], ...]
     overlap_voxels: int
     resumed_slices: int
+    objects: int | None = None
 
 
 def predict_volume(
@@ -66,10 +70,10 @@ def predict_volume(
     anew, and says so in the log, when one of them is another.
 
     Args:
-        models: One model writes a mask (uint8, 0 and 1), or its probability; one of several classes writes their
-            labels (uint8). Several models write one label volume (uint8): ``i`` where the ``i``-th model, counted from
-            1, has the highest probability of those above their thresholds, else 0. The legend of labels stands
-            beside them.
+        models: One model writes a mask (uint8, 0 and 1), or its probability; one whose card tells objects apart writes
+            their ids (the smallest type that holds them), one of several classes their labels (uint8). Several models
+            write one label volume (uint8): ``i`` where the ``i``-th model, counted from 1, has the highest
+            probability of those above their thresholds, else 0. The legend of labels stands beside them.
         volume: The input; read slice by slice.
         output_path: File or folder to be written; its suffix chooses the format.
         options: How to predict; the defaults of ``PredictOptions`` if left out.
@@ -86,7 +90,8 @@ def predict_volume(
     models, options = list(models), options or PredictOptions()
     _check_models(models, options)
     slices = range(*(options.roi or Region()).within(volume.shape)[0])
-    dtype = np.dtype(np.float32 if options.probability else np.uint8)
+    told_apart = models[0].card.instances if not options.probability else None
+    dtype = np.dtype(np.float32 if options.probability or told_apart else np.uint8)
     target = split_dataset(output_path)[0]
     structures = list(models[0].card.classes[1:]) or [loaded.card.structure for loaded in models]
     is_labels = len(models) > 1 or bool(models[0].card.classes)
@@ -98,14 +103,16 @@ def predict_volume(
     with SliceStore(scratch, task, slice_shape=volume.shape[1:], dtype=dtype, num_labels=len(structures)) as store:
         resumed = store.done
         try:
-            _check_format(output_path, store.folder, volume, dtype)
+            _check_format(output_path, store.folder, volume, np.dtype(np.uint16) if told_apart else dtype)
             if resumed:
                 _log.info("%s: goes on after %d of %d slices", target, resumed, len(slices))
             if progress is not None:
                 progress(resumed, len(slices))
             _predict_rest(store, slices, models, volume, options, progress)
-            result = dataclasses.replace(volume, array=_whole(store, slices, volume.shape, dtype))
-            save_volume(output_path, result, like=volume, overwrite=overwrite)
+            array = _whole(store, slices, volume.shape, dtype)
+            if told_apart:
+                array = _instances(array, models[0].card, volume, options)
+            save_volume(output_path, dataclasses.replace(volume, array=array), like=volume, overwrite=overwrite)
         except InputError:
             if not store.done:
                 store.remove()
@@ -116,8 +123,13 @@ def predict_volume(
         voxels, overlap = store.totals()
         store.remove()
     counts = tuple(zip(structures, map(int, voxels), strict=True))
+    objects = int(array.max(initial=0)) if told_apart else None
+    if objects is not None:
+        _log.info("%s: %d objects", target, objects)
     _tell(target, counts, overlap if len(models) > 1 else None)
-    return Prediction(path=target, legend=legend, voxels=counts, overlap_voxels=overlap, resumed_slices=resumed)
+    return Prediction(
+        path=target, legend=legend, voxels=counts, overlap_voxels=overlap, resumed_slices=resumed, objects=objects
+    )
 
 
 def _predict_rest(
@@ -145,7 +157,8 @@ def _predict_rest(
             labels, overlap = merge_labels(probabilities, thresholds)
         num_labels = len(classes) - 1 if classes else len(models)
         voxels = np.bincount(labels.ravel(), minlength=num_labels + 1)[1:]
-        store.append(probabilities[0] if options.probability else labels, voxels, overlap)
+        keeps_probability = options.probability or models[0].card.instances
+        store.append(probabilities[0] if keeps_probability else labels, voxels, overlap)
         if progress is not None:
             progress(store.done, len(slices))
 
@@ -159,6 +172,17 @@ def _whole(store: SliceStore, slices: range, shape: tuple[int, int, int], dtype:
     return slice_stack(read_slice, shape, dtype)
 
 
+def _instances(probability: LazyVolume, card: ModelCard, volume: Volume, options: PredictOptions) -> np.ndarray:
+    """Tell the objects of a whole volume apart; distances are in pixels along x."""
+    settings = InstanceSettings.from_dict(card.instances)
+    threshold = card.threshold if options.threshold is None else options.threshold
+    sizes = volume.voxel_size_nm or (1.0, 1.0, 1.0)
+    whole = np.stack([probability[z] for z in range(probability.shape[0])])
+    return segment_instances(
+        whole, dataclasses.replace(settings, threshold=threshold), voxel_size=[size / sizes[2] for size in sizes]
+    )
+
+
 def _check_models(models: list[LoadedModel], options: PredictOptions) -> None:
     if not 1 <= len(models) <= MAX_LABELS:
         raise InputError(f"{len(models)} models: expected 1 to {MAX_LABELS}, one for each structure")
@@ -170,6 +194,8 @@ def _check_models(models: list[LoadedModel], options: PredictOptions) -> None:
                 f"{several[0]}: a model of several classes gives labels, the class of the highest probability; leave "
                 "out --probability and --threshold"
             )
+    if len(models) > 1 and (several := [loaded.card.name for loaded in models if loaded.card.instances]):
+        raise InputError(f"{several[0]}: a model that tells objects apart is used alone; predict the models one by one")
     if options.probability and len(models) > 1:
         raise InputError(
             f"{len(models)} models: a probability is written for one model; leave out "

@@ -28,6 +28,8 @@ class ModelCard:
         coloring: How grey slices become the three channels that the network takes, as
             ``segkit.data.colorings.coloring_to_dict`` says it; ``None`` for a network of one channel.
         windows: Number of overlapping squares along y and x that a slice is cut into; ``None`` for whole slices.
+        instances: How objects are told apart, as ``InstanceSettings.to_dict`` says it, distances in pixels along x;
+            ``None`` for a network that gives a mask or classes.
         provenance: Plan, scores and versions of the training, for people to read.
     """
 
@@ -44,6 +46,7 @@ class ModelCard:
     classes: tuple[str, ...] = ()
     coloring: dict[str, Any] | None = None
     windows: tuple[int, int] | None = None
+    instances: dict[str, Any] | None = None
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -60,6 +63,8 @@ class ModelCard:
             raise ValueError(
                 f"`tile_px` must be more than two halos. Received: tile_px={self.tile_px!r}, halo_px={self.halo_px!r}"
             )
+        if self.instances is not None and self.classes:
+            raise ValueError(f"`instances` are for one structure. Received: classes={self.classes!r}")
         if len(self.classes) == 1 or len(set(self.classes)) < len(self.classes):
             raise ValueError(f"`classes` must be two or more different names. Received: classes={self.classes!r}")
 

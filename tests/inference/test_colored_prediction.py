@@ -14,6 +14,7 @@ from segkit.inference.predict_volume import predict_volume
 from segkit.inference.region import Region
 from segkit.inference.slice_predictor import SlicePredictor
 from segkit.inference.tiles import plan_windows
+from segkit.instances.segment_instances import InstanceSettings, segment_instances
 from segkit.models import efficient_cell_seg
 from segkit.models.card import ModelCard
 from segkit.volumes.files import open_volume, save_volume
@@ -106,6 +107,46 @@ def test_a_mask_is_written_for_a_coloured_model(network, tmp_path):
     mask = open_volume(done.path).array[:]
     assert mask.shape == STACK.shape
     assert 0.3 < mask.mean() < 0.7
+
+
+def test_a_model_that_tells_objects_apart_writes_their_ids(network, tmp_path):
+    save_volume(tmp_path / "stack.tif", Volume(array=STACK))
+    volume = open_volume(tmp_path / "stack.tif")
+    found = probabilities(loaded(network), volume)
+    threshold = float(np.quantile(found, 0.8))
+    settings = InstanceSettings(method="components", threshold=threshold)
+    model = loaded(network, threshold=threshold, instances=settings.to_dict())
+    done = predict_volume([model], volume, tmp_path / "labels.tif")
+    labels = open_volume(done.path).array[:]
+    np.testing.assert_array_equal(labels, segment_instances(found, settings))
+    assert done.objects == labels.max() > 1
+    assert done.legend is None
+    probability = predict_volume([model], volume, tmp_path / "p.tif", PredictOptions(probability=True))
+    np.testing.assert_allclose(open_volume(probability.path).array[:], found, atol=1e-6)
+    with pytest.raises(InputError, match="a model that tells objects apart is used alone"):
+        predict_volume([model, model], volume, tmp_path / "two.tif")
+
+
+def test_distances_between_objects_are_in_pixels_along_x_whatever_the_voxel_size(network, tmp_path):
+    settings = InstanceSettings(seed_distance=4.0, threshold=0.4)
+    results = []
+    for sizes in ((300.0, 100.0, 100.0), (30.0, 10.0, 10.0)):
+        volume = Volume(array=STACK, voxel_size_nm=sizes)
+        model = loaded(network, instances=settings.to_dict(), threshold=0.4, voxel_size_nm=sizes)
+        results.append(predict_volume([model], volume, tmp_path / f"{sizes[2]:g}.tif").objects)
+    assert results[0] == results[1]
+
+
+def test_a_prediction_in_windows_goes_on_where_it_was_cut_off(network, tmp_path):
+    model, volume = loaded(network, windows=(2, 2)), Volume(array=STACK)
+
+    def stop(done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_volume([model], volume, tmp_path / "m.tif", progress=stop)
+    assert predict_volume([model], volume, tmp_path / "m.tif").resumed_slices == 2
 
 
 def test_a_neighbour_that_is_no_number_is_told(network):

@@ -130,6 +130,7 @@ def _write(job: Job, cells: Cells) -> None:
     ):
         with whole_file(folder / name, overwrite=True) as unfinished:
             unfinished.write_text(text + "\n")
+    seeds = [cell["plan"]["training"]["seed"] for cell in next(iter(cells.values()))]
     first = {METHODS[method].title: found[0] for method, found in cells.items()}
     tested = comparison["summary"][0]["tiles"]
     write_report(
@@ -145,7 +146,7 @@ def _write(job: Job, cells: Cells) -> None:
             Section("Methods", _html_table(cells, plan.classes)),
             validation_curves({title: cell["history"] for title, cell in first.items()}),
             magnitude_curves({title: cell["magnitudes"] for title, cell in first.items()}),
-            overlays(panels(job, list(cells)), "Test images" if tested == "test" else "Validation images"),
+            overlays(panels(job, list(cells), seeds), "Test images" if tested == "test" else "Validation images"),
         ],
         versions=versions(),
         seconds=sum(cell["seconds"] for found in cells.values() for cell in found),
@@ -172,16 +173,24 @@ def validation_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) ->
     return Section("Training, first seed", f'<div class="curves">{drawn}</div>')
 
 
-def panels(job: Job, methods: Sequence[str], count: int = 2) -> list[Overlay]:
-    """Draw image, truth and the result of each method, side by side, for some held-out tiles; models of seed 0.
+def panels(job: Job, methods: Sequence[str], seeds: Sequence[int], count: int = 2) -> list[Overlay]:
+    """Draw image, truth and the result of each method, side by side, for some held-out tiles.
 
-    Methods whose model is not there any more are left out.
+    The models are those of the first seed that all methods have one of, as far as they are there at all.
     """
     from segkit.models.files import RUN_MODEL_NAME, load_model
 
     sampler = job.prepared.test or job.prepared.validation
-    paths = {method: job.folder / CELLS_NAME / f"{method}-0" / RUN_MODEL_NAME for method in methods}
-    models = {METHODS[method].title: load_model(path) for method, path in paths.items() if path.exists()}
+    found = {
+        seed: {
+            METHODS[method].title: path
+            for method in methods
+            if (path := job.folder / CELLS_NAME / f"{method}-{seed}" / RUN_MODEL_NAME).exists()
+        }
+        for seed in seeds
+    }
+    seed = max(found, key=lambda seed: len(found[seed]))  # the first of the fullest
+    models = {title: load_model(path) for title, path in found[seed].items()}
     drawn = []
     for row in telling_patches(sampler, len(job.plan.classes), count):
         volume, z, y, x = sampler.table.rows[row].tolist()
@@ -199,7 +208,7 @@ def panels(job: Job, methods: Sequence[str], count: int = 2) -> list[Overlay]:
                     np.where(annotated, targets[place, ..., 0], UNKNOWN).astype(np.uint8),
                     predictions,
                     job.plan.classes,
-                    caption=f"Image {z}, tile at y = {y}, x = {x}",
+                    caption=f"Image {z}, tile at y = {y}, x = {x}; networks of seed {seed}",
                     ignore_value=UNKNOWN,
                     voxel_size_nm=job.volumes[volume].tomogram.voxel_size_nm,
                 )

@@ -45,6 +45,10 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
         trained on int8 (``card.dtype``) 128 is subtracted, as signed bytes are shown. Offered where the
         network has 1, 3 or 4 input channels.
 
+    A network of coloured slices (``card.coloring``) has ``serving_default`` alone, because colouring is not part of
+    the graph: ``voxels``, float32 ``(b, y, x, 3)``, coloured, 0..1 -> ``probability``, float32 ``(b, y, x)``, and
+    ``mask``, uint8 ``(b, y, x)``. ``segkit.data.colorings`` colours slices outside.
+
     Args:
         model: Float32 network from ``(b, y, x, c)`` to ``{"logits": (b, y, x, 1)}``, or with a logit for every one of
             ``card.classes``.
@@ -63,6 +67,8 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
         wanted = f"{len(card.classes)} logits" if card.classes else "one logit"
         raise ValueError(f"`model` must give {wanted} a pixel. Received: logits of shape {logits.shape}")
     served = _Served(model, card)
+    if card.coloring is not None:
+        return {"serving_default": Signature(served.with_decision, served.voxels_spec)}
     *size, channels = served.shape
     raw_shape = (None, *size) if channels == 1 else (None, *size, channels)
     signatures = {"serving_default": Signature(served.from_voxels, served.voxels_spec)}
@@ -97,6 +103,9 @@ class _Served:
         voxels = (tf.cast(slices, tf.float32) - self.card.mean) / self.card.std
         if self.shape[-1] == 1:
             voxels = voxels[..., tf.newaxis]
+        return self.with_decision(voxels)
+
+    def with_decision(self, voxels: tf.Tensor) -> dict[str, tf.Tensor]:
         probability = self.probability(voxels)
         if self.card.classes:
             return {"probability": probability, "labels": tf.cast(tf.argmax(probability, axis=-1), tf.uint8)}

@@ -23,7 +23,7 @@ def resize_bilinear(inputs: Any, size: tuple[Any, Any]) -> Any:
     Returns:
         Tensor, shape ``(batch, *size, channels)``, dtype of ``inputs``; ``inputs`` itself if it has that size.
     """
-    if tuple(inputs.shape[1:3]) == tuple(size):
+    if all(isinstance(extent, int) for extent in size) and tuple(inputs.shape[1:3]) == tuple(size):
         return inputs
     values = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
     shape = ops.shape(inputs)

@@ -60,6 +60,14 @@ def test_any_size_goes_in_and_the_same_comes_out():
         assert tuple(logits.shape) == (1, y, x, 1)
 
 
+def test_a_compiled_function_of_unknown_size_gives_the_same():
+    model = efficient_cell_seg(**TINY)
+    for y, x in ((32, 32), (45, 70), (20, 33)):
+        image = np.random.default_rng(y).random((2, y, x, 3)).astype("float32")
+        logits = model.predict_on_batch(image)["logits"]
+        np.testing.assert_allclose(logits, model(image)["logits"], atol=1e-5)
+
+
 def test_resizing_there_and_back_is_part_of_the_network():
     model = efficient_cell_seg(**TINY)
     image = np.random.default_rng(0).random((1, 50, 41, 3)).astype("float32")

@@ -1,0 +1,52 @@
+"""A network of coloured slices as it is served: any size, probability and mask, through the C++ loader."""
+
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from tiny_encoder import TINY_ENCODER
+
+from segkit.data.colorings import coloring_to_dict
+from segkit.data.pseudocolor import Pseudocoloring
+from segkit.export.saved_model import export_saved_model, read_exported_card
+from segkit.models import efficient_cell_seg
+from segkit.models.card import ModelCard
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="exports run on TensorFlow")
+CPP_LOADER = pathlib.Path(__file__).with_name("cpp_loader.py")
+COLORING = Pseudocoloring(tiles=2, expected_share=0.4)
+
+
+def test_a_coloured_image_of_any_size_gives_what_keras_gives(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = efficient_cell_seg(size=32, decoder_filters=(4, 3), encoder=TINY_ENCODER)
+    stack = np.random.default_rng(0).integers(0, 255, (3, 45, 70)).astype(np.uint8)
+    images = np.stack(list(COLORING.color(stack, range(3))))
+    expected = keras.ops.convert_to_numpy(keras.ops.sigmoid(model(images)["logits"]))[..., 0]
+    card = ModelCard(
+        name="cells",
+        structure="cells",
+        mean=0.0,
+        std=1.0,
+        threshold=float(np.median(expected)),
+        coloring=coloring_to_dict(COLORING),
+        multiple_px=1,
+        halo_px=None,
+    )
+    folder = export_saved_model(model, card, tmp_path / "saved_models")
+    assert read_exported_card(folder) == card
+    np.savez(tmp_path / "in.npz", serving_default=images)
+    command = [sys.executable, str(CPP_LOADER), str(folder), str(tmp_path / "in.npz"), str(tmp_path / "out.npz")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode == 77:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "out.npz") as found:
+        assert {name.split("/")[0] for name in found} == {"serving_default"}
+        probability, mask = found["serving_default/probability"], found["serving_default/mask"]
+    np.testing.assert_allclose(probability, expected, rtol=0, atol=2e-6)
+    np.testing.assert_array_equal(mask, probability > card.threshold)
+    assert 0.2 < mask.mean() < 0.8

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 
 
@@ -68,6 +67,8 @@ class Pseudocoloring:
         Returns:
             ``equalized`` and ``blurred``, float32 in [0, 1], and ``mask``, bool, each ``(y, x)``.
         """
+        import cv2  # here: loading it takes longer than everything else that data needs
+
         clahe = cv2.createCLAHE(clipLimit=self.clip_limit, tileGridSize=(self.tiles, self.tiles))
         equalized = stretched(clahe.apply(_whole_numbers(neighbour)))
         blurred = cv2.blur(equalized, (self.blur_px, self.blur_px))

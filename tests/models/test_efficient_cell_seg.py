@@ -64,8 +64,8 @@ def test_a_compiled_function_of_unknown_size_gives_the_same():
     model = efficient_cell_seg(**TINY)
     for y, x in ((32, 32), (45, 70), (20, 33)):
         image = np.random.default_rng(y).random((2, y, x, 3)).astype("float32")
-        logits = model.predict_on_batch(image)["logits"]
-        np.testing.assert_allclose(logits, model(image)["logits"], atol=1e-5)
+        compiled, eager = model.predict_on_batch(image)["logits"], np.asarray(model(image)["logits"])
+        np.testing.assert_allclose(compiled, eager, rtol=0, atol=2e-5 * np.abs(eager).max())  # order of sums
 
 
 def test_resizing_there_and_back_is_part_of_the_network():

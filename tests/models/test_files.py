@@ -137,6 +137,7 @@ def test_a_card_reads_later_versions_and_refuses_nonsense():
 
 
 def test_precision_changes_the_arithmetic_and_keeps_weights_and_output():
+    keras.utils.set_random_seed(0)  # logits that cancel out to nearly nothing would drown in rounding
     model = tiny()
     rough = with_precision(model, "mixed_bfloat16")
     assert with_precision(model, "float32") is model

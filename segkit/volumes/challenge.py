@@ -13,6 +13,7 @@ from segkit.errors import InputError
 from segkit.volumes.lazy_volume import slice_stack
 from segkit.volumes.tiff_output import write_tiff
 from segkit.volumes.volume import Volume
+from segkit.volumes.voxel_statistics import voxel_statistics
 
 MAX_CELLS = 65_535
 """Results are stored in 16 bits."""
@@ -138,10 +139,9 @@ def write_frame(
 
 
 def _write_16_bits(path: pathlib.Path, labels: Volume, *, overwrite: bool) -> None:
-    extremes = [(int(part.min()), int(part.max())) for part in map(labels.array.__getitem__, range(labels.shape[0]))]
-    low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
-    if low < 0 or high > MAX_CELLS:
-        wrong = low if low < 0 else high
+    found = voxel_statistics(labels.array)
+    if found.minimum < 0 or found.maximum > MAX_CELLS:
+        wrong = int(found.minimum if found.minimum < 0 else found.maximum)
         raise InputError(
             f"{path}: cell {wrong}, but the challenge's files hold ids from 1 to {MAX_CELLS} (16 bits); "
             "number the cells anew, or write another format"

@@ -1,12 +1,9 @@
 """A network of several classes, trained with enhancement, as it is served."""
 
-import pathlib
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
+from through_cpp_loader import through_cpp_loader
 
 from segkit.export.saved_model import export_saved_model
 from segkit.layers import FREnhance
@@ -14,7 +11,6 @@ from segkit.models.card import ModelCard
 from segkit.models.unet_se import unet_se
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="exports run on TensorFlow")
-CPP_LOADER = pathlib.Path(__file__).with_name("cpp_loader.py")
 CARD = ModelCard(
     name="fre", structure="cell", mean=90.0, std=40.0, multiple_px=4, halo_px=None, classes=("background", "a", "b")
 )
@@ -33,13 +29,8 @@ def test_labels_and_probabilities_through_the_cpp_loader(tmp_path):
     folder = export_saved_model(model, CARD, tmp_path / "saved_models")
     slices = np.random.default_rng(0).normal(90, 40, (2, 21, 30)).clip(0, 255).astype(np.uint8)
     np.savez(tmp_path / "in.npz", raw_uint8=slices)
-    command = [sys.executable, str(CPP_LOADER), str(folder), str(tmp_path / "in.npz"), str(tmp_path / "out.npz")]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode == 77:
-        pytest.skip(done.stderr.strip())
-    assert done.returncode == 0, done.stderr
-    with np.load(tmp_path / "out.npz") as found:
-        probability, labels = found["raw_uint8/probability"], found["raw_uint8/labels"]
+    found = through_cpp_loader(folder, tmp_path / "in.npz", tmp_path / "out.npz")
+    probability, labels = found["raw_uint8/probability"], found["raw_uint8/labels"]
     padded = np.pad((slices - 90.0) / 40.0, ((0, 0), (0, 3), (0, 2)), mode="edge").astype("float32")[..., None]
     logits = keras.ops.softmax(model.predict(padded, verbose=0)["logits"])
     expected = keras.ops.convert_to_numpy(logits)[:, :21, :30]

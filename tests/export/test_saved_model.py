@@ -14,6 +14,7 @@ import cv2
 import keras
 import numpy as np
 import pytest
+from through_cpp_loader import through_cpp_loader
 
 from segkit.errors import InputError
 from segkit.export import saved_model
@@ -23,7 +24,6 @@ from segkit.models.card import ModelCard
 from segkit.models.seget import seget
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="exports run on TensorFlow")
-CPP_LOADER = pathlib.Path(__file__).with_name("cpp_loader.py")
 
 CARD = ModelCard(
     name="segET-test", structure="centriole", mean=90.0, std=40.0, threshold=0.4, multiple_px=4, halo_px=None,
@@ -118,12 +118,7 @@ def run_python(*arguments: str, cwd: pathlib.Path, **environment: str) -> subpro
 @pytest.fixture(scope="module")
 def cpp_results(exported: pathlib.Path, inputs: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Results:
     outputs = tmp_path_factory.mktemp("cpp") / "outputs.npz"
-    done = run_python(str(CPP_LOADER), str(exported), str(inputs), str(outputs), cwd=outputs.parent)
-    if done.returncode == 77:
-        pytest.skip(done.stderr.strip())
-    assert done.returncode == 0, done.stderr
-    with np.load(outputs) as arrays:
-        return dict(arrays)
+    return through_cpp_loader(exported, inputs, outputs)
 
 
 @pytest.fixture(scope="module")

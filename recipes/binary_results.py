@@ -12,12 +12,17 @@ from segkit.evaluation.evaluate_volumes import Evaluation, evaluate_volumes
 from segkit.report.choose_slices import choose_slices
 from segkit.report.overlay import Overlay, overlay
 from segkit.report.page import Section
+from segkit.training.preparation import Prepared
+from segkit.training.resumable import Resumable
 from segkit.volumes.volume import Volume
 
+Scored = tuple[LabeledVolume, Volume, Evaluation]
+"""A volume, what was predicted for it, and its scores."""
 
-def evaluate(plan: RunPlan, mask: Volume, truth: Volume, slices: Sequence[int]) -> Evaluation:
+
+def evaluate(plan: RunPlan, mask: Volume, volume: LabeledVolume, slices: Sequence[int]) -> Evaluation:
     """Score the slices of a volume."""
-    return evaluate_volumes(mask, truth, slices=slices, ignore_value=plan.training.ignore_value)
+    return evaluate_volumes(mask, volume.mask, slices=slices, ignore_value=plan.training.ignore_value)
 
 
 def merged(plan: RunPlan, evaluations: Sequence[Evaluation]) -> Evaluation:
@@ -25,8 +30,16 @@ def merged(plan: RunPlan, evaluations: Sequence[Evaluation]) -> Evaluation:
     return Evaluation(tuple(entry for evaluation in evaluations for entry in evaluation.slices))
 
 
-def headline(total: dict[str, Any]) -> list[tuple[str, str]]:
+def extra_scores(
+    plan: RunPlan, record: Resumable, prepared: Prepared, held_out: Sequence[tuple[LabeledVolume, Sequence[int]]]
+) -> dict[str, Any]:
+    """Return more scores: none."""
+    return {}
+
+
+def headline(scores: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the numbers that matter."""
+    total = scores["total"]
     return [
         ("Foreground IoU", percent(total["foreground_iou"])),
         ("Mean IoU", percent(total["mean_iou"])),
@@ -34,13 +47,17 @@ def headline(total: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def sections(scores: dict[str, Any]) -> list[Section]:
+def sections(plan: RunPlan, scores: dict[str, Any], scored: Sequence[Scored]) -> list[Section]:
     """Return more sections for the report: none."""
     return []
 
 
-def overlays(plan: RunPlan, volume: LabeledVolume, mask: Volume, evaluation: Evaluation) -> list[Overlay]:
-    """Draw the best, the median and the worst of the scored slices."""
+def overlays(plan: RunPlan, scored: Sequence[Scored]) -> list[Overlay]:
+    """Draw the best, the median and the worst of the scored slices of every volume."""
+    return [picture for entry in scored for picture in _overlays(plan, *entry)]
+
+
+def _overlays(plan: RunPlan, volume: LabeledVolume, mask: Volume, evaluation: Evaluation) -> list[Overlay]:
     ignore_value, drawn = plan.training.ignore_value, []
     for choice in choose_slices(evaluation.to_dict()):
         truth = volume.mask.array[choice.z]

@@ -24,13 +24,16 @@ from segkit.training.reestimate_statistics import ReestimateStatistics, use_runn
 from segkit.training.resumable import Resumable
 from segkit.volumes.volume import Volume
 
+Scored = tuple[LabeledVolume, Volume, ClassEvaluation]
+"""A volume, what was predicted for it, and its scores."""
+
 STATISTICS = {"reestimated": "re-estimated", "running": "running"}
 """Kinds of statistics of batch normalisation that networks are scored with, and how readers are told."""
 
 
-def evaluate(plan: RunPlan, labels: Volume, truth: Volume, slices: Sequence[int]) -> ClassEvaluation:
+def evaluate(plan: RunPlan, labels: Volume, volume: LabeledVolume, slices: Sequence[int]) -> ClassEvaluation:
     """Score the slices of a volume."""
-    return evaluate_classes(labels, truth, plan.classes, slices=slices, ignore_value=plan.training.ignore_value)
+    return evaluate_classes(labels, volume.mask, plan.classes, slices=slices, ignore_value=plan.training.ignore_value)
 
 
 def merged(plan: RunPlan, evaluations: Sequence[ClassEvaluation]) -> ClassEvaluation:
@@ -38,12 +41,20 @@ def merged(plan: RunPlan, evaluations: Sequence[ClassEvaluation]) -> ClassEvalua
     return ClassEvaluation(plan.classes, tuple(entry for evaluation in evaluations for entry in evaluation.slices))
 
 
-def headline(total: dict[str, Any]) -> list[tuple[str, str]]:
+def headline(scores: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the numbers that matter."""
+    total = scores["total"]
     return [
         ("Mean IoU", percent(total["mean_iou"])),
         *((f"IoU: {name}", percent(value)) for name, value in total["iou"].items()),
     ]
+
+
+def extra_scores(
+    plan: RunPlan, record: Resumable, prepared: Prepared, held_out: Sequence[tuple[LabeledVolume, Sequence[int]]]
+) -> dict[str, Any]:
+    """Return the scores tile by tile."""
+    return tile_scores(record, prepared, plan.classes)
 
 
 def tile_scores(record: Resumable, prepared: Prepared, classes: Sequence[str]) -> dict[str, Any]:
@@ -65,7 +76,7 @@ def tile_scores(record: Resumable, prepared: Prepared, classes: Sequence[str]) -
     return {"tiles": found}
 
 
-def sections(scores: dict[str, Any]) -> list[Section]:
+def sections(plan: RunPlan, scores: dict[str, Any], scored: Sequence[Scored]) -> list[Section]:
     """Show the scores tile by tile, with both statistics of the normalisation."""
     rows = [
         (f"{use}, {STATISTICS[statistics]} statistics", entry)
@@ -75,8 +86,8 @@ def sections(scores: dict[str, Any]) -> list[Section]:
     return [Section("Scores tile by tile", score_rows(rows))]
 
 
-def overlays(plan: RunPlan, volume: LabeledVolume, labels: Volume, evaluation: ClassEvaluation) -> list[Overlay]:
-    """Draw the best, the median and the worst of the scored slices."""
+def overlays(plan: RunPlan, scored: Sequence[Scored]) -> list[Overlay]:
+    """Draw the best, the median and the worst of the scored slices of every volume."""
     return [
         label_overlay(
             volume.tomogram.array[choice.z],
@@ -87,5 +98,6 @@ def overlays(plan: RunPlan, volume: LabeledVolume, labels: Volume, evaluation: C
             ignore_value=plan.training.ignore_value,
             voxel_size_nm=volume.tomogram.voxel_size_nm,
         )
+        for volume, labels, evaluation in scored
         for choice in choose_slices(evaluation.to_dict(), "mean_iou")
     ]

@@ -10,6 +10,7 @@ import keras
 
 from recipes.fre_methods import METHODS, build_network, check_enhancement
 from recipes.run_plan import SEARCH_NAME, RunPlan
+from recipes.statistics import statistics_batches
 from recipes.training_run import Network
 from segkit.errors import InputError
 from segkit.report.page import Section
@@ -19,6 +20,7 @@ from segkit.training.preparation import Prepared
 from segkit.training.record_magnitudes import RecordMagnitudes, read_magnitudes
 from segkit.training.redraw_enhanced import RedrawEnhanced
 from segkit.training.reestimate_statistics import ReestimateStatistics
+from segkit.training.task import ClassTask
 
 STATISTICS_STEPS = 8
 """Batches of training tiles that the statistics of normalisation are taken from before every validation."""
@@ -47,8 +49,7 @@ def network(plan: RunPlan) -> Network:
         return build_network(method, num_classes=num_classes, seed=seed, l2=l2, **chosen)
 
     def callbacks(model: keras.Model, prepared: Prepared, folder: pathlib.Path) -> list[keras.callbacks.Callback]:
-        plain = prepared.training.without_augmentation().with_seed(0)
-        batches = [plain.batch(step)[0] for step in range(min(STATISTICS_STEPS, plain.steps_per_epoch))]
+        batches = statistics_batches(prepared, STATISTICS_STEPS)
         deepest = levels - method.levels_left_out
         return [
             *([RedrawEnhanced()] if method.enhance == "epoch" else []),
@@ -60,7 +61,7 @@ def network(plan: RunPlan) -> Network:
         build,
         multiple_px=2 ** (levels - 1),
         halo_px=None,
-        supervision=plan.model["supervision"] if method.supervision else 0.0,
+        task=ClassTask(plan.classes, plan.model["supervision"] if method.supervision else 0.0),
         callbacks=callbacks,
         sections=own_sections,
     )

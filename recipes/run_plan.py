@@ -28,6 +28,9 @@ class RunPlan:
         preset: Where the settings came from: ``"paper"``, ``"demo"``, or one of them followed by ``", measured"``.
         data: Labeled tomograms.
         classes: Names of all classes in the order of their labels; empty for foreground and background alone.
+        coloring: How grey slices become three channels, as ``coloring_to_dict`` says it; ``None`` for grey ones.
+        windows: Number of squares along y and x that coloured slices are cut into; ``None`` for whole slices.
+        instances: How objects are told apart, as ``InstanceSettings.to_dict`` says it; ``None`` for masks and classes.
         model: Arguments of the network's builder.
         training: How patches are cut and the network is fitted.
         init: Model file that the weights start from; ``None`` for random weights.
@@ -39,6 +42,9 @@ class RunPlan:
     preset: str
     data: tuple[Source, ...]
     classes: tuple[str, ...] = ()
+    coloring: Mapping[str, Any] | None = None
+    windows: tuple[int, int] | None = None
+    instances: Mapping[str, Any] | None = None
     model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     training: TrainingPlan = dataclasses.field(default_factory=TrainingPlan)
     init: str | None = None
@@ -68,6 +74,7 @@ class RunPlan:
                 "data": tuple(Source.from_dict(entry) for entry in values["data"]),
                 "training": TrainingPlan.from_dict(values.get("training", {})),
                 "classes": tuple(values.get("classes", ())),
+                "windows": tuple(windows) if (windows := values.get("windows")) else None,
                 "notices": tuple(values.get("notices", ())),
             }
         )

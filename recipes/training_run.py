@@ -13,16 +13,18 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import keras
 import numpy as np
 
-from recipes import binary_results, class_results
+from recipes import binary_results, class_results, instance_results
 from recipes.percent import percent
 from recipes.run_plan import RunPlan
 from recipes.run_resume import SCORES_NAME
+from segkit.data.colorings import coloring_from_dict
 from segkit.data.sources import LabeledVolume, open_source
 from segkit.errors import InputError
 from segkit.export.from_file import export_from_file
@@ -36,10 +38,10 @@ from segkit.report.page import Section
 from segkit.report.write_report import write_report
 from segkit.training.fit import fit
 from segkit.training.precision import dtype_policy, resolve_precision
-from segkit.training.preparation import Prepared, prepare, shrink_patch
+from segkit.training.preparation import Prepared, prepare, prepare_colored, shrink_patch
 from segkit.training.resumable import Resumable
 from segkit.training.seeding import seed_everything
-from segkit.training.task import BinaryTask, ClassTask
+from segkit.training.task import BinaryTask, Task
 from segkit.volumes.files import open_volume, suffix_like
 from segkit.volumes.whole_output import whole_file
 
@@ -74,7 +76,7 @@ class Network:
             ``seed``.
         multiple_px: Sides that the network takes are multiples of this.
         halo_px: Context that a tile needs; ``None`` where the network looks at its whole input.
-        supervision: Share of the loss that a second head takes.
+        task: Loss, metrics and alarm.
         callbacks: Called with the network, what it is trained from and the run folder; returns callbacks of its own.
         sections: Called with the run folder; returns sections of its own for the report.
     """
@@ -82,7 +84,7 @@ class Network:
     build: Callable[..., keras.Model]
     multiple_px: int
     halo_px: int | None
-    supervision: float = 0.0
+    task: Task = dataclasses.field(default_factory=BinaryTask)
     callbacks: Callable[[keras.Model, Prepared, pathlib.Path], Sequence[keras.callbacks.Callback]] = lambda *_: ()
     sections: Callable[[pathlib.Path], Sequence[Section]] = lambda _: ()
 
@@ -105,23 +107,25 @@ def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
         open_source(
             source,
             ignore_value=plan.training.ignore_value,
-            as_labels=bool(plan.classes),
+            holds="classes" if plan.classes else "instances" if plan.instances else "mask",
             num_classes=len(plan.classes) or None,
             progress=ProgressLine(f"reading {pathlib.Path(source.tomogram).name} and its mask"),
         )
         for source in plan.data
     ]
-    settings = shrink_patch(plan.training, volumes, network.multiple_px)
+    settings = plan.training if plan.coloring else shrink_patch(plan.training, volumes, network.multiple_px)
     settings = dataclasses.replace(settings, precision=resolve_precision(settings.precision))
     for warning in (warnings := missing_classes(plan.classes, volumes)):
         _LOG.warning("warning: %s", warning)
     plan = dataclasses.replace(plan, notices=tuple(dict.fromkeys((*plan.notices, *warnings))))
-    prepared = prepare(
-        volumes,
-        settings,
-        num_classes=len(plan.classes) or 2,
-        progress=ProgressLine("measuring patches", "slices"),
-    )
+    progress = ProgressLine("measuring patches", "slices")
+    if plan.coloring:
+        coloring = coloring_from_dict(plan.coloring)
+        prepared = prepare_colored(
+            volumes, settings, coloring, windows=plan.windows, centers=needs_centers(plan), progress=progress
+        )
+    else:
+        prepared = prepare(volumes, settings, num_classes=len(plan.classes) or 2, progress=progress)
     return Job(dataclasses.replace(plan, training=settings), folder, network, volumes, prepared)
 
 
@@ -158,10 +162,11 @@ def run(job: Job, *, saved_models: pathlib.Path, resume: bool = False, max_ram: 
     started = time.monotonic()
     record = train(job, resume=resume)
     model_path = publish(record)
-    masks = predict_all(volumes, model_path, folder, max_ram, "labels" if plan.classes else "mask")
+    masks = predict_all(job, model_path, max_ram)
     evaluations = evaluate_held_out(plan, volumes, masks)
     exported = exported_before(folder, record) or export(model_path, saved_models)
-    extra = class_results.tile_scores(record, prepared, plan.classes) if plan.classes else {}
+    held_out = [(volumes[number], slices) for number, slices in scored_slices(volumes)]
+    extra = results_of(plan).extra_scores(plan, record, prepared, held_out)
     scores = write_scores(folder, plan, record, evaluations, exported, extra)
     report(job, record, masks, evaluations, scores, time.monotonic() - started)
     return scores
@@ -179,8 +184,11 @@ def card_of(job: Job) -> ModelCard:
         dtype=str(np.dtype(job.volumes[0].tomogram.dtype)),
         multiple_px=network.multiple_px,
         halo_px=network.halo_px,
-        tile_px=plan.training.patch_px if network.halo_px is None else None,
+        tile_px=plan.training.patch_px if network.halo_px is None and not plan.coloring else None,
         classes=plan.classes,
+        coloring=plan.coloring,
+        windows=plan.windows,
+        instances=plan.instances,
         provenance={"plan": plan.to_dict(), "versions": versions()},
     )
 
@@ -212,7 +220,7 @@ def train(job: Job, *, resume: bool) -> Resumable:
         settings,
         job.folder,
         card_of(job),
-        task=ClassTask(plan.classes, job.network.supervision) if plan.classes else BinaryTask(),
+        task=job.network.task,
         callbacks=job.network.callbacks(model, prepared, job.folder),
         resume=resume,
         progress=ProgressLine("training", "steps"),
@@ -235,21 +243,26 @@ def publish(record: Resumable) -> pathlib.Path:
     return path
 
 
-def predict_all(
-    volumes: Sequence[LabeledVolume], model_path: pathlib.Path, folder: pathlib.Path, max_ram: int | None, name: str
-) -> list[pathlib.Path]:
-    """Predict every tomogram whole; a file of this name in the tomogram's own format each."""
-    masks = []
+def predict_all(job: Job, model_path: pathlib.Path, max_ram: int | None) -> dict[int, pathlib.Path]:
+    """Predict tomograms whole, a file in the tomogram's own format each; of stacks of cells those that are scored.
+
+    Returns:
+        Their files by the number of the volume.
+    """
+    volumes, masks = job.volumes, {}
+    name = "labels" if job.plan.classes or job.plan.instances else "mask"
+    chosen = [number for number, _ in scored_slices(volumes)] if job.plan.instances else range(len(volumes))
     loaded = LoadedModel.open(model_path) if max_ram is None else None
-    for number, volume in enumerate(volumes):
+    for number in chosen:
+        volume = volumes[number]
         suffix = suffix_like(volume.tomogram)
-        path = folder / (f"{name}{suffix}" if len(volumes) == 1 else f"{name}-{number + 1}{suffix}")
+        path = job.folder / (f"{name}{suffix}" if len(volumes) == 1 else f"{name}-{number + 1}{suffix}")
         if loaded is None:
             _predict_apart(volume, model_path, path, max_ram)
         else:
             progress = ProgressLine(f"predicting {volume.tomogram.name}", "slices")
             predict_volume([loaded], volume.tomogram, path, overwrite=True, progress=progress)
-        masks.append(path)
+        masks[number] = path
     return masks
 
 
@@ -291,14 +304,24 @@ def scored_slices(volumes: Sequence[LabeledVolume]) -> list[tuple[int, tuple[int
 
 
 def evaluate_held_out(
-    plan: RunPlan, volumes: Sequence[LabeledVolume], masks: Sequence[pathlib.Path]
+    plan: RunPlan, volumes: Sequence[LabeledVolume], masks: Mapping[int, pathlib.Path]
 ) -> list[tuple[int, Any]]:
     """Score the held-out slices of every volume; the number of the volume with each."""
-    results = class_results if plan.classes else binary_results
+    results = results_of(plan)
     return [
-        (number, results.evaluate(plan, open_volume(masks[number]), volumes[number].mask, slices))
+        (number, results.evaluate(plan, open_volume(masks[number]), volumes[number], slices))
         for number, slices in scored_slices(volumes)
     ]
+
+
+def needs_centers(plan: RunPlan) -> bool:
+    """Return whether objects are told apart by centres, which a second network finds."""
+    return plan.instances is not None and plan.instances.get("method") == "centers"
+
+
+def results_of(plan: RunPlan) -> ModuleType:
+    """Return what scores and shows the results of a plan's kind."""
+    return instance_results if plan.instances else class_results if plan.classes else binary_results
 
 
 def write_scores(
@@ -334,21 +357,21 @@ def write_scores(
 
 def merged(plan: RunPlan, evaluations: Sequence[tuple[int, Any]]) -> Any:
     """Return all scored slices of all volumes as one evaluation."""
-    results = class_results if plan.classes else binary_results
-    return results.merged(plan, [evaluation for _, evaluation in evaluations])
+    return results_of(plan).merged(plan, [evaluation for _, evaluation in evaluations])
 
 
 def report(
     job: Job,
     record: Resumable,
-    masks: Sequence[pathlib.Path],
+    masks: Mapping[int, pathlib.Path],
     evaluations: Sequence[tuple[int, Any]],
     scores: dict[str, Any],
     seconds: float,
 ) -> None:
     """Write ``report.html``: the headline is over all scored slices, pictures come from every volume."""
     plan, volumes, folder = job.plan, job.volumes, job.folder
-    results = class_results if plan.classes else binary_results
+    results = results_of(plan)
+    scored = [(volumes[number], open_volume(masks[number]), part) for number, part in evaluations]
     best = record.rows[record.best_epoch]
     tested = any(volume.split.test for volume in volumes)
     uses = "test slices" if tested else "validation slices, which also chose the checkpoint"
@@ -356,7 +379,7 @@ def report(
         folder / "report.html",
         title=f"{plan.recipe}: {plan.structure}",
         summary=[
-            *results.headline(scores["total"]),
+            *results.headline(scores),
             ("Validation mIoU of the checkpoint", percent(best["val_mean_iou"])),
         ],
         notices=[
@@ -368,12 +391,8 @@ def report(
         plan={name: value for name, value in plan.to_dict().items() if name != "notices"},
         history=record.rows,
         evaluation=merged(plan, evaluations).to_dict(),
-        overlays=[
-            picture
-            for number, part in evaluations
-            for picture in results.overlays(plan, volumes[number], open_volume(masks[number]), part)
-        ],
-        extra=[*results.sections(scores), *job.network.sections(folder)],
+        overlays=results.overlays(plan, scored),
+        extra=[*results.sections(plan, scores, scored), *job.network.sections(folder)],
         versions=versions(),
         seed=plan.training.seed,
         seconds=record.seconds,

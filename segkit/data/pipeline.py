@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
+
+from segkit.data.sampler import LOGITS, named_targets
 
 if TYPE_CHECKING:
     from segkit.data.sampler import PatchSampler
@@ -15,7 +17,7 @@ _BATCHES_AT_ONCE = 6
 
 
 def patch_dataset(
-    sampler: PatchSampler, *, first_epoch: int = 0, outputs: Sequence[str] = ("logits",)
+    sampler: PatchSampler, *, first_epoch: int = 0, outputs: Mapping[str, int] = LOGITS
 ) -> tf.data.Dataset:
     """Return an endless stream of epochs as a ``tf.data.Dataset``.
 
@@ -26,7 +28,7 @@ def patch_dataset(
     Args:
         sampler: Source of the batches.
         first_epoch: Number of the first epoch of the stream.
-        outputs: Names of the model's outputs that the targets belong to.
+        outputs: Names of the model's outputs, and the channel of the targets that each is compared with.
 
     Returns:
         Dataset of ``(images, {output: targets, ...})``: float32 ``(batch, y, x, channels)`` and ``(batch, y, x, 2)``.
@@ -36,8 +38,8 @@ def patch_dataset(
     def cut(step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         images, targets = tf.numpy_function(sampler.batch, [step], (tf.float32, tf.float32), stateful=False)
         images = tf.ensure_shape(images, (None, side, side, sampler.channels))
-        targets = tf.ensure_shape(targets, (None, side, side, 2))
-        return images, dict.fromkeys(outputs, targets)
+        targets = tf.ensure_shape(targets, (None, side, side, sampler.num_targets))
+        return images, named_targets(targets, outputs)
 
     stream = tf.data.Dataset.range(first_epoch * sampler.steps_per_epoch, tf.int64.max)
     return stream.map(cut, num_parallel_calls=_BATCHES_AT_ONCE, deterministic=True).prefetch(2)

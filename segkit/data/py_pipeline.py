@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import keras
 import numpy as np
 
-from segkit.data.sampler import PatchSampler
+from segkit.data.sampler import LOGITS, PatchSampler, named_targets
 
 
 class PatchPyDataset(keras.utils.PyDataset):
@@ -19,7 +19,7 @@ class PatchPyDataset(keras.utils.PyDataset):
     Args:
         sampler: Source of the batches.
         first_epoch: Number of the first epoch of the stream.
-        outputs: Names of the model's outputs that the targets belong to.
+        outputs: Names of the model's outputs, and the channel of the targets that each is compared with.
         workers: Threads that cut patches ahead of the training.
     """
 
@@ -28,13 +28,13 @@ class PatchPyDataset(keras.utils.PyDataset):
         sampler: PatchSampler,
         *,
         first_epoch: int = 0,
-        outputs: Sequence[str] = ("logits",),
+        outputs: Mapping[str, int] = LOGITS,
         workers: int = 2,
     ) -> None:
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=4)
         self.sampler = sampler
         self.first_epoch = first_epoch
-        self.outputs = tuple(outputs)
+        self.outputs = dict(outputs)
 
     @property
     def num_batches(self) -> None:
@@ -43,4 +43,4 @@ class PatchPyDataset(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         images, targets = self.sampler.batch(self.first_epoch * self.sampler.steps_per_epoch + index)
-        return images, dict.fromkeys(self.outputs, targets)
+        return images, named_targets(targets, self.outputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from segkit.data.colorings import Coloring
+from segkit.instances.cell_centers import CellCenters, find_centers, render_heatmap
 
 WHITE = 65535
 """Value of 1 in the 16 bits that coloured slices are kept in."""
@@ -41,8 +43,8 @@ class ResizedSlices:
         size_px: Side of the results [px].
         channels: Channels of an image; ``None`` for masks, ``(y, x)`` alone.
         dtype: Type that is kept.
-        make: Called with the index of a slice; returns it whole, ``(y, x)`` or ``(y, x, channels)``.
-        finish: Called with a resized window, float32; returns what is kept.
+        make: Called with the index of a slice; returns it whole, as ``finish`` takes it.
+        finish: Called with that and a window; returns what is kept of it, ``(size_px, size_px)`` or with channels.
 
     Attributes:
         shape: ``(count * windows, size_px, size_px)``, images with channels behind.
@@ -57,8 +59,8 @@ class ResizedSlices:
         *,
         channels: int | None,
         dtype: Any,
-        make: Callable[[int], np.ndarray],
-        finish: Callable[[np.ndarray], np.ndarray],
+        make: Callable[[int], Any],
+        finish: Callable[[Any, tuple[slice, slice]], np.ndarray],
     ) -> None:
         self.dtype = np.dtype(dtype)
         extent = (size_px, size_px) if channels is None else (size_px, size_px, channels)
@@ -75,8 +77,7 @@ class ResizedSlices:
         if not self._is_known[z]:  # two threads may both make it, and write the same
             whole = self._make(z)
             for place, window in enumerate(self._windows):
-                made = self._finish(resized(whole[window], self.shape[1]))
-                self._kept[z * len(self._windows) + place] = made
+                self._kept[z * len(self._windows) + place] = self._finish(whole, window)
             self._is_known[z] = True
         return self._kept[(number, *rest)]
 
@@ -97,8 +98,8 @@ def colored_slices(
         (image,) = coloring.color(stack, [z])
         return image
 
-    def finish(image: np.ndarray) -> np.ndarray:
-        return np.round(np.clip(image, 0, 1) * WHITE).astype(np.uint16)
+    def finish(image: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
+        return np.round(np.clip(resized(image[window], size_px), 0, 1) * WHITE).astype(np.uint16)
 
     return ResizedSlices(stack.shape[0], windows, size_px, channels=3, dtype=np.uint16, make=make, finish=finish)
 
@@ -124,7 +125,39 @@ def mask_slices(
         unknown = np.zeros(values.shape, bool) if ignore_value is None else values == ignore_value
         return np.stack([(values != 0) & ~unknown, unknown], axis=-1).astype(np.float32)
 
-    def finish(shares: np.ndarray) -> np.ndarray:
+    def finish(parts: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
+        shares = resized(parts[window], size_px)
         return np.where(shares[..., 1] >= 0.5, 255, shares[..., 0] >= 0.5).astype(np.uint8)
+
+    return ResizedSlices(labels.shape[0], windows, size_px, channels=None, dtype=np.uint8, make=make, finish=finish)
+
+
+def heatmap_slices(
+    labels: Any,
+    size_px: int,
+    windows: Sequence[tuple[slice, slice]] = ((slice(None),) * 2,),
+    *,
+    voxel_size: Sequence[float],
+) -> ResizedSlices:
+    """Return the heatmaps of a stack's cell centres at one size, uint8, 255 for 1 and at centres alone.
+
+    Args:
+        labels: Ids, ``(z, y, x)``; read whole when the first slice is.
+        size_px: Side of the results [px].
+        windows: Windows of a slice.
+        voxel_size: Extent of a voxel along ``(z, y, x)`` [any unit].
+    """
+
+    @functools.cache
+    def centers() -> CellCenters:
+        return find_centers(np.stack([np.asarray(labels[z]) for z in range(labels.shape[0])]), voxel_size=voxel_size)
+
+    def make(z: int) -> int:
+        return z
+
+    def finish(z: int, window: tuple[slice, slice]) -> np.ndarray:
+        spans = [slice(*part.indices(size)[:2]) for part, size in zip(window, labels.shape[1:], strict=True)]
+        heat = render_heatmap(centers(), z, tuple(spans), size_px, voxel_size=voxel_size)
+        return np.where(heat >= 1, 255, np.minimum(heat * 255, 254)).astype(np.uint8)
 
     return ResizedSlices(labels.shape[0], windows, size_px, channels=None, dtype=np.uint8, make=make, finish=finish)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,10 @@ from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
 from segkit.data.patches import PatchTable
 from segkit.data.weights import pixel_kinds, targets_and_weights
 
+LOGITS = {"logits": 0}
+"""The outputs of a network that has the mask as its only target."""
+
+_FULL = 255  # value of 1 in maps
 _ORDER, _CHANGE = 0, 1  # what a random stream is for: two uses never share one
 
 
@@ -24,7 +28,8 @@ class PatchSampler:
     volume of any size is never loaded.
 
     Args:
-        pairs: Image and mask of each volume, both ``(z, y, x)``; coloured images ``(z, y, x, 3)``.
+        pairs: Image and mask of each volume, both ``(z, y, x)``; coloured images ``(z, y, x, 3)``. After the mask may
+            follow maps, uint8 with 255 for 1, which become further targets.
         table: The patches.
         batch_size: Patches a step; the last step of an epoch holds what is left.
         mean: Mean of the training voxels [grey value].
@@ -39,7 +44,7 @@ class PatchSampler:
 
     def __init__(
         self,
-        pairs: Sequence[tuple[Any, Any]],
+        pairs: Sequence[tuple[Any, ...]],
         table: PatchTable,
         *,
         batch_size: int,
@@ -63,6 +68,7 @@ class PatchSampler:
             )
         self.pairs = list(pairs)
         self.channels = self.pairs[0][0].shape[3] if len(self.pairs[0][0].shape) == 4 else 1
+        self.num_targets = len(self.pairs[0])  # mask and weight, then maps
         self.table = table
         self.batch_size = batch_size
         self.mean = float(mean)
@@ -106,14 +112,14 @@ class PatchSampler:
 
         Returns:
             Normalised images, float32, ``(batch, y, x, channels)``, and targets with weights, float32,
-            ``(batch, y, x, 2)``.
+            ``(batch, y, x, 2)``; where there are maps, one channel more for each.
         """
         epoch, place = divmod(step, self.steps_per_epoch)
         first = place * self.batch_size
         chosen = self.order(epoch)[first : first + self.batch_size]
         side = self.table.patch_px
         images = np.empty((len(chosen), side, side, self.channels), np.float32)
-        targets = np.empty((len(chosen), side, side, 2), np.float32)
+        targets = np.empty((len(chosen), side, side, self.num_targets), np.float32)
         for i, row in enumerate(chosen):
             self._fill(images[i], targets[i], int(row), epoch, first + i)
         return images, targets
@@ -122,16 +128,16 @@ class PatchSampler:
         number, z, y, x = self.table.rows[row].tolist()
         side = self.table.patch_px
         window = (z, slice(y, y + side), slice(x, x + side))
-        image, mask = (np.asarray(array[window]) for array in self.pairs[number])
+        image, mask, *maps = (np.asarray(array[window]) for array in self.pairs[number])
         kinds = pixel_kinds(mask, self.ignore_value, self.num_classes)
         gain, shift = 1.0, 0.0
         if self.augmentation != NO_AUGMENTATION:
             change = self.augmentation.draw(np.random.default_rng([self.seed, _CHANGE, epoch, index]), side)
             gain, shift = change.gain, change.shift
-            image, kinds = change.turn(image), change.turn(kinds)
+            image, kinds, *maps = (change.turn(part) for part in (image, kinds, *maps))
             if change.displacement_px is not None:
                 image = change.bend(image.astype(np.float32), nearest=False)
-                kinds = change.bend(kinds, nearest=True)
+                kinds, *maps = (change.bend(part, nearest=True) for part in (kinds, *maps))
         # (image - mean) / std * gain + shift in two passes over the output
         np.multiply(
             image.reshape(image_out.shape),
@@ -141,9 +147,30 @@ class PatchSampler:
             casting="unsafe",
         )
         image_out += np.float32(shift - gain * self.mean / self.std)
-        targets_and_weights(kinds, limit=self.weight_limit, num_classes=self.num_classes, out=target_out)
+        out = None if maps else target_out
+        target = targets_and_weights(kinds, limit=self.weight_limit, num_classes=self.num_classes, out=out)
+        if maps:
+            target_out[..., :2] = target
+            for channel, values in enumerate(maps, start=2):
+                np.multiply(values, np.float32(1 / _FULL), out=target_out[..., channel])
 
     def _draw_order(self, epoch: int) -> np.ndarray:
         if not self.shuffle:
             return np.arange(len(self.table))
         return np.random.default_rng([self.seed, _ORDER, epoch]).permutation(len(self.table))
+
+
+def named_targets(targets: Any, outputs: Mapping[str, int]) -> dict[str, Any]:
+    """Return what each output of a network is compared with: a target and its weight.
+
+    Args:
+        targets: Targets of a batch, as ``PatchSampler.batch`` gives them, of NumPy or of a backend.
+        outputs: Names of outputs, and the channel of the target of each: 0 is the mask, 2 the first map.
+    """
+    if targets.shape[-1] == 2:
+        return dict.fromkeys(outputs, targets)
+    # the target's channel, then channel 1
+    return {
+        name: targets[..., :2] if channel == 0 else targets[..., channel : 0 : 1 - channel]
+        for name, channel in outputs.items()
+    }

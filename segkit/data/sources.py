@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from segkit.data.splits import Split, hold_out_every, parse_slices
 from segkit.errors import InputError
 from segkit.volumes.checks import check_binary_mask, check_finite, check_same_shape
 from segkit.volumes.files import open_volume
+from segkit.volumes.instance_ids import check_instance_ids
 from segkit.volumes.label_checks import LabelCounts, check_labels
 from segkit.volumes.orientation import mask_orientation
 from segkit.volumes.volume import Volume
@@ -64,7 +65,7 @@ class LabeledVolume:
         mask: Mask of the same shape.
         split: Slices for training, validation and test.
         warnings: What looked wrong, one line each.
-        labels: Classes of the mask and their voxels, where it was opened as a label volume.
+        labels: Classes of the mask and their voxels, where it holds classes.
     """
 
     source: Source
@@ -84,7 +85,7 @@ def open_source(
     source: Source,
     *,
     ignore_value: int | None = None,
-    as_labels: bool = False,
+    holds: Literal["mask", "classes", "instances"] = "mask",
     num_classes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> LabeledVolume:
@@ -96,21 +97,23 @@ def open_source(
     Args:
         source: Paths and slices.
         ignore_value: Mask value of pixels that nobody annotated.
-        as_labels: The mask holds the classes 0, 1, 2, ...; otherwise it holds one structure.
+        holds: What the mask file holds: one structure, the classes 0, 1, 2, ..., or ids of objects.
         num_classes: Number of classes, where not all of them need occur.
         progress: Called as ``progress(done, total)`` while files are unpacked and read.
 
     Raises:
         InputError: If a file can not be read, the shapes differ, a voxel is not finite, or the mask is not binary
-            (the labels are not whole numbers without a gap) or has one class only.
+            (the labels are not whole numbers without a gap, the ids are negative or fractional) or has one class only.
     """
     tomogram = open_volume(source.tomogram, progress=progress)
     mask = open_volume(source.mask, flip_y=source.flip_y, progress=progress)
     check_same_shape(mask, tomogram)
     check_finite(tomogram, progress=progress)
     labels = None
-    if as_labels:
+    if holds == "classes":
         labels = check_labels(mask, num_classes=num_classes, ignore_value=ignore_value, progress=progress)
+    elif holds == "instances":
+        check_instance_ids(mask, progress=progress)
     else:
         check_binary_mask(mask, ignore_value=ignore_value, progress=progress)
     count = tomogram.shape[0]

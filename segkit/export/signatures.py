@@ -47,7 +47,8 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
 
     A network of coloured slices (``card.coloring``) has ``serving_default`` alone, because colouring is not part of
     the graph: ``voxels``, float32 ``(b, y, x, 3)``, coloured, 0..1 -> ``probability``, float32 ``(b, y, x)``, and
-    ``mask``, uint8 ``(b, y, x)``. ``segkit.data.colorings`` colours slices outside.
+    ``mask``, uint8 ``(b, y, x)``; of a network with centres of cells also ``centers``, float32 ``(b, y, x)``, 0..1.
+    ``segkit.data.colorings`` colours slices outside.
 
     Args:
         model: Float32 network from ``(b, y, x, c)`` to ``{"logits": (b, y, x, 1)}``, or with a logit for every one of
@@ -91,13 +92,16 @@ class _Served:
         # As a function of its own the network is traced and stored once, not once a signature.
         self.probability = tf.function(self._probability, input_signature=[self.voxels_spec], autograph=False)
 
-    def _probability(self, voxels: tf.Tensor) -> tf.Tensor:
-        logits = self.model(repeat_edge(voxels, self.card.multiple_px), training=False)["logits"]
-        logits = crop_to(logits, voxels)
-        return tf.nn.softmax(logits) if self.card.classes else tf.sigmoid(logits)
+    def _probability(self, voxels: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = self.model(repeat_edge(voxels, self.card.multiple_px), training=False)
+        logits = crop_to(found["logits"], voxels)
+        probability = tf.nn.softmax(logits) if self.card.classes else tf.sigmoid(logits)
+        if "centers" not in found:
+            return {"probability": probability}
+        return {"probability": probability, "centers": tf.sigmoid(crop_to(found["centers"], voxels))}
 
     def from_voxels(self, voxels: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"probability": self.probability(voxels)}
+        return self.probability(voxels)
 
     def from_grey_values(self, slices: tf.Tensor) -> dict[str, tf.Tensor]:
         voxels = (tf.cast(slices, tf.float32) - self.card.mean) / self.card.std
@@ -106,11 +110,13 @@ class _Served:
         return self.with_decision(voxels)
 
     def with_decision(self, voxels: tf.Tensor) -> dict[str, tf.Tensor]:
-        probability = self.probability(voxels)
+        found = self.probability(voxels)
+        probability = found.pop("probability")
         if self.card.classes:
             return {"probability": probability, "labels": tf.cast(tf.argmax(probability, axis=-1), tf.uint8)}
         probability = probability[..., 0]
-        return {"probability": probability, "mask": tf.cast(probability > self.card.threshold, tf.uint8)}
+        maps = {name: values[..., 0] for name, values in found.items()}
+        return {"probability": probability, **maps, "mask": tf.cast(probability > self.card.threshold, tf.uint8)}
 
     def from_png(self, png: tf.Tensor) -> dict[str, tf.Tensor]:
         slices = tf.map_fn(

@@ -14,7 +14,7 @@ BatchFunction = Callable[[np.ndarray], np.ndarray]
 
 
 def probability_model(model: keras.Model, precision: str = "float32") -> keras.Model:
-    """Return a model that ends in the probability and shares the weights of ``model``.
+    """Return a model that ends in probabilities and shares the weights of ``model``.
 
     Args:
         model: Network that gives ``{"logits": ...}``.
@@ -22,12 +22,15 @@ def probability_model(model: keras.Model, precision: str = "float32") -> keras.M
 
     Returns:
         Model from ``(batch, y, x, 1)`` to float32 probabilities ``(batch, y, x, logits)``: the sigmoid of one logit,
-        the softmax of several.
+        the softmax of several. The heatmap of a network that gives ``centers`` too is one channel more.
     """
     inner = with_precision(model, precision)
     inputs = keras.Input(inner.input_shape[1:], name="voxels")
-    logits = keras.ops.cast(inner(inputs, training=False)["logits"], "float32")
+    found = {name: keras.ops.cast(x, "float32") for name, x in inner(inputs, training=False).items()}
+    logits = found["logits"]
     probability = keras.ops.sigmoid(logits) if logits.shape[-1] == 1 else keras.ops.softmax(logits)
+    if "centers" in found:
+        probability = keras.ops.concatenate([probability, keras.ops.sigmoid(found["centers"])], axis=-1)
     outer = keras.Model(inputs, probability)
     if keras.backend.backend() == "tensorflow":
         outer.jit_compile = False  # XLA is three times slower on CPUs, and compiles anew for every shape

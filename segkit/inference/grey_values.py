@@ -30,6 +30,8 @@ def warn_of_other_grey_values(volume: Volume, card: ModelCard, slices: Sequence[
         card: The model's card.
         slices: Indices of the slices to be predicted.
     """
+    if card.coloring is not None:  # colours are between 0 and 1 whatever the grey values
+        return
     chosen = sorted({slices[i] for i in np.linspace(0, len(slices) - 1, _SAMPLED_SLICES).astype(int)})
     voxels = np.concatenate([np.asarray(volume.array[z]).ravel() for z in chosen])
     mean, std = float(voxels.mean(dtype=np.float64)), float(voxels.std(dtype=np.float64))

@@ -8,6 +8,7 @@ import os
 import keras
 
 from segkit.errors import InputError
+from segkit.inference.compiled import probability_model
 from segkit.models.card import ModelCard
 from segkit.models.files import load_model, read_card
 
@@ -27,6 +28,7 @@ class LoadedModel:
 
     model: keras.Model
     card: ModelCard
+    _ready: dict[str, keras.Model] = dataclasses.field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse networks that slices can not be given to."""
@@ -55,6 +57,21 @@ class LoadedModel:
                 f"{self.card.name}: the model gives {found} logits a pixel, its card names "
                 f"{self.card.num_logits}; save it with a card of its own classes"
             )
+        self._check_centers()
+
+    def _check_centers(self) -> None:
+        needed = self.card.num_maps > self.card.num_logits
+        if needed != ("centers" in self.model.output_names):
+            raise InputError(
+                f"{self.card.name}: the model gives {', '.join(self.model.output_names)}, its card tells objects apart "
+                f"{'by' if needed else 'without'} centres; save it with a card of its own"
+            )
+
+    def probability_model(self, precision: str = "float32") -> keras.Model:
+        """Return the network that ends in probabilities, always the same one: volume after volume, traced once."""
+        if precision not in self._ready:
+            self._ready[precision] = probability_model(self.model, precision)
+        return self._ready[precision]
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> LoadedModel:

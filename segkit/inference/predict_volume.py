@@ -100,7 +100,8 @@ def predict_volume(
     _check_target(target, legend, volume, overwrite=overwrite, itemsize=dtype.itemsize)
 
     task = task_identity(models, volume, options)
-    with SliceStore(scratch, task, slice_shape=volume.shape[1:], dtype=dtype, num_labels=len(structures)) as store:
+    stored_shape = (*volume.shape[1:], 2) if told_apart and models[0].card.num_maps == 2 else volume.shape[1:]
+    with SliceStore(scratch, task, slice_shape=stored_shape, dtype=dtype, num_labels=len(structures)) as store:
         resumed = store.done
         try:
             _check_format(output_path, store.folder, volume, np.dtype(np.uint16) if told_apart else dtype)
@@ -109,9 +110,10 @@ def predict_volume(
             if progress is not None:
                 progress(resumed, len(slices))
             _predict_rest(store, slices, models, volume, options, progress)
-            array = _whole(store, slices, volume.shape, dtype)
             if told_apart:
-                array = _instances(array, models[0].card, volume, options)
+                array = _instances(store, slices, models[0].card, volume, options)
+            else:
+                array = _whole(store, slices, volume.shape, dtype)
             save_volume(output_path, dataclasses.replace(volume, array=array), like=volume, overwrite=overwrite)
         except InputError:
             if not store.done:
@@ -152,13 +154,15 @@ def _predict_rest(
     for found in zip(*(predictor.iter_probability(rest) for predictor in predictors), strict=True):
         probabilities = [probability for _, probability in found]
         if classes := models[0].card.classes:
+            masks = []
             labels, overlap = probabilities[0].argmax(axis=-1).astype(np.uint8), 0
         else:
-            labels, overlap = merge_labels(probabilities, thresholds)
+            masks = [found if found.ndim == 2 else found[..., 0] for found in probabilities]  # a heatmap comes behind
+            labels, overlap = merge_labels(masks, thresholds)
         num_labels = len(classes) - 1 if classes else len(models)
         voxels = np.bincount(labels.ravel(), minlength=num_labels + 1)[1:]
-        keeps_probability = options.probability or models[0].card.instances
-        store.append(probabilities[0] if keeps_probability else labels, voxels, overlap)
+        kept = masks[0] if options.probability else probabilities[0] if models[0].card.instances else labels
+        store.append(kept, voxels, overlap)
         if progress is not None:
             progress(store.done, len(slices))
 
@@ -172,14 +176,21 @@ def _whole(store: SliceStore, slices: range, shape: tuple[int, int, int], dtype:
     return slice_stack(read_slice, shape, dtype)
 
 
-def _instances(probability: LazyVolume, card: ModelCard, volume: Volume, options: PredictOptions) -> np.ndarray:
+def _instances(
+    store: SliceStore, slices: range, card: ModelCard, volume: Volume, options: PredictOptions
+) -> np.ndarray:
     """Tell the objects of a whole volume apart; distances are in pixels along x."""
     settings = InstanceSettings.from_dict(card.instances)
     threshold = card.threshold if options.threshold is None else options.threshold
     sizes = volume.voxel_size_nm or (1.0, 1.0, 1.0)
-    whole = np.stack([probability[z] for z in range(probability.shape[0])])
+    maps = np.zeros((card.num_maps, *volume.shape), np.float32)
+    for z in slices:
+        maps[:, z] = np.moveaxis(np.atleast_3d(store.read_slice(z - slices.start)), -1, 0)
     return segment_instances(
-        whole, dataclasses.replace(settings, threshold=threshold), voxel_size=[size / sizes[2] for size in sizes]
+        maps[0],
+        dataclasses.replace(settings, threshold=threshold),
+        voxel_size=[size / sizes[2] for size in sizes],
+        heatmap=maps[1] if card.num_maps == 2 else None,
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 
+import keras
 import numpy as np
 
 from segkit.data.colorings import coloring_from_dict
 from segkit.errors import InputError
-from segkit.inference.compiled import batch_function, probability_model
+from segkit.inference.compiled import batch_function
 from segkit.inference.live_bytes import live_bytes_per_px
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.memory import tile_budget_px
@@ -21,6 +22,7 @@ from segkit.inference.voxel_scale import resampled, scale_yx
 from segkit.volumes.volume import Volume
 
 _BATCH_PX = 512 * 512  # larger batches of small tiles gain nothing on a CPU
+_COLORED_BATCH = 4  # slices at a time for networks that compute at a size of their own, whatever the slices
 _BLENDED_HALO_PX = 128  # where the network looks at its whole input, no halo is enough
 _SCALED_MARGIN_PX = 2  # neighbours that resampling back looks at
 
@@ -58,9 +60,9 @@ class SlicePredictor:
         sizes = volume.shape[1:]
         self._scaled_shape = tuple(max(1, round(size * factor)) for size, factor in zip(sizes, scale, strict=True))
         self._wanted = tuple(map(_scaled_span, self._roi, sizes, self._scaled_shape))
-        model = probability_model(loaded.model, options.precision)
-        self._channels = card.num_logits
-        self.plan = self._cut(options, live_bytes_per_px(model, multiple=card.multiple_px), num_models)
+        model = loaded.probability_model(options.precision)
+        self._channels = card.num_maps
+        self.plan = self._cut(options, model, num_models)
         self._function = batch_function(model, tta=options.tta)
         coloring = None if card.coloring is None else coloring_from_dict(card.coloring)
         self._source = SliceSource(volume, self._scaled_shape, self.plan.reach, coloring)
@@ -81,7 +83,7 @@ class SlicePredictor:
 
         Yields:
             The index, and the probability float32 of the whole slice, 0 outside the region: (y, x), with several
-            classes (y, x, classes).
+            classes (y, x, classes), with a heatmap of centres (y, x, 2).
         """
         slices = list(slices)
         jobs = itertools.product(slices, self.plan)
@@ -104,11 +106,13 @@ class SlicePredictor:
                     channels = [self._finished(found[..., k]) for k in range(self._channels)]
                     yield z, channels[0] if len(channels) == 1 else np.stack(channels, axis=-1)
 
-    def _cut(self, options: PredictOptions, live_bytes: float | None, num_models: int) -> TilePlan:
+    def _cut(self, options: PredictOptions, model: keras.Model, num_models: int) -> TilePlan:
         card = self._card
-        if card.windows is not None and options.tile_px is None:
-            self.batch_size = 1
-            return plan_windows(self._scaled_shape, card.windows, wanted=self._wanted)
+        if card.coloring is not None and options.tile_px is None:
+            # The network resizes what it is given: tiles would be seen in another size than it was trained on.
+            plan = plan_windows(self._scaled_shape, card.windows or (1, 1), wanted=self._wanted)
+            self.batch_size = max(1, min(_COLORED_BATCH, _BATCH_PX // int(np.prod(plan.tile_shape))))
+            return plan
         tile_px = options.tile_px if options.tile_px is not None else card.tile_px
         default = (
             min(_BLENDED_HALO_PX, (tile_px or _BLENDED_HALO_PX * 4) // 4) if card.halo_px is None else card.halo_px
@@ -128,7 +132,7 @@ class SlicePredictor:
             smallest = int(np.prod(plan.tile_shape))
         budget = tile_budget_px(
             options.max_ram,
-            live_bytes_per_px=live_bytes,
+            live_bytes_per_px=live_bytes_per_px(model, multiple=card.multiple_px),
             slice_bytes=self._slice_bytes() * num_models,
             smallest_px=smallest,
             num_models=num_models,

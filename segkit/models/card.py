@@ -78,6 +78,11 @@ class ModelCard:
         """Logits a pixel of the network: one a class, or one where there is only foreground and background."""
         return len(self.classes) or 1
 
+    @property
+    def num_maps(self) -> int:
+        """Maps of probability that are predicted: one a logit, and the heatmap of centres where objects need it."""
+        return self.num_logits + (self.instances is not None and self.instances.get("method") == "centers")
+
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that ``json`` writes and ``from_dict`` reads."""
         return dataclasses.asdict(self)

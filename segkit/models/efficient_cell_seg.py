@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -26,6 +28,7 @@ def efficient_cell_seg(
     encoder_weights: str | os.PathLike[str] | None = None,
     freeze_encoder: bool = False,
     l2: float = 0.0,
+    prior: float = 0.5,
     name: str = "efficient_cell_seg",
 ) -> keras.Model:
     """Build EfficientCellSeg: a large encoder that may be pretrained, a small decoder, four skips.
@@ -47,6 +50,8 @@ def efficient_cell_seg(
             of ImageNet weights as Keras publishes them, without the top. Nothing is downloaded.
         freeze_encoder: Train the decoder alone; the encoder's normalisation then uses its moving statistics.
         l2: Strength of the L2 penalty on the decoder's kernels.
+        prior: Probability that an untrained network gives everywhere, in (0, 1); small ones help where positives are
+            as rare as the centres of cells.
         name: Name of the model.
 
     Returns:
@@ -54,8 +59,8 @@ def efficient_cell_seg(
         float32 under every precision. ``sigmoid(logits)`` is the probability of cells.
 
     Raises:
-        ValueError: If the images have not three channels, ``size`` is no multiple of the stride, or the filters are not
-            one for each skip and one more.
+        ValueError: If the images have not three channels, ``size`` is no multiple of the stride, the filters are not
+            one for each skip and one more, or ``prior`` is out of range.
         InputError: If the encoder has another name, or its weights are missing or of another network.
 
     Reference:
@@ -74,6 +79,8 @@ def efficient_cell_seg(
         raise ValueError(
             f"`decoder_filters` must be {len(encoder.skips) + 1} numbers. Received: {tuple(decoder_filters)!r}"
         )
+    if not 0 < prior < 1:
+        raise ValueError(f"`prior` must be in (0, 1). Received: prior={prior!r}")
     inputs = keras.Input(input_shape, name="voxels")
     resized = ResizeTo(size, size, name="resize_in")(inputs)
     network, x, skips = encoder.extend(keras.layers.Rescaling(WHITE, name="to_255")(resized), encoder_weights)
@@ -81,6 +88,51 @@ def efficient_cell_seg(
     for number, (filters, skip) in enumerate(zip(decoder_filters, [*skips, resized], strict=True), start=1):
         x = FusionBlock(filters, factors=(2, 1), l2=l2, use_bias=True, name=f"decoder_{number}")([x, skip])
     penalty = keras.regularizers.L2(l2) if l2 else None
-    x = keras.layers.Conv2D(1, 1, kernel_regularizer=penalty, dtype="float32", name="head")(x)
-    logits = ResizeLike(dtype="float32", name="logits")([x, inputs])
+    head = keras.layers.Conv2D(
+        1,
+        1,
+        kernel_regularizer=penalty,
+        bias_initializer=keras.initializers.Constant(math.log(prior / (1 - prior))),
+        dtype="float32",
+        name="head",
+    )
+    logits = ResizeLike(dtype="float32", name="logits")([head(x), inputs])
     return keras.Model(inputs, {"logits": logits}, name=name)
+
+
+CENTER_PRIOR = 0.01
+"""What an untrained network takes any pixel for the centre of a cell with."""
+
+
+def cells_and_centers(
+    input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+    *,
+    name: str = "cells_and_centers",
+    **settings: Any,
+) -> keras.Model:
+    """Build two EfficientCellSeg networks on one input: one of cells, one of the centres of cells.
+
+    They share no weight; one model holds both, so that they are trained, saved, served and used together.
+
+    Args:
+        input_shape: As ``efficient_cell_seg`` takes it.
+        name: Name of the model.
+        **settings: What else ``efficient_cell_seg`` takes, for both; not ``prior``.
+
+    Returns:
+        Model from pseudocoloured images, shape ``(batch, y, x, 3)``, in [0, 1], to ``{"logits": (batch, y, x, 1),
+        "centers": (batch, y, x, 1)}``, both logits.
+
+    Reference:
+        Wagner & Rohr (2022), "EfficientCellSeg", Sec. 3.3 (data set MDA231).
+    """
+    cells = efficient_cell_seg(input_shape, **settings)
+    second = efficient_cell_seg(input_shape, **settings, prior=CENTER_PRIOR)
+
+    def renamed(layer: keras.layers.Layer) -> keras.layers.Layer:
+        name = "centers" if layer.name == "logits" else f"centers_{layer.name}"
+        return type(layer).from_config({**layer.get_config(), "name": name})
+
+    centers = keras.models.clone_model(second, input_tensors=cells.input, clone_function=renamed)
+    centers.set_weights(second.get_weights())
+    return keras.Model(cells.input, {"logits": cells.output["logits"], "centers": centers.output["logits"]}, name=name)

@@ -13,6 +13,9 @@ from segkit.report.overlay import Overlay, Panel
 from segkit.report.page import Section, escape, image_tag, inline_svg, table
 
 SCORE_NAMES = {
+    "seg": "SEG",
+    "ap_50": "AP at IoU 0.5",
+    "mean_ap": "AP, IoU 0.5 to 0.95",
     "mean_iou": "Mean IoU",
     "foreground_iou": "Foreground IoU",
     "background_iou": "Background IoU",

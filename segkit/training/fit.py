@@ -7,12 +7,12 @@ import logging
 import os
 import pathlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 
-from segkit.data.sampler import PatchSampler
+from segkit.data.sampler import LOGITS, PatchSampler, named_targets
 from segkit.models.card import ModelCard
 from segkit.training.decay_on_plateau import DecayOnPlateau
 from segkit.training.plan import TrainingPlan
@@ -117,7 +117,7 @@ def fit(
     return record
 
 
-def build_compiled(model: keras.Model, sampler: PatchSampler, outputs: Sequence[str] = ("logits",)) -> None:
+def build_compiled(model: keras.Model, sampler: PatchSampler, outputs: Mapping[str, int] = LOGITS) -> None:
     """Build optimizer, loss and metrics of a compiled model from one batch.
 
     ``fit`` would do it by drawing a batch from the stream, and outside TensorFlow that batch is then lost.
@@ -125,11 +125,11 @@ def build_compiled(model: keras.Model, sampler: PatchSampler, outputs: Sequence[
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     images, targets = sampler.batch(0)
-    model.test_on_batch(images[:1], {name: targets[:1] for name in outputs})
+    model.test_on_batch(images[:1], named_targets(targets[:1], outputs))
     model.reset_metrics()
 
 
-def stream(sampler: PatchSampler, *, first_epoch: int = 0, outputs: Sequence[str] = ("logits",)) -> Any:
+def stream(sampler: PatchSampler, *, first_epoch: int = 0, outputs: Mapping[str, int] = LOGITS) -> Any:
     """Return a sampler's endless stream of epochs as what this backend trains from best."""
     if keras.backend.backend() == "tensorflow":
         from segkit.data.pipeline import patch_dataset  # needs TensorFlow, which other backends do without

@@ -11,7 +11,7 @@ from typing import Any
 from segkit.data.colorings import Coloring
 from segkit.data.normalization import measure_normalization
 from segkit.data.patches import PatchTable, tabulate_patches
-from segkit.data.resized_slices import WHITE, colored_slices, mask_slices
+from segkit.data.resized_slices import WHITE, colored_slices, heatmap_slices, mask_slices
 from segkit.data.sampler import PatchSampler
 from segkit.data.sources import LabeledVolume
 from segkit.data.square_windows import square_windows
@@ -121,6 +121,7 @@ def prepare_colored(
     coloring: Coloring,
     *,
     windows: Sequence[int] | None = None,
+    centers: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
     """List coloured slices as wholes, or windows of them, each resized to a patch, and build the samplers.
@@ -130,6 +131,7 @@ def prepare_colored(
         plan: How to change; its patches are the network's size, strides do not matter.
         coloring: How slices are coloured.
         windows: Number of squares along y and x that slices are cut into; whole slices by default.
+        centers: Heatmaps of the centres of cells are targets too; the masks hold ids.
         progress: Called as ``progress(done, total)`` after each slice read.
 
     Returns:
@@ -143,13 +145,17 @@ def prepare_colored(
     for volume in volumes:
         cut = _cut(volume.tomogram.shape[1:], windows)
         masks = mask_slices(volume.mask.array, size, cut, ignore_value=plan.ignore_value)
-        pairs.append((colored_slices(volume.tomogram.array, coloring, size, cut), masks))
+        maps = []
+        if centers:
+            extents = volume.tomogram.voxel_size_nm or (1.0, 1.0, 1.0)
+            maps.append(heatmap_slices(volume.mask.array, size, cut, voxel_size=extents))
+        pairs.append((colored_slices(volume.tomogram.array, coloring, size, cut), masks, *maps))
         cuts.append(len(cut))
     tables = {
         use: tabulate_patches(
             [
                 (masks, [z * count + place for z in getattr(volume.split, use) for place in range(count)])
-                for volume, (_, masks), count in zip(volumes, pairs, cuts, strict=True)
+                for volume, (_, masks, *_), count in zip(volumes, pairs, cuts, strict=True)
             ],
             patch_px=size,
             stride_px=size,
@@ -191,7 +197,7 @@ def _check_tables(tables: Mapping[str, PatchTable]) -> None:
 
 def _prepared(
     volumes: Sequence[LabeledVolume],
-    pairs: Sequence[tuple[Any, Any]],
+    pairs: Sequence[tuple[Any, ...]],
     tables: Mapping[str, PatchTable],
     plan: TrainingPlan,
     settings: Mapping[str, Any],

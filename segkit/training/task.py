@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import keras
 
 from segkit.losses.bce_jaccard import BCEJaccard
 from segkit.losses.dice import Dice
+from segkit.losses.heatmap_focal import HeatmapFocal
 from segkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from segkit.metrics.binary_mean_iou import BinaryMeanIoU
 from segkit.metrics.mean_iou import MeanIoU
@@ -24,8 +25,8 @@ Remembered = dict[str, tuple[keras.callbacks.Callback, Sequence[str]]]
 class Task(Protocol):
     """What ``fit`` asks of a task; validation must give ``val_mean_iou``."""
 
-    outputs: tuple[str, ...]
-    """Names of the network's outputs that the targets belong to."""
+    outputs: Mapping[str, int]
+    """Names of the network's outputs, and the channel of the targets that each is compared with."""
 
     def compile(self, model: keras.Model, learning_rate: float) -> None:
         """Compile a network with Adam, the task's loss and its metrics."""
@@ -43,11 +44,14 @@ class BinaryTask:
 
     Attributes:
         loss: ``"bce_jaccard"``, SegET's, or ``"dice"``, EfficientCellSeg's.
-        outputs: Names of the network's outputs that the targets belong to.
     """
 
     loss: Literal["bce_jaccard", "dice"] = "bce_jaccard"
-    outputs: tuple[str, ...] = ("logits",)
+
+    @property
+    def outputs(self) -> dict[str, int]:
+        """Names of the network's outputs, and the channel of the targets that each is compared with."""
+        return {"logits": 0}
 
     def __post_init__(self) -> None:
         if self.loss not in _BINARY_LOSSES:
@@ -64,6 +68,30 @@ class BinaryTask:
     def alarms(self) -> Remembered:
         """Return the alarm for networks that call everything background."""
         return {"alarm": (CollapseAlarm(), CollapseAlarm.STATE)}
+
+
+@dataclasses.dataclass(frozen=True)
+class CentersTask(BinaryTask):
+    """Foreground against background, and beside it a heatmap of the centres of cells, from a network of its own.
+
+    Nothing is shared between the two, so training them side by side is training each.
+
+    Reference:
+        Wagner & Rohr (2022), "EfficientCellSeg", Sec. 3.3.
+    """
+
+    @property
+    def outputs(self) -> dict[str, int]:
+        """Names of the network's outputs, and the channel of the targets that each is compared with."""
+        return {"logits": 0, "centers": 2}
+
+    def compile(self, model: keras.Model, learning_rate: float) -> None:
+        """Compile a network that ends in ``{"logits": (batch, y, x, 1), "centers": (batch, y, x, 1)}``."""
+        model.compile(
+            optimizer=keras.optimizers.Adam(learning_rate),
+            loss={"logits": _BINARY_LOSSES[self.loss](), "centers": HeatmapFocal()},
+            metrics={"logits": [BinaryMeanIoU(), PredictedForeground()]},
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,9 +117,9 @@ class ClassTask:
             raise ValueError(f"`supervision` must be in [0, 1). Received: supervision={self.supervision!r}")
 
     @property
-    def outputs(self) -> tuple[str, ...]:
-        """Names of the network's outputs that the targets belong to."""
-        return ("logits", "deep_logits") if self.supervision else ("logits",)
+    def outputs(self) -> dict[str, int]:
+        """Names of the network's outputs, and the channel of the targets that each is compared with."""
+        return {"logits": 0, "deep_logits": 0} if self.supervision else {"logits": 0}
 
     def compile(self, model: keras.Model, learning_rate: float) -> None:
         """Compile a network that ends in ``{"logits": (batch, y, x, num_classes)}``, and ``deep_logits`` alike.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from segkit.errors import InputError
@@ -38,3 +40,22 @@ def instance_ids(volume: Volume, chosen: slice = slice(None)) -> np.ndarray:
             "number them anew"
         )
     return values
+
+
+def check_instance_ids(volume: Volume, *, progress: Callable[[int, int], None] | None = None) -> None:
+    """Refuse a volume that does not hold ids of objects.
+
+    Args:
+        volume: The volume, read slice by slice.
+        progress: Called as ``progress(done, total)`` with the number of slices.
+
+    Raises:
+        InputError: If an id is negative or no whole number, or there is no object.
+    """
+    is_empty = True
+    for z in range(volume.shape[0]):
+        is_empty &= not instance_ids(volume, slice(z, z + 1)).any()
+        if progress is not None:
+            progress(z + 1, volume.shape[0])
+    if is_empty:
+        raise InputError(f"{volume.name}: found no object (every voxel is 0); give labels with an id for every object")

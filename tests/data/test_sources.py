@@ -66,10 +66,10 @@ def test_labels_are_opened_as_classes(blobs):
     save_volume(blobs / "L.mrc", Volume(array=labels.astype(np.uint8), voxel_size_nm=(5.0, 2.0, 2.0)))
     with pytest.raises(InputError, match="expected 0 and one other value"):
         open_source(source(blobs, "L.mrc"))
-    opened = open_source(source(blobs, "L.mrc"), as_labels=True)
+    opened = open_source(source(blobs, "L.mrc"), holds="classes")
     assert opened.labels.num_classes == 3
     assert opened.labels.voxels.sum(axis=0).tolist() == np.bincount(labels.ravel()).tolist()
-    assert open_source(source(blobs, "L.mrc"), as_labels=True, num_classes=5).labels.num_classes == 5
+    assert open_source(source(blobs, "L.mrc"), holds="classes", num_classes=5).labels.num_classes == 5
     with pytest.raises(InputError, match="found 2 in slice 0"):
-        open_source(source(blobs, "L.mrc"), as_labels=True, num_classes=2)
+        open_source(source(blobs, "L.mrc"), holds="classes", num_classes=2)
     assert open_source(source(blobs)).labels is None

@@ -22,6 +22,7 @@ class Numbered:
 
     steps_per_epoch = 3
     channels = 1
+    num_targets = 2
     table = types.SimpleNamespace(patch_px=2)
 
     def batch(self, step):

@@ -1,0 +1,69 @@
+"""The network of a plan of ``recipes.efficientcellseg``."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import keras
+
+from recipes.run_plan import RunPlan
+from recipes.statistics import statistics_batches
+from recipes.training_run import Network, needs_centers
+from segkit.errors import InputError
+from segkit.models.efficient_cell_seg import cells_and_centers, efficient_cell_seg
+from segkit.models.encoders import ENCODERS
+from segkit.training.preparation import Prepared
+from segkit.training.reestimate_statistics import ReestimateStatistics
+from segkit.training.task import BinaryTask, CentersTask
+
+STATISTICS_STEPS = 4
+"""Batches that the statistics of normalisation are taken from: Keras's encoders move theirs by a hundredth a step, and
+a training of a few hundred steps would be validated with statistics of its beginning."""
+
+_SETTINGS = ("encoder", "encoder_weights", "freeze_encoder", "decoder_filters")
+
+
+def network(plan: RunPlan) -> Network:
+    """Return the builder of a plan's network.
+
+    Raises:
+        InputError: If a setting under ``model`` is unknown or missing.
+    """
+    if wrong := set(_SETTINGS) ^ set(plan.model):
+        raise InputError(f"plan: {min(wrong)!r} under 'model' is unknown or missing; give {', '.join(_SETTINGS)}")
+
+    task = CentersTask(loss="dice") if needs_centers(plan) else BinaryTask(loss="dice")
+
+    def build(**settings: Any) -> keras.Model:
+        builder = cells_and_centers if needs_centers(plan) else efficient_cell_seg
+        return builder(size=plan.training.patch_px, **settings)
+
+    def callbacks(model: keras.Model, prepared: Prepared, folder: pathlib.Path) -> list[keras.callbacks.Callback]:
+        return [ReestimateStatistics(statistics_batches(prepared, STATISTICS_STEPS))]
+
+    return Network(build, multiple_px=1, halo_px=None, task=task, callbacks=callbacks)
+
+
+def with_weights(plan: RunPlan) -> RunPlan:
+    """Return a plan that says which weights the encoder starts from, where it was left open (``"auto"``).
+
+    Raises:
+        InputError: If the encoder is unknown, or weights that were asked for are missing.
+    """
+    name, wanted = plan.model["encoder"], plan.model["encoder_weights"]
+    if name not in ENCODERS:
+        raise InputError(f"encoder {name!r}; give one of {', '.join(ENCODERS)}")
+    if wanted is None or plan.init:
+        return dataclasses.replace(plan, model={**plan.model, "encoder_weights": None})
+    try:
+        ENCODERS[name].find_weights("imagenet" if wanted == "auto" else wanted)
+    except InputError as fault:
+        if wanted != "auto":
+            raise
+        notice = f"The encoder starts from random weights, as there are no ImageNet weights here. {fault}."
+        model = {**plan.model, "encoder_weights": None}
+        return dataclasses.replace(plan, model=model, notices=(*plan.notices, notice))
+    chosen = "imagenet" if wanted == "auto" else wanted
+    return dataclasses.replace(plan, model={**plan.model, "encoder_weights": str(chosen)})

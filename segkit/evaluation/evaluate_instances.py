@@ -1,0 +1,176 @@
+"""Scores of segmented objects against reference objects: SEG, average precision, and the mask that they make up."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from segkit.evaluation.average_precision import THRESHOLDS, Matches, match_objects
+from segkit.evaluation.binary_scores import Confusion, binary_scores, count_confusion
+from segkit.evaluation.seg_score import reference_jaccards
+from segkit.instances.label_overlaps import LabelOverlaps, count_overlaps
+from segkit.volumes.checks import check_comparable
+from segkit.volumes.instance_ids import instance_ids
+from segkit.volumes.volume import Volume
+
+_OF_THE_MASK = ("background_iou", "dice", "precision", "recall", "pixel_accuracy")
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoredObjects:
+    """A volume, or a slice of one, whose objects were scored.
+
+    Attributes:
+        z: The slice; ``None`` for objects of a whole volume.
+        overlaps: What reference and predicted objects share.
+        volume: Name of the volume.
+    """
+
+    z: int | None
+    overlaps: LabelOverlaps
+    volume: str = ""
+
+    @property
+    def jaccards(self) -> np.ndarray:
+        """Jaccard index of every reference object, as ``reference_jaccards`` gives it."""
+        return reference_jaccards(self.overlaps)
+
+    def matches(self, threshold: float) -> Matches:
+        """Return the objects matched at a threshold of IoU."""
+        return match_objects(self.overlaps, threshold)
+
+
+@dataclasses.dataclass(frozen=True)
+class InstanceEvaluation:
+    """Scores of the objects of one or several volumes.
+
+    Attributes:
+        parts: Volumes or slices whose objects were scored.
+        slices: Index and voxels of each slice, objects against background.
+    """
+
+    parts: tuple[ScoredObjects, ...]
+    slices: tuple[tuple[int, Confusion], ...]
+
+    def __add__(self, other: InstanceEvaluation) -> InstanceEvaluation:
+        return InstanceEvaluation(self.parts + other.parts, self.slices + other.slices)
+
+    @property
+    def seg(self) -> float | None:
+        """SEG, the mean Jaccard index of all reference objects; ``None`` where there are none."""
+        jaccards = np.concatenate([np.zeros(0), *(part.jaccards for part in self.parts)])
+        return float(jaccards.mean()) if jaccards.size else None
+
+    def average_precision(self, threshold: float) -> float | None:
+        """Return the average precision at a threshold of IoU, over the objects of all parts alike."""
+        return sum((part.matches(threshold) for part in self.parts), Matches()).average_precision
+
+    def total(self) -> dict[str, Any]:
+        """Return ``seg``, ``ap_50`` (IoU 0.5), ``mean_ap`` (0.5 to 0.95), ``binary_scores`` of the mask, and counts."""
+        precisions = [self.average_precision(threshold) for threshold in THRESHOLDS]
+        voxels = binary_scores(sum((confusion for _, confusion in self.slices), Confusion()))
+        return {
+            "seg": self.seg,
+            "ap_50": precisions[0],
+            "mean_ap": None if precisions[0] is None else float(np.mean(precisions)),
+            **voxels,
+            "objects": sum(len(part.overlaps.reference_ids) for part in self.parts),
+            "found": sum(len(part.overlaps.prediction_ids) for part in self.parts),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``{"total": {...}, "parts": [...], "slices": [...]}`` for ``json``; a part with its objects."""
+        return {
+            "total": self.total(),
+            "parts": [
+                {
+                    "volume": part.volume,
+                    "z": part.z,
+                    "seg": float(part.jaccards.mean()) if part.jaccards.size else None,
+                    "objects": dict(
+                        zip(map(str, part.overlaps.reference_ids.tolist()), part.jaccards.tolist(), strict=True)
+                    ),
+                    "found": len(part.overlaps.prediction_ids),
+                }
+                for part in self.parts
+            ],
+            "slices": [
+                {"z": z, **binary_scores(confusion), **dataclasses.asdict(confusion)} for z, confusion in self.slices
+            ],
+        }
+
+    def to_table(self) -> str:
+        """Return a plain-text table: a line a part, and the scores of all."""
+        lines = [f"{'slice':<8}{'objects':>8}{'found':>8}{'SEG':>10}{'AP@0.5':>10}"]
+        for part in self.parts:
+            precision = part.matches(0.5).average_precision
+            cells = (float(part.jaccards.mean()) if part.jaccards.size else None, precision)
+            shown = "".join(f"{'-' if cell is None else f'{cell:.4f}':>10}" for cell in cells)
+            counts = f"{len(part.overlaps.reference_ids):>8}{len(part.overlaps.prediction_ids):>8}"
+            lines.append(f"{'all' if part.z is None else part.z!s:<8}{counts}{shown}")
+        for name, value in self.total().items():
+            if name in _OF_THE_MASK:
+                continue
+            shown = "-" if value is None else str(value) if isinstance(value, int) else f"{value:.6f}"
+            lines.append(f"{name:<16}{shown}")
+        return "\n".join(lines)
+
+
+def evaluate_instances(
+    prediction: Volume,
+    reference: Volume,
+    *,
+    slices: Sequence[int] | None = None,
+    slice_wise: bool | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> InstanceEvaluation:
+    """Score objects with ids against reference objects.
+
+    Args:
+        prediction: Ids, 0 is background.
+        reference: Ids of the reference objects, same shape.
+        slices: Indices of the slices to score; all by default.
+        slice_wise: Score the cross-sections of every slice by themselves, as the Cell Tracking Challenge does where
+            single slices are annotated. By default objects are scored in 3-D where all slices are, and slice by slice
+            where only some are.
+        progress: Called as ``progress(done, total)`` after each slice.
+
+    Raises:
+        InputError: If the shapes differ, or ids are negative or no whole numbers.
+    """
+    check_comparable(prediction, reference)
+    count = reference.shape[0]
+    chosen = list(range(count)) if slices is None else [int(z) for z in slices]
+    if slice_wise is None:
+        slice_wise = len(set(chosen)) < count
+    pair = [_Ids(volume, chosen) for volume in (reference, prediction)]
+    counted = []
+    for done, z in enumerate(chosen, start=1):
+        true, found = (ids[done - 1] != 0 for ids in pair)
+        counted.append((z, count_confusion(found, true)))
+        if progress:
+            progress(done, len(chosen))
+    if slice_wise:
+        parts = [
+            ScoredObjects(z, count_overlaps(*(ids[place] for ids in pair)), reference.name)
+            for place, z in enumerate(chosen)
+        ]
+    else:
+        parts = [ScoredObjects(None, count_overlaps(*pair), reference.name)]
+    return InstanceEvaluation(tuple(parts), tuple(counted))
+
+
+class _Ids:
+    """Chosen slices of a volume as ids, read one by one."""
+
+    def __init__(self, volume: Volume, chosen: Sequence[int]) -> None:
+        self._volume, self._chosen = volume, chosen
+        self.shape = (len(chosen), *volume.shape[1:])
+        self.dtype = np.dtype(np.int64) if volume.dtype.kind == "f" else volume.dtype
+
+    def __getitem__(self, place: int) -> np.ndarray:
+        z = self._chosen[place]
+        return instance_ids(self._volume, slice(z, z + 1))[0]

@@ -299,6 +299,10 @@ def main(argv: Sequence[str]) -> None:
         write_plan(job.plan, folder / PLAN_NAME)
     run(job, saved_models=args.saved_models, resume=args.resume, max_ram=max_ram)
     write_plan(job.plan, folder / PLAN_NAME)  # with the epochs that a resumed run was given
+    if args.ctc:
+        from recipes.challenge_results import write_results
+
+        write_results(job, args.ctc / (args.sequence or "01"))
 
 
 if __name__ == "__main__":

@@ -250,13 +250,11 @@ def predict_all(job: Job, model_path: pathlib.Path, max_ram: int | None) -> dict
         Their files by the number of the volume.
     """
     volumes, masks = job.volumes, {}
-    name = "labels" if job.plan.classes or job.plan.instances else "mask"
     chosen = [number for number, _ in scored_slices(volumes)] if job.plan.instances else range(len(volumes))
     loaded = LoadedModel.open(model_path) if max_ram is None else None
     for number in chosen:
         volume = volumes[number]
-        suffix = suffix_like(volume.tomogram)
-        path = job.folder / (f"{name}{suffix}" if len(volumes) == 1 else f"{name}-{number + 1}{suffix}")
+        path = output_path(job, number)
         if loaded is None:
             _predict_apart(volume, model_path, path, max_ram)
         else:
@@ -264,6 +262,13 @@ def predict_all(job: Job, model_path: pathlib.Path, max_ram: int | None) -> dict
             predict_volume([loaded], volume.tomogram, path, overwrite=True, progress=progress)
         masks[number] = path
     return masks
+
+
+def output_path(job: Job, number: int) -> pathlib.Path:
+    """Return where the prediction of a volume goes."""
+    name = "labels" if job.plan.classes or job.plan.instances else "mask"
+    suffix = suffix_like(job.volumes[number].tomogram)
+    return job.folder / (f"{name}{suffix}" if len(job.volumes) == 1 else f"{name}-{number + 1}{suffix}")
 
 
 def _predict_apart(volume: LabeledVolume, model_path: pathlib.Path, path: pathlib.Path, max_ram: int) -> None:

@@ -66,6 +66,9 @@ CATALOG = {
 }
 
 MODELS: dict[str, Callable[..., Any]] = {
+    "cells_and_centers": lambda **kwargs: segkit.models.cells_and_centers(
+        **{"size": 16, "decoder_filters": (4, 2), "encoder": TINY_ENCODER, **kwargs}
+    ),
     "efficient_cell_seg": lambda **kwargs: segkit.models.efficient_cell_seg(
         **{"size": 16, "decoder_filters": (4, 2), "encoder": TINY_ENCODER, **kwargs}
     ),

@@ -8,8 +8,8 @@ from segkit.data.augmentation import Augmentation
 from segkit.data.colorings import GreyTriple
 from segkit.data.patches import tabulate_patches
 from segkit.data.pseudocolor import Pseudocoloring
-from segkit.data.resized_slices import WHITE, colored_slices, mask_slices, resized
-from segkit.data.sampler import PatchSampler
+from segkit.data.resized_slices import WHITE, colored_slices, heatmap_slices, mask_slices, resized
+from segkit.data.sampler import PatchSampler, named_targets
 from segkit.ops.resize_bilinear import resize_bilinear
 
 STACK = np.random.default_rng(0).integers(0, 255, (3, 40, 52)).astype(np.uint8)
@@ -103,3 +103,47 @@ def test_a_sampler_draws_coloured_patches_with_their_masks():
     assert (bright == moved_targets[..., 0]).mean() > 0.98, "image and mask move together"
     assert (moved_targets[0, ..., 0] != masks[int(changed.order(1)[0])]).any()
     np.testing.assert_allclose(moved[..., 0], moved[..., 2], atol=1e-6)
+
+
+def test_heatmaps_are_full_at_centres_alone_and_follow_the_windows():
+    labels = np.zeros((3, 40, 52), np.uint16)
+    labels[:, 4:15, 4:15], labels[1:, 20:36, 30:50] = 3, 8
+    heat = heatmap_slices(labels, 32, HALVES, voxel_size=(2, 1, 1))
+    assert heat.shape == (6, 32, 32)
+    assert heat.dtype == np.uint8
+    centres = [int((heat[i] == 255).sum()) for i in range(6)]
+    assert sum(centres) == 2
+    assert sum(centres[::2]) == sum(centres[1::2]) == 1  # one in the left halves, one in the right
+
+
+def test_maps_become_targets_that_move_with_the_image():
+    labels = np.zeros((2, 32, 32), np.uint16)
+    labels[:, 3:12, 20:30] = 1
+    pair = (
+        colored_slices(labels * 100, GreyTriple(), 32),
+        mask_slices(labels, 32),
+        heatmap_slices(labels, 32, voxel_size=(1, 1, 1)),
+    )
+    table = tabulate_patches([(pair[1], [0, 1])], patch_px=32, stride_px=32)
+    sampler = PatchSampler(
+        [pair], table, batch_size=2, mean=0.0, std=float(WHITE), augmentation=Augmentation(), shuffle=True, seed=4
+    )
+    moved = set()
+    for step in range(8):
+        images, targets = sampler.batch(step)
+        assert targets.shape == (2, 32, 32, 3)
+        np.testing.assert_array_equal(images[..., 0] > 0.5, targets[..., 0] == 1)
+        assert (targets[..., 2][targets[..., 2] == 1]).size == 1  # the centre lies in one of the two slices
+        place = tuple(np.argwhere(targets[..., 2] == 1)[0])
+        assert targets[(*place[:3], 0)] == 1
+        moved.add(place[1:])
+    assert len(moved) > 2
+
+
+def test_outputs_are_compared_with_their_own_target_and_its_weight():
+    targets = np.arange(2 * 3).reshape(1, 1, 2, 3)
+    found = named_targets(targets, {"logits": 0, "centers": 2})
+    assert found["logits"].tolist() == [[[[0, 1], [3, 4]]]]
+    assert found["centers"].tolist() == [[[[2, 1], [5, 4]]]]
+    plain = np.zeros((1, 1, 1, 2))
+    assert named_targets(plain, {"a": 0, "b": 0}) == {"a": plain, "b": plain}

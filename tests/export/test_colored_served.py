@@ -9,16 +9,17 @@ from tiny_encoder import TINY_ENCODER
 from segkit.data.colorings import coloring_to_dict
 from segkit.data.pseudocolor import Pseudocoloring
 from segkit.export.saved_model import export_saved_model, read_exported_card
-from segkit.models import efficient_cell_seg
+from segkit.models import cells_and_centers, efficient_cell_seg
 from segkit.models.card import ModelCard
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="exports run on TensorFlow")
 COLORING = Pseudocoloring(tiles=2, expected_share=0.4)
 
 
-def test_a_coloured_image_of_any_size_gives_what_keras_gives(tmp_path):
+@pytest.mark.parametrize("builder", [efficient_cell_seg, cells_and_centers])
+def test_a_coloured_image_of_any_size_gives_what_keras_gives(builder, tmp_path):
     keras.utils.set_random_seed(0)
-    model = efficient_cell_seg(size=32, decoder_filters=(4, 3), encoder=TINY_ENCODER)
+    model = builder(size=32, decoder_filters=(4, 3), encoder=TINY_ENCODER)
     stack = np.random.default_rng(0).integers(0, 255, (3, 45, 70)).astype(np.uint8)
     images = np.stack(list(COLORING.color(stack, range(3))))
     expected = keras.ops.convert_to_numpy(keras.ops.sigmoid(model(images)["logits"]))[..., 0]
@@ -36,7 +37,11 @@ def test_a_coloured_image_of_any_size_gives_what_keras_gives(tmp_path):
     assert read_exported_card(folder) == card
     np.savez(tmp_path / "in.npz", serving_default=images)
     found = through_cpp_loader(folder, tmp_path / "in.npz", tmp_path / "out.npz")
-    assert {name.split("/")[0] for name in found} == {"serving_default"}
+    has_centers = builder is cells_and_centers
+    assert set(found) == {f"serving_default/{name}" for name in ("probability", "mask", *["centers"] * has_centers)}
+    if has_centers:
+        centers = keras.ops.convert_to_numpy(keras.ops.sigmoid(model(images)["centers"]))[..., 0]
+        np.testing.assert_allclose(found["serving_default/centers"], centers, rtol=0, atol=2e-6)
     probability, mask = found["serving_default/probability"], found["serving_default/mask"]
     np.testing.assert_allclose(probability, expected, rtol=0, atol=2e-6)
     np.testing.assert_array_equal(mask, probability > card.threshold)

@@ -15,7 +15,7 @@ from segkit.inference.region import Region
 from segkit.inference.slice_predictor import SlicePredictor
 from segkit.inference.tiles import plan_windows
 from segkit.instances.segment_instances import InstanceSettings, segment_instances
-from segkit.models import efficient_cell_seg
+from segkit.models import cells_and_centers, efficient_cell_seg
 from segkit.models.card import ModelCard
 from segkit.volumes.files import open_volume, save_volume
 from segkit.volumes.volume import Volume
@@ -165,3 +165,46 @@ def test_a_card_and_a_network_that_do_not_fit_are_refused(network):
         loaded(wrapped)
     with pytest.raises(ValueError, match="`windows` must be two positive numbers"):
         loaded(network, windows=(2, 0))
+
+
+@pytest.fixture(scope="module")
+def with_centers():
+    keras.utils.set_random_seed(1)
+    return cells_and_centers(size=16, decoder_filters=(4, 3), encoder=TINY_ENCODER)
+
+
+def test_objects_are_told_apart_by_the_centres_that_the_second_network_finds(with_centers, tmp_path):
+    volume = Volume(array=STACK, voxel_size_nm=(20.0, 10.0, 10.0))
+    images = np.stack(list(coloring_from_dict(PSEUDOCOLOR).color(STACK, range(len(STACK)))))
+    maps = {
+        name: keras.ops.convert_to_numpy(keras.ops.sigmoid(logits))[..., 0]
+        for name, logits in with_centers(images).items()
+    }
+    settings = InstanceSettings(
+        method="centers",
+        threshold=float(np.median(maps["logits"])),
+        center_threshold=float(np.quantile(maps["centers"], 0.9)),
+        seed_distance=2.0,
+    )
+    card = {"instances": settings.to_dict(), "threshold": settings.threshold}
+    done = predict_volume([loaded(with_centers, **card)], volume, tmp_path / "labels.tif")
+    expected = segment_instances(maps["logits"], settings, voxel_size=(2, 1, 1), heatmap=maps["centers"])
+    found = np.asarray(open_volume(tmp_path / "labels.tif").array[:])
+    assert done.objects == expected.max() > 1
+    assert (found != expected).mean() < 0.001
+    options = PredictOptions(probability=True)
+    predict_volume([loaded(with_centers, **card)], volume, tmp_path / "p.tif", options)
+    np.testing.assert_allclose(np.asarray(open_volume(tmp_path / "p.tif").array[:]), maps["logits"], atol=1e-5)
+
+
+def test_centres_and_a_card_that_knows_nothing_of_them_are_refused(network, with_centers):
+    with pytest.raises(InputError, match="gives centers, logits, its card tells objects apart without centres"):
+        loaded(with_centers)
+    with pytest.raises(InputError, match="gives logits, its card tells objects apart by centres"):
+        loaded(network, instances=InstanceSettings(method="centers").to_dict())
+
+
+def test_volume_after_volume_is_predicted_by_the_same_traced_network(network):
+    model = loaded(network)
+    assert model.probability_model() is model.probability_model()
+    assert model.probability_model("mixed_bfloat16") is not model.probability_model()

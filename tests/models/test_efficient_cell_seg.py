@@ -8,8 +8,9 @@ import pytest
 from tiny_encoder import TINY_ENCODER
 
 from segkit.errors import InputError
-from segkit.models import efficient_cell_seg
+from segkit.models import cells_and_centers, efficient_cell_seg
 from segkit.models.encoders import ENCODERS, Encoder
+from segkit.models.precision import with_precision
 from segkit.ops.resize_bilinear import resize_bilinear
 
 SMALL = {"size": 32, "decoder_filters": (4, 3, 2, 2), "encoder": "efficientnet_b0"}
@@ -140,7 +141,9 @@ def test_weights_of_a_file_give_what_keras_gives_with_them(tmp_path, name):
 @real_encoder
 def test_imagenet_means_the_file_in_kerass_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    with pytest.raises(InputError, match=r"models/efficientnetb0_notop.h5: no such file, .* random weights"):
+    with pytest.raises(
+        InputError, match=r"models/efficientnetb0_notop.h5: no such file; where there is a network, run"
+    ):
         efficient_cell_seg(**SMALL, encoder_weights="imagenet")
     cached = tmp_path / "models/efficientnetb0_notop.h5"
     cached.parent.mkdir()
@@ -175,8 +178,6 @@ def test_wrong_arguments_are_refused(arguments, error, message):
 
 
 def test_it_is_saved_and_opened_again_under_either_precision(tmp_path):
-    from segkit.models.precision import with_precision
-
     model = efficient_cell_seg(**TINY)
     image = np.random.default_rng(0).random((1, 40, 36, 3)).astype("float32")
     model.save(tmp_path / "m.keras")
@@ -185,3 +186,43 @@ def test_it_is_saved_and_opened_again_under_either_precision(tmp_path):
     assert json.loads(again.to_json())["config"]["name"] == "efficient_cell_seg"
     narrow = with_precision(again, "mixed_bfloat16")
     assert keras.backend.standardize_dtype(narrow(image)["logits"].dtype) == "float32"
+
+
+def test_cells_and_centres_are_two_networks_on_one_input():
+    keras.utils.set_random_seed(0)
+    both = cells_and_centers(**TINY)
+    assert both.count_params() == 2 * efficient_cell_seg(**TINY).count_params()
+    assert len({layer.name for layer in both.layers}) == len(both.layers)
+    image = np.random.default_rng(0).random((1, 40, 30, 3)).astype(np.float32)
+    before = {name: keras.ops.convert_to_numpy(x) for name, x in both(image).items()}
+    assert {name: x.shape for name, x in before.items()} == dict.fromkeys(("logits", "centers"), (1, 40, 30, 1))
+    for layer in both.layers:
+        if layer.name.startswith("centers_"):
+            layer.set_weights([0 * values for values in layer.get_weights()])
+    after = {name: keras.ops.convert_to_numpy(x) for name, x in both(image).items()}
+    np.testing.assert_array_equal(after["logits"], before["logits"])
+    assert not after["centers"].any()
+    assert before["centers"].any()
+
+
+def test_untrained_centres_are_taken_for_rare():
+    keras.utils.set_random_seed(0)
+    found = cells_and_centers(**TINY)(np.zeros((1, 32, 32, 3), np.float32))["centers"]
+    assert float(keras.ops.mean(keras.ops.sigmoid(found))) == pytest.approx(0.01, abs=0.005)
+
+
+def test_cells_and_centres_are_opened_again_under_either_precision(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = cells_and_centers(**TINY)
+    model.save(tmp_path / "model.keras")
+    opened = keras.saving.load_model(tmp_path / "model.keras")
+    image = np.random.default_rng(0).random((1, 32, 32, 3)).astype(np.float32)
+    half = with_precision(opened, "mixed_bfloat16")
+    assert half.get_layer("centers_head").compute_dtype == "bfloat16"
+    for name in ("logits", "centers"):
+        expected = keras.ops.convert_to_numpy(model(image)[name])
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(opened(image)[name]), expected, atol=1e-6)
+        assert keras.backend.standardize_dtype(half(image)[name].dtype) == "float32"
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(half(image)[name]), expected, atol=0.05 * abs(expected).max()
+        )

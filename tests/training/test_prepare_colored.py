@@ -20,12 +20,12 @@ from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.slice_predictor import SlicePredictor
 from segkit.instances.label_overlaps import count_overlaps
 from segkit.instances.segment_instances import InstanceSettings, segment_instances
-from segkit.models import efficient_cell_seg
+from segkit.models import cells_and_centers, efficient_cell_seg
 from segkit.models.card import ModelCard
 from segkit.training.fit import fit
 from segkit.training.plan import TrainingPlan
 from segkit.training.preparation import prepare_colored
-from segkit.training.task import BinaryTask
+from segkit.training.task import BinaryTask, CentersTask
 from segkit.volumes.volume import Volume
 
 SIMULATION = CellSimulation(shape=(12, 80, 96), count=9, spacing=1.0)
@@ -95,3 +95,19 @@ def test_from_stacks_to_cells(tmp_path):
     settings = InstanceSettings(seed_distance=3, min_size=20)
     found = segment_instances(probability, settings, voxel_size=SIMULATION.voxel_size_um)
     assert reference_jaccards(count_overlaps(truth, found)).mean() > 0.4
+
+
+def test_cells_and_their_centres_are_learnt_side_by_side(tmp_path):
+    everything = tuple(range(12))
+    volumes = [volume(0, train=everything), volume(3, validation=everything)]
+    keras.utils.set_random_seed(0)
+    model = cells_and_centers(size=64, decoder_filters=(8, 4), encoder=TINY_ENCODER)
+    card = ModelCard(name="cells", structure="cells", mean=0.0, std=1.0, multiple_px=1, halo_px=None)
+    plan = dataclasses.replace(PLAN, epochs=4)
+    prepared = prepare_colored(volumes, plan, COLORING, centers=True)
+    _, targets = prepared.training.batch(0)
+    assert targets.shape == (4, 64, 64, 3)
+    record = fit(model, prepared.training, prepared.validation, plan, tmp_path, card, task=CentersTask(loss="dice"))
+    first, last = record.rows[0], record.rows[-1]
+    assert last["val_mean_iou"] > first["val_mean_iou"]
+    assert last["val_centers_loss"] < 0.8 * first["val_centers_loss"]

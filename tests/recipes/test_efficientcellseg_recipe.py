@@ -1,0 +1,263 @@
+"""The recipe of EfficientCellSeg: what data mean, what follows from them, and one run from stacks to SEG."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import tifffile
+
+import recipes.cell_data
+from recipes import efficientcellseg
+from recipes.cell_data import _shares, measure_cells, paired_stacks
+from recipes.efficientcellseg import PROTOCOLS
+from recipes.run_plan import read_plan
+from segkit.data.simulated_cells import CellSimulation, simulate_cells
+from segkit.data.sources import Source
+from segkit.errors import InputError
+from segkit.models.encoders import ENCODERS
+from segkit.models.files import read_card
+from segkit.volumes.challenge import write_frame
+from segkit.volumes.files import open_volume
+from segkit.volumes.volume import Volume
+
+SIMULATION = CellSimulation(shape=(5, 40, 48), count=3, voxel_size_um=(2.0, 0.8, 0.8))
+
+
+def write_stacks(count, folder=pathlib.Path()):
+    for name in ("stacks", "labels"):
+        (folder / name).mkdir()
+    for number in range(count):
+        image, labels = simulate_cells(SIMULATION, number)
+        tifffile.imwrite(folder / "stacks" / f"s{number}.tif", image, photometric="minisblack")
+        tifffile.imwrite(folder / "labels" / f"s{number}.tiff", labels, photometric="minisblack")
+
+
+def write_challenge(folder, frames):
+    for frame in range(frames):
+        image, labels = simulate_cells(SIMULATION, frame)
+        volumes = [Volume(array=array, voxel_size_nm=(2000.0, 800.0, 800.0)) for array in (image, labels)]
+        write_frame(folder, frame, *volumes)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(recipes.cell_data, "TINY", False)
+
+
+def resolve(*argv):
+    return efficientcellseg.resolve(efficientcellseg.parse_args([str(word) for word in argv]))
+
+
+FOLDERS = ("--images", "stacks", "--labels", "labels")
+
+
+def test_three_stacks_or_more_are_split_as_wholes():
+    write_stacks(4)
+    plan, folder = resolve(*FOLDERS)
+    assert folder == pathlib.Path("runs/cells")
+    uses = [(source.train, source.validation, source.test) for source in plan.data]
+    assert uses == [("0-4", "", ""), ("0-4", "", ""), ("", "0-4", ""), ("", "", "0-4")]
+    assert [pathlib.Path(source.mask).name for source in plan.data] == [f"s{n}.tiff" for n in range(4)]
+    assert (plan.preset, plan.training.patch_px, plan.training.epochs) == ("paper", 384, 100)
+    assert plan.model == {
+        "encoder": "efficientnet_b5",
+        "encoder_weights": "auto",
+        "freeze_encoder": False,
+        "decoder_filters": [64, 48, 32, 16],
+    }
+
+
+def test_the_slices_of_fewer_stacks_are_split_in_blocks():
+    write_stacks(1)
+    plan, _ = resolve("--images", "stacks/s0.tif", "--labels", "labels/s0.tiff")
+    (source,) = plan.data
+    assert (source.train, source.validation, source.test) == ("0-2", "3", "4")
+    plan, _ = resolve(
+        "--images", "stacks/s0.tif", "--labels", "labels/s0.tiff", "--train-z", "0,2", "--validation-z", "4"
+    )
+    assert (plan.data[0].train, plan.data[0].validation, plan.data[0].test) == ("0,2", "4", "")
+
+
+@pytest.mark.parametrize(("count", "shares"), [(3, (1, 1, 1)), (4, (2, 1, 1)), (10, (7, 1, 2)), (100, (70, 10, 20))])
+def test_every_use_gets_its_share(count, shares):
+    assert _shares(count) == shares
+
+
+def test_what_is_left_open_follows_from_the_cells_on_the_training_slices():
+    labels = np.zeros((3, 60, 60), np.uint16)
+    y, x = np.mgrid[:60, :60]
+    for number, (center, radius) in enumerate([(15, 8), (40, 12)], start=1):
+        labels[:2, np.hypot(y - center, x - center) < radius] = number
+    tifffile.imwrite("l.tif", labels, photometric="minisblack")
+    source = Source(tomogram="i.tif", mask="l.tif", train="0-1", validation="2")
+    cells = measure_cells([source])
+    assert cells.share == pytest.approx((labels[:2] > 0).mean())
+    assert cells.radius_px == pytest.approx(10, abs=0.5)
+    assert cells.voxels == pytest.approx(2 * np.pi * (8**2 + 12**2) / 2, rel=0.05)
+    tifffile.imwrite("i.tif", labels * 100, photometric="minisblack")
+    plan, _ = resolve("--images", "i.tif", "--labels", "l.tif")
+    assert plan.coloring == {"kind": "pseudocolor", "expected_share": pytest.approx(2 * cells.share, rel=0.1)}
+    assert plan.instances["seed_distance"] == pytest.approx(5, abs=0.3)
+    assert plan.instances["min_size"] == pytest.approx(
+        0.05 * cells.voxels / 2, abs=1
+    )  # of three slices one is trained on
+    plan, _ = resolve(
+        "--images", "i.tif", "--labels", "l.tif", "--seed-distance", "3", "--expected-share", "0.2", "--min-size", "0"
+    )
+    assert (plan.instances["seed_distance"], plan.coloring["expected_share"], plan.instances["min_size"]) == (3, 0.2, 0)
+
+
+def test_frames_of_the_challenge_with_whole_annotations_are_stacks():
+    write_challenge(pathlib.Path("data"), 3)
+    plan, _ = resolve("--ctc", "data", "--sequence", "01")
+    assert [pathlib.Path(source.tomogram) for source in plan.data] == [
+        pathlib.Path(f"data/01/t00{frame}.tif") for frame in range(3)
+    ]
+    assert [source.train for source in plan.data] == ["0-4", "", ""]
+
+
+def test_of_frames_annotated_in_part_only_the_annotated_slices_are_used():
+    write_challenge(pathlib.Path("data"), 1)
+    (whole,) = pathlib.Path("data/01_GT/SEG").iterdir()
+    truth = tifffile.imread(whole)
+    whole.unlink()
+    for z in (0, 2, 3):
+        tifffile.imwrite(whole.with_name(f"man_seg_000_{z:03d}.tif"), truth[z])
+    plan, folder = resolve("--ctc", "data")
+    (source,) = plan.data
+    assert (source.train, source.validation, source.test) == ("0", "2", "3")
+    assembled = np.asarray(open_volume(source.mask).array[:])
+    np.testing.assert_array_equal(assembled[[0, 2, 3]], truth[[0, 2, 3]])
+    assert not assembled[[1, 4]].any()
+    assert folder in pathlib.Path(source.mask).parents
+    with pytest.raises(InputError, match="slice 1 is not annotated"):
+        resolve("--ctc", "data", "--train-z", "0-2", "--validation-z", "3")
+
+
+def test_the_protocols_are_the_papers_data_sets():
+    assert {name: (p.instances, p.windows, p.paper_seg) for name, p in PROTOCOLS.items() if name != "own"} == {
+        "a549-sim": ("components", None, 0.951),
+        "tric": ("distance", (2, 3), 0.782),
+        "mda231": ("centers", None, 0.646),
+    }
+    write_stacks(3)
+    plan, folder = resolve(*FOLDERS, "--protocol", "tric")
+    assert (plan.windows, plan.instances["method"], folder) == ((2, 3), "distance", pathlib.Path("runs/tric"))
+
+
+def test_single_images_are_stacks_of_one_and_that_is_said():
+    write_stacks(3)
+    for path in [*pathlib.Path("stacks").iterdir(), *pathlib.Path("labels").iterdir()]:
+        tifffile.imwrite(path, tifffile.imread(path)[2], photometric="minisblack")
+    plan, _ = resolve(*FOLDERS)
+    assert [source.test for source in plan.data] == ["", "", "0"]
+    assert plan.notices[0].startswith("3 of 3 images are a single slice")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--images", "stacks"], "give --images and --labels together"),
+        ([*FOLDERS, "--ctc", "data"], "--ctc beside --images"),
+        (["--sequence", "01"], "without --ctc"),
+        ([*FOLDERS, "--size", "100"], "--size 100; give a multiple of 32"),
+        ([*FOLDERS, "--decoder-filters", "64,48"], "--decoder-filters '64,48'; give 4 positive whole numbers"),
+        ([*FOLDERS, "--windows", "2,0"], "give 2 positive whole numbers"),
+        ([*FOLDERS, "--min-size", "-1"], "--min-size -1; give 0 or more"),
+        ([*FOLDERS, "--expected-share", "1.5"], "--expected-share 1.5"),
+        (["--images", "stacks/s0.tif", "--labels", "labels"], "one is a folder and one is not"),
+        (["--images", "stacks/s0.tif", "--labels", "labels/none.tif"], "no such file"),
+        ([*FOLDERS, "--train-z", "0-1", "--validation-z", "2"], "belong together, and to a single stack"),
+        (["--ctc", "data"], "data/01: there is no such folder"),
+        (["--out", "nowhere", "--resume"], "no run to resume"),
+    ],
+)
+def test_arguments_that_can_not_be_meant_are_refused_in_one_line(argv, message):
+    write_stacks(3)
+    with pytest.raises(InputError, match=message) as fault:
+        resolve(*argv)
+    assert "\n" not in str(fault.value)
+
+
+def test_data_that_can_not_be_learnt_from_are_refused_in_one_line():
+    write_stacks(3)
+    stack, labels = tifffile.imread("stacks/s0.tif"), tifffile.imread("labels/s0.tiff").astype(np.int32)
+
+    def message(image, ids, **given):
+        tifffile.imwrite("i.tif", image, photometric="rgb" if image.shape[-1] == 3 else "minisblack")
+        tifffile.imwrite("l.tif", ids, photometric="minisblack")
+        with pytest.raises(InputError) as fault:
+            resolve("--images", "i.tif", "--labels", "l.tif")
+        assert "\n" not in str(fault.value)
+        return str(fault.value)
+
+    assert "found the id -1" in message(stack, np.where(labels == 1, -1, labels))
+    assert "whole numbers" in message(stack, (labels * 0.5).astype(np.float32))
+    assert "no cell on the training slices" in message(stack, 0 * labels)
+    assert "4 slices, but i.tif has 5" in message(stack, labels[:4])
+    assert "1 annotated slice; at least 3 slices or 3 stacks" in message(stack[:1], labels[:1])
+    assert "found colour (3 samples a pixel), expected grey" in message(np.stack([stack] * 3, axis=-1), labels)
+    pathlib.Path("labels/s1.tiff").unlink()
+    with pytest.raises(InputError, match=r"labels: no labels named as s1\.tif; give"):
+        paired_stacks("stacks", "labels")
+    for path in pathlib.Path("stacks").iterdir():
+        path.unlink()
+    with pytest.raises(InputError, match="stacks: no file in it"):
+        paired_stacks("stacks", "labels")
+
+
+def test_a_float_stack_with_nan_is_refused_before_anything_is_written(monkeypatch):
+    write_stacks(3)
+    stack = tifffile.imread("stacks/s2.tif").astype(np.float32)
+    stack[1, 2, 3] = np.nan
+    tifffile.imwrite("stacks/s2.tif", stack, photometric="minisblack")
+    with pytest.raises(InputError, match="1 NaN"):
+        efficientcellseg.main([*FOLDERS, "--encoder", "efficientnet_b0"])
+    assert not pathlib.Path("runs").exists()
+
+
+def test_weights_that_were_asked_for_and_are_missing_are_refused_at_once(monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", "nothing-here")
+    write_stacks(3)
+    with pytest.raises(InputError, match=r"efficientnetb0_notop.h5: no such file"):
+        efficientcellseg.main([*FOLDERS, "--encoder", "efficientnet_b0", "--encoder-weights", "imagenet"])
+    with pytest.raises(InputError, match="encoder 'vgg'; give one of"):
+        efficientcellseg.main([*FOLDERS, "--encoder", "vgg"])
+    assert not pathlib.Path("runs").exists()
+
+
+def test_from_the_challenges_folders_to_seg_and_a_report(monkeypatch):
+    from tiny_encoder import TINY_ENCODER
+
+    monkeypatch.setenv("KERAS_HOME", "nothing-here")
+    monkeypatch.setitem(ENCODERS, "tiny", TINY_ENCODER)
+    monkeypatch.setattr(efficientcellseg, "DECODER_FILTERS", (8, 4))
+    write_challenge(pathlib.Path("data"), 4)
+    argv = ["--ctc", "data", "--instances", "centers", "--encoder", "tiny", "--size", "64", "--epochs", "2"]
+    argv += ["--precision", "float32", "--out", "run"]
+    efficientcellseg.main(argv)
+    scores = json.loads(pathlib.Path("run/scores.json").read_text())
+    assert set(scores["otsu"]) == set(scores["total"]) >= {"seg", "ap_50", "mean_iou", "objects"}
+    assert scores["total"]["objects"] == scores["otsu"]["objects"] > 0
+    assert [entry["tomogram"] for entry in scores["scores"]] == ["data/01/t003.tif"]
+    labels = open_volume("run/labels-4.tif")
+    assert labels.shape == (5, 40, 48)
+    assert labels.voxel_size_nm == pytest.approx((2000, 800, 800))
+    assert pathlib.Path("run/labels-3.tif").exists() is False  # stacks that are not scored are not predicted
+    card = read_card("run")
+    assert (card.instances["method"], card.coloring["kind"], card.num_maps) == ("centers", "pseudocolor", 2)
+    page = pathlib.Path("run/report.html").read_text()
+    for title in ("SEG of Otsu", "Best and worst objects", "Sizes of objects", "rough mask, to be red"):
+        assert title in page
+    assert "random weights, as there are no ImageNet weights here" in page
+    result = pathlib.Path("run/01_RES")
+    assert sorted(path.name for path in result.iterdir()) == [f"mask{frame:03d}.tif" for frame in range(4)]
+    np.testing.assert_array_equal(tifffile.imread(result / "mask003.tif"), labels.array[:])
+    with pytest.raises(InputError, match="run: holds a run already"):
+        efficientcellseg.main(argv)
+    before = read_plan(pathlib.Path("run/plan.json"))
+    efficientcellseg.main(["--out", "run", "--resume", "--epochs", "3"])
+    assert len(pathlib.Path("run/log.csv").read_text().splitlines()) == 4
+    assert read_plan(pathlib.Path("run/plan.json")).instances == before.instances

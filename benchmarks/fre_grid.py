@@ -17,8 +17,9 @@ import sys
 from typing import Any
 
 from recipes import fre
-from recipes.fre_cells import cell_plan, job_of, run_cell
+from recipes.fre_cells import job_of, run_cell
 from recipes.fre_network import network
+from recipes.training_cells import cell_plan
 from recipes.training_run import Job, set_up
 from segkit.console import run_command
 from segkit.errors import InputError

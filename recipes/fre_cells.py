@@ -1,107 +1,42 @@
-"""Trainings of one method, seed and setting each, side by side on the same data: the cells of comparisons and searches.
-
-A finished cell leaves one small file, ``cell.json``, and its model. One that was cut off goes on inside its training.
-"""
+"""Trainings of one method, seed and setting each: the cells of comparisons and searches of ``recipes.fre``."""
 
 from __future__ import annotations
 
 import dataclasses
-import gc
-import json
-import logging
 import pathlib
-import shutil
 from typing import Any
 
+from recipes import training_cells
 from recipes.class_results import tile_scores
 from recipes.fre_network import network
-from recipes.run_plan import RunPlan
-from recipes.training_run import Job, publish, train
-from segkit.errors import InputError
+from recipes.training_cells import rounded
+from recipes.training_run import Job
 from segkit.training.record_magnitudes import read_magnitudes
-from segkit.volumes.whole_output import whole_file
-
-_LOG = logging.getLogger("segkit.run")
-CELL_NAME = "cell.json"
+from segkit.training.resumable import Resumable
 
 
 def run_cell(job: Job, *, keep_state: bool = False) -> dict[str, Any]:
-    """Train a job's network in its folder and score it tile by tile, or return what an earlier run has found.
+    """Train a job's network as ``training_cells.run_cell`` does.
 
     Args:
-        job: What to train; volumes and pipeline may be shared with other cells.
+        job: What to train.
         keep_state: Keep what it takes to train on for more epochs.
 
     Returns:
-        The cell, as written to ``cell.json``: ``plan``, ``epochs``, ``best_epoch``, its ``val_mean_iou``,
-        ``seconds``, ``tiles`` (scores of validation and test tiles with re-estimated and with running statistics),
-        ``history`` and ``magnitudes``.
+        The cell, with ``tiles`` (scores of validation and test tiles with re-estimated and with running statistics) and
+        ``magnitudes``.
 
     Raises:
         InputError: If the folder holds a cell of another plan, or one of more epochs.
     """
-    expected = cell_plan(job.plan)
-    if found := read_cell(job.folder):
-        _check_plan(job.folder, found["plan"], expected)
-        if found["plan"]["training"]["epochs"] == expected["training"]["epochs"]:
-            return found
-        if not (job.folder / "state").exists():
-            _LOG.warning("%s: trained anew for more epochs; what it takes to go on was not kept", job.folder)
-    record = train(job, resume=True)
-    publish(record)
-    cell = {
-        "plan": expected,
-        "epochs": len(record.rows),
-        "best_epoch": record.best_epoch + 1,
-        "val_mean_iou": record.rows[record.best_epoch]["val_mean_iou"],
-        "seconds": round(record.seconds, 1),
+    return training_cells.run_cell(job, _measure, keep_state=keep_state)
+
+
+def _measure(job: Job, record: Resumable) -> dict[str, Any]:
+    return {
         **tile_scores(record, job.prepared, job.plan.classes),
-        "history": [_rounded(row) for row in record.rows],
-        "magnitudes": [_rounded(row) for row in read_magnitudes(job.folder)],
+        "magnitudes": [rounded(row) for row in read_magnitudes(job.folder)],
     }
-    with whole_file(job.folder / CELL_NAME, overwrite=True) as unfinished:
-        unfinished.write_text(json.dumps(cell) + "\n")
-    if not keep_state:
-        drop_state(job.folder)
-    gc.collect()
-    return cell
-
-
-def drop_state(folder: pathlib.Path) -> None:
-    """Remove what it would take to train a cell on; model and scores stay."""
-    shutil.rmtree(folder / "state", ignore_errors=True)
-
-
-def _check_plan(folder: pathlib.Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
-    flat = [
-        {**plan, **plan["model"], **plan["training"], "model": None, "training": None} for plan in (found, expected)
-    ]
-    for name, value in flat[1].items():
-        other = flat[0].get(name)
-        if other != value and not (name == "epochs" and other < value):
-            raise InputError(
-                f"{folder}: holds a training with {name} {other!r}, not {value!r}; choose another --out, or begin "
-                "anew with --overwrite"
-            )
-
-
-def read_cell(folder: pathlib.Path) -> dict[str, Any] | None:
-    """Return a finished cell; ``None`` where there is none."""
-    path = folder / CELL_NAME
-    if not path.exists():
-        return None
-    try:
-        return json.loads(path.read_text())
-    except ValueError as fault:
-        raise InputError(f"{path}: damaged ({fault}); delete it, and the cell is trained again") from fault
-
-
-def cell_plan(plan: RunPlan) -> dict[str, Any]:
-    """Return what makes a cell the same as another, as ``json`` writes it: of its data the names, not the folders."""
-    values = {name: value for name, value in plan.to_dict().items() if name in ("classes", "model", "training")}
-    values["files"] = [[pathlib.Path(path).name for path in (s.tomogram, s.mask)] for s in plan.data]
-    values["slices"] = [[source.train, source.validation, source.test] for source in plan.data]
-    return json.loads(json.dumps(values))
 
 
 def job_of(job: Job, folder: pathlib.Path, *, seed: int | None = None, **model: Any) -> Job:
@@ -121,7 +56,3 @@ def job_of(job: Job, folder: pathlib.Path, *, seed: int | None = None, **model: 
     )
     prepared = dataclasses.replace(job.prepared, training=job.prepared.training.with_seed(seed))
     return dataclasses.replace(job, plan=plan, folder=folder, prepared=prepared, network=network(plan))
-
-
-def _rounded(row: dict[str, float]) -> dict[str, float]:
-    return {name: float(f"{value:.5g}") for name, value in row.items()}

@@ -10,9 +10,10 @@ from typing import Any
 
 import keras_tuner
 
-from recipes.fre_cells import cell_plan, drop_state, job_of, read_cell, run_cell
+from recipes.fre_cells import job_of, run_cell
 from recipes.fre_methods import METHODS
 from recipes.run_plan import SEARCH_NAME
+from recipes.training_cells import cell_plan, drop_state, read_cell
 from recipes.training_run import Job
 from segkit.errors import InputError
 from segkit.search.oracles import DistinctBayesianOracle, HalvingOracle, LeasedTrials, is_worker

@@ -20,6 +20,7 @@ from segkit.volumes.whole_output import whole_file
 if TYPE_CHECKING:
     from segkit.evaluation.evaluate_challenge import ChallengeEvaluation
     from segkit.evaluation.evaluate_classes import ClassEvaluation
+    from segkit.evaluation.evaluate_instances import InstanceEvaluation
     from segkit.evaluation.evaluate_volumes import Evaluation
 
 # Modules that load TensorFlow are imported by the commands that need it: `segkit info` answers at once.
@@ -67,6 +68,8 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     evaluate.add_argument("--slices", metavar="RANGES", help="only these slices, such as 12-15")
     evaluate.add_argument("--label", type=int, metavar="N", help="label of the prediction that counts as foreground")
     evaluate.add_argument("--all-labels", action="store_true", help="score every label; both hold the same classes")
+    evaluate.add_argument("--instances", action="store_true", help="score objects; both hold ids (SEG, AP)")
+    evaluate.add_argument("--slice-wise", action="store_true", help="score the objects of every slice by themselves")
     evaluate.add_argument("--reference-label", type=int, metavar="N", help="the same of the reference")
     evaluate.add_argument("--ignore-value", type=int, metavar="V", help="reference value of pixels nobody annotated")
     evaluate.add_argument("--flip-y", action="store_true", help="flip the rows of the reference")
@@ -146,23 +149,30 @@ def evaluate_result(args: argparse.Namespace) -> ChallengeEvaluation:
     )
 
 
-def evaluate_prediction(args: argparse.Namespace) -> Evaluation | ClassEvaluation:
-    """Score a mask or a label volume of classes."""
+def evaluate_prediction(args: argparse.Namespace) -> Evaluation | ClassEvaluation | InstanceEvaluation:
+    """Score a mask, a label volume of classes, or objects."""
     from segkit.data.splits import parse_slices
     from segkit.evaluation.evaluate_classes import evaluate_classes
     from segkit.evaluation.evaluate_volumes import evaluate_volumes
 
     if args.all_labels and (args.label is not None or args.reference_label is not None):
         raise InputError("--all-labels beside a label that was chosen; give one of them")
-    if not args.all_labels:
+    if args.instances and (args.all_labels or {args.label, args.reference_label, args.ignore_value} != {None}):
+        raise InputError("--instances beside --all-labels, a label or --ignore-value; objects are all that is not 0")
+    if args.slice_wise and not args.instances:
+        raise InputError("--slice-wise without --instances; other scores are of voxels, slice by slice anyway")
+    if not (args.all_labels or args.instances):
         check_label(args.prediction, args.label)
     prediction = open_volume(args.prediction)
     reference = open_volume(args.reference, flip_y=args.flip_y)
-    shared = {
-        "slices": parse_slices(args.slices, reference.shape[0]) if args.slices else None,
-        "ignore_value": args.ignore_value,
-        "progress": ProgressLine("scoring", "slices"),
-    }
+    chosen = parse_slices(args.slices, reference.shape[0]) if args.slices else None
+    progress = ProgressLine("scoring", "slices")
+    if args.instances:
+        from segkit.evaluation.evaluate_instances import evaluate_instances
+
+        slice_wise = True if args.slice_wise else None
+        return evaluate_instances(prediction, reference, slices=chosen, slice_wise=slice_wise, progress=progress)
+    shared = {"slices": chosen, "ignore_value": args.ignore_value, "progress": progress}
     if args.all_labels:
         names = class_names(args.prediction, reference, args.ignore_value)
         return evaluate_classes(prediction, reference, names, **shared)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from segkit import cli
+from segkit.errors import InputError
 from segkit.inference.legend import write_legend
 from segkit.volumes.files import save_volume
 from segkit.volumes.volume import Volume
@@ -41,3 +42,28 @@ def test_one_label_is_scored_as_a_mask(folder, capsys):
     write_legend("p.legend.json", ["synapse", "golgi"])
     one = scores(capsys, "--label", "2", "--reference-label", "2")
     assert one["total"]["foreground_iou"] == scores(capsys, "--all-labels")["total"]["iou"]["golgi"]
+
+
+def test_objects_are_scored_in_3d_or_slice_by_slice(folder, capsys):
+    objects = np.zeros((2, 3, 4), np.uint16)
+    objects[:, 0, :2], objects[0, 2, 1:], objects[1, 2, :2] = 1, 5, 9
+    save_volume("p.tif", Volume(array=objects), overwrite=True)
+    save_volume("r.tif", Volume(array=np.where(objects == 9, 5, objects)), overwrite=True)
+    whole = scores(capsys, "--instances")
+    assert (whole["total"]["objects"], whole["total"]["found"]) == (2, 3)
+    assert whole["total"]["seg"] == pytest.approx((1 + 3 / 5) / 2)
+    assert scores(capsys, "--instances", "--slice-wise")["total"]["seg"] == 1
+    assert scores(capsys, "--instances", "--slices", "1")["total"]["seg"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--instances", "--all-labels"], "--instances beside --all-labels"),
+        (["--instances", "--label", "1"], "--instances beside --all-labels, a label"),
+        (["--slice-wise"], "--slice-wise without --instances"),
+    ],
+)
+def test_objects_and_classes_are_not_scored_at_once(folder, capsys, words, message):
+    with pytest.raises(InputError, match=message):
+        scores(capsys, *words)

@@ -27,7 +27,16 @@ from recipes.cell_data import challenge_stacks, measure_cells, paired_stacks, si
 from recipes.demo_phantoms import TINY
 from recipes.fre import NEVER
 from recipes.run_arguments import add_output_arguments, add_training_arguments, overridden
-from recipes.run_plan import PLAN_NAME, RunPlan, check_writable, claim_folder, read_plan, remove_run, write_plan
+from recipes.run_plan import (
+    CELLS_NAME,
+    PLAN_NAME,
+    RunPlan,
+    check_writable,
+    claim_folder,
+    read_plan,
+    remove_run,
+    write_plan,
+)
 from segkit.console import parse_size, run_command
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
 from segkit.data.simulated_cells import A549_SIM, MDA231, TRIC, CellSimulation
@@ -104,6 +113,8 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     )
     what.add_argument("--freeze-encoder", action="store_true", help="train the decoder alone")
     what.add_argument("--decoder-filters", metavar="A,B,C,D", help="of its blocks, the coarsest first (64,48,32,16)")
+    what.add_argument("--ablation", action="store_true", help="train the models of the paper's ablation instead")
+    what.add_argument("--models", metavar="A,B,...", help="models of the ablation (1,2,3,3r,4,5)")
     add_training_arguments(parser)
     add_output_arguments(parser)
     args = parser.parse_args(argv)
@@ -119,6 +130,12 @@ def check_choices(args: argparse.Namespace) -> None:
     """
     if bool(args.images) != bool(args.labels):
         raise InputError("give --images and --labels together, or neither for simulated stacks")
+    if args.models and not (args.ablation or args.resume):
+        raise InputError("--models without --ablation; give both")
+    if args.ablation and (args.instances or args.coloring != "pseudocolor" or args.decoder_filters):
+        raise InputError(
+            "--ablation beside --instances, --coloring or --decoder-filters; it compares masks, and chooses"
+        )
     if args.ctc and args.images:
         raise InputError("--ctc beside --images; give one of them")
     if (args.sequence or args.reference) and not args.ctc:
@@ -202,7 +219,7 @@ def planned(
     cells = measure_cells(data)
     share = args.expected_share or min(1.0, 2 * cells.share)
     instances = {
-        "method": args.instances or protocol.instances,
+        "method": "components" if args.ablation else args.instances or protocol.instances,
         "slice_wise": args.slice_wise,
         "seed_distance": _first(args.seed_distance, round(0.5 * cells.radius_px, 1)),
         "smoothing": _first(args.smoothing, round(0.2 * cells.radius_px, 1)),
@@ -287,16 +304,25 @@ def main(argv: Sequence[str]) -> None:
         write_plan(plan, folder / PLAN_NAME)
         sys.stderr.write(f"plan: {folder / PLAN_NAME}\n")
         return
+    from recipes.cell_ablation import DEFAULT, ablate, check_models
     from recipes.cell_network import network, with_weights  # loads TensorFlow, which --help need not wait for
     from recipes.training_run import run, set_up
 
-    if not args.resume:
+    ablation = args.ablation or (args.resume and (folder / CELLS_NAME).exists())
+    models = args.models.split(",") if args.models else DEFAULT
+    check_models(models)
+    if ablation and args.encoder_weights == "auto":
+        plan = dataclasses.replace(plan, model={**plan.model, "encoder_weights": None})
+    elif not args.resume:
         plan = with_weights(plan)
     job = set_up(plan, folder, network(plan))
     if not args.resume:
         if args.overwrite:
             remove_run(folder)
         write_plan(job.plan, folder / PLAN_NAME)
+    if ablation:
+        ablate(job, models)
+        return
     run(job, saved_models=args.saved_models, resume=args.resume, max_ram=max_ram)
     write_plan(job.plan, folder / PLAN_NAME)  # with the epochs that a resumed run was given
     if args.ctc:

@@ -15,11 +15,10 @@ from recipes.fre_methods import METHODS
 from recipes.run_plan import CELLS_NAME
 from recipes.training_run import Job, command_line, versions
 from segkit.data.weights import UNKNOWN
-from segkit.report.curves import Curve, curves
 from segkit.report.label_overlay import label_overlay
 from segkit.report.overlay import Overlay
-from segkit.report.page import Section, escape, inline_svg, table
-from segkit.report.sections import magnitude_curves, overlays
+from segkit.report.page import Section, escape, table
+from segkit.report.sections import magnitude_curves, overlays, validation_curves
 from segkit.report.write_report import write_report
 from segkit.volumes.whole_output import whole_file
 
@@ -144,7 +143,7 @@ def _write(job: Job, cells: Cells) -> None:
         plan={name: value for name, value in plan.to_dict().items() if name != "notices"},
         extra=[
             Section("Methods", _html_table(cells, plan.classes)),
-            validation_curves({title: cell["history"] for title, cell in first.items()}),
+            validation_curves({title: cell["history"] for title, cell in first.items()}, "Training, first seed"),
             magnitude_curves({title: cell["magnitudes"] for title, cell in first.items()}),
             overlays(panels(job, list(cells), seeds), "Test images" if tested == "test" else "Validation images"),
         ],
@@ -159,18 +158,6 @@ def _write(job: Job, cells: Cells) -> None:
 def _html_table(cells: Cells, classes: Sequence[str]) -> str:
     head, *rows = _table_rows(cells, classes)
     return table(head, [[f"<td>{escape(text)}</td>" for text in row] for row in rows], kind="numbers")
-
-
-def validation_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Section:
-    """Show the validation mIoU of several trainings over the epochs in one figure."""
-    length = max(len(rows) for rows in histories.values())
-    merged = [
-        {"epoch": epoch, **{name: rows[epoch]["val_mean_iou"] for name, rows in histories.items() if epoch < len(rows)}}
-        for epoch in range(length)
-    ]
-    figures = curves(merged, monitor="", figures=[Curve("Validation mIoU", {name: name for name in histories})])
-    drawn = "".join(f"<div>{inline_svg(figure, title)}</div>" for title, figure in figures.items())
-    return Section("Training, first seed", f'<div class="curves">{drawn}</div>')
 
 
 def panels(job: Job, methods: Sequence[str], seeds: Sequence[int], count: int = 2) -> list[Overlay]:

@@ -118,15 +118,18 @@ def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
     for warning in (warnings := missing_classes(plan.classes, volumes)):
         _LOG.warning("warning: %s", warning)
     plan = dataclasses.replace(plan, notices=tuple(dict.fromkeys((*plan.notices, *warnings))))
-    progress = ProgressLine("measuring patches", "slices")
+    plan = dataclasses.replace(plan, training=settings)
+    return Job(plan, folder, network, volumes, prepare_plan(plan, volumes))
+
+
+def prepare_plan(plan: RunPlan, volumes: Sequence[LabeledVolume]) -> Prepared:
+    """Return what a plan's training reads from."""
+    settings, progress = plan.training, ProgressLine("measuring patches", "slices")
     if plan.coloring:
         coloring = coloring_from_dict(plan.coloring)
-        prepared = prepare_colored(
-            volumes, settings, coloring, windows=plan.windows, centers=needs_centers(plan), progress=progress
-        )
-    else:
-        prepared = prepare(volumes, settings, num_classes=len(plan.classes) or 2, progress=progress)
-    return Job(dataclasses.replace(plan, training=settings), folder, network, volumes, prepared)
+        more = {"windows": plan.windows, "centers": needs_centers(plan)}
+        return prepare_colored(volumes, settings, coloring, **more, progress=progress)
+    return prepare(volumes, settings, num_classes=len(plan.classes) or 2, progress=progress)
 
 
 def missing_classes(classes: Sequence[str], volumes: Sequence[LabeledVolume]) -> list[str]:

@@ -53,6 +53,23 @@ def training_curves(history: Sequence[Mapping[str, Any]], monitor: str = "val_me
     return Section("Training", f'<div class="curves">{drawn}</div>' if drawn else "")
 
 
+def validation_curves(histories: Mapping[str, Sequence[Mapping[str, float]]], title: str = "Training") -> Section:
+    """Show the validation mIoU of several trainings over the epochs in one figure.
+
+    Args:
+        histories: Rows of ``val_mean_iou``, one an epoch, by the name of the training.
+        title: Heading.
+    """
+    length = max(len(rows) for rows in histories.values())
+    merged = [
+        {"epoch": epoch, **{name: rows[epoch]["val_mean_iou"] for name, rows in histories.items() if epoch < len(rows)}}
+        for epoch in range(length)
+    ]
+    figures = curves(merged, monitor="", figures=[Curve("Validation mIoU", {name: name for name in histories})])
+    drawn = "".join(f"<div>{inline_svg(figure, name)}</div>" for name, figure in figures.items())
+    return Section(title, f'<div class="curves">{drawn}</div>')
+
+
 def magnitude_curves(rows: Mapping[str, Sequence[Mapping[str, float]]]) -> Section:
     """Show how large the end of an encoder and its skip were over the epochs, a figure each training.
 

@@ -1,5 +1,6 @@
 """The recipe of EfficientCellSeg: what data mean, what follows from them, and one run from stacks to SEG."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -8,7 +9,7 @@ import pytest
 import tifffile
 
 import recipes.cell_data
-from recipes import efficientcellseg
+from recipes import cell_ablation, efficientcellseg
 from recipes.cell_data import _shares, measure_cells, paired_stacks
 from recipes.efficientcellseg import PROTOCOLS
 from recipes.run_plan import read_plan
@@ -162,6 +163,8 @@ def test_single_images_are_stacks_of_one_and_that_is_said():
         (["--images", "stacks"], "give --images and --labels together"),
         ([*FOLDERS, "--ctc", "data"], "--ctc beside --images"),
         (["--sequence", "01"], "without --ctc"),
+        ([*FOLDERS, "--models", "1"], "--models without --ablation"),
+        ([*FOLDERS, "--ablation", "--coloring", "grey"], "--ablation beside --instances, --coloring"),
         ([*FOLDERS, "--size", "100"], "--size 100; give a multiple of 32"),
         ([*FOLDERS, "--decoder-filters", "64,48"], "--decoder-filters '64,48'; give 4 positive whole numbers"),
         ([*FOLDERS, "--windows", "2,0"], "give 2 positive whole numbers"),
@@ -261,3 +264,45 @@ def test_from_the_challenges_folders_to_seg_and_a_report(monkeypatch):
     efficientcellseg.main(["--out", "run", "--resume", "--epochs", "3"])
     assert len(pathlib.Path("run/log.csv").read_text().splitlines()) == 4
     assert read_plan(pathlib.Path("run/plan.json")).instances == before.instances
+
+
+def test_the_ablation_trains_what_it_can_and_says_what_needs_weights(monkeypatch):
+    from tiny_encoder import TINY_ENCODER
+
+    monkeypatch.setenv("KERAS_HOME", "nothing-here")
+    monkeypatch.setitem(ENCODERS, "tiny", TINY_ENCODER)
+    models = {
+        name: dataclasses.replace(model, decoder_filters=model.decoder_filters[-2:])
+        for name, model in cell_ablation.ABLATION.items()
+    }
+    monkeypatch.setattr(cell_ablation, "ABLATION", models)
+    monkeypatch.setattr(efficientcellseg, "DECODER_FILTERS", (8, 4))
+    write_stacks(3)
+    argv = [*FOLDERS, "--ablation", "--encoder", "tiny", "--size", "32", "--epochs", "1", "--precision", "float32"]
+    efficientcellseg.main([*argv, "--out", "run", "--models", "1,2"])
+    found = json.loads(pathlib.Path("run/ablation.json").read_text())["models"]
+    assert list(found) == ["1", "2"]
+    assert found["2"] is None
+    assert len(found["1"]["history"]) == 1
+    assert found["1"]["plan"]["coloring"] == {"kind": "grey"}
+    assert 0 < found["1"]["test_mean_iou"] < 1
+    assert found["1"]["parameters"] == found["1"]["decoder_parameters"] + 334  # two convolutions
+    assert [layer for layer, _, _ in found["1"]["layers"]] == ["decoder_1", "decoder_2", "head"]
+    efficientcellseg.main(["--out", "run", "--resume", "--models", "1,2,3r,5r"])
+    more = json.loads(pathlib.Path("run/ablation.json").read_text())["models"]
+    assert more["1"] == found["1"]  # not trained again
+    assert more["3r"]["plan"]["coloring"]["kind"] == "pseudocolor"
+    assert more["5r"]["parameters"] > more["3r"]["parameters"]
+    lines = pathlib.Path("run/ablation.md").read_text().splitlines()
+    assert "needs ImageNet weights" in lines[3]
+    page = pathlib.Path("run/report.html").read_text()
+    assert "Models that need ImageNet weights are left out" in page
+    with pytest.raises(InputError, match="'9' is none of 1, 2, 3"):
+        efficientcellseg.main([*argv, "--out", "other", "--models", "9"])
+    assert not pathlib.Path("other").exists()
+
+
+def test_the_ablation_is_the_papers():
+    paper = {name: model.paper_mean_iou for name, model in cell_ablation.ABLATION.items() if model.paper_mean_iou}
+    assert paper == {"3": 0.9007, "4": 0.9003, "5": 0.9042}
+    assert set(cell_ablation.DEFAULT) <= set(cell_ablation.ABLATION)

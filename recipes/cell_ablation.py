@@ -1,0 +1,249 @@
+"""EfficientCellSeg's ablation: what pretrained weights, pseudocolouring and larger decoders bring (Fig. 5, Table 2)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from recipes.cell_network import network
+from recipes.run_plan import CELLS_NAME
+from recipes.training_cells import run_cell
+from recipes.training_run import Job, command_line, prepare_plan, versions
+from segkit.data.sampler import PatchSampler
+from segkit.errors import InputError
+from segkit.metrics.binary_mean_iou import BinaryMeanIoU
+from segkit.models.encoders import ENCODERS
+from segkit.models.files import load_model
+from segkit.report.page import Section, escape, table
+from segkit.report.sections import validation_curves
+from segkit.report.write_report import write_report
+from segkit.training.preparation import Prepared
+from segkit.training.resumable import Resumable
+from segkit.volumes.whole_output import whole_file
+
+_LOG = logging.getLogger("segkit.run")
+ABLATION_NAME = "ablation.json"
+_TIMED = 9
+_DECODER = ("decoder_", "head")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AblationModel:
+    """A row of the ablation.
+
+    Attributes:
+        name: Name on the command line and in tables; never renamed. ``r`` stands for random weights in the place of the
+            paper's ImageNet weights.
+        pretrained: The encoder starts from ImageNet weights.
+        pseudocolor: Slices are pseudocoloured; otherwise the grey slice three times.
+        decoder_filters: Filters of the decoder.
+        paper_mean_iou: Test MeanIoU of Table 2.
+    """
+
+    name: str
+    pretrained: bool
+    pseudocolor: bool
+    decoder_filters: tuple[int, ...] = (64, 48, 32, 16)
+    paper_mean_iou: float | None = None
+
+
+_LARGE, _LARGEST = (256, 128, 64, 32), (512, 256, 128, 64)
+ABLATION = {
+    model.name: model
+    for model in (
+        AblationModel(name="1", pretrained=False, pseudocolor=False),
+        AblationModel(name="2", pretrained=True, pseudocolor=False),
+        AblationModel(name="3", pretrained=True, pseudocolor=True, paper_mean_iou=0.9007),
+        AblationModel(name="3r", pretrained=False, pseudocolor=True),
+        # Printed as (112, 80, 48, 16), which has not the parameters of Table 2.
+        AblationModel(name="4", pretrained=True, pseudocolor=True, decoder_filters=_LARGE, paper_mean_iou=0.9003),
+        AblationModel(name="4r", pretrained=False, pseudocolor=True, decoder_filters=_LARGE),
+        AblationModel(name="4p", pretrained=True, pseudocolor=True, decoder_filters=(112, 80, 48, 16)),
+        AblationModel(name="5", pretrained=True, pseudocolor=True, decoder_filters=_LARGEST, paper_mean_iou=0.9042),
+        AblationModel(name="5r", pretrained=False, pseudocolor=True, decoder_filters=_LARGEST),
+    )
+}
+DEFAULT = ("1", "2", "3", "3r", "4", "5")
+
+
+def check_models(names: Sequence[str]) -> None:
+    """Refuse models that there are not.
+
+    Raises:
+        InputError: If a name is unknown or named twice.
+    """
+    if unknown := [name for name in names if name not in ABLATION]:
+        raise InputError(f"--models: {unknown[0]!r} is none of {', '.join(ABLATION)}")
+    if len(set(names)) < len(names):
+        raise InputError(f"--models {','.join(names)}: one is named twice; name each once")
+
+
+def ablate(job: Job, names: Sequence[str]) -> None:
+    """Train the models of the ablation, and write table and report after each.
+
+    Args:
+        job: Data, settings and folder, with pseudocoloured slices; weights and decoder are those of each model.
+        names: Names of the models. Those that need ImageNet weights which are not at hand are left out, and the table
+            says so.
+    """
+    wanted = job.plan.model["encoder_weights"] or "imagenet"
+    missing = ""
+    try:
+        ENCODERS[job.plan.model["encoder"]].find_weights(wanted)
+    except InputError as fault:
+        missing = str(fault)
+        _LOG.warning("warning: models that need ImageNet weights are left out: %s", fault)
+    prepared = {True: job.prepared}
+    cells: dict[str, dict[str, Any] | None] = {}
+    for model in (ABLATION[name] for name in names):
+        cells[model.name] = None
+        if not (model.pretrained and missing):
+            _LOG.info("ablation: model %s", model.name)
+            cells[model.name] = run_cell(_job_of(job, model, wanted, prepared), _measure)
+        _write(job, cells, missing)
+    for line in ablation_table(cells).splitlines():
+        _LOG.info("%s", line)
+
+
+def _job_of(job: Job, model: AblationModel, weights: str, prepared: dict[bool, Prepared]) -> Job:
+    coloring = job.plan.coloring if model.pseudocolor else {"kind": "grey"}
+    settings = {
+        "encoder_weights": weights if model.pretrained else None,
+        "decoder_filters": list(model.decoder_filters),
+    }
+    plan = dataclasses.replace(job.plan, coloring=coloring, model={**job.plan.model, **settings})
+    if model.pseudocolor not in prepared:
+        prepared[model.pseudocolor] = prepare_plan(plan, job.volumes)
+    folder = job.folder / CELLS_NAME / f"model-{model.name}"
+    return dataclasses.replace(
+        job, plan=plan, folder=folder, network=network(plan), prepared=prepared[model.pseudocolor]
+    )
+
+
+def _measure(job: Job, record: Resumable) -> dict[str, Any]:
+    model = load_model(job.folder)
+    sampler = job.prepared.test or job.prepared.validation
+    decoder = [layer for layer in model.layers if layer.name.startswith(_DECODER)]
+    return {
+        "test_mean_iou": mean_iou(model, sampler),
+        "parameters": model.count_params(),
+        "decoder_parameters": sum(layer.count_params() for layer in decoder),
+        "layers": [[layer.name, list(layer.output.shape[1:]), layer.count_params()] for layer in decoder],
+        "epoch_seconds": round(record.seconds / len(record.rows), 2),
+        "sample_ms": round(1000 * seconds_a_sample(model, sampler), 1),
+    }
+
+
+def mean_iou(model: keras.Model, sampler: PatchSampler) -> float:
+    """Return the mean IoU of foreground and background over all patches of a sampler."""
+    metric = BinaryMeanIoU()
+    for step in range(sampler.steps_per_epoch):
+        images, targets = sampler.batch(step)
+        metric.update_state(targets[..., :2], model.predict_on_batch(images)["logits"])
+    return float(metric.result())
+
+
+def seconds_a_sample(model: keras.Model, sampler: PatchSampler) -> float:
+    """Return the median time to predict one sample alone, the first call not counted [s]."""
+    images, _ = sampler.batch(0)
+    times = []
+    for _ in range(_TIMED + 1):
+        start = time.perf_counter()
+        model.predict_on_batch(images[:1])
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[1:]))
+
+
+def ablation_table(cells: Mapping[str, dict[str, Any] | None]) -> str:
+    """Return the rows as a Markdown table."""
+    head, *rows = _rows(cells)
+    return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def _rows(cells: Mapping[str, dict[str, Any] | None]) -> list[list[str]]:
+    rows = [
+        [
+            *("model", "encoder", "slices", "decoder filters", "parameters", "of these decoder"),
+            *("test MeanIoU", "paper", "s an epoch", "ms a sample"),
+        ]
+    ]
+    for name, cell in cells.items():
+        model = ABLATION[name]
+        known = [
+            name,
+            "ImageNet" if model.pretrained else "random",
+            "pseudocolour" if model.pseudocolor else "grey triple",
+            ", ".join(map(str, model.decoder_filters)),
+        ]
+        paper = "-" if model.paper_mean_iou is None else f"{model.paper_mean_iou:.4f}"
+        if cell is None:
+            rows.append([*known, "-", "-", "needs ImageNet weights", paper, "-", "-"])
+            continue
+        rows.append(
+            [
+                *known,
+                f"{cell['parameters']:,}",
+                f"{cell['decoder_parameters']:,}",
+                f"{cell['test_mean_iou']:.4f}",
+                paper,
+                f"{cell['epoch_seconds']:.1f}",
+                f"{cell['sample_ms']:.0f}",
+            ]
+        )
+    return rows
+
+
+def _layer_rows(cells: Mapping[str, dict[str, Any] | None]) -> list[list[str]]:
+    """Return Table 1 of the first model that was trained: parameters part by part."""
+    cell = next((cell for cell in cells.values() if cell is not None), None)
+    if cell is None:
+        return []
+    shapes = [[name, " x ".join(map(str, shape)), f"{count:,}"] for name, shape, count in cell["layers"]]
+    encoder = cell["parameters"] - cell["decoder_parameters"]
+    return [["encoder", "", f"{encoder:,}"], *shapes, ["all", "", f"{cell['parameters']:,}"]]
+
+
+def _write(job: Job, cells: Mapping[str, dict[str, Any] | None], missing: str) -> None:
+    """Write ``ablation.json``, ``ablation.md`` and ``report.html``."""
+    plan, folder = job.plan, job.folder
+    finished = {name: cell for name, cell in cells.items() if cell is not None}
+    for name, text in (
+        (ABLATION_NAME, json.dumps({"models": cells}, indent=1)),
+        ("ablation.md", ablation_table(cells)),
+    ):
+        with whole_file(folder / name, overwrite=True) as unfinished:
+            unfinished.write_text(text + "\n")
+    head, *rows = _rows(cells)
+    titles = {name: f"model {name}" for name in finished}
+    write_report(
+        folder / "report.html",
+        title=f"{plan.recipe}: {plan.structure}, ablation",
+        notices=[
+            *plan.notices,
+            *([f"Models that need ImageNet weights are left out: {missing}."] if missing else []),
+            "Test MeanIoU is of resized slices, as the network sees them; times are of this machine.",
+        ],
+        plan={name: value for name, value in plan.to_dict().items() if name != "notices"},
+        extra=[
+            Section("Models", table(head, _cells(rows), kind="numbers")),
+            *([validation_curves({titles[name]: cell["history"] for name, cell in finished.items()})] * bool(finished)),
+            Section("Parameters", table(("part", "output", "parameters"), _cells(_layer_rows(cells)), kind="numbers")),
+        ],
+        versions=versions(),
+        seed=plan.training.seed,
+        seconds=sum(cell["seconds"] for cell in finished.values()),
+        command=command_line(),
+        overwrite=True,
+    )
+    _LOG.info("report: %s", folder / "report.html")
+
+
+def _cells(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    return [[f"<td>{escape(text)}</td>" for text in row] for row in rows]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
@@ -27,6 +29,24 @@ def join_slices(labels: np.ndarray, *, min_iou: float = 0.25) -> np.ndarray:
     Raises:
         ValueError: If ``min_iou`` is out of range.
     """
+    ids, numbers = joined_numbers(labels, min_iou=min_iou)
+    dtype = smallest_id_dtype(max((int(new.max(initial=0)) for new in numbers), default=0))
+    joined = np.zeros(labels.shape, dtype)
+    for z, (known, new) in enumerate(zip(ids, numbers, strict=True)):
+        joined[z] = map_array(labels[z], known, new.astype(dtype))
+    return joined
+
+
+def joined_numbers(labels: Any, *, min_iou: float = 0.25) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the ids of every slice, and the number that each gets where slices are joined, as ``join_slices`` does.
+
+    Args:
+        labels: Ids, ``(z, y, x)``; read two slices at a time.
+        min_iou: See ``join_slices``.
+
+    Raises:
+        ValueError: As ``join_slices`` does.
+    """
     if not 0 < min_iou <= 1:
         raise ValueError(f"`min_iou` must be in (0, 1]. Received: min_iou={min_iou!r}")
     ids = [known[known != 0] for known in map(np.unique, labels)]
@@ -37,12 +57,8 @@ def join_slices(labels: np.ndarray, *, min_iou: float = 0.25) -> np.ndarray:
         links.append(np.stack([starts[z] + first, starts[z + 1] + second]))
     pairs = np.concatenate(links, axis=1)
     graph = sparse.coo_array((np.ones(pairs.shape[1], np.int8), tuple(pairs)), shape=(starts[-1], starts[-1]))
-    count, member = connected_components(graph, directed=False)  # numbered by their first member
-    new = (member + 1).astype(smallest_id_dtype(count))
-    joined = np.zeros(labels.shape, new.dtype)
-    for z, known in enumerate(ids):
-        joined[z] = map_array(labels[z], known, new[starts[z] : starts[z + 1]])
-    return joined
+    _, member = connected_components(graph, directed=False)  # numbered by their first member
+    return ids, np.split(member.astype(np.int64) + 1, starts[1:-1])
 
 
 def best_partners(overlaps: LabelOverlaps, min_iou: float) -> tuple[np.ndarray, np.ndarray]:

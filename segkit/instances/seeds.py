@@ -24,10 +24,25 @@ def peak_seeds(heights: np.ndarray, *, distance: float, voxel_size: Sequence[flo
     Raises:
         ValueError: If ``voxel_size`` is not one positive number an axis, or ``distance`` is negative.
     """
+    is_peak = find_peaks(heights, distance=distance, voxel_size=voxel_size, above=above)
+    return label(is_peak, connectivity=heights.ndim).astype(np.int32)
+
+
+def find_peaks(heights: np.ndarray, *, distance: float, voxel_size: Sequence[float], above: float = 0.0) -> np.ndarray:
+    """Return where a map is higher than ``above`` and nothing in the box around exceeds it, bool.
+
+    Args:
+        heights: As ``peak_seeds`` takes them.
+        distance: See there.
+        voxel_size: See there.
+        above: See there.
+
+    Raises:
+        ValueError: As ``peak_seeds`` does.
+    """
     if len(voxel_size) != heights.ndim or not all(extent > 0 for extent in voxel_size):
         raise ValueError(f"`voxel_size` must be {heights.ndim} positive numbers. Received: {tuple(voxel_size)!r}")
     if distance < 0:
         raise ValueError(f"`distance` must not be negative. Received: distance={distance!r}")
     box = [2 * max(1, round(distance / extent)) + 1 for extent in voxel_size]
-    is_peak = (heights > above) & (heights == ndimage.maximum_filter(heights, size=box, mode="nearest"))
-    return label(is_peak, connectivity=heights.ndim).astype(np.int32)
+    return (heights > above) & (heights == ndimage.maximum_filter(heights, size=box, mode="nearest"))

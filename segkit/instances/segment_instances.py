@@ -106,33 +106,39 @@ def segment_instances(
     mask = probability > settings.threshold
     if settings.slice_wise:
         parts = [
-            _tell_apart(mask[z], settings, voxel_size[1:], None if heatmap is None else heatmap[z])
+            tell_apart(mask[z], settings, voxel_size[1:], None if heatmap is None else heatmap[z])
             for z in range(len(mask))
         ]
         labels = join_slices(np.stack(parts), min_iou=max(settings.min_iou, np.finfo(float).tiny))
     else:
-        labels = _tell_apart(mask, settings, voxel_size, heatmap)
+        labels = tell_apart(mask, settings, voxel_size, heatmap)
     if settings.fill:
         labels = np.stack([fill_holes(part) for part in labels]) if settings.slice_wise else fill_holes(labels)
     return renumbered(labels, keep=np.flatnonzero(np.bincount(labels.ravel()) >= max(1, settings.min_size)))
 
 
-def _tell_apart(
+def tell_apart(
     mask: np.ndarray, settings: InstanceSettings, voxel_size: Sequence[float], heatmap: np.ndarray | None
 ) -> np.ndarray:
     """Give the objects of a mask ids, int32."""
     if settings.method == "components":
         return label(mask, connectivity=1).astype(np.int32)
-    if settings.method == "centers":
-        heights, above = heatmap, settings.center_threshold
-    else:
-        heights, above = distance_inside(mask, voxel_size, settings.smoothing), 0.0
+    heights, above = seed_heights(mask, settings, voxel_size, heatmap)
     seeds = peak_seeds(heights, distance=settings.seed_distance, voxel_size=voxel_size, above=above)
     seeds[~mask] = 0
     found = watershed(-heights, seeds, mask=mask, connectivity=1)
     # A piece without a seed is an object too.
     rest = label(mask & (found == 0), connectivity=1)
     return np.where(rest > 0, rest + int(found.max(initial=0)), found).astype(np.int32)
+
+
+def seed_heights(
+    mask: np.ndarray, settings: InstanceSettings, voxel_size: Sequence[float], heatmap: np.ndarray | None
+) -> tuple[np.ndarray, float]:
+    """Return the map whose peaks are seeds, and the height that they exceed; for the methods with a watershed."""
+    if settings.method == "centers":
+        return heatmap, settings.center_threshold
+    return distance_inside(mask, voxel_size, settings.smoothing), 0.0
 
 
 def distance_inside(mask: np.ndarray, voxel_size: Sequence[float], smoothing: float = 0.0) -> np.ndarray:

@@ -1,0 +1,273 @@
+"""Objects of volumes beyond memory: block by block, with ids that run through all of them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+from skimage.measure import label
+from skimage.segmentation import watershed
+from skimage.util import map_array
+
+from segkit.instances.fill_holes import fill_holes
+from segkit.instances.join_slices import joined_numbers
+from segkit.instances.renumber import smallest_id_dtype
+from segkit.instances.seeds import find_peaks
+from segkit.instances.segment_instances import InstanceSettings, seed_heights, tell_apart
+
+Box = tuple[slice, ...]
+
+
+def segment_blockwise(
+    probability: Any,
+    settings: InstanceSettings,
+    folder: str | os.PathLike[str],
+    *,
+    block_shape: Sequence[int],
+    halo: Sequence[int],
+    voxel_size: Sequence[float] = (1.0, 1.0, 1.0),
+    heatmap: Any = None,
+) -> np.ndarray:
+    """Give every object of a volume an id, a block with its surroundings in memory at a time.
+
+    Seeds are found in all blocks first and numbered through; then every block is flooded from the seeds in and around
+    it. Connected components are always those of ``segment_instances``. Watersheds are where the halo is larger than the
+    objects and what smooths and separates their seeds (``seed_distance``, four times ``smoothing``), and holes where it
+    is larger than the objects that they lie in. Where it is not, an object may be cut at a border of blocks as if it
+    were two, or end elsewhere; it never gets lost.
+
+    Args:
+        probability: Probability of objects, ``(z, y, x)``; read by boxes.
+        settings: How they are told apart. Told apart slice by slice, a slice is a block, and there is no halo.
+        folder: An existing folder, on a disk with room for 20 bytes a voxel; the result stays there.
+        block_shape: Extent of the blocks along ``(z, y, x)``, positive [voxels].
+        halo: What is looked at around a block along ``(z, y, x)``, not negative [voxels].
+        voxel_size: Extent of a voxel along ``(z, y, x)``, positive, in the unit of the settings' distances.
+        heatmap: Heatmap of centres, same shape, for the method ``"centers"``.
+
+    Returns:
+        Ids from 1 on without gaps, 0 for background, of the smallest type that holds them, ``(z, y, x)``, mapped from
+        ``labels.npy`` in the folder.
+
+    Raises:
+        ValueError: If extents are out of range, the heatmap is missing where it is needed, or shapes do not fit.
+    """
+    shape = tuple(probability.shape)
+    if len(shape) != 3 or (heatmap is not None and tuple(heatmap.shape) != shape):
+        raise ValueError(f"`probability` and `heatmap` must be (z, y, x). Received: {shape}")
+    if settings.method == "centers" and heatmap is None:
+        raise ValueError("`heatmap` must be given for the method 'centers'")
+    if len(block_shape) != 3 or min(block_shape) < 1 or len(halo) != 3 or min(halo) < 0:
+        raise ValueError(
+            "`block_shape` must be three positive numbers and `halo` three that are not negative. "
+            f"Received: block_shape={tuple(block_shape)!r}, halo={tuple(halo)!r}"
+        )
+    volume = _Volume(probability, heatmap, settings, tuple(voxel_size), pathlib.Path(folder))
+    if settings.slice_wise:
+        return volume.slice_by_slice()
+    blocks = _Blocks(shape, tuple(block_shape), tuple(halo))
+    return volume.flooded(blocks)
+
+
+class _Blocks:
+    """How a volume is cut."""
+
+    def __init__(self, shape: Sequence[int], block_shape: Sequence[int], halo: Sequence[int]) -> None:
+        self.shape, self.halo = shape, halo
+        self.starts = [range(0, size, block) for size, block in zip(shape, block_shape, strict=True)]
+
+    def cores(self) -> Iterator[Box]:
+        """Yield the blocks."""
+        for place in itertools.product(*self.starts):
+            yield tuple(
+                slice(start, min(start + starts.step, size))
+                for start, starts, size in zip(place, self.starts, self.shape, strict=True)
+            )
+
+    def around(self, core: Box) -> Box:
+        """Return a block with its surroundings."""
+        return tuple(
+            slice(max(part.start - width, 0), min(part.stop + width, size))
+            for part, width, size in zip(core, self.halo, self.shape, strict=True)
+        )
+
+    def borders(self) -> Iterator[tuple[int, int]]:
+        """Yield axis and place of every plane between blocks."""
+        for axis, starts in enumerate(self.starts):
+            for start in starts[1:]:
+                yield axis, start
+
+
+class _Volume:
+    """A volume under way: what is known of it lies in files."""
+
+    def __init__(
+        self,
+        probability: Any,
+        heatmap: Any,
+        settings: InstanceSettings,
+        voxel_size: tuple[float, ...],
+        folder: pathlib.Path,
+    ) -> None:
+        self.probability, self.heatmap = probability, heatmap
+        self.settings, self.voxel_size, self.folder = settings, voxel_size, folder
+        self.shape = tuple(probability.shape)
+
+    def flooded(self, blocks: _Blocks) -> np.ndarray:
+        """Tell objects apart in 3-D."""
+        labels = self._file("flooded", np.int64)
+        seeds, count = (None, 0) if self.settings.method == "components" else self._seeds(blocks)
+        total = count
+        for core in blocks.cores():
+            mask, found = self._flood(blocks.around(core), core, seeds)
+            rest = label(mask & (found == 0), connectivity=1).astype(np.int64)
+            labels[core] = np.where(rest > 0, rest + total, found)
+            total += int(rest.max(initial=0))
+        numbers = _merged_rests(labels, blocks, count, total)
+        filled = self._file("filled", np.int64) if self.settings.fill else labels
+        sizes = np.zeros(total + 1, np.int64)
+        for core in blocks.cores():
+            box = blocks.around(core) if self.settings.fill else core
+            part = numbers[labels[box]]
+            if self.settings.fill:
+                part = fill_holes(part)[_inside(core, box)]
+            filled[core] = part
+            sizes += np.bincount(part.ravel(), minlength=total + 1)
+        return self._finished(filled, sizes, blocks.cores())
+
+    def slice_by_slice(self) -> np.ndarray:
+        """Tell objects apart in every slice and join them."""
+        labels = self._file("flooded", np.int64)
+        planes = [(slice(z, z + 1), slice(None), slice(None)) for z in range(self.shape[0])]
+        for z in range(self.shape[0]):
+            mask, heat = self._read((slice(z, z + 1), slice(0, self.shape[1]), slice(0, self.shape[2])))
+            labels[z] = tell_apart(mask[0], self.settings, self.voxel_size[1:], None if heat is None else heat[0])
+        ids, numbers = joined_numbers(labels, min_iou=max(self.settings.min_iou, np.finfo(float).tiny))
+        total = max((int(new.max(initial=0)) for new in numbers), default=0)
+        sizes = np.zeros(total + 1, np.int64)
+        for z, (known, new) in enumerate(zip(ids, numbers, strict=True)):
+            part = map_array(labels[z], known, new)
+            labels[z] = fill_holes(part) if self.settings.fill else part
+            sizes += np.bincount(labels[z].ravel(), minlength=total + 1)
+        return self._finished(labels, sizes, planes)
+
+    def _file(self, name: str, dtype: Any) -> np.ndarray:
+        return np.lib.format.open_memmap(self.folder / f"{name}.npy", mode="w+", dtype=dtype, shape=self.shape)
+
+    def _read(self, box: Box) -> tuple[np.ndarray, np.ndarray | None]:
+        mask = np.asarray(self.probability[box]) > self.settings.threshold
+        return mask, None if self.heatmap is None else np.asarray(self.heatmap[box])
+
+    def _seeds(self, blocks: _Blocks) -> tuple[np.ndarray, int]:
+        """Number the seeds of all blocks through; those that touch, diagonally too, are one."""
+        seeds, total = self._file("seeds", np.int64), 0
+        for core in blocks.cores():
+            box = blocks.around(core)
+            mask, heat = self._read(box)
+            heights, above = seed_heights(mask, self.settings, self.voxel_size, heat)
+            peaks = find_peaks(heights, distance=self.settings.seed_distance, voxel_size=self.voxel_size, above=above)
+            found = label(peaks[_inside(core, box)], connectivity=3).astype(np.int64)
+            seeds[core] = np.where(found > 0, found + total, 0)
+            total += int(found.max(initial=0))
+        pairs = [np.zeros((0, 2), np.int64)]
+        for axis, start in blocks.borders():
+            here, there = (np.asarray(seeds.take(place, axis=axis)) for place in (start - 1, start))
+            for step in itertools.product((-1, 0, 1), repeat=2):
+                pairs.append(_touching(here, there, step))
+        return seeds, _renumber_in_place(seeds, blocks, np.concatenate(pairs), total)
+
+    def _flood(self, box: Box, core: Box, seeds: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return mask and objects of a block."""
+        inside = _inside(core, box)
+        if seeds is None:
+            mask, _ = self._read(core)
+            return mask, np.zeros(mask.shape, np.int64)
+        mask, heat = self._read(box)
+        heights, _ = seed_heights(mask, self.settings, self.voxel_size, heat)
+        known, place = np.unique(np.where(mask, seeds[box], 0), return_inverse=True)
+        if known[0] != 0:
+            known, place = np.append(0, known), place + 1
+        found = watershed(-heights, place.reshape(mask.shape).astype(np.int32), mask=mask, connectivity=1)
+        return mask[inside], known[found[inside]]
+
+    def _finished(self, labels: np.ndarray, sizes: np.ndarray, boxes: Any) -> np.ndarray:
+        """Leave small objects out, close the gaps between ids, and write the result."""
+        keep = sizes >= max(1, self.settings.min_size)
+        keep[0] = False
+        dtype = smallest_id_dtype(int(keep.sum()))
+        new = np.where(keep, np.cumsum(keep), 0).astype(dtype)
+        result = self._file("labels", dtype)
+        for box in boxes:
+            result[box] = new[labels[box]]
+        result.flush()
+        for name in ("seeds", "flooded", "filled"):
+            (self.folder / f"{name}.npy").unlink(missing_ok=True)
+        return result
+
+
+def _inside(core: Box, box: Box) -> Box:
+    """Return where a block lies in its surroundings."""
+    return tuple(slice(c.start - b.start, c.stop - b.start) for c, b in zip(core, box, strict=True))
+
+
+def _touching(here: np.ndarray, there: np.ndarray, step: tuple[int, int]) -> np.ndarray:
+    """Return the pairs of ids of two planes, the second moved by a step, each once, ``(n, 2)``."""
+    parts = [
+        (slice(max(0, -s), size - max(0, s)), slice(max(0, s), size - max(0, -s)))
+        for s, size in zip(step, here.shape, strict=True)
+    ]
+    first, second = here[tuple(a for a, _ in parts)], there[tuple(b for _, b in parts)]
+    both = (first != 0) & (second != 0)
+    return np.unique(np.stack([first[both], second[both]], axis=1), axis=0)
+
+
+def _groups(pairs: np.ndarray, total: int) -> np.ndarray:
+    """Return for every id up to ``total`` the group it belongs to, from 1 on in the order of first members; 0 for 0."""
+    graph = sparse.coo_array((np.ones(len(pairs), np.int8), tuple(pairs.T)), shape=(total + 1, total + 1))
+    _, member = connected_components(graph, directed=False)
+    return member.astype(np.int64)  # id 0 touches nothing and is the first
+
+
+def _renumber_in_place(labels: np.ndarray, blocks: _Blocks, pairs: np.ndarray, total: int) -> int:
+    numbers = _groups(pairs, total)
+    for core in blocks.cores():
+        labels[core] = numbers[labels[core]]
+    return int(numbers.max())
+
+
+def _merged_rests(labels: np.ndarray, blocks: _Blocks, count: int, total: int) -> np.ndarray:
+    """Return the id that every id becomes where pieces without a seed are joined over the borders of blocks.
+
+    Pieces that touch are one; one that touches objects with a seed (which lies beyond the halo) is given to that of the
+    largest common face.
+    """
+    pairs = [np.zeros((0, 2), np.int64)]
+    contacts: list[np.ndarray] = []
+    for axis, start in blocks.borders():
+        planes = [np.asarray(labels.take(place, axis=axis)).ravel() for place in (start - 1, start)]
+        both = (planes[0] != 0) & (planes[1] != 0)
+        first, second = (plane[both] for plane in planes)
+        is_rest = first > count, second > count
+        pairs.append(np.unique(np.stack([first, second], axis=1)[is_rest[0] & is_rest[1]], axis=0))
+        for rest, other, chosen in (
+            (first, second, is_rest[0] & ~is_rest[1]),
+            (second, first, is_rest[1] & ~is_rest[0]),
+        ):
+            contacts.append(np.stack([rest[chosen], other[chosen]], axis=1))
+    numbers = _groups(np.concatenate(pairs), total)  # an object with a seed is a group of its own
+    touching = np.concatenate(contacts) if contacts else np.zeros((0, 2), np.int64)
+    if len(touching):
+        found, faces = np.unique(numbers[touching], axis=0, return_counts=True)
+        order = np.lexsort((-faces, found[:, 0]))
+        found = found[order]
+        _, first = np.unique(found[:, 0], return_index=True)
+        given = np.arange(numbers.max() + 1)
+        given[found[first, 0]] = found[first, 1]
+        numbers = given[numbers]
+    return numbers

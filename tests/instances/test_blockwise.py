@@ -1,0 +1,116 @@
+"""Objects block by block against objects of the whole volume."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as nps
+from scipy import ndimage
+
+from segkit.data.simulated_cells import CellSimulation, simulate_cells
+from segkit.instances.blockwise import segment_blockwise
+from segkit.instances.label_overlaps import count_overlaps
+from segkit.instances.segment_instances import InstanceSettings, segment_instances
+
+BLOCKS = (5, 24, 20)
+
+
+@pytest.fixture(scope="module")
+def cells():
+    """Probability of pressed cells with holes, and a heatmap of their centres."""
+    simulation = CellSimulation(shape=(14, 70, 80), count=14, voxel_size_um=(2.0, 0.8, 0.8), spacing=0.8)
+    _, labels = simulate_cells(simulation, 3)
+    probability = (labels > 0).astype(np.float32)
+    rng = np.random.default_rng(0)
+    for z, y, x in rng.integers([1, 5, 5], [13, 65, 75], (40, 3)):
+        probability[z, y : y + 2, x : x + 2] = 0
+    heat = ndimage.gaussian_filter(rng.random(labels.shape), (1, 3, 3)).astype(np.float32)
+    return probability, (heat - heat.min()) / np.ptp(heat)
+
+
+def is_same_partition(one, other):
+    if not np.array_equal(one > 0, other > 0):
+        return False
+    overlaps = count_overlaps(one, other)
+    return len(overlaps.voxels) == len(overlaps.reference_ids) == len(overlaps.prediction_ids)
+
+
+def found_in_blocks(cells, chosen, folder, block_shape=BLOCKS, halo=(8, 40, 40)):
+    probability, heat = cells
+    return segment_blockwise(
+        probability,
+        chosen,
+        folder,
+        block_shape=block_shape,
+        halo=halo,
+        voxel_size=(2.5, 1, 1),
+        heatmap=heat if chosen.method == "centers" else None,
+    )
+
+
+def found_whole(cells, chosen):
+    return segment_instances(cells[0], chosen, voxel_size=(2.5, 1, 1), heatmap=cells[1])
+
+
+@pytest.mark.parametrize("slice_wise", [False, True])
+@pytest.mark.parametrize("method", ["components", "distance", "centers"])
+def test_the_partition_is_that_of_the_whole_volume(cells, method, slice_wise, tmp_path):
+    chosen = InstanceSettings(method=method, slice_wise=slice_wise, min_size=30, smoothing=1.5, seed_distance=4)
+    whole, blocks = found_whole(cells, chosen), found_in_blocks(cells, chosen, tmp_path)
+    assert whole.max() == blocks.max() > (1 if method == "components" else 8)
+    assert blocks.dtype == whole.dtype
+    assert is_same_partition(whole, blocks)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.npy"]
+
+
+@given(
+    nps.arrays(np.uint8, (5, 7, 9), elements=st.integers(0, 1)),
+    st.tuples(st.integers(1, 5), st.integers(1, 7), st.integers(1, 9)),
+)
+@settings(max_examples=40)
+def test_components_are_exact_for_any_mask_and_blocks(tmp_path_factory, mask, block_shape):
+    chosen = InstanceSettings(method="components", fill=False)
+    blocks = segment_blockwise(mask, chosen, tmp_path_factory.mktemp("blocks"), block_shape=block_shape, halo=(0, 0, 0))
+    assert is_same_partition(segment_instances(mask, chosen), blocks)
+
+
+def test_without_a_halo_objects_are_cut_but_none_is_lost(cells, tmp_path):
+    chosen = InstanceSettings(method="distance", smoothing=1.5, seed_distance=4, fill=False)
+    whole = found_whole(cells, chosen)
+    blocks = found_in_blocks(cells, chosen, tmp_path, halo=(0, 0, 0))
+    np.testing.assert_array_equal(blocks > 0, whole > 0)
+    assert blocks.max() > whole.max()
+
+
+def test_an_object_longer_than_the_halo_stays_one(tmp_path):
+    """Its one seed lies out of reach of most blocks."""
+    tube = np.zeros((3, 9, 200), np.float32)
+    tube[:, 2:7, 3:197] = 1
+    tube[:, 1:8, 90:110] = 1
+    heat = np.zeros_like(tube)
+    heat[1, 4, 100] = 1
+    chosen = InstanceSettings(method="centers")
+    found = segment_blockwise(tube, chosen, tmp_path, block_shape=(3, 9, 10), halo=(0, 0, 5), heatmap=heat)
+    assert found.max() == 1
+    np.testing.assert_array_equal(found, segment_instances(tube, chosen, heatmap=heat))
+
+
+def test_an_empty_volume_has_no_objects(tmp_path):
+    empty = np.zeros((3, 8, 8), np.float32)
+    for chosen in (InstanceSettings(), InstanceSettings(slice_wise=True), InstanceSettings(method="components")):
+        assert not segment_blockwise(empty, chosen, tmp_path, block_shape=(2, 4, 4), halo=(1, 1, 1)).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"block_shape": (0, 4, 4)}, "`block_shape` must be three positive numbers"),
+        ({"halo": (1, 1)}, "`halo` three that are not negative"),
+        ({"heatmap": np.zeros((2, 2, 2))}, "`probability` and `heatmap` must be"),
+        ({"settings": InstanceSettings(method="centers")}, "`heatmap` must be given"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, message, tmp_path):
+    given = {"settings": InstanceSettings(), "block_shape": (2, 4, 4), "halo": (1, 1, 1)} | arguments
+    with pytest.raises(ValueError, match=message):
+        segment_blockwise(np.zeros((3, 8, 8)), given.pop("settings"), tmp_path, **given)

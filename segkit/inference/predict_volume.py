@@ -18,11 +18,12 @@ from segkit.inference.identity import task_identity
 from segkit.inference.label_merge import MAX_LABELS, merge_labels
 from segkit.inference.legend import legend_path, write_legend
 from segkit.inference.loaded_model import LoadedModel
+from segkit.inference.object_maps import objects_from_maps
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.region import Region
 from segkit.inference.slice_predictor import SlicePredictor
-from segkit.inference.slice_store import TRIAL, SliceStore
-from segkit.instances.segment_instances import InstanceSettings, segment_instances
+from segkit.inference.slice_store import OBJECTS, TRIAL, SliceStore
+from segkit.instances.segment_instances import InstanceSettings
 from segkit.models.card import ModelCard
 from segkit.volumes.files import save_volume
 from segkit.volumes.hdf5 import split_dataset
@@ -183,14 +184,18 @@ def _instances(
     settings = InstanceSettings.from_dict(card.instances)
     threshold = card.threshold if options.threshold is None else options.threshold
     sizes = volume.voxel_size_nm or (1.0, 1.0, 1.0)
-    maps = np.zeros((card.num_maps, *volume.shape), np.float32)
-    for z in slices:
-        maps[:, z] = np.moveaxis(np.atleast_3d(store.read_slice(z - slices.start)), -1, 0)
-    return segment_instances(
-        maps[0],
+
+    def read_slice(z: int) -> np.ndarray:
+        shape = volume.shape[1:] if card.num_maps == 1 else (*volume.shape[1:], card.num_maps)
+        return store.read_slice(z - slices.start) if z in slices else np.zeros(shape, np.float32)
+
+    return objects_from_maps(
+        read_slice,
+        volume.shape,
         dataclasses.replace(settings, threshold=threshold),
+        store.folder / OBJECTS,
         voxel_size=[size / sizes[2] for size in sizes],
-        heatmap=maps[1] if card.num_maps == 2 else None,
+        max_ram=options.max_ram,
     )
 
 

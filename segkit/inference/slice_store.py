@@ -19,6 +19,9 @@ _SLICES = "slices.bin"
 TRIAL = "trial"
 """Name, inside the store's folder, that callers may use for a folder of their own while the store is open."""
 
+OBJECTS = "objects"
+"""Name of a folder there for what is made of all slices."""
+
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 _log = logging.getLogger(__name__)
@@ -117,6 +120,7 @@ class SliceStore:
         self._file.close()
         for name in (_TASK, _SLICES):
             (self.folder / name).unlink(missing_ok=True)
+        shutil.rmtree(self.folder / OBJECTS, ignore_errors=True)
         self.folder.rmdir()
 
     def __enter__(self) -> SliceStore:
@@ -153,12 +157,13 @@ class SliceStore:
 
     def _start(self, task: dict[str, Any]) -> None:
         self.folder.mkdir(exist_ok=True)
-        foreign = {entry.name for entry in self.folder.iterdir()} - {_TASK, _SLICES, TRIAL}
+        foreign = {entry.name for entry in self.folder.iterdir()} - {_TASK, _SLICES, TRIAL, OBJECTS}
         if foreign:
             raise InputError(
                 f"{self.folder}: holds {min(foreign)}, expected nothing but unfinished slices; move the folder away"
             )
-        shutil.rmtree(self.folder / TRIAL, ignore_errors=True)
+        for name in (TRIAL, OBJECTS):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
         # The task comes last: without it the folder counts as new.
         (self.folder / _TASK).unlink(missing_ok=True)
         self._path.write_bytes(b"")

@@ -70,7 +70,8 @@ class Pseudocoloring:
         """
         import cv2  # here: loading it takes longer than everything else that data needs
 
-        equalized = stretched(_clahe(self.clip_limit, self.tiles).apply(_whole_numbers(neighbour)))
+        values, bit_shift = _whole_numbers(neighbour)
+        equalized = stretched(_clahe(self.clip_limit, self.tiles, bit_shift).apply(values))
         blurred = cv2.blur(equalized, (self.blur_px, self.blur_px))
         threshold = self.threshold
         mask = blurred > threshold
@@ -135,21 +136,28 @@ def stretched(values: np.ndarray) -> np.ndarray:
 _kept = threading.local()
 
 
-def _clahe(clip_limit: float, tiles: int) -> Any:
-    """Return OpenCV's CLAHE, one a thread: its tables of 33 MB, for 16 bits, are not made anew for every slice."""
+def _clahe(clip_limit: float, tiles: int, bit_shift: int) -> Any:
+    """Return OpenCV's CLAHE, one a thread: its tables, 33 MB for 16 bits, are not made anew for every slice."""
     import cv2
 
     if getattr(_kept, "settings", None) != (clip_limit, tiles):
-        _kept.clahe = cv2.createCLAHE(clipLimit=clip_limit, tileGridSize=(tiles, tiles))
+        _kept.clahe = cv2.createCLAHE(tileGridSize=(tiles, tiles))
         _kept.settings = clip_limit, tiles
+    _kept.clahe.setBitShift(bit_shift)
+    _kept.clahe.setClipLimit(clip_limit / 2**bit_shift)  # OpenCV multiplies by the mean height of a bin
     return _kept.clahe
 
 
-def _whole_numbers(image: np.ndarray) -> np.ndarray:
-    """Return a slice in a type that CLAHE takes: 8 bits stay, others become the 16 bits between their extremes."""
+def _whole_numbers(image: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return a slice in a type that CLAHE takes, and how many of its last bits CLAHE may leave out.
+
+    8 bits stay, others become the 16 bits between their extremes. Where whole numbers leave half of these free, as
+    those of any camera of up to 15 bits do, the last bit tells nothing apart and takes half of CLAHE's time.
+    """
     import cv2
 
     if image.dtype == np.uint8:
-        return np.ascontiguousarray(image)
+        return np.ascontiguousarray(image), 0
+    bit_shift = int(image.dtype.kind in "iu" and int(image.max()) - int(image.min()) < 2**15)
     known = image if image.dtype in (np.uint16, np.int16, np.int32, np.float32) else image.astype(np.float64)
-    return cv2.normalize(np.ascontiguousarray(known), None, 0, 65535, cv2.NORM_MINMAX, dtype=cv2.CV_16U)
+    return cv2.normalize(np.ascontiguousarray(known), None, 0, 65535, cv2.NORM_MINMAX, dtype=cv2.CV_16U), bit_shift

@@ -68,7 +68,7 @@ def onnx_runtime(model: keras.Model, folder: pathlib.Path) -> Function:
     import onnxruntime
 
     path = folder / "cells.onnx"
-    model.export(path, format="onnx", verbose=False)
+    model.export(str(path), format="onnx", verbose=False)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     # tf2onnx leaves the encoder's normalisation constants (mean, variance) behind as inputs.
     norm = next(layer for layer in model.layers if isinstance(layer, keras.layers.Normalization))
@@ -85,7 +85,7 @@ def openvino(model: keras.Model, folder: pathlib.Path) -> Function:
     import openvino as ov
 
     path = folder / "cells.xml"
-    model.export(path, format="openvino", verbose=False)
+    model.export(str(path), format="openvino", verbose=False)
     compiled = ov.Core().compile_model(str(path), "CPU")
     return lambda images: compiled([images])[0]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from segkit.report import colors
 from segkit.report.curves import encode, style_axes
@@ -41,7 +42,12 @@ def size_histogram(
         label = f"{name}: {len(values)}, median {np.median(values):.3g}" if len(values) else f"{name}: none"
         axes.stairs(counts, edges, color=ink, label=label, linewidth=1.8, gid=f"series-{name}")
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.margins(y=0.4)  # room for the legend
     style_axes(axes, "Sizes of objects", "voxels" if voxel_um3 is None else "µm³")
     axes.set_ylabel("objects")
-    axes.legend(frameon=False, fontsize=8.5, labelcolor=axes.xaxis.label.get_color())
+    axes.legend(frameon=False, loc="upper left", fontsize=8.5, labelcolor=axes.xaxis.label.get_color())
     return encode(figure, format, salt="sizes")

@@ -9,7 +9,8 @@ Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Modu
 Images are a stack (TIFF, MRC, HDF5) or a folder of them, grey and of one size; labels are a stack of the same shape
 with the classes 0, 1, 2, ... The first 70 % of the images are trained on, the next 10 % choose the checkpoint, and the
 rest is scored; neighbours in a stack look alike, so they are not mixed. A small network for CPUs is the default: about
-20 minutes on 2 CPU cores. ``--preset paper`` is the paper's: 13.5 million parameters, 2000 epochs.
+20 minutes on 2 CPU cores, and a mIoU of 0.87 on 15 HeLa cells (three classes), 0.74 on sections of fly nerve cord (four
+classes; benchmarks/results). ``--preset paper`` is the paper's: 13.5 million parameters, 2000 epochs.
 """
 
 from __future__ import annotations

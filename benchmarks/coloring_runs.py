@@ -40,8 +40,8 @@ def main(argv: list[str]) -> None:
             if cell.exists():
                 continue
             folder = args.runs / cell.stem
-            begun = ["--resume"] if (folder / "plan.json").exists() else []
-            words = [*argv[end + 1 :], "--coloring", coloring, "--seed", str(seed), *begun]
+            is_begun = (folder / "plan.json").exists()
+            words = ["--resume"] if is_begun else [*argv[end + 1 :], "--coloring", coloring, "--seed", str(seed)]
             efficientcellseg.main([*words, "--out", str(folder), "--saved-models", str(folder / "saved_models")])
             scores = json.loads((folder / "scores.json").read_text())
             kept = {
@@ -69,8 +69,9 @@ def table(folder: pathlib.Path) -> list[str]:
             if totals:
                 shown = " | ".join(_spread([total[name] for total in totals]) for name in _SCORES)
                 lines.append(f"| {data} | {coloring} | {len(totals)} | {shown} |")
-        shown = " | ".join(_spread([of_data[0]["otsu"][name]]) for name in _SCORES)
-        lines.append(f"| {data} | Otsu's threshold | - | {shown} |")
+        by_seed = {cell["seed"]: cell["otsu"] for cell in of_data}.values()  # simulated stacks differ with the seed
+        shown = " | ".join(_spread([otsu[name] for otsu in by_seed]) for name in _SCORES)
+        lines.append(f"| {data} | Otsu's threshold | {len(by_seed)} | {shown} |")
     return lines
 
 

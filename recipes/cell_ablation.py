@@ -31,6 +31,7 @@ from segkit.volumes.whole_output import whole_file
 _LOG = logging.getLogger("segkit.run")
 ABLATION_NAME = "ablation.json"
 _TIMED = 9
+_EPOCHS_TIMED = 20  # the last ones: the first of a process compiles, and colours slices
 _DECODER = ("decoder_", "head")
 
 
@@ -70,7 +71,6 @@ ABLATION = {
         AblationModel(name="5r", pretrained=False, pseudocolor=True, decoder_filters=_LARGEST),
     )
 }
-DEFAULT = ("1", "2", "3", "3r", "4", "5")
 
 
 def check_models(names: Sequence[str]) -> None:
@@ -93,10 +93,11 @@ def ablate(job: Job, names: Sequence[str]) -> None:
         names: Names of the models. Those that need ImageNet weights which are not at hand are left out, and the table
             says so.
     """
-    wanted = job.plan.model["encoder_weights"] or "imagenet"
-    missing = ""
+    wanted = job.plan.model["encoder_weights"]
+    missing = "none were asked for" if wanted is None else ""
     try:
-        ENCODERS[job.plan.model["encoder"]].find_weights(wanted)
+        if wanted is not None:
+            ENCODERS[job.plan.model["encoder"]].find_weights("imagenet" if wanted == "auto" else wanted)
     except InputError as fault:
         missing = str(fault)
         _LOG.warning("warning: models that need ImageNet weights are left out: %s", fault)
@@ -106,13 +107,15 @@ def ablate(job: Job, names: Sequence[str]) -> None:
         cells[model.name] = None
         if not (model.pretrained and missing):
             _LOG.info("ablation: model %s", model.name)
-            cells[model.name] = run_cell(_job_of(job, model, wanted, prepared), _measure)
+            cells[model.name] = run_cell(
+                _job_of(job, model, "imagenet" if wanted == "auto" else wanted, prepared), _measure
+            )
         _write(job, cells, missing)
     for line in ablation_table(cells).splitlines():
         _LOG.info("%s", line)
 
 
-def _job_of(job: Job, model: AblationModel, weights: str, prepared: dict[bool, Prepared]) -> Job:
+def _job_of(job: Job, model: AblationModel, weights: str | None, prepared: dict[bool, Prepared]) -> Job:
     coloring = job.plan.coloring if model.pseudocolor else {"kind": "grey"}
     settings = {
         "encoder_weights": weights if model.pretrained else None,
@@ -121,10 +124,29 @@ def _job_of(job: Job, model: AblationModel, weights: str, prepared: dict[bool, P
     plan = dataclasses.replace(job.plan, coloring=coloring, model={**job.plan.model, **settings})
     if model.pseudocolor not in prepared:
         prepared[model.pseudocolor] = prepare_plan(plan, job.volumes)
+    plain = network(plan)
+    timed = dataclasses.replace(plain, callbacks=lambda *known: [*plain.callbacks(*known), EpochSeconds()])
     folder = job.folder / CELLS_NAME / f"model-{model.name}"
-    return dataclasses.replace(
-        job, plan=plan, folder=folder, network=network(plan), prepared=prepared[model.pseudocolor]
-    )
+    return dataclasses.replace(job, plan=plan, folder=folder, network=timed, prepared=prepared[model.pseudocolor])
+
+
+class EpochSeconds(keras.callbacks.Callback):
+    """Remember how long every epoch took, validation and all."""
+
+    STATE = ("seconds",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+        self._start = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Start the clock."""
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keep what it shows."""
+        self.seconds.append(round(time.perf_counter() - self._start, 3))
 
 
 def _measure(job: Job, record: Resumable) -> dict[str, Any]:
@@ -136,7 +158,7 @@ def _measure(job: Job, record: Resumable) -> dict[str, Any]:
         "parameters": model.count_params(),
         "decoder_parameters": sum(layer.count_params() for layer in decoder),
         "layers": [[layer.name, list(layer.output.shape[1:]), layer.count_params()] for layer in decoder],
-        "epoch_seconds": round(record.seconds / len(record.rows), 2),
+        "epoch_seconds": round(float(np.median(record.tracked["EpochSeconds"][0].seconds[-_EPOCHS_TIMED:])), 2),
         "sample_ms": round(1000 * seconds_a_sample(model, sampler), 1),
     }
 

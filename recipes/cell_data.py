@@ -7,12 +7,14 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
+from skimage.measure import label
 
 from recipes.demo_phantoms import TINY
 from segkit.data.simulated_cells import CellSimulation, simulate_cells
 from segkit.data.sources import Source, write_slices
 from segkit.data.splits import parse_slices
 from segkit.errors import InputError
+from segkit.instances.renumber import smallest_id_dtype
 from segkit.progress import ProgressLine
 from segkit.volumes.challenge import image_files, segmentation_files, write_frame
 from segkit.volumes.compressed import COMPRESSED_SUFFIXES
@@ -27,6 +29,7 @@ from segkit.volumes.volume import Volume
 SPLIT = (0.7, 0.1)
 """Shares of stacks, or of slices, for training and validation; the rest is for the test."""
 
+_PIECES = 4  # of one cell in a slice: more than its folds make
 _SUFFIXES = {*COMPRESSED_SUFFIXES, *TIFF_SUFFIXES, *MRC_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES, ".ome"}
 _STACKS = {"train": 5, "validation": 1, "test": 2}
 _TINY_SIMULATION = CellSimulation(shape=(5, 64, 64), count=3, voxel_size_um=(2.0, 0.8, 0.8))
@@ -67,7 +70,10 @@ def paired_stacks(images: str, labels: str) -> list[LabeledStack]:
     files = _files(pathlib.Path(images))
     if not files:
         raise InputError(f"{images}: no file in it; give a folder of stacks")
-    by_stem = {_stem(path): path for path in _files(pathlib.Path(labels))}
+    by_stem: dict[str, pathlib.Path] = {}
+    for path in _files(pathlib.Path(labels)):
+        if (other := by_stem.setdefault(_stem(path), path)) != path:
+            raise InputError(f"{labels}: {other.name} and {path.name} have one name; leave one of them")
     if missing := [path.name for path in files if _stem(path) not in by_stem]:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise InputError(f"{labels}: no labels named as {missing[0]}{more}; give each stack's labels its name")
@@ -130,13 +136,16 @@ def challenge_stacks(
 def _assemble(image: str, paths: dict[int | None, pathlib.Path], target: pathlib.Path) -> int:
     """Write the annotated slices of a frame as one stack, the others empty; return the number of slices."""
     volume = open_volume(image)
-    whole = np.zeros(volume.shape, np.uint16)
+    parts: dict[int, np.ndarray] = {}
     for z, path in paths.items():
         drawn = open_volume(path)
         if z >= volume.shape[0] or drawn.shape != (1, *volume.shape[1:]):
             extents = [" x ".join(map(str, shape)) for shape in (drawn.shape, volume.shape)]
             raise InputError(f"{path}: {extents[0]} voxels (z, y, x) for slice {z} of {image}, which has {extents[1]}")
-        whole[z] = instance_ids(drawn)[0]
+        parts[z] = instance_ids(drawn)[0]
+    whole = np.zeros(volume.shape, smallest_id_dtype(max(int(part.max()) for part in parts.values())))
+    for z, part in parts.items():
+        whole[z] = part
     target.parent.mkdir(parents=True, exist_ok=True)
     labels = Volume(array=whole, voxel_size_nm=volume.voxel_size_nm)
     save_volume(target, labels, overwrite=True)
@@ -146,6 +155,7 @@ def _assemble(image: str, paths: dict[int | None, pathlib.Path], target: pathlib
 def sources_of(
     stacks: Sequence[LabeledStack],
     *,
+    tests: Sequence[LabeledStack] = (),
     train_z: str | None = None,
     validation_z: str | None = None,
     test_z: str | None = None,
@@ -157,6 +167,7 @@ def sources_of(
 
     Args:
         stacks: The stacks.
+        tests: Stacks that are only scored; then none of the others are.
         train_z: Slices of a single stack to train on, such as ``"0-9"``.
         validation_z: Slices that choose the checkpoint.
         test_z: Slices that are only scored.
@@ -164,6 +175,7 @@ def sources_of(
     Raises:
         InputError: If there are too few to train, choose and score.
     """
+    scored = tuple(_source(stack, test=write_slices(stack.annotated)) for stack in tests)
     if train_z or validation_z or test_z:
         if len(stacks) != 1 or not (train_z and validation_z):
             raise InputError("--train-z and --validation-z belong together, and to a single stack")
@@ -171,28 +183,35 @@ def sources_of(
         for text in filter(None, (train_z, validation_z, test_z)):
             if unknown := set(parse_slices(text, stack.count)) - set(stack.annotated):
                 raise InputError(f"{stack.labels}: slice {min(unknown)} is not annotated; choose others")
-        return (_source(stack, train_z, validation_z, test_z or ""),)
-    if len(stacks) >= 3:
-        shares = _shares(len(stacks))
+        return (_source(stack, train_z, validation_z, test_z or ""), *scored)
+    if len(stacks) >= (2 if scored else 3):
+        shares = _shares(len(stacks), has_test=not scored)
         uses = [use for use, share in zip(("train", "validation", "test"), shares, strict=True) for _ in range(share)]
-        return tuple(
-            _source(stack, **{use: write_slices(stack.annotated)}) for stack, use in zip(stacks, uses, strict=True)
+        return (
+            tuple(
+                _source(stack, **{use: write_slices(stack.annotated)}) for stack, use in zip(stacks, uses, strict=True)
+            )
+            + scored
         )
-    return tuple(_split_slices(stack) for stack in stacks)
+    return tuple(_split_slices(stack, has_test=not scored) for stack in stacks) + scored
 
 
-def _split_slices(stack: LabeledStack) -> Source:
-    count = len(stack.annotated)
-    if count < 3:
+def _split_slices(stack: LabeledStack, *, has_test: bool) -> Source:
+    count, least = len(stack.annotated), 3 if has_test else 2
+    if count < least:
         what = f"{count} annotated slice" + ("s" if count != 1 else "")
-        raise InputError(f"{stack.image}: {what}; at least 3 slices or 3 stacks are needed to train, choose and score")
-    trained, validated, _ = _shares(count)
+        raise InputError(
+            f"{stack.image}: {what}; at least {least} slices or {least} stacks are needed to train, choose and score"
+        )
+    trained, validated, _ = _shares(count, has_test=has_test)
     parts = np.split(np.array(stack.annotated), [trained, trained + validated])
     return _source(stack, *(write_slices(part.tolist()) for part in parts))
 
 
-def _shares(count: int) -> tuple[int, int, int]:
+def _shares(count: int, *, has_test: bool = True) -> tuple[int, int, int]:
     validated = max(1, round(SPLIT[1] * count))
+    if not has_test:
+        return count - validated, validated, 0
     trained = min(max(1, round(SPLIT[0] * count)), count - validated - 1)
     return trained, validated, count - trained - validated
 
@@ -248,11 +267,13 @@ class CellMeasures:
         share: Share of voxels that belong to a cell.
         radius_px: Median over cells of the radius of a circle as large as its largest cross-section [px].
         voxels: Median size of a cell [voxels].
+        one_id: A stack has one id alone, and it is in several pieces: perhaps a mask.
     """
 
     share: float
     radius_px: float
     voxels: float
+    one_id: bool
 
 
 def measure_cells(sources: Sequence[Source]) -> CellMeasures:
@@ -262,7 +283,7 @@ def measure_cells(sources: Sequence[Source]) -> CellMeasures:
         InputError: If there are none, or an id is negative or no whole number.
     """
     inside = total = 0
-    areas, sizes = [], []
+    areas, sizes, one_id = [], [], False
     for source in sources:
         if not source.train:
             continue
@@ -277,9 +298,12 @@ def measure_cells(sources: Sequence[Source]) -> CellMeasures:
                     inside += count
                     largest[number] = max(largest.get(number, 0), count)
                     summed[number] = summed.get(number, 0) + count
+        if len(largest) == 1:
+            slices = parse_slices(source.train, labels.shape[0])
+            one_id |= any(label(instance_ids(labels, slice(z, z + 1))[0]).max() >= _PIECES for z in slices)
         areas += largest.values()
         sizes += summed.values()
     if not sizes:
         raise InputError("no cell on the training slices; choose slices that have some")
     radius = float(np.sqrt(np.median(areas) / np.pi))
-    return CellMeasures(share=inside / total, radius_px=radius, voxels=float(np.median(sizes)))
+    return CellMeasures(share=inside / total, radius_px=radius, voxels=float(np.median(sizes)), one_id=one_id)

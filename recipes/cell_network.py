@@ -33,6 +33,7 @@ def network(plan: RunPlan) -> Network:
     """
     if wrong := set(_SETTINGS) ^ set(plan.model):
         raise InputError(f"plan: {min(wrong)!r} under 'model' is unknown or missing; give {', '.join(_SETTINGS)}")
+    check_encoder(plan.model["encoder"])
 
     task = CentersTask(loss="dice") if needs_centers(plan) else BinaryTask(loss="dice")
 
@@ -46,24 +47,41 @@ def network(plan: RunPlan) -> Network:
     return Network(build, multiple_px=1, halo_px=None, task=task, callbacks=callbacks)
 
 
+def check_encoder(name: str | None) -> None:
+    """Refuse an encoder that there is not; ``None`` is the preset's.
+
+    Raises:
+        InputError: If it is unknown.
+    """
+    if name is not None and name not in ENCODERS:
+        raise InputError(f"encoder {name!r}; give one of {', '.join(ENCODERS)}")
+
+
 def with_weights(plan: RunPlan) -> RunPlan:
     """Return a plan that says which weights the encoder starts from, where it was left open (``"auto"``).
 
     Raises:
-        InputError: If the encoder is unknown, or weights that were asked for are missing.
+        InputError: If weights that were asked for are missing or of another network, or a random encoder is frozen.
     """
     name, wanted = plan.model["encoder"], plan.model["encoder_weights"]
-    if name not in ENCODERS:
-        raise InputError(f"encoder {name!r}; give one of {', '.join(ENCODERS)}")
-    if wanted is None or plan.init:
-        return dataclasses.replace(plan, model={**plan.model, "encoder_weights": None})
+    if wanted is None:
+        _refuse_frozen(plan)
+        return plan
     try:
         ENCODERS[name].find_weights("imagenet" if wanted == "auto" else wanted)
     except InputError as fault:
         if wanted != "auto":
             raise
+        _refuse_frozen(plan)
         notice = f"The encoder starts from random weights, as there are no ImageNet weights here. {fault}."
         model = {**plan.model, "encoder_weights": None}
         return dataclasses.replace(plan, model=model, notices=(*plan.notices, notice))
     chosen = "imagenet" if wanted == "auto" else wanted
+    ENCODERS[name].extend(keras.Input((32, 32, 3)), chosen)  # sees that they fit before anything is written
+    keras.backend.clear_session()
     return dataclasses.replace(plan, model={**plan.model, "encoder_weights": str(chosen)})
+
+
+def _refuse_frozen(plan: RunPlan) -> None:
+    if plan.model["freeze_encoder"]:
+        raise InputError("--freeze-encoder with random weights trains a decoder on noise; give --encoder-weights")

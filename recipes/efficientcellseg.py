@@ -18,17 +18,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
+import math
 import pathlib
 import re
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from recipes.cell_data import challenge_stacks, measure_cells, paired_stacks, simulated_stacks, sources_of
+from recipes.cell_data import LabeledStack, challenge_stacks, measure_cells, paired_stacks, simulated_stacks, sources_of
 from recipes.demo_phantoms import TINY
 from recipes.fre import NEVER
 from recipes.run_arguments import add_output_arguments, add_training_arguments, overridden
 from recipes.run_plan import (
-    CELLS_NAME,
+    MODE_NAME,
     PLAN_NAME,
     RunPlan,
     check_writable,
@@ -43,10 +46,12 @@ from segkit.data.simulated_cells import A549_SIM, MDA231, TRIC, CellSimulation
 from segkit.data.sources import Source
 from segkit.errors import InputError
 from segkit.training.plan import TrainingPlan
+from segkit.volumes.whole_output import whole_file
 
 COLORINGS = ("pseudocolor", "grey", "neighbours")
 METHODS = ("components", "distance", "centers")
 DECODER_FILTERS = (64, 48, 32, 16)
+ABLATION_MODELS = ("1", "2", "3", "3r", "4", "5")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,6 +95,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     data.add_argument("--labels", metavar="PATH", help="ids of the cells: a stack, or a folder with the same names")
     data.add_argument("--ctc", type=pathlib.Path, metavar="FOLDER", help="data set of the Cell Tracking Challenge")
     data.add_argument("--sequence", metavar="NN", help="sequence of the data set (01)")
+    data.add_argument("--test-sequence", metavar="NN", help="score this sequence, and train on the other alone")
     data.add_argument("--reference", choices=("GT", "ST"), help="annotations of the data set (GT)")
     data.add_argument("--name", help="what is segmented; names the run and the served model (cells)")
     data.add_argument("--train-z", metavar="RANGES", help="train on these slices of a single stack, such as 0-9")
@@ -103,14 +109,12 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     what.add_argument("--smoothing", type=float, metavar="PX", help="how much the distance is smoothed before")
     what.add_argument("--min-size", type=int, metavar="VOXELS", help="smaller objects are left out")
     what.add_argument("--slice-wise", action="store_true", help="tell cells apart slice by slice, then join slices")
-    what.add_argument("--coloring", choices=COLORINGS, default="pseudocolor", help="what slices tell of neighbours")
+    what.add_argument("--coloring", choices=COLORINGS, help="what slices tell of neighbours (pseudocolor)")
     what.add_argument("--expected-share", type=float, metavar="S", help="of rough masks; twice the cells' share")
     what.add_argument("--size", type=int, metavar="PX", help="side that slices are resized to")
     what.add_argument("--windows", metavar="Y,X", help="cut slices into squares, such as 2,3, and resize each")
     what.add_argument("--encoder", help="efficientnet_b5, efficientnet_b0 or efficientnet_v2s")
-    what.add_argument(
-        "--encoder-weights", default="auto", metavar="W", help="imagenet, none or a file; imagenet if it is at hand"
-    )
+    what.add_argument("--encoder-weights", metavar="W", help="imagenet, none or a file; imagenet if it is at hand")
     what.add_argument("--freeze-encoder", action="store_true", help="train the decoder alone")
     what.add_argument("--decoder-filters", metavar="A,B,C,D", help="of its blocks, the coarsest first (64,48,32,16)")
     what.add_argument("--ablation", action="store_true", help="train the models of the paper's ablation instead")
@@ -132,14 +136,20 @@ def check_choices(args: argparse.Namespace) -> None:
         raise InputError("give --images and --labels together, or neither for simulated stacks")
     if args.models and not (args.ablation or args.resume):
         raise InputError("--models without --ablation; give both")
-    if args.ablation and (args.instances or args.coloring != "pseudocolor" or args.decoder_filters):
+    if args.ablation and (args.instances or args.coloring not in (None, "pseudocolor") or args.decoder_filters):
         raise InputError(
             "--ablation beside --instances, --coloring or --decoder-filters; it compares masks, and chooses"
         )
     if args.ctc and args.images:
         raise InputError("--ctc beside --images; give one of them")
-    if (args.sequence or args.reference) and not args.ctc:
-        raise InputError("--sequence or --reference without --ctc; give the folder of the data set")
+    if (args.sequence or args.test_sequence or args.reference) and not args.ctc:
+        raise InputError("--sequence, --test-sequence or --reference without --ctc; give the folder of the data set")
+    if args.test_sequence and args.test_sequence == (args.sequence or "01"):
+        raise InputError(f"--test-sequence {args.test_sequence} is trained on; give another")
+    if args.resume and (given := [name for name in _OF_THE_PLAN if getattr(args, name) not in (None, False)]):
+        raise InputError(f"--{given[0].replace('_', '-')} beside --resume; the run in the folder has its own")
+    if args.seed is not None and args.seed < 0:
+        raise InputError(f"--seed {args.seed}; give 0 or more")
     if (args.train_z or args.validation_z or args.test_z) and not (args.images or args.ctc):
         raise InputError("--train-z, --validation-z or --test-z without --images or --ctc; give a stack")
     if args.name and not re.fullmatch(r"[\w][\w .+-]*", args.name):
@@ -147,13 +157,21 @@ def check_choices(args: argparse.Namespace) -> None:
     if args.expected_share is not None and not 0 < args.expected_share <= 1:
         raise InputError(f"--expected-share {args.expected_share:g}; give a share above 0, at most 1")
     for name in ("seed_distance", "smoothing", "min_size"):
-        if (value := getattr(args, name)) is not None and value < 0:
+        if (value := getattr(args, name)) is not None and not 0 <= value < math.inf:
             raise InputError(f"--{name.replace('_', '-')} {value:g}; give 0 or more")
     if args.size is not None and (args.size < 32 or args.size % 32):
         raise InputError(f"--size {args.size}; give a multiple of 32")
     for name, count in (("windows", 2), ("decoder_filters", 4)):
         if (text := getattr(args, name)) is not None:
             setattr(args, name, whole_numbers(text, count, f"--{name.replace('_', '-')}"))
+
+
+_OF_THE_PLAN = (
+    *("images", "labels", "ctc", "sequence", "test_sequence", "reference", "name", "train_z", "validation_z", "test_z"),
+    *("preset", "instances", "seed_distance", "smoothing", "min_size", "slice_wise", "coloring", "expected_share"),
+    *("size", "windows", "encoder", "encoder_weights", "freeze_encoder", "decoder_filters", "ablation"),
+)
+"""What a resumed run takes from its folder."""
 
 
 def whole_numbers(text: str, count: int, name: str) -> tuple[int, ...]:
@@ -190,12 +208,14 @@ def resolve(args: argparse.Namespace) -> tuple[RunPlan, pathlib.Path]:
     preset = args.preset or ("paper" if has_data else "small")
     notices: list[str] = []
     if has_data:
-        stacks = (
-            challenge_stacks(args.ctc, args.sequence or "01", folder / "annotated", reference=args.reference or "GT")
-            if args.ctc
-            else paired_stacks(args.images, args.labels)
-        )
-        data = sources_of(stacks, train_z=args.train_z, validation_z=args.validation_z, test_z=args.test_z)
+        stacks, tests = stacks_of(args, folder)
+        given = {"train_z": args.train_z, "validation_z": args.validation_z, "test_z": args.test_z}
+        data = sources_of(stacks, tests=tests, **given)
+        if args.ctc and len(stacks) > 1 and not tests:
+            notices.append(
+                "Frames of one sequence show the same cells, so the scores are of cells that were trained on at other "
+                "times; --test-sequence scores another sequence."
+            )
         if single := sum(stack.count == 1 for stack in stacks):
             notices.append(
                 f"{single} of {len(stacks)} images are a single slice: each is treated as a stack of one, its "
@@ -205,6 +225,23 @@ def resolve(args: argparse.Namespace) -> tuple[RunPlan, pathlib.Path]:
         data, notice = simulated_stacks(folder / "simulated", protocol.simulation, args.seed or 0)
         notices.append(notice)
     return planned(args, protocol, name, preset, data, notices), folder
+
+
+def stacks_of(args: argparse.Namespace, folder: pathlib.Path) -> tuple[list[LabeledStack], list[LabeledStack]]:
+    """Return the stacks that are given, and those that are only scored."""
+    if not args.ctc:
+        return paired_stacks(args.images, args.labels), []
+    found = [
+        challenge_stacks(args.ctc, sequence, folder / "annotated" / sequence, reference=args.reference or "GT")
+        for sequence in (args.sequence or "01", args.test_sequence)
+        if sequence
+    ]
+    return found[0], found[1] if len(found) > 1 else []
+
+
+_ONE_ID = (
+    "All cells of a stack have one id. If the labels are a mask, give ids: otherwise cells can not be scored apart."
+)
 
 
 def planned(
@@ -230,8 +267,11 @@ def planned(
         f"{cells.radius_px:.3g} px; expected share, seed distance, smoothing and least size follow from that unless "
         "they were given."
     )
-    coloring = {"kind": args.coloring, **({"expected_share": share} if args.coloring == "pseudocolor" else {})}
-    weights = None if args.encoder_weights == "none" else args.encoder_weights
+    if cells.one_id:
+        notices = (*notices, _ONE_ID)
+    kind = args.coloring or "pseudocolor"
+    coloring = {"kind": kind, **({"expected_share": share} if kind == "pseudocolor" else {})}
+    weights = None if args.encoder_weights == "none" else args.encoder_weights or "auto"
     plan = RunPlan(
         recipe="efficientcellseg",
         structure=name,
@@ -288,10 +328,24 @@ def _resumed(args: argparse.Namespace, folder: pathlib.Path) -> RunPlan:
     plan = read_plan(folder / PLAN_NAME)
     if plan.recipe != "efficientcellseg":
         raise InputError(f"{folder}: holds a run of the recipe {plan.recipe}; choose another --out")
-    known = {path for s in plan.data for path in (pathlib.Path(s.tomogram), pathlib.Path(s.tomogram).parent)}
-    if args.images and pathlib.Path(args.images) not in known:
-        raise InputError(f"{args.images}: not in the run to resume; leave it out, or choose another --out")
     return dataclasses.replace(plan, training=overridden(plan.training, args))
+
+
+def resolve_mode(args: argparse.Namespace, folder: pathlib.Path) -> dict[str, Any]:
+    """Return what is to be done beside the plan; a resumed run is what it was, or more models of it.
+
+    Returns:
+        ``{"ablation": [models] or None, "sequences": [folders of the challenge's images]}``.
+    """
+    path = folder / MODE_NAME
+    if args.resume and path.exists():
+        known = json.loads(path.read_text())
+        if args.models and known["ablation"] is None:
+            raise InputError(f"{folder}: holds a run, not an ablation; leave --models out, or choose another --out")
+        return {**known, "ablation": args.models.split(",") if args.models else known["ablation"]}
+    names = [name for name in (args.sequence or "01", args.test_sequence) if name] if args.ctc else []
+    models = args.models.split(",") if args.models else list(ABLATION_MODELS)
+    return {"ablation": models if args.ablation else None, "sequences": [str(args.ctc / name) for name in names]}
 
 
 def main(argv: Sequence[str]) -> None:
@@ -299,36 +353,36 @@ def main(argv: Sequence[str]) -> None:
     args = parse_args(argv)
     max_ram = parse_size(args.max_ram)
     check_writable(args.saved_models)
-    plan, folder = resolve(args)
-    if args.plan_only:
-        write_plan(plan, folder / PLAN_NAME)
-        sys.stderr.write(f"plan: {folder / PLAN_NAME}\n")
-        return
-    from recipes.cell_ablation import DEFAULT, ablate, check_models
-    from recipes.cell_network import network, with_weights  # loads TensorFlow, which --help need not wait for
+    from recipes.cell_ablation import ablate, check_models
+    from recipes.cell_network import check_encoder, network, with_weights  # loads TensorFlow, but not for --help
+    from recipes.challenge_results import write_results
     from recipes.training_run import run, set_up
 
-    ablation = args.ablation or (args.resume and (folder / CELLS_NAME).exists())
-    models = args.models.split(",") if args.models else DEFAULT
-    check_models(models)
-    if ablation and args.encoder_weights == "auto":
-        plan = dataclasses.replace(plan, model={**plan.model, "encoder_weights": None})
-    elif not args.resume:
-        plan = with_weights(plan)
-    job = set_up(plan, folder, network(plan))
-    if not args.resume:
-        if args.overwrite:
+    check_encoder(args.encoder)
+    check_models(args.models.split(",") if args.models else ())
+    plan, folder = resolve(args)
+    mode = resolve_mode(args, folder)
+    if not args.plan_only:
+        if mode["ablation"] is None and (not args.resume or plan.model["encoder_weights"] == "auto"):
+            plan = with_weights(plan)
+        job = set_up(plan, folder, network(plan))
+        plan = job.plan
+        if args.overwrite and not args.resume:
             remove_run(folder)
-        write_plan(job.plan, folder / PLAN_NAME)
-    if ablation:
-        ablate(job, models)
+    if not args.resume:
+        write_plan(plan, folder / PLAN_NAME)
+    with whole_file(folder / MODE_NAME, overwrite=True) as unfinished:
+        unfinished.write_text(json.dumps(mode) + "\n")
+    if args.plan_only:
+        sys.stderr.write(f"plan: {folder / PLAN_NAME}\n")
+        return
+    if mode["ablation"] is not None:
+        ablate(job, mode["ablation"])
         return
     run(job, saved_models=args.saved_models, resume=args.resume, max_ram=max_ram)
     write_plan(job.plan, folder / PLAN_NAME)  # with the epochs that a resumed run was given
-    if args.ctc:
-        from recipes.challenge_results import write_results
-
-        write_results(job, args.ctc / (args.sequence or "01"))
+    for sequence in mode["sequences"]:
+        write_results(job, pathlib.Path(sequence), max_ram=max_ram)
 
 
 if __name__ == "__main__":

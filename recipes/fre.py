@@ -26,9 +26,10 @@ from collections.abc import Sequence
 
 from recipes.demo_phantoms import TINY
 from recipes.fre_methods import METHODS, PAPER_FILTERS, SMALL_FILTERS
-from recipes.fre_mode import MODE_NAME, SEARCHES, joins_search, methods_named, resolve_mode, searching
+from recipes.fre_mode import SEARCHES, joins_search, methods_named, resolve_mode, searching
 from recipes.run_arguments import add_output_arguments, add_training_arguments, overridden
 from recipes.run_plan import (
+    MODE_NAME,
     PLAN_NAME,
     SEARCH_NAME,
     RunPlan,

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from recipes.fre_methods import METHODS
-from recipes.run_plan import SEARCH_NAME
+from recipes.run_plan import MODE_NAME, SEARCH_NAME
 from segkit.errors import InputError
 
-MODE_NAME = "mode.json"
 SEARCHES = ("search", "halving")
 
 

@@ -151,9 +151,9 @@ def _objects(scored: Sequence[Scored]) -> list[Overlay]:
         ),
         reverse=True,
     )
-    count = min(_OBJECTS_SHOWN, len(ranked) // 2)
+    count = min(_OBJECTS_SHOWN, (len(ranked) + 1) // 2)
     drawn = []
-    for word, entries in (("Best", ranked[:count]), ("Worst", ranked[len(ranked) - count :])):
+    for word, entries in (("Best", ranked[:count]), ("Worst", ranked[max(count, len(ranked) - count) :])):
         for jaccard, number, z, chosen in entries:
             volume, labels, _ = scored[number]
             part = slice(None) if z is None else slice(z, z + 1)

@@ -106,11 +106,14 @@ def read_plan(path: pathlib.Path) -> RunPlan:
 
 SEARCH_NAME, CELLS_NAME = "search", "cells"
 
+MODE_NAME = "mode.json"
+"""What was begun in a folder beside its plan: one run, a comparison, a search, an ablation."""
+
 _TRACES = ("state", "model.keras", CELLS_NAME, SEARCH_NAME)
 """What a run that has begun leaves in its folder; a plan alone is none yet."""
 
 _RESULTS = ("tensorboard", "log.csv", "magnitudes.csv", "scores.json", "report.html")
-_RESULTS += ("comparison.json", "comparison.md")
+_RESULTS += ("comparison.json", "comparison.md", "ablation.json", "ablation.md")
 
 
 def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool) -> None:

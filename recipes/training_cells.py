@@ -99,7 +99,8 @@ def cell_plan(plan: RunPlan) -> dict[str, Any]:
     """Return what makes a cell the same as another, as ``json`` writes it: of its data the names, not the folders."""
     values = {name: value for name, value in plan.to_dict().items() if name in ("classes", "model", "training")}
     values |= {name: value for name in ("coloring", "windows") if (value := getattr(plan, name)) is not None}
-    values["files"] = [[pathlib.Path(path).name for path in (s.tomogram, s.mask)] for s in plan.data]
+    told = 2 if plan.coloring else 1  # sequences of the challenge hold files of the same names
+    values["files"] = [["/".join(pathlib.Path(p).parts[-told:]) for p in (s.tomogram, s.mask)] for s in plan.data]
     values["slices"] = [[source.train, source.validation, source.test] for source in plan.data]
     return json.loads(json.dumps(values))
 

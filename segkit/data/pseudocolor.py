@@ -154,10 +154,13 @@ def _whole_numbers(image: np.ndarray) -> tuple[np.ndarray, int]:
     8 bits stay, others become the 16 bits between their extremes. Where whole numbers leave half of these free, as
     those of any camera of up to 15 bits do, the last bit tells nothing apart and takes half of CLAHE's time.
     """
-    import cv2
-
     if image.dtype == np.uint8:
         return np.ascontiguousarray(image), 0
-    bit_shift = int(image.dtype.kind in "iu" and int(image.max()) - int(image.min()) < 2**15)
-    known = image if image.dtype in (np.uint16, np.int16, np.int32, np.float32) else image.astype(np.float64)
-    return cv2.normalize(np.ascontiguousarray(known), None, 0, 65535, cv2.NORM_MINMAX, dtype=cv2.CV_16U), bit_shift
+    if image.dtype.kind == "f":
+        above, bit_shift = image.astype(np.float64) - float(image.min()), 0
+    else:
+        above = image - image.min() if image.dtype == np.uint16 else image.astype(np.int64) - int(image.min())
+        bit_shift = int(above.max() < 2**15)
+    scale = 65535 / float(above.max())
+    precise = np.float32 if above.dtype == np.uint16 else np.float64
+    return np.rint(above * precise(scale)).astype(np.uint16), bit_shift

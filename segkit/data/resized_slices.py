@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from segkit.data.colorings import Coloring
-from segkit.instances.cell_centers import CellCenters, find_centers, render_heatmap
+from segkit.instances.cell_centers import CellCenters, find_centers, find_centers_of_slices, render_heatmap
 
 WHITE = 65535
 """Value of 1 in the 16 bits that coloured slices are kept in."""
@@ -138,6 +138,7 @@ def heatmap_slices(
     windows: Sequence[tuple[slice, slice]] = ((slice(None),) * 2,),
     *,
     voxel_size: Sequence[float],
+    apart: bool = False,
 ) -> ResizedSlices:
     """Return the heatmaps of a stack's cell centres at one size, uint8, 255 for 1 and at centres alone.
 
@@ -146,11 +147,17 @@ def heatmap_slices(
         size_px: Side of the results [px].
         windows: Windows of a slice.
         voxel_size: Extent of a voxel along ``(z, y, x)`` [any unit].
+        apart: Slices were annotated one by one: every cross-section has a centre of its own.
     """
+    known: list[CellCenters] = []
+    lock = threading.Lock()
 
-    @functools.cache
     def centers() -> CellCenters:
-        return find_centers(np.stack([np.asarray(labels[z]) for z in range(labels.shape[0])]), voxel_size=voxel_size)
+        with lock:  # pipelines ask from several threads
+            if not known:
+                whole = np.stack([np.asarray(labels[z]) for z in range(labels.shape[0])])
+                known.append((find_centers_of_slices if apart else find_centers)(whole, voxel_size=voxel_size))
+        return known[0]
 
     def make(z: int) -> int:
         return z

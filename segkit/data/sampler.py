@@ -166,7 +166,15 @@ def named_targets(targets: Any, outputs: Mapping[str, int]) -> dict[str, Any]:
     Args:
         targets: Targets of a batch, as ``PatchSampler.batch`` gives them, of NumPy or of a backend.
         outputs: Names of outputs, and the channel of the target of each: 0 is the mask, 2 the first map.
+
+    Raises:
+        ValueError: If there is no such channel.
     """
+    if max(outputs.values()) not in (0, *range(2, targets.shape[-1])):
+        raise ValueError(
+            f"`outputs` must name channels of the targets, 0 or a map's. Received: outputs={outputs!r}, targets of "
+            f"{targets.shape[-1]} channels"
+        )
     if targets.shape[-1] == 2:
         return dict.fromkeys(outputs, targets)
     # the target's channel, then channel 1

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import pathlib
+import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from segkit.errors import InputError
 from segkit.inference.memory import free_bytes, resident_bytes
 from segkit.instances.blockwise import segment_blockwise
 from segkit.instances.segment_instances import InstanceSettings, segment_instances
@@ -20,6 +22,7 @@ _log = logging.getLogger(__name__)
 # Peak resident memory less what was resident before, for a volume of 32 x 768 x 768 voxels: 20 byte/voxel for
 # components, 50 for the distance and 28 for the centre watershed.
 _BYTES_PER_VOXEL = 64
+_DISK_BYTES_PER_VOXEL = 28
 _BLOCK_SHARE = 0.5  # of the bound, for a block with its surroundings
 
 
@@ -45,6 +48,9 @@ def objects_from_maps(
 
     Returns:
         Ids as ``segment_instances`` gives them, mapped from a file in the folder where the volume does not fit.
+
+    Raises:
+        InputError: If the volume fits neither into memory nor onto the disk.
     """
     has_heatmap = settings.method == "centers"
     maps = [_channel(read_slice, shape, k) for k in range(2 if has_heatmap else 1)]
@@ -59,6 +65,12 @@ def objects_from_maps(
         "memory at once",
         *(" x ".join(map(str, extent)) for extent in (block_shape, halo)),
     )
+    needed, room = math.prod(shape) * _DISK_BYTES_PER_VOXEL, shutil.disk_usage(folder.parent).free
+    if needed > room:
+        raise InputError(
+            f"{folder}: {room / 2**30:.1f} GiB free, but telling the objects of this volume apart in blocks takes "
+            f"{needed / 2**30:.1f} GiB; free space there, or allow more memory (--max-ram)"
+        )
     folder.mkdir(exist_ok=True)
     return segment_blockwise(
         maps[0],
@@ -80,7 +92,7 @@ def halo_of(settings: InstanceSettings, voxel_size: Sequence[float]) -> tuple[in
 def fitting_block(shape: Sequence[int], halo: Sequence[int], most: int) -> tuple[int, ...]:
     """Return the extent of blocks that with their surroundings have at most so many voxels, as far as that can be.
 
-    The longest axis is halved until they fit; no block is smaller than its halo.
+    The axis that is longest beside its halo is halved until they fit; no block is much smaller than its halo.
     """
     block = list(shape)
     while math.prod(min(b + 2 * h, s) for b, h, s in zip(block, halo, shape, strict=True)) > most:

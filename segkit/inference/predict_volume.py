@@ -124,9 +124,10 @@ def predict_volume(
             background = next(iter(models[0].card.classes), "background")
             write_legend(legend, structures, background=background, overwrite=overwrite)
         voxels, overlap = store.totals()
+        objects = int(array.max(initial=0)) if told_apart else None
+        del array  # may be mapped from a file that goes now
         store.remove()
     counts = tuple(zip(structures, map(int, voxels), strict=True))
-    objects = int(array.max(initial=0)) if told_apart else None
     if objects is not None:
         _log.info("%s: %d objects", target, objects)
     _tell(target, counts, overlap if len(models) > 1 else None)

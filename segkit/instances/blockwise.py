@@ -45,7 +45,7 @@ def segment_blockwise(
     Args:
         probability: Probability of objects, ``(z, y, x)``; read by boxes.
         settings: How they are told apart. Told apart slice by slice, a slice is a block, and there is no halo.
-        folder: An existing folder, on a disk with room for 20 bytes a voxel; the result stays there.
+        folder: An existing folder, on a disk with room for 28 bytes a voxel; the result stays there.
         block_shape: Extent of the blocks along ``(z, y, x)``, positive [voxels].
         halo: What is looked at around a block along ``(z, y, x)``, not negative [voxels].
         voxel_size: Extent of a voxel along ``(z, y, x)``, positive, in the unit of the settings' distances.

@@ -8,14 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
+from segkit.instances.renumber import renumbered
+
+_INNERMOST = 0.9
+
 
 @dataclasses.dataclass(frozen=True)
 class CellCenters:
     """Points inside objects.
 
     Attributes:
-        points: int64, shape ``(n, axes)``: the voxel of each object that is farthest from its surface.
-        radii: float64, shape ``(n,)``: how far that is [unit of the voxel size].
+        points: int64, shape ``(n, axes)``: a voxel of each object.
+        radii: float64, shape ``(n,)``: how deep the deepest voxel lies below the surface [unit of the voxel size].
     """
 
     points: np.ndarray
@@ -23,19 +27,24 @@ class CellCenters:
 
 
 def find_centers(labels: np.ndarray, *, voxel_size: Sequence[float]) -> CellCenters:
-    """Find the point of every object that is farthest from its surface; other than a centroid it is always inside.
+    """Find the middle of the innermost part of every object; other than a centroid it is always inside.
+
+    The innermost part is what lies at least nine tenths as deep below the surface as anything in the object: a flat
+    object has no deepest voxel, but a whole plane of them. Of it the voxel nearest to its own centroid is taken.
 
     Args:
         labels: Ids, 0 is background, ``(z, y, x)`` or ``(y, x)``. The border of the volume is no surface.
         voxel_size: Extent of a voxel along each axis, positive [any unit].
+
+    Returns:
+        Centres in the order of the ids.
 
     Raises:
         ValueError: If ``voxel_size`` is not one positive number an axis.
     """
     if len(voxel_size) != labels.ndim or not all(extent > 0 for extent in voxel_size):
         raise ValueError(f"`voxel_size` must be {labels.ndim} positive numbers. Received: {tuple(voxel_size)!r}")
-    ids, dense = np.unique(labels, return_inverse=True)
-    dense = dense.reshape(labels.shape) + (1 if ids[0] != 0 else 0)
+    dense = renumbered(labels)
     points, radii = [], []
     for number, box in enumerate(ndimage.find_objects(dense), start=1):
         # A voxel more on every side that lies inside the volume, so that what is outside the box ends the object.
@@ -45,15 +54,34 @@ def find_centers(labels: np.ndarray, *, voxel_size: Sequence[float]) -> CellCent
         )
         inside = dense[wider] == number
         if inside.all():
-            middle = [(part.start + part.stop - 1) // 2 for part in wider]
-            points.append(middle)
-            radii.append(0.5 * min(s * v for s, v in zip(inside.shape, voxel_size, strict=True)))
-            continue
-        distance = ndimage.distance_transform_edt(inside, sampling=voxel_size)
-        place = np.unravel_index(distance.argmax(), distance.shape)
+            place = [(size - 1) // 2 for size in inside.shape]
+            radius = 0.5 * min(size * extent for size, extent in zip(inside.shape, voxel_size, strict=True))
+        else:
+            distance = ndimage.distance_transform_edt(inside, sampling=voxel_size)
+            radius = float(distance.max())
+            innermost = np.argwhere(distance >= _INNERMOST * radius)
+            away = ((innermost - innermost.mean(axis=0)) * voxel_size) ** 2
+            place = innermost[away.sum(axis=1).argmin()]
         points.append([part.start + int(at) for part, at in zip(wider, place, strict=True)])
-        radii.append(float(distance.max()))
+        radii.append(radius)
     return CellCenters(np.array(points, np.int64).reshape(-1, labels.ndim), np.array(radii, float))
+
+
+def find_centers_of_slices(labels: np.ndarray, *, voxel_size: Sequence[float]) -> CellCenters:
+    """Find the centres of the cross-sections in every slice, as ``find_centers`` does, for slices annotated one by one.
+
+    Args:
+        labels: Ids, ``(z, y, x)``.
+        voxel_size: Extent of a voxel along ``(z, y, x)``, positive [any unit].
+
+    Returns:
+        Centres with three coordinates, slice by slice.
+    """
+    found = [find_centers(part, voxel_size=voxel_size[1:]) for part in labels]
+    points = [np.insert(part.points, 0, z, axis=1) for z, part in enumerate(found)]
+    return CellCenters(
+        np.concatenate([np.zeros((0, 3), np.int64), *points]), np.concatenate([part.radii for part in found])
+    )
 
 
 def render_heatmap(

@@ -14,6 +14,7 @@ from segkit.layers.fusion_block import FusionBlock
 from segkit.layers.resize_like import ResizeLike
 from segkit.layers.resize_to import ResizeTo
 from segkit.models.encoders import ENCODERS, WHITE, Encoder
+from segkit.models.precision import take_weights
 
 DECODER_FILTERS = (64, 48, 32, 16)
 """Filters of the decoder's blocks from the coarsest on, Table 1."""
@@ -123,6 +124,10 @@ def cells_and_centers(
         Model from pseudocoloured images, shape ``(batch, y, x, 3)``, in [0, 1], to ``{"logits": (batch, y, x, 1),
         "centers": (batch, y, x, 1)}``, both logits.
 
+    Raises:
+        ValueError: As ``efficient_cell_seg`` does.
+        InputError: Likewise.
+
     Reference:
         Wagner & Rohr (2022), "EfficientCellSeg", Sec. 3.3 (data set MDA231).
     """
@@ -134,5 +139,5 @@ def cells_and_centers(
         return type(layer).from_config({**layer.get_config(), "name": name})
 
     centers = keras.models.clone_model(second, input_tensors=cells.input, clone_function=renamed)
-    centers.set_weights(second.get_weights())
+    take_weights(centers, second)
     return keras.Model(cells.input, {"logits": cells.output["logits"], "centers": centers.output["logits"]}, name=name)

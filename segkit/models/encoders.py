@@ -6,6 +6,7 @@ import dataclasses
 import math
 import os
 import pathlib
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -80,8 +81,10 @@ class Encoder:
 
     def _load(self, network: keras.Model, path: pathlib.Path) -> None:
         try:
-            network.load_weights(path)
-        except (ValueError, OSError, KeyError) as fault:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it finds no weights for
+                network.load_weights(path)
+        except (ValueError, OSError, KeyError, UserWarning) as fault:
             reason = str(fault).strip().splitlines()[0]
             raise InputError(
                 f"{path}: no weights of {self.build.__name__} without its top ({reason}); give {self.weights_file} "

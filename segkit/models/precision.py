@@ -35,5 +35,18 @@ def with_precision(model: keras.Model, policy: str) -> keras.Model:
         return {key: change(value, keep or is_output) for key, value in node.items()}
 
     copy = keras.saving.deserialize_keras_object(change(keras.saving.serialize_keras_object(model)))
-    copy.set_weights(model.get_weights())
+    take_weights(copy, model)
     return copy
+
+
+def take_weights(copy: keras.Model, model: keras.Model) -> None:
+    """Give a copy of a model its weights; ``set_weights`` alone leaves a ``Normalization`` with the constants it had.
+
+    Args:
+        copy: Model of the same layers; changed in place.
+        model: Model to take the weights of.
+    """
+    copy.set_weights(model.get_weights())
+    for layer in copy._flatten_layers():  # Keras's own walk; `.layers` stops at the outermost
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()

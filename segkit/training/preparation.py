@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from segkit.data.colorings import Coloring
 from segkit.data.normalization import measure_normalization
 from segkit.data.patches import PatchTable, tabulate_patches
@@ -148,7 +150,8 @@ def prepare_colored(
         maps = []
         if centers:
             extents = volume.tomogram.voxel_size_nm or (1.0, 1.0, 1.0)
-            maps.append(heatmap_slices(volume.mask.array, size, cut, voxel_size=extents))
+            apart = annotated_in_part(volume)
+            maps.append(heatmap_slices(volume.mask.array, size, cut, voxel_size=extents, apart=apart))
         pairs.append((colored_slices(volume.tomogram.array, coloring, size, cut), masks, *maps))
         cuts.append(len(cut))
     tables = {
@@ -168,6 +171,13 @@ def prepare_colored(
     _check_tables(tables)
     settings = {"mean": 0.0, "std": float(WHITE), "ignore_value": UNKNOWN}
     return _prepared(volumes, pairs, tables, plan, settings, (0.0, 1.0))
+
+
+def annotated_in_part(volume: LabeledVolume) -> bool:
+    """Return whether slices without a use hold no object: then cells do not end there, nobody has drawn them."""
+    used = {z for use in _USES for z in getattr(volume.split, use)}
+    others = set(range(volume.mask.shape[0])) - used
+    return bool(others) and not any(np.any(volume.mask.array[z]) for z in others)
 
 
 _USES = ("train", "validation", "test")

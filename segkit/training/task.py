@@ -74,7 +74,8 @@ class BinaryTask:
 class CentersTask(BinaryTask):
     """Foreground against background, and beside it a heatmap of the centres of cells, from a network of its own.
 
-    Nothing is shared between the two, so training them side by side is training each.
+    The two share no weight, and each has a loss of its own. Checkpoint and step size follow the mask, though: the
+    centres are taken as they were when the mask was best.
 
     Reference:
         Wagner & Rohr (2022), "EfficientCellSeg", Sec. 3.3.

@@ -159,7 +159,9 @@ def _choose(path: pathlib.Path, file: Any, name: str | None) -> Any:
 def _layout(path: pathlib.Path, dataset: Any, channel: int | None) -> tuple[tuple[int, ...], tuple[int, int, int]]:
     """Give the fixed leading indices of a dataset, and the shape (z, y, x) of what follows."""
     where, shape = f"{path}:{dataset.name.lstrip('/')}", dataset.shape or ()
-    if dataset.dtype.kind not in "biuf" or 0 in shape:
+    if 0 in shape:
+        raise InputError(f"{where}: found an empty dataset of shape {shape}, expected voxels; name another dataset")
+    if dataset.dtype.kind not in "biuf":
         raise InputError(f"{where}: found {dataset.dtype} of shape {shape}, expected numbers; name another dataset")
     if len(shape) == 4:
         if channel is None and shape[0] > 1:

@@ -145,5 +145,7 @@ def test_outputs_are_compared_with_their_own_target_and_its_weight():
     found = named_targets(targets, {"logits": 0, "centers": 2})
     assert found["logits"].tolist() == [[[[0, 1], [3, 4]]]]
     assert found["centers"].tolist() == [[[[2, 1], [5, 4]]]]
+    with pytest.raises(ValueError, match="`outputs` must name channels"):
+        named_targets(targets[..., :2], {"logits": 0, "centers": 2})
     plain = np.zeros((1, 1, 1, 2))
     assert named_targets(plain, {"a": 0, "b": 0}) == {"a": plain, "b": plain}

@@ -35,7 +35,7 @@ def is_same_partition(one, other):
     return len(overlaps.voxels) == len(overlaps.reference_ids) == len(overlaps.prediction_ids)
 
 
-def found_in_blocks(cells, chosen, folder, block_shape=BLOCKS, halo=(8, 40, 40)):
+def found_in_blocks(cells, chosen, folder, block_shape=BLOCKS, halo=(6, 26, 26)):
     probability, heat = cells
     return segment_blockwise(
         probability,

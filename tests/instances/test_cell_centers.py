@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from segkit.instances.cell_centers import find_centers, render_heatmap
+from segkit.instances.cell_centers import find_centers, find_centers_of_slices, render_heatmap
 
 WHOLE = (slice(0, 20), slice(0, 30))
 
@@ -41,6 +41,25 @@ def test_objects_that_touch_end_where_the_other_begins():
     centers = find_centers(labels, voxel_size=(1, 1, 1))
     assert centers.points[:, 2].tolist() == [0, 11]  # the border of the volume is no surface
     assert centers.radii.tolist() == [5, 7]
+
+
+def test_the_centre_of_a_flat_object_is_its_middle():
+    """Every voxel of a thin disc that is deep enough is as deep as any other."""
+    y, x = np.mgrid[:81, :81]
+    disc = np.repeat((np.hypot(y - 40, x - 40) < 25)[None], 5, axis=0).astype(np.uint8)
+    stack = np.zeros((9, 81, 81), np.uint8)
+    stack[2:7] = disc
+    assert find_centers(stack, voxel_size=(1, 1, 1)).points.tolist() == [[4, 40, 40]]
+    assert find_centers(disc[:1], voxel_size=(5, 1, 1)).points.tolist() == [[0, 40, 40]]
+
+
+def test_slices_that_were_annotated_one_by_one_have_centres_of_their_own():
+    stack = np.zeros((5, 30, 30), np.uint16)
+    stack[1, 5:16, 5:16] = stack[3, 10:21, 12:23] = 8
+    centers = find_centers_of_slices(stack, voxel_size=(6, 1, 1))
+    assert centers.points.tolist() == [[1, 10, 10], [3, 15, 17]]
+    assert centers.radii.tolist() == [6, 6]
+    assert find_centers_of_slices(0 * stack, voxel_size=(6, 1, 1)).points.shape == (0, 3)
 
 
 def test_a_volume_that_is_one_object_has_its_centre_in_the_middle():

@@ -226,3 +226,31 @@ def test_cells_and_centres_are_opened_again_under_either_precision(tmp_path):
         np.testing.assert_allclose(
             keras.ops.convert_to_numpy(half(image)[name]), expected, atol=0.05 * abs(expected).max()
         )
+
+
+def normalizing_network(*, include_top, weights, input_tensor):
+    """Build the tiny network behind a normalisation whose constants are weights, as those of Keras are."""
+    norm = keras.layers.Normalization(name="norm")
+    fine = keras.layers.Conv2D(4, 3, strides=2, padding="same", name="fine")(norm(input_tensor))
+    coarse = keras.layers.Conv2D(6, 3, strides=2, padding="same", name="coarse")(fine)
+    network = keras.Model(keras.utils.get_source_inputs(input_tensor), coarse)
+    norm.adapt_mean.assign([10.0, 20.0, 30.0])
+    norm.adapt_variance.assign([4.0, 9.0, 16.0])
+    norm.finalize_state()
+    return network
+
+
+def test_copies_of_a_model_normalise_as_it_does(tmp_path):
+    encoder = Encoder(build=normalizing_network, cut="coarse", skips=("fine",), weights_file="n.h5")
+    keras.utils.set_random_seed(0)
+    both = cells_and_centers(size=32, decoder_filters=(4, 2), encoder=encoder)
+    for name in ("norm", "centers_norm"):
+        np.testing.assert_allclose(np.ravel(both.get_layer(name).mean), [10, 20, 30])
+    image = np.random.default_rng(0).random((1, 32, 32, 3)).astype(np.float32)
+    both.save(tmp_path / "m.keras")
+    for copy in (keras.saving.load_model(tmp_path / "m.keras"), with_precision(both, "mixed_bfloat16")):
+        np.testing.assert_allclose(np.ravel(copy.get_layer("centers_norm").mean), [10, 20, 30])
+        for name, expected in both(image).items():
+            expected = keras.ops.convert_to_numpy(expected)
+            found = keras.ops.convert_to_numpy(copy(image)[name])
+            np.testing.assert_allclose(found, expected, atol=0.05 * abs(expected).max())

@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 
+import keras
 import numpy as np
 import pytest
 import tifffile
@@ -170,6 +172,10 @@ def test_single_images_are_stacks_of_one_and_that_is_said():
         ([*FOLDERS, "--windows", "2,0"], "give 2 positive whole numbers"),
         ([*FOLDERS, "--min-size", "-1"], "--min-size -1; give 0 or more"),
         ([*FOLDERS, "--expected-share", "1.5"], "--expected-share 1.5"),
+        ([*FOLDERS, "--seed-distance", "nan"], "--seed-distance nan; give 0 or more"),
+        ([*FOLDERS, "--seed", "-1"], "--seed -1; give 0 or more"),
+        (["--ctc", "data", "--test-sequence", "01"], "--test-sequence 01 is trained on"),
+        (["--out", "runs/x", "--resume", "--instances", "centers"], "--instances beside --resume"),
         (["--images", "stacks/s0.tif", "--labels", "labels"], "one is a folder and one is not"),
         (["--images", "stacks/s0.tif", "--labels", "labels/none.tif"], "no such file"),
         ([*FOLDERS, "--train-z", "0-1", "--validation-z", "2"], "belong together, and to a single stack"),
@@ -261,9 +267,77 @@ def test_from_the_challenges_folders_to_seg_and_a_report(monkeypatch):
     with pytest.raises(InputError, match="run: holds a run already"):
         efficientcellseg.main(argv)
     before = read_plan(pathlib.Path("run/plan.json"))
+    (result / "mask009.tif").write_bytes(b"of an earlier run")
     efficientcellseg.main(["--out", "run", "--resume", "--epochs", "3"])
     assert len(pathlib.Path("run/log.csv").read_text().splitlines()) == 4
     assert read_plan(pathlib.Path("run/plan.json")).instances == before.instances
+    assert sorted(path.name for path in result.iterdir()) == [f"mask{frame:03d}.tif" for frame in range(4)]
+
+
+def test_another_sequence_may_be_the_one_that_is_scored():
+    write_challenge(pathlib.Path("data"), 2)
+    for name in ("01", "01_GT"):
+        shutil.copytree(pathlib.Path("data", name), pathlib.Path("data", name.replace("01", "02")))
+    plan, _ = resolve("--ctc", "data", "--test-sequence", "02")
+    uses = [(pathlib.Path(s.tomogram).parts[1], s.train, s.validation, s.test) for s in plan.data]
+    assert uses == [("01", "0-4", "", ""), ("01", "", "0-4", ""), ("02", "", "", "0-4"), ("02", "", "", "0-4")]
+    assert not any("--test-sequence" in notice for notice in plan.notices)
+    plan, _ = resolve("--ctc", "data")
+    assert any("--test-sequence" in notice for notice in plan.notices)
+
+
+def test_ids_of_annotated_slices_are_never_wrapped():
+    write_challenge(pathlib.Path("data"), 1)
+    (whole,) = pathlib.Path("data/01_GT/SEG").iterdir()
+    truth = tifffile.imread(whole).astype(np.uint32)
+    whole.unlink()
+    for z in range(3):
+        tifffile.imwrite(whole.with_name(f"man_seg_000_{z:03d}.tif"), truth[z] + np.uint32(70_000) * (truth[z] > 0))
+    plan, _ = resolve("--ctc", "data")
+    assembled = np.asarray(open_volume(plan.data[0].mask).array[:3])
+    np.testing.assert_array_equal(assembled, np.where(truth[:3] > 0, truth[:3] + 70_000, 0))
+
+
+def test_a_mask_in_the_place_of_ids_is_noticed():
+    write_stacks(3)
+    assert not any("one id" in notice for notice in resolve(*FOLDERS)[0].notices)
+    for path in pathlib.Path("labels").iterdir():
+        mask = np.zeros((5, 40, 48), np.uint8)
+        mask[:, 4:8, 4:8] = mask[:, 4:8, 20:24] = mask[:, 20:24, 4:8] = mask[:, 20:24, 20:24] = 255
+        tifffile.imwrite(path, mask, photometric="minisblack")
+    assert any("one id" in notice for notice in resolve(*FOLDERS)[0].notices)
+
+
+def test_a_plan_alone_may_be_edited_and_run(monkeypatch):
+    from tiny_encoder import TINY_ENCODER
+
+    monkeypatch.setenv("KERAS_HOME", "nothing-here")
+    monkeypatch.setitem(ENCODERS, "tiny", TINY_ENCODER)
+    write_stacks(3)
+    argv = [*FOLDERS, "--encoder", "tiny", "--size", "32", "--epochs", "1", "--precision", "float32", "--out", "run"]
+    efficientcellseg.main([*argv, "--plan-only"])
+    path = pathlib.Path("run/plan.json")
+    plan = json.loads(path.read_text())
+    assert plan["model"]["encoder_weights"] == "auto"
+    path.write_text(json.dumps({**plan, "model": {**plan["model"], "decoder_filters": [6, 3]}}))
+    efficientcellseg.main(["--out", "run", "--resume"])
+    assert (pathlib.Path("run") / "scores.json").exists()
+    assert read_plan(path).model["decoder_filters"] == [6, 3]
+
+
+def test_weights_of_another_network_leave_the_run_that_lies_there(monkeypatch):
+    write_stacks(3)
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    other.save_weights("other.weights.h5")
+    (pathlib.Path("run") / "state").mkdir(parents=True)
+    pathlib.Path("run/model.keras").write_bytes(b"precious")
+    argv = [*FOLDERS, "--encoder", "efficientnet_b0", "--encoder-weights", "other.weights.h5"]
+    with pytest.raises(InputError, match="no weights of EfficientNetB0 without its top"):
+        efficientcellseg.main([*argv, "--out", "run", "--overwrite"])
+    assert pathlib.Path("run/model.keras").read_bytes() == b"precious"
+    assert not pathlib.Path("run/plan.json").exists()
+    with pytest.raises(InputError, match="--freeze-encoder with random weights"):
+        efficientcellseg.main([*FOLDERS, "--freeze-encoder", "--encoder-weights", "none"])
 
 
 def test_the_ablation_trains_what_it_can_and_says_what_needs_weights(monkeypatch):
@@ -305,4 +379,4 @@ def test_the_ablation_trains_what_it_can_and_says_what_needs_weights(monkeypatch
 def test_the_ablation_is_the_papers():
     paper = {name: model.paper_mean_iou for name, model in cell_ablation.ABLATION.items() if model.paper_mean_iou}
     assert paper == {"3": 0.9007, "4": 0.9003, "5": 0.9042}
-    assert set(cell_ablation.DEFAULT) <= set(cell_ablation.ABLATION)
+    assert set(efficientcellseg.ABLATION_MODELS) <= set(cell_ablation.ABLATION)

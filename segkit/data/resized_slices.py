@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from segkit.data.colorings import Coloring
-from segkit.instances.cell_centers import CellCenters, find_centers, find_centers_of_slices, render_heatmap
 
 WHITE = 65535
 """Value of 1 in the 16 bits that coloured slices are kept in."""
@@ -149,6 +148,9 @@ def heatmap_slices(
         voxel_size: Extent of a voxel along ``(z, y, x)`` [any unit].
         apart: Slices were annotated one by one: every cross-section has a centre of its own.
     """
+    # Here, not above: SciPy takes longer to load than all else that other networks' data need.
+    from segkit.instances.cell_centers import CellCenters, find_centers, find_centers_of_slices, render_heatmap
+
     known: list[CellCenters] = []
     lock = threading.Lock()
 

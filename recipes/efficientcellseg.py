@@ -318,7 +318,7 @@ def tiny(plan: RunPlan) -> RunPlan:
     size = {"patch_px": 32, "stride_px": 32, "validation_stride_px": 32, "batch_size": 4}
     return dataclasses.replace(
         plan,
-        model={**plan.model, "decoder_filters": [8, 4, 4, 4]},
+        model={**plan.model, "encoder": "efficientnet_b0", "decoder_filters": [8, 4, 4, 4]},
         training=dataclasses.replace(plan.training, **size, epochs=2, augmentation=NO_AUGMENTATION),
         notices=(*plan.notices, "SEGKIT_TINY_PLAN is set: small slices and two epochs. The scores mean nothing."),
     )

@@ -12,6 +12,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from segkit.data.simulated_cells import CellSimulation, simulate_cells
+from segkit.volumes.challenge import write_frame
+from segkit.volumes.volume import Volume
+
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
@@ -55,7 +59,20 @@ def folder(tmp_path_factory):
     labels = mask + 2 * np.roll(mask, 30, axis=2) * (mask == 0)
     for name, stack in (("I.tif", images), ("L.tif", labels)):
         tifffile.imwrite(place / name, stack.astype(np.uint8), photometric="minisblack")
+    write_cells(place)
     return place
+
+
+def write_cells(place):
+    simulation = CellSimulation(shape=(5, 48, 48), count=3, voxel_size_um=(2.0, 0.8, 0.8))
+    for number in range(3):
+        image, labels = simulate_cells(simulation, number)
+        write_frame(place / "Fluo-C3DL-MDA231", number, Volume(array=image), Volume(array=labels))
+        for folder, array in (("stacks", image), ("labels", labels)):
+            (place / folder).mkdir(exist_ok=True)
+            tifffile.imwrite(place / folder / f"s{number}.tif", array, photometric="minisblack")
+    tifffile.imwrite(place / "stack.tif", image, photometric="minisblack")
+    tifffile.imwrite(place / "truth.tif", labels, photometric="minisblack")
 
 
 def test_the_two_commands_are_there_and_set_everything_up_themselves():

@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks.table import show_table
 from recipes import efficientcellseg
 from segkit.console import run_command
+from segkit.data.colorings import COLORINGS
 
 _SCORES = ("seg", "ap_50", "mean_iou")
 
@@ -29,7 +30,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--name", required=True, help="of the data, in the table")
     parser.add_argument("--runs", type=pathlib.Path, required=True, help="folder of the runs")
     parser.add_argument("--cells", type=pathlib.Path, required=True, help="folder of what is kept of each")
-    parser.add_argument("--colorings", nargs="+", default=list(efficientcellseg.COLORINGS))
+    parser.add_argument("--colorings", nargs="+", default=list(COLORINGS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=pathlib.Path)
     end = argv.index("--") if "--" in argv else len(argv)
@@ -64,7 +65,7 @@ def table(folder: pathlib.Path) -> list[str]:
     lines = ["| data | slices | seeds | SEG | AP at IoU 0.5 | mean IoU |", "|---|---|---|---|---|---|"]
     for data in dict.fromkeys(cell["data"] for cell in cells):
         of_data = [cell for cell in cells if cell["data"] == data]
-        for coloring in efficientcellseg.COLORINGS:
+        for coloring in COLORINGS:
             totals = [cell["total"] for cell in of_data if cell["coloring"] == coloring]
             if totals:
                 shown = " | ".join(_spread([total[name] for total in totals]) for name in _SCORES)

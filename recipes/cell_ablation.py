@@ -13,9 +13,10 @@ import keras
 import numpy as np
 
 from recipes.cell_network import network
+from recipes.provenance import command_line, versions
 from recipes.run_plan import CELLS_NAME
 from recipes.training_cells import run_cell
-from recipes.training_run import Job, command_line, prepare_plan, versions
+from recipes.training_run import Job, prepare_plan
 from segkit.data.sampler import PatchSampler
 from segkit.errors import InputError
 from segkit.metrics.binary_mean_iou import BinaryMeanIoU

@@ -10,7 +10,7 @@ import keras
 
 from recipes.run_plan import RunPlan
 from recipes.statistics import statistics_batches
-from recipes.training_run import Network, needs_centers
+from recipes.training_run import Network
 from segkit.errors import InputError
 from segkit.models.efficient_cell_seg import cells_and_centers, efficient_cell_seg
 from segkit.models.encoders import ENCODERS
@@ -35,10 +35,10 @@ def network(plan: RunPlan) -> Network:
         raise InputError(f"plan: {min(wrong)!r} under 'model' is unknown or missing; give {', '.join(_SETTINGS)}")
     check_encoder(plan.model["encoder"])
 
-    task = CentersTask(loss="dice") if needs_centers(plan) else BinaryTask(loss="dice")
+    task = CentersTask(loss="dice") if plan.needs_centers else BinaryTask(loss="dice")
 
     def build(**settings: Any) -> keras.Model:
-        builder = cells_and_centers if needs_centers(plan) else efficient_cell_seg
+        builder = cells_and_centers if plan.needs_centers else efficient_cell_seg
         return builder(size=plan.training.patch_px, **settings)
 
     def callbacks(model: keras.Model, prepared: Prepared, folder: pathlib.Path) -> list[keras.callbacks.Callback]:

@@ -29,7 +29,7 @@ from typing import Any
 from recipes.cell_data import LabeledStack, challenge_stacks, measure_cells, paired_stacks, simulated_stacks, sources_of
 from recipes.demo_phantoms import TINY
 from recipes.fre import NEVER
-from recipes.run_arguments import add_output_arguments, add_training_arguments, overridden
+from recipes.run_arguments import add_output_arguments, add_slice_arguments, add_training_arguments, overridden
 from recipes.run_plan import (
     MODE_NAME,
     PLAN_NAME,
@@ -42,14 +42,14 @@ from recipes.run_plan import (
 )
 from segkit.console import parse_size, run_command
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
+from segkit.data.colorings import COLORINGS
 from segkit.data.simulated_cells import A549_SIM, MDA231, TRIC, CellSimulation
 from segkit.data.sources import Source
 from segkit.errors import InputError
+from segkit.instances.segment_instances import METHODS
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.whole_output import whole_file
 
-COLORINGS = ("pseudocolor", "grey", "neighbours")
-METHODS = ("components", "distance", "centers")
 DECODER_FILTERS = (64, 48, 32, 16)
 ABLATION_MODELS = ("1", "2", "3", "3r", "4", "5")
 
@@ -98,9 +98,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     data.add_argument("--test-sequence", metavar="NN", help="score this sequence, and train on the other alone")
     data.add_argument("--reference", choices=("GT", "ST"), help="annotations of the data set (GT)")
     data.add_argument("--name", help="what is segmented; names the run and the served model (cells)")
-    data.add_argument("--train-z", metavar="RANGES", help="train on these slices of a single stack, such as 0-9")
-    data.add_argument("--validation-z", metavar="RANGES", help="choose the checkpoint on these slices")
-    data.add_argument("--test-z", metavar="RANGES", help="score these slices at the end, and nothing else")
+    add_slice_arguments(data)
     data.add_argument("--protocol", choices=tuple(PROTOCOLS), default="own", help="a data set of the paper's")
     what = parser.add_argument_group("what")
     what.add_argument("--preset", choices=("paper", "small"), help="paper with data, small without, if not given")
@@ -109,7 +107,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     what.add_argument("--smoothing", type=float, metavar="PX", help="how much the distance is smoothed before")
     what.add_argument("--min-size", type=int, metavar="VOXELS", help="smaller objects are left out")
     what.add_argument("--slice-wise", action="store_true", help="tell cells apart slice by slice, then join slices")
-    what.add_argument("--coloring", choices=COLORINGS, help="what slices tell of neighbours (pseudocolor)")
+    what.add_argument("--coloring", choices=tuple(COLORINGS), help="what slices tell of neighbours (pseudocolor)")
     what.add_argument("--expected-share", type=float, metavar="S", help="of rough masks; twice the cells' share")
     what.add_argument("--size", type=int, metavar="PX", help="side that slices are resized to")
     what.add_argument("--windows", metavar="Y,X", help="cut slices into squares, such as 2,3, and resize each")

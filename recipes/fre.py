@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from recipes.demo_phantoms import TINY
 from recipes.fre_methods import METHODS, PAPER_FILTERS, SMALL_FILTERS
 from recipes.fre_mode import SEARCHES, joins_search, methods_named, resolve_mode, searching
-from recipes.run_arguments import add_output_arguments, add_training_arguments, overridden
+from recipes.run_arguments import add_output_arguments, add_slice_arguments, add_training_arguments, overridden
 from recipes.run_plan import (
     MODE_NAME,
     PLAN_NAME,
@@ -119,9 +119,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
         "--class-names", metavar="A,B,...", help="names of the classes 0, 1, 2, ..., if not all occur too"
     )
     data.add_argument("--ignore-value", type=int, metavar="V", help="label of pixels nobody annotated")
-    data.add_argument("--train-z", metavar="RANGES", help="train on these images, such as 0-9")
-    data.add_argument("--validation-z", metavar="RANGES", help="choose the checkpoint on these images")
-    data.add_argument("--test-z", metavar="RANGES", help="score these images at the end, and nothing else")
+    add_slice_arguments(data)
     data.add_argument("--protocol", choices=tuple(PROTOCOLS), default="own", help="a data set of the paper's")
     what = parser.add_argument_group("what")
     what.add_argument("--method", choices=tuple(METHODS), help="fre, if not given")

@@ -29,11 +29,16 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--validation-tomogram", metavar="FILE", help="choose the checkpoint on a tomogram of its own")
     data.add_argument("--validation-mask", action="append", default=[], metavar="[NAME=]FILE")
     data.add_argument("--hold-out-every", type=int, default=5, metavar="N", help="hold out slices 0, N, 2N, ... (5)")
-    data.add_argument("--train-z", metavar="RANGES", help="train on these slices, such as 0-9")
-    data.add_argument("--validation-z", metavar="RANGES", help="choose the checkpoint on these slices")
-    data.add_argument("--test-z", metavar="RANGES", help="score these slices at the end, and nothing else")
+    add_slice_arguments(data)
     data.add_argument("--flip-y", action="store_true", help="flip the rows of the masks")
     data.add_argument("--ignore-value", type=int, metavar="V", help="mask value of pixels nobody annotated")
+
+
+def add_slice_arguments(group: argparse._ArgumentGroup) -> None:
+    """Add which slices are for what."""
+    group.add_argument("--train-z", metavar="RANGES", help="train on these slices of the stack, such as 0-9")
+    group.add_argument("--validation-z", metavar="RANGES", help="choose the checkpoint on these slices")
+    group.add_argument("--test-z", metavar="RANGES", help="score these slices at the end, and nothing else")
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:

@@ -50,6 +50,11 @@ class RunPlan:
     init: str | None = None
     notices: tuple[str, ...] = ()
 
+    @property
+    def needs_centers(self) -> bool:
+        """Whether objects are told apart by centres, which a second network finds."""
+        return self.instances is not None and self.instances.get("method") == "centers"
+
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that ``json`` writes and ``from_dict`` reads."""
         return dataclasses.asdict(self)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import importlib.util
 import json
 import logging
 import pathlib
-import platform
-import shlex
 import subprocess
 import sys
 import time
@@ -22,6 +19,7 @@ import numpy as np
 
 from recipes import binary_results, class_results, instance_results
 from recipes.percent import percent
+from recipes.provenance import command_line, versions
 from recipes.run_plan import RunPlan
 from recipes.run_resume import SCORES_NAME
 from segkit.data.colorings import coloring_from_dict
@@ -127,7 +125,7 @@ def prepare_plan(plan: RunPlan, volumes: Sequence[LabeledVolume]) -> Prepared:
     settings, progress = plan.training, ProgressLine("measuring patches", "slices")
     if plan.coloring:
         coloring = coloring_from_dict(plan.coloring)
-        more = {"windows": plan.windows, "centers": needs_centers(plan)}
+        more = {"windows": plan.windows, "centers": plan.needs_centers}
         return prepare_colored(volumes, settings, coloring, **more, progress=progress)
     return prepare(volumes, settings, num_classes=len(plan.classes) or 2, progress=progress)
 
@@ -322,11 +320,6 @@ def evaluate_held_out(
     ]
 
 
-def needs_centers(plan: RunPlan) -> bool:
-    """Return whether objects are told apart by centres, which a second network finds."""
-    return plan.instances is not None and plan.instances.get("method") == "centers"
-
-
 def results_of(plan: RunPlan) -> ModuleType:
     """Return what scores and shows the results of a plan's kind."""
     return instance_results if plan.instances else class_results if plan.classes else binary_results
@@ -408,20 +401,3 @@ def report(
         overwrite=True,
     )
     _LOG.info("report: %s (training %.0f s, this process %.0f s)", folder / "report.html", record.seconds, seconds)
-
-
-def command_line() -> str:
-    """Return the command that this process was started with."""
-    return shlex.join([pathlib.Path(sys.executable).name, *sys.orig_argv[1:]])
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that a result depends on."""
-    names = ("segkit", "tensorflow", "keras", "numpy", "jax")
-    found = {"python": platform.python_version(), "backend": keras.backend.backend()}
-    for name in names:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found

@@ -209,6 +209,11 @@ def resolve(args: argparse.Namespace) -> tuple[RunPlan, pathlib.Path]:
         stacks, tests = stacks_of(args, folder)
         given = {"train_z": args.train_z, "validation_z": args.validation_z, "test_z": args.test_z}
         data = sources_of(stacks, tests=tests, **given)
+        if protocol.paper_seg is not None:
+            notices.append(
+                f"The paper's SEG for this data set is {protocol.paper_seg} (Table 3), on sequences of the challenge "
+                "that only its organisers can score."
+            )
         if args.ctc and len(stacks) > 1 and not tests:
             notices.append(
                 "Frames of one sequence show the same cells, so the scores are of cells that were trained on at other "

@@ -29,7 +29,21 @@ def live_bytes_per_px(model: keras.Model, *, multiple: int = 1) -> float | None:
         Bytes per pixel; ``None`` on a backend without a trace (only TensorFlow and JAX have one).
     """
     side = -(-_TRACED_PX // multiple) * multiple
-    shape = (1, side, side, model.input_shape[-1])
+    found = live_bytes(model, (side, side))
+    return None if found is None else found / side**2
+
+
+def live_bytes(model: keras.Model, size: Sequence[int]) -> int | None:
+    """Return the most bytes of arrays alive at a time while a model runs on one image.
+
+    Args:
+        model: Model of one input ``(batch, y, x, channels)``.
+        size: Height and width of the image [px].
+
+    Returns:
+        Bytes; ``None`` on a backend without a trace.
+    """
+    shape = (1, *size, model.input_shape[-1])
     backend = keras.backend.backend()
     if backend == "tensorflow":
         steps = _tensorflow_steps(model, shape)
@@ -37,7 +51,7 @@ def live_bytes_per_px(model: keras.Model, *, multiple: int = 1) -> float | None:
         steps = _jax_steps(model, shape)
     else:
         return None
-    return peak_live_bytes(steps) / side**2
+    return peak_live_bytes(steps)
 
 
 def peak_live_bytes(steps: Iterable[tuple[Arrays, Arrays]]) -> int:

@@ -65,6 +65,7 @@ def tile_budget_px(
     slice_bytes: int,
     smallest_px: int,
     num_models: int = 1,
+    has_halo: bool = True,
 ) -> int:
     """Return how many pixels the network may be given at a time.
 
@@ -75,6 +76,7 @@ def tile_budget_px(
         slice_bytes: Memory for slices and results outside the network [byte].
         smallest_px: The smallest tile that would do.
         num_models: Number of models that are going to be traced in this process.
+        has_halo: The smallest tile is one because of its halo, which a user may make smaller.
 
     Returns:
         Number of pixels, at least ``smallest_px``.
@@ -90,8 +92,9 @@ def tile_budget_px(
     budget = int((bound - fixed) / per_px)
     if budget < smallest_px:
         needed = fixed + smallest_px * per_px
+        smaller = " or give a smaller halo (--halo), which is no longer exact" if has_halo else ""
         raise InputError(
             f"memory bound of {bound / 2**30:.2f} GiB: the smallest tile needs {needed / 2**30:.2f} GiB in "
-            "all; allow more memory (--max-ram) or give a smaller halo (--halo), which is no longer exact"
+            f"all; allow more memory (--max-ram){smaller}"
         )
     return budget

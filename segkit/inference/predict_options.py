@@ -21,7 +21,8 @@ class PredictOptions:
         tta: Average over the eight flips and quarter turns of a slice; eight times the work.
         roi: Box that is predicted; voxels outside stay background. The context around it is still looked at.
         max_ram: Bound on the memory of the whole process [byte]; half of what is free by default. It decides
-            between whole slices and tiles.
+            between whole slices and tiles; with coloured slices, which are never cut into tiles, between one at a time
+            and several.
         halo_px: Context around the part of a tile that is kept [px]; the card's by default. Less than the
             card's is faster and no longer exact: tiles are then blended.
         tile_px: Side of the square tiles [px], context included; what fits into memory by default.

@@ -11,7 +11,7 @@ import numpy as np
 from segkit.data.colorings import coloring_from_dict
 from segkit.errors import InputError
 from segkit.inference.compiled import batch_function
-from segkit.inference.live_bytes import live_bytes_per_px
+from segkit.inference.live_bytes import live_bytes, live_bytes_per_px
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.memory import tile_budget_px
 from segkit.inference.predict_options import PredictOptions
@@ -24,6 +24,8 @@ from segkit.volumes.volume import Volume
 _BATCH_PX = 512 * 512  # larger batches of small tiles gain nothing on a CPU
 _COLORED_BATCH = 4  # slices at a time for networks that compute at a size of their own, whatever the slices
 _BLENDED_HALO_PX = 128  # where the network looks at its whole input, no halo is enough
+_COLORED_BYTES_PER_PX = 80  # three channels of float32, while they are put together, stretched and cut out
+_CLAHE_BYTES = 64 * 2**20  # its tables for 16 bits, and their copies
 _SCALED_MARGIN_PX = 2  # neighbours that resampling back looks at
 
 
@@ -111,7 +113,7 @@ class SlicePredictor:
         if card.coloring is not None and options.tile_px is None:
             # The network resizes what it is given: tiles would be seen in another size than it was trained on.
             plan = plan_windows(self._scaled_shape, card.windows or (1, 1), wanted=self._wanted)
-            self.batch_size = max(1, min(_COLORED_BATCH, _BATCH_PX // int(np.prod(plan.tile_shape))))
+            self.batch_size = self._colored_batch(plan, options, model, num_models)
             return plan
         tile_px = options.tile_px if options.tile_px is not None else card.tile_px
         default = (
@@ -142,6 +144,25 @@ class SlicePredictor:
         self.batch_size = max(1, min(budget, _BATCH_PX) // int(np.prod(plan.tile_shape)))
         return plan
 
+    def _colored_batch(self, plan: TilePlan, options: PredictOptions, model: keras.Model, num_models: int) -> int:
+        """Return how many of the plan's tiles, none of which can be smaller, go into the memory at a time.
+
+        A few hundred megabytes do for most: without a bound there is no trace, which takes seconds.
+        """
+        tile_px = int(np.prod(plan.tile_shape))
+        if options.max_ram is None:
+            return max(1, min(_COLORED_BATCH, _BATCH_PX // tile_px))
+        live = live_bytes(model, plan.tile_shape)
+        budget = tile_budget_px(
+            options.max_ram,
+            live_bytes_per_px=None if live is None else live / tile_px,
+            slice_bytes=self._slice_bytes() * num_models,
+            smallest_px=tile_px,
+            num_models=num_models,
+            has_halo=False,
+        )
+        return max(1, min(_COLORED_BATCH, min(budget, _BATCH_PX) // tile_px))
+
     def _slice_bytes(self) -> int:
         """Memory for one slice outside the network: stored, cut out, its probability, merged."""
         stored = int(np.prod(self._volume.shape[1:]))
@@ -149,7 +170,8 @@ class SlicePredictor:
         is_scaled = self._scaled_shape != self._volume.shape[1:]
         # Probabilities of a channel: the region's, the whole slice's, and as stored; more while they are resampled.
         results = self._channels * (stored * 8 + scaled * 4)
-        return stored * (2 * self._volume.dtype.itemsize + 4) + results + scaled * (20 if is_scaled else 0)
+        colored = 0 if self._card.coloring is None else _CLAHE_BYTES + _COLORED_BYTES_PER_PX * stored
+        return stored * (2 * self._volume.dtype.itemsize + 4) + results + scaled * (20 if is_scaled else 0) + colored
 
     def _fill(self, target: np.ndarray, voxels: np.ndarray) -> None:
         np.subtract(

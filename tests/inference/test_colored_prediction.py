@@ -68,6 +68,24 @@ def test_a_region_sees_the_colours_of_the_whole_stack(network):
         assert z in (1, 2)
 
 
+def test_a_bound_on_memory_takes_fewer_slices_at_a_time_and_then_none(network, monkeypatch):
+    """One slice costs 2.2 times the 100 MiB that the network is said to hold, and the batch."""
+    monkeypatch.setattr("segkit.inference.slice_predictor.live_bytes", lambda *_: 100 * 2**20)
+    monkeypatch.setattr("segkit.inference.memory.held_bytes", lambda: 0)
+    model, volume = loaded(network), Volume(array=STACK)
+
+    def batch_size(mebibytes):
+        return SlicePredictor(model, volume, PredictOptions(max_ram=mebibytes * 2**20)).batch_size
+
+    fixed = 192 + 64  # the runtime, tables of the colours
+    assert [batch_size(fixed + extra) for extra in (230, 450, 890, 8000)] == [1, 2, 4, 4]
+    with pytest.raises(
+        InputError, match=r"memory bound of 0\.39 GiB: .* needs 0\.47 GiB in all; allow more memory \(--max-ram\)$"
+    ):
+        batch_size(400)
+    assert SlicePredictor(model, volume).batch_size == 4
+
+
 def test_windows_are_predicted_one_by_one_and_fade_into_each_other(network):
     found = probabilities(loaded(network, coloring={"kind": "grey"}, windows=(2, 3)), Volume(array=STACK))
     (image,) = GreyTriple().color(STACK, [2])

@@ -2,7 +2,7 @@ import keras
 import pytest
 from tiny_models import tiny_seget
 
-from segkit.inference.live_bytes import live_bytes_per_px, peak_live_bytes
+from segkit.inference.live_bytes import live_bytes, live_bytes_per_px, peak_live_bytes
 
 TRACED = keras.backend.backend() in ("tensorflow", "jax")
 
@@ -46,3 +46,12 @@ def test_a_wider_network_costs_more_in_proportion():
 @pytest.mark.skipif(not TRACED, reason="this backend has no trace")
 def test_the_cost_of_seget_is_a_pixels():
     assert 20 < live_bytes_per_px(tiny_seget(), multiple=4) < 100
+
+
+@pytest.mark.skipif(not TRACED, reason="this backend has no trace")
+def test_a_network_that_resizes_its_input_costs_what_it_computes_at():
+    inputs = keras.Input((None, None, 1))
+    x = keras.layers.Conv2D(64, 3, padding="same", use_bias=False)(keras.ops.image.resize(inputs, (128, 128)))
+    network = keras.Model(inputs, keras.layers.Conv2D(64, 3, padding="same", use_bias=False)(x))
+    assert live_bytes(network, (32, 32)) == pytest.approx(2 * 64 * 4 * 128**2, rel=0.1)
+    assert live_bytes(network, (64, 64)) == pytest.approx(2 * 64 * 4 * 128**2, rel=0.1)

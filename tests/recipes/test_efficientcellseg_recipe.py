@@ -298,6 +298,16 @@ def test_ids_of_annotated_slices_are_never_wrapped():
     np.testing.assert_array_equal(assembled, np.where(truth[:3] > 0, truth[:3] + 70_000, 0))
 
 
+def test_the_score_of_the_paper_stands_beside_those_of_its_data_sets():
+    write_stacks(3)
+
+    def notices(*args):
+        return " ".join(resolve(*args)[0].notices)
+
+    assert "paper's SEG for this data set is 0.646" in notices(*FOLDERS, "--protocol", "mda231")
+    assert "paper's SEG" not in notices(*FOLDERS)
+
+
 def test_a_mask_in_the_place_of_ids_is_noticed():
     write_stacks(3)
     assert not any("one id" in notice for notice in resolve(*FOLDERS)[0].notices)

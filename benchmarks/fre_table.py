@@ -13,8 +13,8 @@ import pathlib
 from typing import Any
 
 from benchmarks.table import show_table
-from recipes.fre_compare import comparison_table, summarise
-from recipes.fre_methods import METHODS
+from recipes.enhancement.compare import comparison_table, summarise
+from recipes.enhancement.methods import METHODS
 
 # mIoU in per cent: Tables 1 and 2 of Ando & Hotta (2021).
 PAPER = {

@@ -17,8 +17,8 @@ from skimage.filters import threshold_otsu
 from skimage.morphology import disk, opening
 
 from benchmarks.table import show_table
-from recipes.run_plan import PLAN_NAME, read_plan
-from recipes.training_run import scored_slices
+from recipes.runs.plan import PLAN_NAME, read_plan
+from recipes.runs.training_run import scored_slices
 from segkit.data.sources import open_source
 from segkit.evaluation.binary_scores import Confusion, binary_scores, count_confusion
 

@@ -17,8 +17,8 @@ import subprocess
 import sys
 
 from benchmarks.table import show_table
-from recipes.run_plan import PLAN_NAME, read_plan
-from recipes.training_run import scored_slices
+from recipes.runs.plan import PLAN_NAME, read_plan
+from recipes.runs.training_run import scored_slices
 from segkit.data.sources import open_source
 from segkit.evaluation.evaluate_volumes import evaluate_volumes
 from segkit.volumes.files import open_volume

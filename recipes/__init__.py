@@ -1,1 +1,1 @@
-"""One file a paper: ``python -m recipes.<name>``."""
+"""One file a paper: ``python -m recipes.<name>``; what they share in ``recipes.runs``."""

@@ -26,11 +26,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from recipes.cell_data import LabeledStack, challenge_stacks, measure_cells, paired_stacks, simulated_stacks, sources_of
-from recipes.demo_phantoms import TINY
-from recipes.fre import NEVER
-from recipes.run_arguments import add_output_arguments, add_slice_arguments, add_training_arguments, overridden
-from recipes.run_plan import (
+from recipes.cells.data import (
+    LabeledStack,
+    challenge_stacks,
+    measure_cells,
+    paired_stacks,
+    simulated_stacks,
+    sources_of,
+)
+from recipes.runs.arguments import add_output_arguments, add_slice_arguments, add_training_arguments, overridden
+from recipes.runs.plan import (
     MODE_NAME,
     PLAN_NAME,
     RunPlan,
@@ -40,6 +45,7 @@ from recipes.run_plan import (
     remove_run,
     write_plan,
 )
+from recipes.runs.settings import NEVER, TINY
 from segkit.console import parse_size, run_command
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
 from segkit.data.colorings import COLORINGS
@@ -356,10 +362,10 @@ def main(argv: Sequence[str]) -> None:
     args = parse_args(argv)
     max_ram = parse_size(args.max_ram)
     check_writable(args.saved_models)
-    from recipes.cell_ablation import ablate, check_models
-    from recipes.cell_network import check_encoder, network, with_weights  # loads TensorFlow, but not for --help
-    from recipes.challenge_results import write_results
-    from recipes.training_run import run, set_up
+    from recipes.cells.ablation import ablate, check_models
+    from recipes.cells.challenge_results import write_results
+    from recipes.cells.network import check_encoder, network, with_weights  # loads TensorFlow, but not for --help
+    from recipes.runs.training_run import run, set_up
 
     check_encoder(args.encoder)
     check_models(args.models.split(",") if args.models else ())

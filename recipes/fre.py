@@ -24,11 +24,10 @@ import re
 import sys
 from collections.abc import Sequence
 
-from recipes.demo_phantoms import TINY
-from recipes.fre_methods import METHODS, PAPER_FILTERS, SMALL_FILTERS
-from recipes.fre_mode import SEARCHES, joins_search, methods_named, resolve_mode, searching
-from recipes.run_arguments import add_output_arguments, add_slice_arguments, add_training_arguments, overridden
-from recipes.run_plan import (
+from recipes.enhancement.methods import METHODS, PAPER_FILTERS, SMALL_FILTERS
+from recipes.enhancement.mode import SEARCHES, joins_search, methods_named, resolve_mode, searching
+from recipes.runs.arguments import add_output_arguments, add_slice_arguments, add_training_arguments, overridden
+from recipes.runs.plan import (
     MODE_NAME,
     PLAN_NAME,
     SEARCH_NAME,
@@ -39,6 +38,7 @@ from recipes.run_plan import (
     remove_run,
     write_plan,
 )
+from recipes.runs.settings import NEVER, TINY
 from segkit.console import parse_size, run_command
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
 from segkit.data.patches import window_origins
@@ -49,9 +49,6 @@ from segkit.progress import ProgressLine
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.files import open_volume
 from segkit.volumes.whole_output import whole_file
-
-NEVER = 10**6
-"""Patience that no training reaches: the paper trains to the end and keeps the best epoch."""
 
 _SMALL_STEPS = 2000
 _MULTIPLE_PX = 16  # four levels that halve the resolution
@@ -342,8 +339,8 @@ def main(argv: Sequence[str]) -> None:
         write_plan(plan, folder / PLAN_NAME)
         sys.stderr.write(f"plan: {folder / PLAN_NAME}\n")
         return
-    from recipes.fre_network import network  # loads TensorFlow, which --help and mistakes need not wait for
-    from recipes.training_run import run, set_up
+    from recipes.enhancement.network import network  # loads TensorFlow, which --help and mistakes need not wait for
+    from recipes.runs.training_run import run, set_up
 
     job = set_up(plan, folder, network(plan))
     if not (args.resume or joining):
@@ -353,12 +350,12 @@ def main(argv: Sequence[str]) -> None:
     with whole_file(folder / MODE_NAME, overwrite=True) as unfinished:
         unfinished.write_text(json.dumps(mode) + "\n")
     if mode["kind"] == "compare":
-        from recipes.fre_compare import compare
+        from recipes.enhancement.compare import compare
 
         compare(job, mode["methods"], range(mode["seeds"]))
         return
     if mode["kind"] in SEARCHES:
-        from recipes.fre_search import search_settings
+        from recipes.enhancement.search import search_settings
 
         job = search_settings(job, mode.get("trials"))
         if job is None:

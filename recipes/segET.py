@@ -25,8 +25,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from recipes.demo_phantoms import PATCH_PX, TINY, demo_phantoms
-from recipes.run_arguments import (
+from recipes.runs.arguments import (
     add_data_arguments,
     add_output_arguments,
     add_training_arguments,
@@ -34,8 +33,10 @@ from recipes.run_arguments import (
     masks_by_structure,
     overridden,
 )
-from recipes.run_plan import PLAN_NAME, RunPlan, check_writable, claim_folder, read_plan, write_plan
-from recipes.run_resume import runs_to_resume
+from recipes.runs.demo_phantoms import PATCH_PX, demo_phantoms
+from recipes.runs.plan import PLAN_NAME, RunPlan, check_writable, claim_folder, read_plan, write_plan
+from recipes.runs.resume import runs_to_resume
+from recipes.runs.settings import TINY
 from segkit.console import parse_size, run_command
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
 from segkit.data.sources import Source, open_source
@@ -45,7 +46,7 @@ from segkit.training.plan import TrainingPlan
 from segkit.training.preparation import shrink_patch, tabulate
 
 if TYPE_CHECKING:
-    from recipes.training_run import Network
+    from recipes.runs.training_run import Network
 
 _LOG = logging.getLogger("segkit.run")
 MULTIPLE_PX = 16  # four levels that halve the resolution
@@ -355,7 +356,7 @@ def main(argv: Sequence[str]) -> None:
             write_plan(plan, folder / PLAN_NAME)
             sys.stderr.write(f"plan: {folder / PLAN_NAME}\n")
         return
-    from recipes.training_run import run, set_up  # loads TensorFlow, which --help and mistakes need not wait for
+    from recipes.runs.training_run import run, set_up  # loads TensorFlow, which --help and mistakes need not wait for
 
     jobs = [set_up(plan, folder, network(plan)) for plan, folder in plans]
     for job in jobs:
@@ -368,7 +369,7 @@ def main(argv: Sequence[str]) -> None:
 
 def network(plan: RunPlan) -> Network:
     """Return SegET's builder with what follows from the plan's architecture."""
-    from recipes.training_run import Network
+    from recipes.runs.training_run import Network
     from segkit.models.seget import seget, seget_halo_px
 
     unknown = set(plan.model) - {"filters", "dilation_rates"}

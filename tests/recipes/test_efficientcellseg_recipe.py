@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import tifffile
 
-import recipes.cell_data
-from recipes import cell_ablation, efficientcellseg
-from recipes.cell_data import _shares, measure_cells, paired_stacks
+import recipes.cells.data
+from recipes import efficientcellseg
+from recipes.cells import ablation as cell_ablation
+from recipes.cells.data import _shares, measure_cells, paired_stacks
 from recipes.efficientcellseg import PROTOCOLS
-from recipes.run_plan import read_plan
+from recipes.runs.plan import read_plan
 from segkit.data.simulated_cells import CellSimulation, simulate_cells
 from segkit.data.sources import Source
 from segkit.errors import InputError
@@ -46,7 +47,7 @@ def write_challenge(folder, frames):
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(recipes.cell_data, "TINY", False)
+    monkeypatch.setattr(recipes.cells.data, "TINY", False)
 
 
 def resolve(*argv):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from recipes.fre_methods import METHODS, build_network
+from recipes.enhancement.methods import METHODS, build_network
 from segkit.errors import InputError
 from segkit.layers import FREnhance
 from segkit.training.redraw_enhanced import RedrawEnhanced

@@ -9,11 +9,11 @@ import pytest
 import tifffile
 
 from recipes import fre
-from recipes.fre_compare import comparison_table, summarise
-from recipes.fre_network import network
-from recipes.fre_search import _keep_best_state, best_trial
-from recipes.run_plan import read_plan
-from recipes.training_cells import read_cell
+from recipes.enhancement.compare import comparison_table, summarise
+from recipes.enhancement.network import network
+from recipes.enhancement.search import _keep_best_state, best_trial
+from recipes.runs.plan import read_plan
+from recipes.runs.training_cells import read_cell
 from segkit.errors import InputError
 from segkit.evaluation.class_scores import class_scores
 from segkit.layers import FREnhance

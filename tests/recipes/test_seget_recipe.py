@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recipes import segET
-from recipes.run_plan import RunPlan, read_plan, write_plan
+from recipes.runs.plan import RunPlan, read_plan, write_plan
 from segkit.errors import InputError
 
 

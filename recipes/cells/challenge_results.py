@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 
-from recipes.training_run import Job, output_path, scored_slices
+from recipes.runs.training_run import Job, output_path, scored_slices
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume

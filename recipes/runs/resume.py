@@ -7,8 +7,8 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from recipes.run_arguments import masks_by_structure, overridden
-from recipes.run_plan import PLAN_NAME, RunPlan, read_plan
+from recipes.runs.arguments import masks_by_structure, overridden
+from recipes.runs.plan import PLAN_NAME, RunPlan, read_plan
 from segkit.errors import InputError
 
 SCORES_NAME = "scores.json"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 
+from recipes.runs.settings import TINY
 from segkit.data.phantom.generate import make_phantom
 from segkit.data.phantom.imaging import Imaging
 from segkit.data.phantom.write import write_phantom
 from segkit.data.sources import Source, write_slices
 from segkit.progress import ProgressLine
-
-TINY = bool(os.environ.get("SEGKIT_TINY_PLAN"))
-"""Set the variable to try every command in seconds: a tiny network, two epochs, small phantoms. Scores mean nothing."""
 
 VOXEL_SIZE_NM = 9.02  # the paper's pixel, binned by four: 128 px see what the paper's patches of 512 px see
 PATCH_PX = 128

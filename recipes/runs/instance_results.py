@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from recipes.percent import percent
-from recipes.run_plan import RunPlan
+from recipes.runs.percent import percent
+from recipes.runs.plan import RunPlan
 from segkit.data.colorings import coloring_from_dict
 from segkit.data.pseudocolor import Pseudocoloring
 from segkit.data.sources import LabeledVolume

@@ -9,8 +9,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from recipes.fre_methods import METHODS
-from recipes.run_plan import MODE_NAME, SEARCH_NAME
+from recipes.enhancement.methods import METHODS
+from recipes.runs.plan import MODE_NAME, SEARCH_NAME
 from segkit.errors import InputError
 
 SEARCHES = ("search", "halving")

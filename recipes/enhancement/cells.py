@@ -6,11 +6,11 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from recipes import training_cells
-from recipes.class_results import tile_scores
-from recipes.fre_network import network
-from recipes.training_cells import rounded
-from recipes.training_run import Job
+from recipes.enhancement.network import network
+from recipes.runs import training_cells
+from recipes.runs.class_results import tile_scores
+from recipes.runs.training_cells import rounded
+from recipes.runs.training_run import Job
 from segkit.training.record_magnitudes import read_magnitudes
 from segkit.training.resumable import Resumable
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import keras_tuner
 
-from recipes.fre_cells import job_of, run_cell
-from recipes.fre_methods import METHODS
-from recipes.run_plan import SEARCH_NAME
-from recipes.training_cells import cell_plan, drop_state, read_cell
-from recipes.training_run import Job
+from recipes.enhancement.cells import job_of, run_cell
+from recipes.enhancement.methods import METHODS
+from recipes.runs.plan import SEARCH_NAME
+from recipes.runs.training_cells import cell_plan, drop_state, read_cell
+from recipes.runs.training_run import Job
 from segkit.errors import InputError
 from segkit.search.oracles import DistinctBayesianOracle, HalvingOracle, LeasedTrials, is_worker
 from segkit.search.tuner import SearchTrial, search

@@ -17,11 +17,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from recipes import binary_results, class_results, instance_results
-from recipes.percent import percent
-from recipes.provenance import command_line, versions
-from recipes.run_plan import RunPlan
-from recipes.run_resume import SCORES_NAME
+from recipes.runs import binary_results, class_results, instance_results
+from recipes.runs.percent import percent
+from recipes.runs.plan import RunPlan
+from recipes.runs.provenance import command_line, versions
+from recipes.runs.resume import SCORES_NAME
 from segkit.data.colorings import coloring_from_dict
 from segkit.data.sources import LabeledVolume, open_source
 from segkit.errors import InputError

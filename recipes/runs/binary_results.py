@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from recipes.percent import percent
-from recipes.run_plan import RunPlan
+from recipes.runs.percent import percent
+from recipes.runs.plan import RunPlan
 from segkit.data.sources import LabeledVolume
 from segkit.evaluation.evaluate_volumes import Evaluation, evaluate_volumes
 from segkit.report.choose_slices import choose_slices

@@ -12,11 +12,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from recipes.cell_network import network
-from recipes.provenance import command_line, versions
-from recipes.run_plan import CELLS_NAME
-from recipes.training_cells import run_cell
-from recipes.training_run import Job, prepare_plan
+from recipes.cells.network import network
+from recipes.runs.plan import CELLS_NAME
+from recipes.runs.provenance import command_line, versions
+from recipes.runs.training_cells import run_cell
+from recipes.runs.training_run import Job, prepare_plan
 from segkit.data.sampler import PatchSampler
 from segkit.errors import InputError
 from segkit.metrics.binary_mean_iou import BinaryMeanIoU

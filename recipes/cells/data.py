@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from skimage.measure import label
 
-from recipes.demo_phantoms import TINY
+from recipes.runs.settings import TINY
 from segkit.data.simulated_cells import CellSimulation, simulate_cells
 from segkit.data.sources import Source, write_slices
 from segkit.data.splits import parse_slices

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from recipes.percent import percent
-from recipes.run_plan import RunPlan
+from recipes.runs.percent import percent
+from recipes.runs.plan import RunPlan
 from segkit.data.sources import LabeledVolume
 from segkit.evaluation.class_scores import class_scores
 from segkit.evaluation.evaluate_classes import ClassEvaluation, evaluate_classes

@@ -13,8 +13,8 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-from recipes.run_plan import RunPlan
-from recipes.training_run import Job, publish, train
+from recipes.runs.plan import RunPlan
+from recipes.runs.training_run import Job, publish, train
 from segkit.errors import InputError
 from segkit.training.resumable import Resumable
 from segkit.volumes.whole_output import whole_file

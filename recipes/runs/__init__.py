@@ -1,0 +1,1 @@
+"""What every recipe does with its plan: arguments, folder, training, scores, report."""

@@ -39,6 +39,7 @@ CURVES = (
 _INK = "#010203"  # stands for the colour of the text around the figure
 _SERIES = {"training": colors.TRUTH, "validation": colors.PREDICTION}
 _OTHER_SERIES = [color for color in colors.CLASSES if color not in ("#f0e442", "#ffffff")]  # read on white ground
+_MAX_INSIDE = 4  # entries of a legend inside the axes
 
 
 def curves(
@@ -96,7 +97,9 @@ def _column(history: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
 def _draw(curve: Curve, epochs: np.ndarray, series: Mapping[str, np.ndarray], best: int | None) -> Figure:
     inks = {label: _OTHER_SERIES[i % len(_OTHER_SERIES)] if len(series) > 1 else _INK for i, label in enumerate(series)}
     inks |= {label: color for label, color in _SERIES.items() if label in series}
-    figure = Figure(figsize=(4.4, 2.9), layout="constrained")
+    is_crowded = len(series) > _MAX_INSIDE
+    height = 2.9 + (0.2 * math.ceil(len(series) / 2) if is_crowded else 0.0)
+    figure = Figure(figsize=(4.4, height), layout="constrained")
     axes = figure.add_subplot()
     for label, values in series.items():
         marker = "o" if len(epochs) < 3 else None  # a line of one point is invisible
@@ -129,8 +132,11 @@ def _draw(curve: Curve, epochs: np.ndarray, series: Mapping[str, np.ndarray], be
             )
     style_axes(axes, curve.title, "epoch" if best is None else f"epoch (best: {epochs[best]:.0f})")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
-    if len(series) > 1:
-        axes.legend(frameon=False, labelcolor=_INK, fontsize=8.5)
+    look = {"frameon": False, "labelcolor": _INK, "fontsize": 8.5}
+    if is_crowded:  # inside it would lie on the lines
+        figure.legend(loc="outside lower left", ncols=2, **look)
+    elif len(series) > 1:
+        axes.legend(**look)
     return figure
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from segkit.report import colors
-from segkit.report.curves import best_epoch, curves
+from segkit.report.curves import Curve, best_epoch, curves
 
 SCORES = (0.5, 0.62, 0.81, 0.81, 0.7)
 HISTORY = [
@@ -107,3 +107,16 @@ def test_png() -> None:
     assert len(set(image.convert("RGB").getcolors(maxcolors=100_000))) > 10
     with pytest.raises(ValueError, match='`format` must be "svg" or "png"'):
         curves(HISTORY, format="gif")
+
+
+@pytest.mark.parametrize(("number", "stands_below"), [(4, False), (5, True)])
+def test_a_legend_of_many_lines_stands_below_the_axes(number: int, stands_below: bool) -> None:
+    labels = {f"s{i}": f"series {i}" for i in range(number)}
+    rows = [{"epoch": e, **{name: e + i for i, name in enumerate(labels)}} for e in range(3)]
+    figure = curves(rows, monitor="none", figures=[Curve("All", labels)])["All"]
+    lines = np.concatenate([drawn_points(figure, f"series-{label.replace(' ', '-')}") for label in labels.values()])
+    tree = ElementTree.fromstring(figure.replace(b"xlink:", b""))
+    [legend] = [element for element in tree.iter(f"{SVG}g") if (element.get("id") or "").startswith("legend")]
+    samples = [path.get("d", "") for path in legend.iter(f"{SVG}path")]
+    heights = np.array(re.findall(r"[ML] [-\d.]+ ([-\d.]+)", " ".join(samples)), float)
+    assert (heights.min() > lines[:, 1].max()) == stands_below

@@ -185,10 +185,14 @@ def main() -> None:
         ]
         found = [curve[-1] for curve, _, _ in halved]
         steps = " -> ".join(map(str, rungs(table, least)))
+        spent = np.mean([e[-1] for _, e, _ in halved])
         lines.append(
-            f"| successive halving, {steps} epochs | {np.mean([e[-1] for _, e, _ in halved]):.0f} | "
-            f"{np.mean(found):.4f} | {np.std(found, ddof=1):.4f} |"
+            f"| successive halving, {steps} epochs | {spent:.0f} | {np.mean(found):.4f} | {np.std(found, ddof=1):.4f} |"
         )
+        trials = round(spent / table.epochs)  # what chance finds for as much
+        found = [curve[trials - 1] for curve, _, _ in runs["random"]]
+        spent = trials * table.epochs
+        lines.append(f"| random, {trials} trials | {spent} | {np.mean(found):.4f} | {np.std(found, ddof=1):.4f} |")
     lines += ["", "Rank correlation (Spearman) with the final validation mIoU:", ""]
     lines += ["| after epoch | magnitude of the bottleneck / skip | validation mIoU so far |", "|---|---|---|"]
     for epoch in (2, 4, 8, 16):

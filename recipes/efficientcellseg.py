@@ -253,6 +253,12 @@ _ONE_ID = (
 )
 
 
+_FLAT_CENTERS = (
+    "Single slices are annotated, so centres are those of cross-sections: cells are told apart slice by slice, then "
+    "joined."
+)
+
+
 def planned(
     args: argparse.Namespace,
     protocol: Protocol,
@@ -264,9 +270,12 @@ def planned(
     """Return the plan for data: what the command line leaves open follows from the cells on the training slices."""
     cells = measure_cells(data)
     share = args.expected_share or min(1.0, 2 * cells.share)
+    method = "components" if args.ablation else args.instances or protocol.instances
+    # Of slices annotated one by one the network learns the centres of cross-sections, not of cells.
+    has_flat_centers = method == "centers" and any(source.annotated_in_part for source in data)
     instances = {
-        "method": "components" if args.ablation else args.instances or protocol.instances,
-        "slice_wise": args.slice_wise,
+        "method": method,
+        "slice_wise": args.slice_wise or has_flat_centers,
         "seed_distance": _first(args.seed_distance, round(0.5 * cells.radius_px, 1)),
         "smoothing": _first(args.smoothing, round(0.2 * cells.radius_px, 1)),
         "min_size": _first(args.min_size, max(1, round(0.05 * cells.voxels))),
@@ -276,6 +285,8 @@ def planned(
         f"{cells.radius_px:.3g} px; expected share, seed distance, smoothing and least size follow from that unless "
         "they were given."
     )
+    if has_flat_centers and not args.slice_wise:
+        notices = (*notices, _FLAT_CENTERS)
     if cells.one_id:
         notices = (*notices, _ONE_ID)
     kind = args.coloring or "pseudocolor"

@@ -217,7 +217,14 @@ def _shares(count: int, *, has_test: bool = True) -> tuple[int, int, int]:
 
 
 def _source(stack: LabeledStack, train: str = "", validation: str = "", test: str = "") -> Source:
-    return Source(tomogram=stack.image, mask=stack.labels, train=train, validation=validation, test=test)
+    return Source(
+        tomogram=stack.image,
+        mask=stack.labels,
+        train=train,
+        validation=validation,
+        test=test,
+        annotated_in_part=len(stack.annotated) < stack.count,
+    )
 
 
 def simulated_stacks(folder: pathlib.Path, simulation: CellSimulation, seed: int) -> tuple[tuple[Source, ...], str]:

@@ -137,36 +137,45 @@ def heatmap_slices(
     windows: Sequence[tuple[slice, slice]] = ((slice(None),) * 2,),
     *,
     voxel_size: Sequence[float],
-    apart: bool = False,
+    runs: Sequence[tuple[int, int]] | None = None,
 ) -> ResizedSlices:
     """Return the heatmaps of a stack's cell centres at one size, uint8, 255 for 1 and at centres alone.
 
     Args:
-        labels: Ids, ``(z, y, x)``; read whole when the first slice is.
+        labels: Ids, ``(z, y, x)``; a run is read whole when the first slice of it is.
         size_px: Side of the results [px].
         windows: Windows of a slice.
         voxel_size: Extent of a voxel along ``(z, y, x)`` [any unit].
-        apart: Slices were annotated one by one: every cross-section has a centre of its own.
+        runs: First slice of every run, and the one after its last: centres are those of the cells as they lie inside
+            one run, and nothing is known of other slices. A run of one slice has the centres of its cross-sections. The
+            whole stack by default.
+
+    Raises:
+        KeyError: When a slice outside of all runs is read.
     """
     # Here, not above: SciPy takes longer to load than all else that other networks' data need.
     from segkit.instances.cell_centers import CellCenters, find_centers, find_centers_of_slices, render_heatmap
 
-    known: list[CellCenters] = []
+    spans = [(0, labels.shape[0])] if runs is None else runs
+    run_of = {z: span for span in spans for z in range(*span)}
+    known: dict[tuple[int, int], CellCenters] = {}
     lock = threading.Lock()
 
-    def centers() -> CellCenters:
+    def centers(span: tuple[int, int]) -> CellCenters:
         with lock:  # pipelines ask from several threads
-            if not known:
-                whole = np.stack([np.asarray(labels[z]) for z in range(labels.shape[0])])
-                known.append((find_centers_of_slices if apart else find_centers)(whole, voxel_size=voxel_size))
-        return known[0]
+            if span not in known:
+                part = np.stack([np.asarray(labels[z]) for z in range(*span)])
+                find = find_centers_of_slices if len(part) == 1 else find_centers
+                known[span] = find(part, voxel_size=voxel_size)
+        return known[span]
 
     def make(z: int) -> int:
         return z
 
     def finish(z: int, window: tuple[slice, slice]) -> np.ndarray:
-        spans = [slice(*part.indices(size)[:2]) for part, size in zip(window, labels.shape[1:], strict=True)]
-        heat = render_heatmap(centers(), z, tuple(spans), size_px, voxel_size=voxel_size)
+        place = [slice(*part.indices(size)[:2]) for part, size in zip(window, labels.shape[1:], strict=True)]
+        span = run_of[z]
+        heat = render_heatmap(centers(span), z - span[0], tuple(place), size_px, voxel_size=voxel_size)
         return np.where(heat >= 1, 255, np.minimum(heat * 255, 254)).astype(np.uint8)
 
     return ResizedSlices(labels.shape[0], windows, size_px, channels=None, dtype=np.uint8, make=make, finish=finish)

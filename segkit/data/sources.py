@@ -30,6 +30,7 @@ class Source:
         validation: Slices that choose the checkpoint.
         test: Slices that are only scored.
         flip_y: Flip the rows of the mask: it was painted on a copy that runs the other way.
+        annotated_in_part: Single slices were annotated, and the others are empty because nobody looked at them.
     """
 
     tomogram: str
@@ -38,6 +39,7 @@ class Source:
     validation: str = ""
     test: str = ""
     flip_y: bool = False
+    annotated_in_part: bool = False
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Source:
@@ -47,7 +49,7 @@ class Source:
             InputError: If a name is unknown, a path is missing, or slices are not written as text.
         """
         for name, value in values.items():
-            if name != "flip_y" and not isinstance(value, str):
+            if name not in ("flip_y", "annotated_in_part") and not isinstance(value, str):
                 raise InputError(f"plan: {name} under 'data' is {value!r}; give text, slices as \"0-9,12\"")
         try:
             return cls(**values)

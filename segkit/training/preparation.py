@@ -8,8 +8,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from segkit.data.colorings import Coloring
 from segkit.data.normalization import measure_normalization
 from segkit.data.patches import PatchTable, tabulate_patches
@@ -150,8 +148,7 @@ def prepare_colored(
         maps = []
         if centers:
             extents = volume.tomogram.voxel_size_nm or (1.0, 1.0, 1.0)
-            apart = annotated_in_part(volume)
-            maps.append(heatmap_slices(volume.mask.array, size, cut, voxel_size=extents, apart=apart))
+            maps.append(heatmap_slices(volume.mask.array, size, cut, voxel_size=extents, runs=runs_of_uses(volume)))
         pairs.append((colored_slices(volume.tomogram.array, coloring, size, cut), masks, *maps))
         cuts.append(len(cut))
     tables = {
@@ -173,11 +170,20 @@ def prepare_colored(
     return _prepared(volumes, pairs, tables, plan, settings, (0.0, 1.0))
 
 
-def annotated_in_part(volume: LabeledVolume) -> bool:
-    """Return whether slices without a use hold no object: then cells do not end there, nobody has drawn them."""
-    used = {z for use in _USES for z in getattr(volume.split, use)}
-    others = set(range(volume.mask.shape[0])) - used
-    return bool(others) and not any(np.any(volume.mask.array[z]) for z in others)
+def runs_of_uses(volume: LabeledVolume) -> list[tuple[int, int]]:
+    """Return the neighbouring slices that serve one use: first slice of each run, and the one after its last.
+
+    What is learnt on the training slices must not depend on where cells lie on others. Slices that were annotated one
+    by one are runs of their own.
+    """
+    runs: list[tuple[int, int]] = []
+    for use in _USES:
+        for number, z in enumerate(getattr(volume.split, use)):
+            if number and z == runs[-1][1] and not volume.source.annotated_in_part:
+                runs[-1] = (runs[-1][0], z + 1)
+            else:
+                runs.append((z, z + 1))
+    return runs
 
 
 _USES = ("train", "validation", "test")

@@ -116,6 +116,15 @@ def test_heatmaps_are_full_at_centres_alone_and_follow_the_windows():
     assert sum(centres[::2]) == sum(centres[1::2]) == 1  # one in the left halves, one in the right
 
 
+def test_a_run_of_slices_has_centres_of_its_own():
+    labels = np.zeros((6, 32, 32), np.uint16)
+    labels[:, 8:20, 8:20] = 5
+    heat = heatmap_slices(labels, 32, voxel_size=(1, 1, 1), runs=[(0, 3), (3, 4), (5, 6)])
+    assert [int((heat[z] == 255).sum()) for z in (0, 1, 2, 3, 5)] == [0, 1, 0, 1, 1]
+    with pytest.raises(KeyError):
+        heat[4]
+
+
 def test_maps_become_targets_that_move_with_the_image():
     labels = np.zeros((2, 32, 32), np.uint16)
     labels[:, 3:12, 20:30] = 1

@@ -113,6 +113,21 @@ def test_what_is_left_open_follows_from_the_cells_on_the_training_slices():
     assert (plan.instances["seed_distance"], plan.coloring["expected_share"], plan.instances["min_size"]) == (3, 0.2, 0)
 
 
+def test_centres_of_single_annotated_slices_are_told_apart_slice_by_slice():
+    write_challenge(pathlib.Path("data"), 3)
+    plan, _ = resolve("--ctc", "data", "--instances", "centers")
+    assert not plan.data[0].annotated_in_part
+    assert not plan.instances["slice_wise"]
+    whole = pathlib.Path("data/01_GT/SEG/man_seg000.tif")
+    truth = tifffile.imread(whole)
+    whole.unlink()
+    for z in (0, 2, 3):
+        tifffile.imwrite(whole.with_name(f"man_seg_000_{z:03d}.tif"), truth[z])
+    plan, _ = resolve("--ctc", "data", "--instances", "centers")
+    assert plan.instances["slice_wise"]
+    assert any("slice by slice" in notice for notice in plan.notices)
+
+
 def test_frames_of_the_challenge_with_whole_annotations_are_stacks():
     write_challenge(pathlib.Path("data"), 3)
     plan, _ = resolve("--ctc", "data", "--sequence", "01")
@@ -132,6 +147,8 @@ def test_of_frames_annotated_in_part_only_the_annotated_slices_are_used():
     plan, folder = resolve("--ctc", "data")
     (source,) = plan.data
     assert (source.train, source.validation, source.test) == ("0", "2", "3")
+    assert source.annotated_in_part
+    assert not plan.instances["slice_wise"]
     assembled = np.asarray(open_volume(source.mask).array[:])
     np.testing.assert_array_equal(assembled[[0, 2, 3]], truth[[0, 2, 3]])
     assert not assembled[[1, 4]].any()

@@ -24,7 +24,7 @@ from segkit.models import cells_and_centers, efficient_cell_seg
 from segkit.models.card import ModelCard
 from segkit.training.fit import fit
 from segkit.training.plan import TrainingPlan
-from segkit.training.preparation import prepare_colored
+from segkit.training.preparation import prepare_colored, runs_of_uses
 from segkit.training.task import BinaryTask, CentersTask
 from segkit.volumes.volume import Volume
 
@@ -95,6 +95,27 @@ def test_from_stacks_to_cells(tmp_path):
     settings = InstanceSettings(seed_distance=3, min_size=20)
     found = segment_instances(probability, settings, voxel_size=SIMULATION.voxel_size_um)
     assert reference_jaccards(count_overlaps(truth, found)).mean() > 0.4
+
+
+def test_targets_of_the_training_know_nothing_of_other_slices():
+    whole = volume(0, train=tuple(range(8)), validation=(8, 9), test=(10, 11))
+    labels = np.where(np.arange(12)[:, None, None] < 8, whole.mask.array, 0)
+    erased = dataclasses.replace(whole, mask=Volume(array=labels))
+    first, second = (
+        prepare_colored([known, volume(3, validation=tuple(range(12)))], PLAN, COLORING, centers=True).training
+        for known in (whole, erased)
+    )
+    for step in range(first.steps_per_epoch):
+        for found, expected in zip(second.batch(step), first.batch(step), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("in_part", [False, True])
+def test_slices_of_one_use_that_touch_are_looked_at_together(in_part):
+    source = Source(tomogram="t", mask="m", annotated_in_part=in_part)
+    known = dataclasses.replace(volume(0, train=(0, 1, 2, 5), validation=(3, 4), test=(7,)), source=source)
+    runs = [(0, 3), (5, 6), (3, 5), (7, 8)]
+    assert runs_of_uses(known) == ([(z, z + 1) for z in (0, 1, 2, 5, 3, 4, 7)] if in_part else runs)
 
 
 def test_cells_and_their_centres_are_learnt_side_by_side(tmp_path):

@@ -140,9 +140,11 @@ def check_choices(args: argparse.Namespace) -> None:
         raise InputError("give --images and --labels together, or neither for simulated stacks")
     if args.models and not (args.ablation or args.resume):
         raise InputError("--models without --ablation; give both")
-    if args.ablation and (args.instances or args.coloring not in (None, "pseudocolor") or args.decoder_filters):
+    chosen = args.instances or args.coloring not in (None, "pseudocolor") or args.decoder_filters
+    if args.ablation and (chosen or args.freeze_encoder):
         raise InputError(
-            "--ablation beside --instances, --coloring or --decoder-filters; it compares masks, and chooses"
+            "--ablation beside --instances, --coloring, --decoder-filters or --freeze-encoder; it compares masks, and "
+            "chooses the rest"
         )
     if args.ctc and args.images:
         raise InputError("--ctc beside --images; give one of them")
@@ -383,12 +385,13 @@ def main(argv: Sequence[str]) -> None:
     plan, folder = resolve(args)
     mode = resolve_mode(args, folder)
     if not args.plan_only:
-        if mode["ablation"] is None and (not args.resume or plan.model["encoder_weights"] == "auto"):
-            plan = with_weights(plan)
+        if not args.resume or plan.model["encoder_weights"] == "auto":
+            checked = with_weights(plan)
+            plan = checked if mode["ablation"] is None else plan  # whose models differ in this
         job = set_up(plan, folder, network(plan))
         plan = job.plan
-        if args.overwrite and not args.resume:
-            remove_run(folder)
+    if args.overwrite and not args.resume:
+        remove_run(folder)
     if not args.resume:
         write_plan(plan, folder / PLAN_NAME)
     with whole_file(folder / MODE_NAME, overwrite=True) as unfinished:

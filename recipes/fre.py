@@ -336,6 +336,8 @@ def main(argv: Sequence[str]) -> None:
     claim_folder(folder, resume=args.resume or (joining and (folder / PLAN_NAME).exists()), overwrite=args.overwrite)
     check_writable(args.saved_models)
     if args.plan_only:
+        if args.overwrite:
+            remove_run(folder)
         write_plan(plan, folder / PLAN_NAME)
         sys.stderr.write(f"plan: {folder / PLAN_NAME}\n")
         return

@@ -34,7 +34,7 @@ from recipes.runs.arguments import (
     overridden,
 )
 from recipes.runs.demo_phantoms import PATCH_PX, demo_phantoms
-from recipes.runs.plan import PLAN_NAME, RunPlan, check_writable, claim_folder, read_plan, write_plan
+from recipes.runs.plan import PLAN_NAME, RunPlan, check_writable, claim_folder, read_plan, remove_run, write_plan
 from recipes.runs.resume import runs_to_resume
 from recipes.runs.settings import TINY
 from segkit.console import parse_size, run_command
@@ -353,6 +353,8 @@ def main(argv: Sequence[str]) -> None:
     check_writable(args.saved_models)
     if args.plan_only:
         for plan, folder in plans:
+            if args.overwrite:
+                remove_run(folder)
             write_plan(plan, folder / PLAN_NAME)
             sys.stderr.write(f"plan: {folder / PLAN_NAME}\n")
         return

@@ -112,7 +112,7 @@ def ablate(job: Job, names: Sequence[str]) -> None:
                 _job_of(job, model, "imagenet" if wanted == "auto" else wanted, prepared), _measure
             )
         _write(job, cells, missing)
-    for line in ablation_table(cells).splitlines():
+    for line in ablation_table(cells, scored_on(job)).splitlines():
         _LOG.info("%s", line)
 
 
@@ -184,17 +184,22 @@ def seconds_a_sample(model: keras.Model, sampler: PatchSampler) -> float:
     return float(np.median(times[1:]))
 
 
-def ablation_table(cells: Mapping[str, dict[str, Any] | None]) -> str:
+def scored_on(job: Job) -> str:
+    """Return what the scores are of: the test, or the validation where no slices were left for a test."""
+    return "validation" if job.prepared.test is None else "test"
+
+
+def ablation_table(cells: Mapping[str, dict[str, Any] | None], scored: str) -> str:
     """Return the rows as a Markdown table."""
-    head, *rows = _rows(cells)
+    head, *rows = _rows(cells, scored)
     return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def _rows(cells: Mapping[str, dict[str, Any] | None]) -> list[list[str]]:
+def _rows(cells: Mapping[str, dict[str, Any] | None], scored: str) -> list[list[str]]:
     rows = [
         [
             *("model", "encoder", "slices", "decoder filters", "parameters", "of these decoder"),
-            *("test MeanIoU", "paper", "s an epoch", "ms a sample"),
+            *(f"{scored} MeanIoU", "paper", "s an epoch", "ms a sample"),
         ]
     ]
     for name, cell in cells.items():
@@ -223,8 +228,28 @@ def _rows(cells: Mapping[str, dict[str, Any] | None]) -> list[list[str]]:
     return rows
 
 
+_SIZES_HEAD = ("network", "parameters", "encoder", "decoder", "decoder filters")
+_PAPER_SIZES = (
+    ["U-Net, the paper's Table 1", "31.4 M", "18.9 M", "12.5 M", "512, 256, 128, 64"],
+    ["DU-Net, Table 1", "46.4 M", "22.2 M", "24.2 M", "512, 256, 128, 64"],
+    ["EfficientCellSeg, Table 1", "6.7 M", "5.6 M", "1.1 M", "64, 48, 32, 16"],
+)
+
+
+def _size_rows(cells: Mapping[str, dict[str, Any] | None]) -> list[list[str]]:
+    """Return the sizes of the networks of Table 1, and of the models beside them."""
+    rows = [*_PAPER_SIZES]
+    for name, cell in cells.items():
+        if cell is not None:
+            decoder = cell["decoder_parameters"]
+            sizes = (cell["parameters"], cell["parameters"] - decoder, decoder)
+            filters = ", ".join(map(str, ABLATION[name].decoder_filters))
+            rows.append([f"model {name}", *(f"{size / 1e6:.1f} M" for size in sizes), filters])
+    return rows
+
+
 def _layer_rows(cells: Mapping[str, dict[str, Any] | None]) -> list[list[str]]:
-    """Return Table 1 of the first model that was trained: parameters part by part."""
+    """Return the parameters of the first model that was trained, part by part."""
     cell = next((cell for cell in cells.values() if cell is not None), None)
     if cell is None:
         return []
@@ -235,15 +260,15 @@ def _layer_rows(cells: Mapping[str, dict[str, Any] | None]) -> list[list[str]]:
 
 def _write(job: Job, cells: Mapping[str, dict[str, Any] | None], missing: str) -> None:
     """Write ``ablation.json``, ``ablation.md`` and ``report.html``."""
-    plan, folder = job.plan, job.folder
+    plan, folder, scored = job.plan, job.folder, scored_on(job)
     finished = {name: cell for name, cell in cells.items() if cell is not None}
     for name, text in (
-        (ABLATION_NAME, json.dumps({"models": cells}, indent=1)),
-        ("ablation.md", ablation_table(cells)),
+        (ABLATION_NAME, json.dumps({"scored_on": scored, "models": cells}, indent=1)),
+        ("ablation.md", ablation_table(cells, scored)),
     ):
         with whole_file(folder / name, overwrite=True) as unfinished:
             unfinished.write_text(text + "\n")
-    head, *rows = _rows(cells)
+    head, *rows = _rows(cells, scored)
     titles = {name: f"model {name}" for name in finished}
     write_report(
         folder / "report.html",
@@ -251,12 +276,17 @@ def _write(job: Job, cells: Mapping[str, dict[str, Any] | None], missing: str) -
         notices=[
             *plan.notices,
             *([f"Models that need ImageNet weights are left out: {missing}."] if missing else []),
-            "Test MeanIoU is of resized slices, as the network sees them; times are of this machine.",
+            *(
+                ["No slices were kept for a test: the scores are of those that chose the checkpoints."]
+                * (scored != "test")
+            ),
+            "MeanIoU is of resized slices, as the network sees them; times are of this machine.",
         ],
         plan={name: value for name, value in plan.to_dict().items() if name != "notices"},
         extra=[
             Section("Models", table(head, _cells(rows), kind="numbers")),
             *([validation_curves({titles[name]: cell["history"] for name, cell in finished.items()})] * bool(finished)),
+            Section("Sizes", table(_SIZES_HEAD, _cells(_size_rows(cells)), kind="numbers")),
             Section("Parameters", table(("part", "output", "parameters"), _cells(_layer_rows(cells)), kind="numbers")),
         ],
         versions=versions(),

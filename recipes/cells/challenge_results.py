@@ -34,7 +34,6 @@ def write_results(job: Job, sequence: pathlib.Path, *, max_ram: int | None = Non
         InputError: If a frame is missing or can not be read, or has more cells than 16 bits count.
     """
     target = job.folder / f"{sequence.name}_RES"
-    shutil.rmtree(target, ignore_errors=True)  # an earlier run's
     scored = {pathlib.Path(job.plan.data[number].tomogram): number for number, _ in scored_slices(job.volumes)}
     loaded = LoadedModel.open(job.folder)
     with tempfile.TemporaryDirectory(dir=job.folder, prefix=".frames-") as scratch:
@@ -47,6 +46,8 @@ def write_results(job: Job, sequence: pathlib.Path, *, max_ram: int | None = Non
                 options = PredictOptions(max_ram=max_ram)
                 predict_volume([loaded], open_volume(path), labels, options, progress=progress)
             digits = len(re.sub(r"\D", "", path.stem))
-            write_result(target, frame, open_volume(labels), num_digits=digits, overwrite=True)
+            write_result(pathlib.Path(scratch, target.name), frame, open_volume(labels), num_digits=digits)
+        shutil.rmtree(target, ignore_errors=True)  # an earlier run's
+        pathlib.Path(scratch, target.name).rename(target)
     _LOG.info("result of the whole sequence, frames that were trained on among them: %s", target)
     return target

@@ -139,8 +139,7 @@ def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool) -> None
 
 def remove_run(folder: pathlib.Path) -> None:
     """Remove what an earlier run, comparison or search has left, so that nothing of it is taken for the next one's."""
-    for name in (*_TRACES, *_RESULTS):
-        path = folder / name
+    for path in (*(folder / name for name in (*_TRACES, *_RESULTS)), *folder.glob("[0-9][0-9]_RES")):
         if path.is_dir():
             shutil.rmtree(path)
         else:

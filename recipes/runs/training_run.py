@@ -28,6 +28,7 @@ from segkit.errors import InputError
 from segkit.export.from_file import export_from_file
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_volume import predict_volume
+from segkit.instances.segment_instances import InstanceSettings
 from segkit.models.card import ModelCard
 from segkit.models.files import load_model, read_card, save_model
 from segkit.models.precision import with_precision
@@ -190,6 +191,7 @@ def card_of(job: Job) -> ModelCard:
         coloring=plan.coloring,
         windows=plan.windows,
         instances=plan.instances,
+        threshold=InstanceSettings.from_dict(plan.instances or {}).threshold,
         provenance={"plan": plan.to_dict(), "versions": versions()},
     )
 

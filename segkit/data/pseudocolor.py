@@ -19,7 +19,9 @@ class Pseudocoloring:
     [0, 1]. Beyond the first and the last slice lies darkness.
 
     Args:
-        clip_limit: Bound of the contrast in CLAHE, as OpenCV means it, positive.
+        clip_limit: Bound of the contrast in CLAHE, as OpenCV means it, positive. Of 16 bits
+            few pixels share a value, and OpenCV never allows fewer than one: in slices of up to 1800 px 10 allows no
+            more.
         tiles: Tiles of CLAHE along y and x.
         blur_px: Side of the square that is averaged over [px].
         threshold: Threshold of the rough mask to begin with, in [0, 1].

@@ -141,7 +141,8 @@ class _Cell:
         The height is measured from the middle slice in radii.
         """
         voxel = np.array(settings.voxel_size_um)
-        largest = np.array([self.radii[0], *[self.radii[1:].max()] * 2]) * (1 + 2 * settings.irregularity)
+        farthest = 1 + settings.irregularity * np.sqrt(2 * _LUMPS)  # where all waves crest
+        largest = np.array([self.radii[0], *[self.radii[1:].max()] * 2]) * farthest
         low = np.maximum(np.floor((self.center - largest) / voxel), 0).astype(int)
         high = np.minimum(np.ceil((self.center + largest) / voxel) + 1, settings.shape).astype(int)
         window = tuple(slice(a, max(a, b)) for a, b in zip(low, high, strict=True))

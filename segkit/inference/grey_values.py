@@ -31,6 +31,12 @@ def warn_of_other_grey_values(volume: Volume, card: ModelCard, slices: Sequence[
         slices: Indices of the slices to be predicted.
     """
     if card.coloring is not None:  # colours are between 0 and 1 whatever the grey values
+        if card.coloring["kind"] == "pseudocolor" and card.dtype and _is_8_bit(volume.dtype) != _is_8_bit(card.dtype):
+            _log.warning(
+                "warning: %s: holds %s, but %s was trained on %s, and CLAHE equalises 8 bits otherwise than 16: slices "
+                "are coloured otherwise, and the result may be worse; save it as the training data were",
+                *(volume.name, volume.dtype, card.name, card.dtype),
+            )
         return
     chosen = sorted({slices[i] for i in np.linspace(0, len(slices) - 1, _SAMPLED_SLICES).astype(int)})
     voxels = np.concatenate([np.asarray(volume.array[z]).ravel() for z in chosen])
@@ -47,3 +53,7 @@ def warn_of_other_grey_values(volume: Volume, card: ModelCard, slices: Sequence[
             "deviation %.3g; the result may be empty or wrong; %s",
             *(volume.name, volume.dtype, mean, std, card.name, card.dtype or "voxels", card.mean, card.std, remedy),
         )
+
+
+def _is_8_bit(dtype: np.dtype | str) -> bool:
+    return np.dtype(dtype) == np.uint8

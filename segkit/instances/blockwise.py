@@ -18,7 +18,7 @@ from skimage.util import map_array
 from segkit.instances.fill_holes import fill_holes
 from segkit.instances.join_slices import joined_numbers
 from segkit.instances.renumber import smallest_id_dtype
-from segkit.instances.seeds import find_peaks
+from segkit.instances.seeds import find_peaks, grown_peaks
 from segkit.instances.segment_instances import InstanceSettings, seed_heights, tell_apart
 
 Box = tuple[slice, ...]
@@ -38,9 +38,9 @@ def segment_blockwise(
 
     Seeds are found in all blocks first and numbered through; then every block is flooded from the seeds in and around
     it. Connected components are always those of ``segment_instances``. Watersheds are where the halo is larger than the
-    objects and what smooths and separates their seeds (``seed_distance``, four times ``smoothing``), and holes where it
-    is larger than the objects that they lie in. Where it is not, an object may be cut at a border of blocks as if it
-    were two, or end elsewhere; it never gets lost.
+    objects and what smooths and separates their seeds (twice ``seed_distance``, four times ``smoothing``), and holes
+    where it is larger than the objects that they lie in. Where it is not, an object may be cut at a border of blocks as
+    if it were two, or end elsewhere; it never gets lost.
 
     Args:
         probability: Probability of objects, ``(z, y, x)``; read by boxes.
@@ -136,7 +136,8 @@ class _Volume:
             box = blocks.around(core) if self.settings.fill else core
             part = numbers[labels[box]]
             if self.settings.fill:
-                part = fill_holes(part)[_inside(core, box)]
+                is_flat = self.shape[0] == 1
+                part = (fill_holes(part[0])[None] if is_flat else fill_holes(part))[_inside(core, box)]
             filled[core] = part
             sizes += np.bincount(part.ravel(), minlength=total + 1)
         return self._finished(filled, sizes, blocks.cores())
@@ -165,22 +166,28 @@ class _Volume:
         return mask, None if self.heatmap is None else np.asarray(self.heatmap[box])
 
     def _seeds(self, blocks: _Blocks) -> tuple[np.ndarray, int]:
-        """Number the seeds of all blocks through; those that touch, diagonally too, are one."""
+        """Number the seeds of all blocks through; those that are one by ``peak_seeds`` are one across borders too."""
         seeds, total = self._file("seeds", np.int64), 0
         for core in blocks.cores():
             box = blocks.around(core)
             mask, heat = self._read(box)
             heights, above = seed_heights(mask, self.settings, self.voxel_size, heat)
-            peaks = find_peaks(heights, distance=self.settings.seed_distance, voxel_size=self.voxel_size, above=above)
-            found = label(peaks[_inside(core, box)], connectivity=3).astype(np.int64)
-            seeds[core] = np.where(found > 0, found + total, 0)
+            ask = {"distance": self.settings.seed_distance, "voxel_size": self.voxel_size}
+            peaks = find_peaks(heights, **ask, above=above)
+            inside = _inside(core, box)
+            found = label(grown_peaks(peaks, **ask)[inside], connectivity=3).astype(np.int64)
+            ids = np.where(found > 0, found + total, 0)
+            seeds[core] = np.where(peaks[inside], ids, -ids)  # what only ties peaks together is negative
             total += int(found.max(initial=0))
         pairs = [np.zeros((0, 2), np.int64)]
         for axis, start in blocks.borders():
-            here, there = (np.asarray(seeds.take(place, axis=axis)) for place in (start - 1, start))
+            here, there = (np.abs(seeds.take(place, axis=axis)) for place in (start - 1, start))
             for step in itertools.product((-1, 0, 1), repeat=2):
                 pairs.append(_touching(here, there, step))
-        return seeds, _renumber_in_place(seeds, blocks, np.concatenate(pairs), total)
+        numbers = _groups(np.concatenate(pairs), total)
+        for core in blocks.cores():
+            seeds[core] = np.where(seeds[core] > 0, numbers[np.abs(seeds[core])], 0)
+        return seeds, int(numbers.max())
 
     def _flood(self, box: Box, core: Box, seeds: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Return mask and objects of a block."""
@@ -232,13 +239,6 @@ def _groups(pairs: np.ndarray, total: int) -> np.ndarray:
     graph = sparse.coo_array((np.ones(len(pairs), np.int8), tuple(pairs.T)), shape=(total + 1, total + 1))
     _, member = connected_components(graph, directed=False)
     return member.astype(np.int64)  # id 0 touches nothing and is the first
-
-
-def _renumber_in_place(labels: np.ndarray, blocks: _Blocks, pairs: np.ndarray, total: int) -> int:
-    numbers = _groups(pairs, total)
-    for core in blocks.cores():
-        labels[core] = numbers[labels[core]]
-    return int(numbers.max())
 
 
 def _merged_rests(labels: np.ndarray, blocks: _Blocks, count: int, total: int) -> np.ndarray:

@@ -95,6 +95,7 @@ _NO_RUNS = (np.zeros(0, np.int64),) * 3
 def _runs(reference: Any, prediction: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return ids and length of every run of equal pairs in a slice; runs of background alone are left out."""
     first, second = (np.ravel(np.asarray(labels)) for labels in (reference, prediction))
+    first, second = (ids.view(np.uint8) if ids.dtype == bool else ids for ids in (first, second))
     is_start = np.ones(first.size, bool)
     np.not_equal(first[1:], first[:-1], out=is_start[1:])
     is_start[1:] |= second[1:] != second[:-1]

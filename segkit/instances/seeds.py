@@ -19,13 +19,14 @@ def peak_seeds(heights: np.ndarray, *, distance: float, voxel_size: Sequence[flo
         above: Peaks are higher than this.
 
     Returns:
-        Ids from 1 on, int32, 0 elsewhere; voxels of one height that touch, diagonally too, are one peak.
+        Ids from 1 on, int32, 0 elsewhere; peaks in each other's box, which are of one height, are one, in a chain too.
 
     Raises:
         ValueError: If ``voxel_size`` is not one positive number an axis, or ``distance`` is negative.
     """
     is_peak = find_peaks(heights, distance=distance, voxel_size=voxel_size, above=above)
-    return label(is_peak, connectivity=heights.ndim).astype(np.int32)
+    grown = grown_peaks(is_peak, distance=distance, voxel_size=voxel_size)
+    return np.where(is_peak, label(grown, connectivity=heights.ndim), 0).astype(np.int32)
 
 
 def find_peaks(heights: np.ndarray, *, distance: float, voxel_size: Sequence[float], above: float = 0.0) -> np.ndarray:
@@ -44,5 +45,24 @@ def find_peaks(heights: np.ndarray, *, distance: float, voxel_size: Sequence[flo
         raise ValueError(f"`voxel_size` must be {heights.ndim} positive numbers. Received: {tuple(voxel_size)!r}")
     if distance < 0:
         raise ValueError(f"`distance` must not be negative. Received: distance={distance!r}")
-    box = [2 * max(1, round(distance / extent)) + 1 for extent in voxel_size]
+    box = [2 * half + 1 for half in _half_box(distance, voxel_size)]
     return (heights > above) & (heights == ndimage.maximum_filter(heights, size=box, mode="nearest"))
+
+
+def grown_peaks(is_peak: np.ndarray, *, distance: float, voxel_size: Sequence[float]) -> np.ndarray:
+    """Grow peaks so far that two of them touch, diagonally too, if and only if they lie in each other's box.
+
+    Args:
+        is_peak: What ``find_peaks`` returns.
+        distance: As it was given there.
+        voxel_size: Likewise.
+
+    Returns:
+        bool, of the same shape.
+    """
+    # A box as long as half of the peaks' from one end to the other: the sum of both is the distance that counts.
+    return ndimage.maximum_filter(is_peak, size=_half_box(distance, voxel_size), mode="constant")
+
+
+def _half_box(distance: float, voxel_size: Sequence[float]) -> list[int]:
+    return [max(1, round(distance / extent)) for extent in voxel_size]

@@ -37,7 +37,8 @@ class InstanceSettings:
         center_threshold: Height above which a peak of the heatmap is a centre.
         min_iou: Least intersection over union of the parts that slices are joined by.
         min_size: Objects of fewer voxels are left out.
-        fill: Give holes to the object around them.
+        fill: Give holes to the object around them, slice by slice where objects are told apart so or there is one
+            slice.
     """
 
     method: Literal["components", "distance", "centers"] = "distance"
@@ -113,7 +114,8 @@ def segment_instances(
     else:
         labels = tell_apart(mask, settings, voxel_size, heatmap)
     if settings.fill:
-        labels = np.stack([fill_holes(part) for part in labels]) if settings.slice_wise else fill_holes(labels)
+        is_flat = settings.slice_wise or len(labels) == 1  # in 3-D every hole of a single slice would be open
+        labels = np.stack([fill_holes(part) for part in labels]) if is_flat else fill_holes(labels)
     return renumbered(labels, keep=np.flatnonzero(np.bincount(labels.ravel()) >= max(1, settings.min_size)))
 
 

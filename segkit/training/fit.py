@@ -23,6 +23,7 @@ _LOG = logging.getLogger(__name__)
 MONITOR = "val_mean_iou"
 
 _MAY_CHANGE = ("epochs",)  # a run may be resumed to more epochs
+_INPUT = ("mean", "std", "coloring", "windows", "classes")  # what the network is given, as its card says it
 
 
 def fit(
@@ -82,7 +83,7 @@ def fit(
             **remembered,
             **keeping,
         },
-        identity={**identity, "task": repr(task)},
+        identity={**identity, "task": repr(task), **{name: getattr(card, name) for name in _INPUT}},
     )
     if not (resume and record.resume(model)):
         record.start_anew()

@@ -19,12 +19,14 @@ def instance_ids(volume: Volume, chosen: slice = slice(None)) -> np.ndarray:
 
     Returns:
         Whole numbers, not negative, ``(z, y, x)``. A file of floating-point numbers (some programs write nothing else)
-        becomes int64.
+        becomes int64, one of single bits uint8.
 
     Raises:
         InputError: If an id is negative or no whole number.
     """
     values = np.asarray(volume.array[chosen])
+    if values.dtype == bool:
+        return values.astype(np.uint8)
     if values.dtype.kind == "f":
         whole = np.isfinite(values) & (np.abs(values) < 2**53)
         ids = np.where(whole, values, -1).astype(np.int64)

@@ -72,11 +72,20 @@ def test_the_threshold_rises_until_the_mask_is_small_enough_and_no_further():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_every_type_of_grey_value_is_coloured_alike(dtype):
+def test_every_type_of_grey_value_is_coloured(dtype):
     coloring = Pseudocoloring(expected_share=0.1)
     image = colored(coloring, STACK.astype(dtype), 1)
     assert image.dtype == np.float32
     np.testing.assert_array_equal(image[20, 20] > image[50, 5], [True, False, False])
+
+
+def test_all_types_of_more_than_8_bits_are_coloured_alike():
+    coloring = Pseudocoloring(expected_share=0.3)
+    stack = np.random.default_rng(0).integers(0, 2**15, (3, 48, 48)).astype(np.uint16)
+    expected = colored(coloring, stack, 1)
+    assert len(np.unique(expected[..., 0] - expected[..., 1] > 0)) == 2  # the mask of the neighbour is part of a slice
+    for dtype in (np.int16, np.int32, np.float32, np.float64):
+        np.testing.assert_allclose(colored(coloring, stack.astype(dtype), 1), expected, atol=1e-6)
 
 
 def test_more_than_8_bits_are_never_pressed_into_8():

@@ -147,12 +147,25 @@ def test_a_model_that_tells_objects_apart_writes_their_ids(network, tmp_path):
 
 def test_distances_between_objects_are_in_pixels_along_x_whatever_the_voxel_size(network, tmp_path):
     settings = InstanceSettings(seed_distance=4.0, threshold=0.4)
-    results = []
+    maps = probabilities(loaded(network), Volume(array=STACK))
+    expected = segment_instances(maps, settings, voxel_size=(3.0, 1.0, 1.0))
     for sizes in ((300.0, 100.0, 100.0), (30.0, 10.0, 10.0)):
         volume = Volume(array=STACK, voxel_size_nm=sizes)
         model = loaded(network, instances=settings.to_dict(), threshold=0.4, voxel_size_nm=sizes)
-        results.append(predict_volume([model], volume, tmp_path / f"{sizes[2]:g}.tif").objects)
-    assert results[0] == results[1]
+        predict_volume([model], volume, tmp_path / f"{sizes[2]:g}.tif")
+        found = np.asarray(open_volume(tmp_path / f"{sizes[2]:g}.tif").array[:])
+        np.testing.assert_array_equal(found, expected)
+    assert expected.max() != segment_instances(maps, settings, voxel_size=sizes).max() > 1  # else nothing is shown
+
+
+@pytest.mark.parametrize(("dtype", "is_told"), [("uint8", False), ("uint16", True), (None, False)])
+def test_a_stack_of_other_bits_than_those_trained_on_is_told(network, tmp_path, caplog, dtype, is_told):
+    predict_volume([loaded(network, dtype=dtype)], Volume(array=STACK), tmp_path / "m.tif")
+    assert ("CLAHE equalises 8 bits otherwise" in caplog.text) == is_told
+    caplog.clear()
+    grey = loaded(network, dtype="uint16", coloring={"kind": "grey"})
+    predict_volume([grey], Volume(array=STACK), tmp_path / "grey.tif")
+    assert "CLAHE" not in caplog.text
 
 
 def test_a_prediction_in_windows_goes_on_where_it_was_cut_off(network, tmp_path):

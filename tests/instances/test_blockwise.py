@@ -63,6 +63,25 @@ def test_the_partition_is_that_of_the_whole_volume(cells, method, slice_wise, tm
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.npy"]
 
 
+@pytest.mark.parametrize("seed_distance", [1.0, 4.0])
+def test_seeds_that_tie_are_one_in_blocks_as_in_the_whole(cells, seed_distance, tmp_path):
+    """Distances that are not smoothed are alike in many voxels."""
+    chosen = InstanceSettings(method="distance", smoothing=0.0, seed_distance=seed_distance)
+    whole, blocks = found_whole(cells, chosen), found_in_blocks(cells, chosen, tmp_path)
+    assert whole.max() > 8
+    assert is_same_partition(whole, blocks)
+
+
+def test_a_single_slice_is_filled_in_blocks_too(tmp_path):
+    mask = np.zeros((1, 24, 24), np.uint8)
+    mask[0, 2:22, 2:22] = 1
+    mask[0, 9:15, 9:15] = 0
+    chosen = InstanceSettings(method="components")
+    found = segment_blockwise(mask, chosen, tmp_path, block_shape=(1, 8, 8), halo=(0, 16, 16))
+    assert found[0, 10, 10] == 1
+    np.testing.assert_array_equal(found, segment_instances(mask, chosen))
+
+
 @given(
     nps.arrays(np.uint8, (5, 7, 9), elements=st.integers(0, 1)),
     st.tuples(st.integers(1, 5), st.integers(1, 7), st.integers(1, 9)),

@@ -120,6 +120,42 @@ def test_a_flat_peak_is_one_seed_and_lower_ones_within_the_box_are_none():
     assert found[3, 0] == [[0, 1, 1, 0, 0, 0, 0, 0, 0]]
 
 
+def test_peaks_of_one_height_within_the_box_are_one_seed():
+    heights = np.zeros((1, 9, 30), np.float32)
+    for x in (2, 5, 8, 20):
+        heights[0, 4, x] = 1
+    found = {
+        d: peak_seeds(heights, distance=d, voxel_size=(1, 1, 1))[0, 4, [2, 5, 8, 20]].tolist() for d in (2, 3, 11, 12)
+    }
+    assert found == {2: [1, 2, 3, 4], 3: [1, 1, 1, 2], 11: [1, 1, 1, 2], 12: [1, 1, 1, 1]}
+    heights[0, 4, [2, 5, 8, 20]] = 0
+    heights[0, 1, 10] = heights[0, 5, 14] = 1  # diagonally: four apart along both
+    assert [peak_seeds(heights, distance=d, voxel_size=(1, 1, 1)).max() for d in (3, 4)] == [2, 1]
+
+
+def test_an_ellipse_is_one_object_even_where_its_ridge_is_flat():
+    """Distances in voxels tie along the long axis."""
+    y, x = np.mgrid[:80, :120]
+    for number in range(10):
+        rng = np.random.default_rng(number)
+        turn, cy, cx = rng.uniform(0, np.pi), 40 + rng.uniform(-1, 1), 60 + rng.uniform(-1, 1)
+        along = (y - cy) * np.cos(turn) + (x - cx) * np.sin(turn)
+        across = (x - cx) * np.cos(turn) - (y - cy) * np.sin(turn)
+        ellipse = ((along / rng.uniform(18, 30)) ** 2 + (across / rng.uniform(8, 14)) ** 2 < 1)[None]
+        settings = InstanceSettings(method="distance", seed_distance=15.0, smoothing=0.0)
+        assert segment_instances(ellipse, settings).max() == 1
+
+
+def test_a_hole_in_a_single_slice_is_filled():
+    mask = np.zeros((1, 12, 12), bool)
+    mask[0, 2:10, 2:10] = True
+    mask[0, 5:7, 5:7] = False
+    for slice_wise in (False, True):
+        settings = InstanceSettings(method="components", slice_wise=slice_wise)
+        assert segment_instances(mask, settings)[0, 5, 5] == 1
+        assert segment_instances(np.repeat(mask, 3, axis=0), settings)[1, 5, 5] == slice_wise  # a tunnel in 3-D
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

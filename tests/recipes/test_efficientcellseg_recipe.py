@@ -347,10 +347,16 @@ def test_a_plan_alone_may_be_edited_and_run(monkeypatch):
     path = pathlib.Path("run/plan.json")
     plan = json.loads(path.read_text())
     assert plan["model"]["encoder_weights"] == "auto"
-    path.write_text(json.dumps({**plan, "model": {**plan["model"], "decoder_filters": [6, 3]}}))
+    edited = {**plan, "model": {**plan["model"], "decoder_filters": [6, 3]}}
+    edited["instances"]["threshold"] = 0.375
+    path.write_text(json.dumps(edited))
     efficientcellseg.main(["--out", "run", "--resume"])
     assert (pathlib.Path("run") / "scores.json").exists()
     assert read_plan(path).model["decoder_filters"] == [6, 3]
+    assert read_card(pathlib.Path("run/model.keras")).threshold == 0.375
+    path.write_text(json.dumps({**edited, "coloring": {"kind": "grey"}}))
+    with pytest.raises(InputError, match="the run to resume has coloring .*, the plan says {'kind': 'grey'}"):
+        efficientcellseg.main(["--out", "run", "--resume", "--epochs", "2"])
 
 
 def test_weights_of_another_network_leave_the_run_that_lies_there(monkeypatch):
@@ -396,12 +402,54 @@ def test_the_ablation_trains_what_it_can_and_says_what_needs_weights(monkeypatch
     assert more["3r"]["plan"]["coloring"]["kind"] == "pseudocolor"
     assert more["5r"]["parameters"] > more["3r"]["parameters"]
     lines = pathlib.Path("run/ablation.md").read_text().splitlines()
+    assert "test MeanIoU" in lines[0]
     assert "needs ImageNet weights" in lines[3]
     page = pathlib.Path("run/report.html").read_text()
     assert "Models that need ImageNet weights are left out" in page
+    assert "DU-Net, Table 1" in page
+    assert "No slices were kept for a test" not in page
     with pytest.raises(InputError, match="'9' is none of 1, 2, 3"):
         efficientcellseg.main([*argv, "--out", "other", "--models", "9"])
     assert not pathlib.Path("other").exists()
+
+
+def test_weights_of_another_network_stop_an_ablation_before_it_begins():
+    pathlib.Path("broken.weights.h5").write_bytes(b"no weights")
+    write_stacks(3)
+    argv = [*FOLDERS, "--ablation", "--encoder", "efficientnet_b0", "--size", "32", "--epochs", "1", "--out", "run"]
+    for name in ("broken.weights.h5", "missing.weights.h5"):
+        with pytest.raises(InputError, match=name):
+            efficientcellseg.main([*argv, "--models", "1", "--encoder-weights", name])
+    assert not pathlib.Path("run/cells").exists()
+
+
+def test_an_ablation_without_test_slices_says_what_its_scores_are_of(monkeypatch):
+    from tiny_encoder import TINY_ENCODER
+
+    monkeypatch.setenv("KERAS_HOME", "nothing-here")
+    monkeypatch.setitem(ENCODERS, "tiny", TINY_ENCODER)
+    models = {"1": dataclasses.replace(cell_ablation.ABLATION["1"], decoder_filters=(8, 4))}
+    monkeypatch.setattr(cell_ablation, "ABLATION", models)
+    monkeypatch.setattr(efficientcellseg, "DECODER_FILTERS", (8, 4))
+    write_stacks(1)
+    image, labels = (str(next(pathlib.Path(name).iterdir())) for name in ("stacks", "labels"))
+    argv = ["--images", image, "--labels", labels, "--train-z", "0-2", "--validation-z", "3-4", "--ablation"]
+    argv += ["--encoder", "tiny", "--size", "32", "--epochs", "1", "--precision", "float32", "--out", "run"]
+    efficientcellseg.main([*argv, "--models", "1"])
+    assert "validation MeanIoU" in pathlib.Path("run/ablation.md").read_text().splitlines()[0]
+    assert json.loads(pathlib.Path("run/ablation.json").read_text())["scored_on"] == "validation"
+    assert "No slices were kept for a test" in pathlib.Path("run/report.html").read_text()
+
+
+def test_a_plan_alone_that_replaces_a_run_leaves_nothing_of_it():
+    write_stacks(3)
+    for name in ("state", "01_RES"):
+        pathlib.Path("run", name).mkdir(parents=True)
+    pathlib.Path("run/model.keras").write_text("of an earlier run")
+    with pytest.raises(InputError, match="holds a run already"):
+        efficientcellseg.main([*FOLDERS, "--plan-only", "--out", "run"])
+    efficientcellseg.main([*FOLDERS, "--plan-only", "--overwrite", "--out", "run"])
+    assert sorted(path.name for path in pathlib.Path("run").iterdir()) == ["mode.json", "plan.json"]
 
 
 def test_the_ablation_is_the_papers():

@@ -39,7 +39,7 @@ CURVES = (
 _INK = "#010203"  # stands for the colour of the text around the figure
 _SERIES = {"training": colors.TRUTH, "validation": colors.PREDICTION}
 _OTHER_SERIES = [color for color in colors.CLASSES if color not in ("#f0e442", "#ffffff")]  # read on white ground
-_MAX_INSIDE = 4  # entries of a legend inside the axes
+_MAX_INSIDE = 3  # entries of a legend inside the axes
 
 
 def curves(

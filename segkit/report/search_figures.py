@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from segkit.report.curves import encode, style_axes
 from segkit.report.page import Section, escape, inline_svg, table
 
 _MAP = "coolwarm"  # blue is low and red is high, as in the paper
+_LOG_FROM = 20.0  # ratio of the largest to the smallest value of a setting
 
 
 def read_trials(path: str | os.PathLike[str]) -> list[dict[str, str]]:
@@ -64,9 +66,11 @@ def search_scatter(trials: Sequence[dict[str, Any]], names: Sequence[str], *, fo
     shown = axes.scatter(x, y, c=columns["score"], cmap=_MAP, s=34, edgecolors="#808080", linewidths=0.6)
     best = int(columns["score"].argmax())
     axes.scatter(x[best], y[best], s=130, facecolors="none", edgecolors="#808080", linewidths=1.6, gid="best-trial")
-    if len(names) == 2 and y.min() > 0 and y.max() / y.min() > 20:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:g}")
+    for values, axis in ((x, axes.xaxis), (y, axes.yaxis))[: len(names)]:
+        if values.min() > 0 and values.max() / values.min() > _LOG_FROM:
+            (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log")
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_locator(NullLocator())
     style_axes(axes, "Validation mIoU of each trial", names[0].replace("_", " "))
     axes.set_ylabel(names[1].replace("_", " ") if len(names) == 2 else "validation mIoU")
     if len(names) == 2:

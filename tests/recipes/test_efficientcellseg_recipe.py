@@ -355,7 +355,7 @@ def test_a_plan_alone_may_be_edited_and_run(monkeypatch):
     assert read_plan(path).model["decoder_filters"] == [6, 3]
     assert read_card(pathlib.Path("run/model.keras")).threshold == 0.375
     path.write_text(json.dumps({**edited, "coloring": {"kind": "grey"}}))
-    with pytest.raises(InputError, match="the run to resume has coloring .*, the plan says {'kind': 'grey'}"):
+    with pytest.raises(InputError, match="the run to resume has coloring"):
         efficientcellseg.main(["--out", "run", "--resume", "--epochs", "2"])
 
 

@@ -23,15 +23,19 @@ def test_the_table_begins_with_the_best_and_leaves_the_unfinished_out():
     assert search_section(ROWS[2:]).body == ""
 
 
-def test_points_lie_where_their_settings_say():
-    rows = [{"a": x, "b": y, "score": x} for x, y in ((1, 10), (2, 20), (4, 5), (3, 30))]
+@pytest.mark.parametrize(("name", "values"), [("a", (1, 2, 4, 3)), ("a", (1, 30, 1000, 5)), ("b", (4, 900, 70, 10))])
+def test_points_lie_where_their_settings_say(name, values):
+    """A setting that spans more than a factor of twenty is drawn on a logarithmic axis."""
+    other = "b" if name == "a" else "a"
+    rows = [{name: value, other: at, "score": at} for value, at in zip(values, (10, 20, 5, 30), strict=True)]
     text = search_scatter(rows, ["a", "b"]).decode()
     places = np.array(re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"', text), float)
-    found = [place for place in places if place[1] > 10]
+    found = np.array([place for place in places if place[1] > 10])
+    scale = np.log if max(values) > 20 else np.asarray
+    expected = {name: scale(np.array(values)), other: np.array([row[other] for row in rows])}
     for drawn, given, sign in ((0, "a", 1), (1, "b", -1)):
-        values = np.array([row[given] for row in rows])
-        column = np.array(found)[:4, drawn]
-        assert np.corrcoef(column, values)[0, 1] * sign == pytest.approx(1, abs=1e-3)
+        column = found[:4, drawn]
+        assert np.corrcoef(column, expected[given])[0, 1] * sign == pytest.approx(1, abs=1e-3)
 
 
 def test_one_setting_is_drawn_against_the_score_and_three_are_refused():

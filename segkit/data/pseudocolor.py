@@ -102,7 +102,10 @@ class Pseudocoloring:
         """
         grey = current.astype(np.float32)
         grey -= min(float(grey.min()), 0.0)  # doubling must brighten, whatever the sign of the values
-        colored = np.stack([grey * (1 + before), grey, grey * (1 + after)], axis=-1)
+        colored = np.empty((*grey.shape, 3), np.float32)
+        colored[..., 1] = grey
+        for channel, mask in ((0, before), (2, after)):
+            colored[..., channel] = np.where(mask, 2 * grey, grey)
         if self.normalize == "jointly":
             return stretched(colored)
         return np.stack([stretched(colored[..., channel]) for channel in range(3)], axis=-1)
@@ -132,7 +135,10 @@ def stretched(values: np.ndarray) -> np.ndarray:
     low, high = float(values.min()), float(values.max())
     if high == low:
         return np.zeros(values.shape, np.float32)
-    return (values.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    result = values.astype(np.float32)
+    result -= np.float32(low)
+    result /= np.float32(high - low)
+    return result
 
 
 _kept = threading.local()

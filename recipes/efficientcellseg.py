@@ -41,6 +41,7 @@ from recipes.runs.plan import (
     RunPlan,
     check_writable,
     claim_folder,
+    nothing_left_of,
     read_plan,
     remove_run,
     write_plan,
@@ -195,6 +196,16 @@ def whole_numbers(text: str, count: int, name: str) -> tuple[int, ...]:
     return numbers
 
 
+def name_of(args: argparse.Namespace) -> str:
+    """Return the name of what is segmented."""
+    return args.name or (args.protocol if args.protocol != "own" else "cells")
+
+
+def folder_of(args: argparse.Namespace) -> pathlib.Path:
+    """Return the run folder."""
+    return args.out or pathlib.Path("runs", name_of(args))
+
+
 def resolve(args: argparse.Namespace) -> tuple[RunPlan, pathlib.Path]:
     """Return the plan that a command line means, and the run folder.
 
@@ -204,9 +215,7 @@ def resolve(args: argparse.Namespace) -> tuple[RunPlan, pathlib.Path]:
     Raises:
         InputError: If the arguments do not fit together, or a file can not be read.
     """
-    protocol = PROTOCOLS[args.protocol]
-    name = args.name or (protocol.name if protocol.name != "own" else "cells")
-    folder = args.out or pathlib.Path("runs", name)
+    protocol, folder = PROTOCOLS[args.protocol], folder_of(args)
     claim_folder(folder, resume=args.resume, overwrite=args.overwrite)
     if args.resume:
         return _resumed(args, folder), folder
@@ -235,7 +244,7 @@ def resolve(args: argparse.Namespace) -> tuple[RunPlan, pathlib.Path]:
     else:
         data, notice = simulated_stacks(folder / "simulated", protocol.simulation, args.seed or 0)
         notices.append(notice)
-    return planned(args, protocol, name, preset, data, notices), folder
+    return planned(args, protocol, name_of(args), preset, data, notices), folder
 
 
 def stacks_of(args: argparse.Namespace, folder: pathlib.Path) -> tuple[list[LabeledStack], list[LabeledStack]]:
@@ -382,14 +391,15 @@ def main(argv: Sequence[str]) -> None:
 
     check_encoder(args.encoder)
     check_models(args.models.split(",") if args.models else ())
-    plan, folder = resolve(args)
-    mode = resolve_mode(args, folder)
-    if not args.plan_only:
-        if not args.resume or plan.model["encoder_weights"] == "auto":
-            checked = with_weights(plan)
-            plan = checked if mode["ablation"] is None else plan  # whose models differ in this
-        job = set_up(plan, folder, network(plan))
-        plan = job.plan
+    with nothing_left_of(folder_of(args)):
+        plan, folder = resolve(args)
+        mode = resolve_mode(args, folder)
+        if not args.plan_only:
+            if not args.resume or plan.model["encoder_weights"] == "auto":
+                checked = with_weights(plan)
+                plan = checked if mode["ablation"] is None else plan  # whose models differ in this
+            job = set_up(plan, folder, network(plan))
+            plan = job.plan
     if args.overwrite and not args.resume:
         remove_run(folder)
     if not args.resume:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from segkit.data.sources import Source
@@ -135,6 +136,18 @@ def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool) -> None
             f"{folder}: holds a run already; go on with --resume, replace it with --overwrite, or choose --out"
         )
     check_writable(folder)
+
+
+@contextlib.contextmanager
+def nothing_left_of(folder: pathlib.Path) -> Iterator[None]:
+    """Remove a folder that was made inside the block, where the block finds the input wrong."""
+    is_new = not folder.exists()
+    try:
+        yield
+    except InputError:
+        if is_new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def remove_run(folder: pathlib.Path) -> None:

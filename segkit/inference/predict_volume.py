@@ -150,6 +150,8 @@ def _predict_rest(
         return
     predictors = [SlicePredictor(loaded, volume, options, num_models=len(models)) for loaded in models]
     thresholds = [loaded.card.threshold if options.threshold is None else options.threshold for loaded in models]
+    if volume.shape[0] == 1 and any(loaded.card.coloring for loaded in models):
+        _log.info("%s: a single slice is taken as a stack of one, whose neighbours are black", volume.name)
     for loaded, predictor in zip(models, predictors, strict=True):
         predictor.check(rest)
         warn_of_other_grey_values(volume, loaded.card, rest)

@@ -187,6 +187,14 @@ def test_a_neighbour_that_is_no_number_is_told(network):
         probabilities(loaded(network), Volume(array=broken))
 
 
+def test_a_single_slice_is_said_to_be_one(network, tmp_path, caplog):
+    caplog.set_level("INFO")
+    predict_volume([loaded(network)], Volume(array=STACK), tmp_path / "stack.tif")
+    assert "a single slice" not in caplog.text
+    predict_volume([loaded(network)], Volume(array=STACK[:1]), tmp_path / "slice.tif")
+    assert "a single slice is taken as a stack of one" in caplog.text
+
+
 def test_a_card_and_a_network_that_do_not_fit_are_refused(network):
     with pytest.raises(InputError, match="the model takes 3 channels, a volume has 1; choose a model trained on one"):
         loaded(network, coloring=None)

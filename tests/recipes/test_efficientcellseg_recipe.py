@@ -441,6 +441,25 @@ def test_an_ablation_without_test_slices_says_what_its_scores_are_of(monkeypatch
     assert "No slices were kept for a test" in pathlib.Path("run/report.html").read_text()
 
 
+def test_nothing_is_left_of_a_run_that_is_refused():
+    write_challenge(pathlib.Path("data"), 3)
+    for frame in range(3):
+        whole = pathlib.Path(f"data/01_GT/SEG/man_seg{frame:03d}.tif")
+        truth = tifffile.imread(whole)
+        whole.unlink()
+        for z in range(3):
+            part = truth[z] if (frame, z) != (2, 1) else truth[z][1:]
+            tifffile.imwrite(whole.with_name(f"man_seg_{frame:03d}_{z:03d}.tif"), part)
+    with pytest.raises(InputError, match=r"man_seg_002_001.tif: .* voxels \(z, y, x\) for slice 1"):
+        efficientcellseg.main(["--ctc", "data", "--out", "run"])
+    assert not pathlib.Path("run").exists()
+    pathlib.Path("run").mkdir()
+    pathlib.Path("run/notes.txt").write_text("a user's")
+    with pytest.raises(InputError, match="for slice 1"):
+        efficientcellseg.main(["--ctc", "data", "--out", "run"])
+    assert pathlib.Path("run/notes.txt").exists()
+
+
 def test_a_plan_alone_that_replaces_a_run_leaves_nothing_of_it():
     write_stacks(3)
     for name in ("state", "01_RES"):

@@ -141,8 +141,12 @@ def _short_name(volume: Volume) -> str:
     return "/".join(pathlib.Path(volume.name).parts[-2:])
 
 
-def _objects(scored: Sequence[Scored]) -> list[Overlay]:
-    ranked = sorted(
+def best_and_worst(scored: Sequence[Scored]) -> tuple[list[tuple[float, int, int | None, int]], ...]:
+    """Return objects as ``(Jaccard index, volume, slice or None for 3-D, id)``, best first and worst last.
+
+    Of an object that is scored in several slices the best place stands among the best, the worst among the worst.
+    """
+    places = sorted(
         (
             (float(jaccard), number, part.z, int(chosen))
             for number, (_, _, evaluation) in enumerate(scored)
@@ -151,19 +155,29 @@ def _objects(scored: Sequence[Scored]) -> list[Overlay]:
         ),
         reverse=True,
     )
-    count = min(_OBJECTS_SHOWN, (len(ranked) + 1) // 2)
+    highest = {(number, chosen): (jaccard, number, z, chosen) for jaccard, number, z, chosen in reversed(places)}
+    lowest = {(number, chosen): (jaccard, number, z, chosen) for jaccard, number, z, chosen in places}
+    count = min(_OBJECTS_SHOWN, (len(highest) + 1) // 2)
+    best = sorted(highest.values(), reverse=True)[:count]
+    shown = {(number, chosen) for _, number, _, chosen in best}
+    rest = [entry for entry in sorted(lowest.values(), reverse=True) if (entry[1], entry[3]) not in shown]
+    return best, rest[-count:]
+
+
+def _objects(scored: Sequence[Scored]) -> list[Overlay]:
     drawn = []
-    for word, entries in (("Best", ranked[:count]), ("Worst", ranked[max(count, len(ranked) - count) :])):
+    for word, entries in zip(("Best", "Worst"), best_and_worst(scored), strict=True):
         for jaccard, number, z, chosen in entries:
             volume, labels, _ = scored[number]
             part = slice(None) if z is None else slice(z, z + 1)
+            place = f"{_short_name(volume.mask)}{'' if z is None else f', slice {z}'}"
             drawn.append(
                 object_overlay(
                     np.asarray(volume.tomogram.array[part]),
                     instance_ids(volume.mask, part),
                     instance_ids(labels, part),
                     chosen,
-                    caption=f"{word}: object {chosen} of {_short_name(volume.mask)}, Jaccard index {jaccard:.3f}",
+                    caption=f"{word}: object {chosen} of {place}, Jaccard index {jaccard:.3f}",
                     voxel_size_nm=volume.tomogram.voxel_size_nm,
                 )
             )

@@ -100,15 +100,17 @@ class Pseudocoloring:
         Returns:
             float32 in [0, 1], ``(y, x, 3)``.
         """
+        import cv2
+
         grey = current.astype(np.float32)
         grey -= min(float(grey.min()), 0.0)  # doubling must brighten, whatever the sign of the values
-        colored = np.empty((*grey.shape, 3), np.float32)
-        colored[..., 1] = grey
-        for channel, mask in ((0, before), (2, after)):
-            colored[..., channel] = np.where(mask, 2 * grey, grey)
+        doubled = 2 * grey
+        channels = [np.where(before, doubled, grey), grey, np.where(after, doubled, grey)]
+        limits = [(float(channel.min()), float(channel.max())) for channel in channels]
         if self.normalize == "jointly":
-            return stretched(colored)
-        return np.stack([stretched(colored[..., channel]) for channel in range(3)], axis=-1)
+            lows, highs = zip(*limits, strict=True)
+            limits = [(min(lows), max(highs))] * 3
+        return cv2.merge([_between(channel, *limit) for channel, limit in zip(channels, limits, strict=True)])
 
     def color(self, stack: Any, slices: Iterable[int]) -> Iterator[np.ndarray]:
         """Colour slices of a stack one after the other; a neighbour shared by two is looked at once.
@@ -132,7 +134,10 @@ class Pseudocoloring:
 
 def stretched(values: np.ndarray) -> np.ndarray:
     """Bring values to [0, 1], float32; zeros if they are all alike."""
-    low, high = float(values.min()), float(values.max())
+    return _between(values, float(values.min()), float(values.max()))
+
+
+def _between(values: np.ndarray, low: float, high: float) -> np.ndarray:
     if high == low:
         return np.zeros(values.shape, np.float32)
     result = values.astype(np.float32)

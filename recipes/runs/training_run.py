@@ -23,7 +23,7 @@ from recipes.runs.plan import RunPlan
 from recipes.runs.provenance import command_line, versions
 from recipes.runs.resume import SCORES_NAME
 from segkit.data.colorings import coloring_from_dict
-from segkit.data.sources import LabeledVolume, open_source
+from segkit.data.sources import LabeledVolume, open_source, shared_warnings
 from segkit.errors import InputError
 from segkit.export.from_file import export_from_file
 from segkit.inference.loaded_model import LoadedModel
@@ -102,16 +102,7 @@ def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
         network = dataclasses.replace(network, multiple_px=card.multiple_px, halo_px=card.halo_px)
         if (channels := load_model(plan.init).input_shape[-1]) != 1:
             raise InputError(f"{plan.init}: the model takes {channels} channels, a tomogram has 1; give another --init")
-    volumes = [
-        open_source(
-            source,
-            ignore_value=plan.training.ignore_value,
-            holds="classes" if plan.classes else "instances" if plan.instances else "mask",
-            num_classes=len(plan.classes) or None,
-            progress=ProgressLine(f"reading {pathlib.Path(source.tomogram).name} and its mask"),
-        )
-        for source in plan.data
-    ]
+    volumes = open_all(plan)
     settings = plan.training if plan.coloring else shrink_patch(plan.training, volumes, network.multiple_px)
     settings = dataclasses.replace(settings, precision=resolve_precision(settings.precision))
     for warning in (warnings := missing_classes(plan.classes, volumes)):
@@ -119,6 +110,29 @@ def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
     plan = dataclasses.replace(plan, notices=tuple(dict.fromkeys((*plan.notices, *warnings))))
     plan = dataclasses.replace(plan, training=settings)
     return Job(plan, folder, network, volumes, prepare_plan(plan, volumes))
+
+
+def open_all(plan: RunPlan) -> list[LabeledVolume]:
+    """Open the volumes of a plan, and warn of what looks wrong.
+
+    Raises:
+        InputError: If one can not be read, or not be learnt from.
+    """
+    holds = "classes" if plan.classes else "instances" if plan.instances else "mask"
+    settings = {"ignore_value": plan.training.ignore_value, "num_classes": len(plan.classes) or None}
+    is_many = len(plan.data) > _MANY
+    over_all, volumes = ProgressLine("reading volumes and their masks"), []
+    for source in plan.data:
+        one = None if is_many else ProgressLine(f"reading {pathlib.Path(source.tomogram).name} and its mask")
+        volumes.append(open_source(source, holds=holds, **settings, progress=one, tell=False))
+        if is_many:
+            over_all(len(volumes), len(plan.data))
+    for warning in shared_warnings(volumes):
+        _LOG.warning("warning: %s", warning)
+    return volumes
+
+
+_MANY = 8  # volumes, from which on each is read without a line of its own
 
 
 def prepare_plan(plan: RunPlan, volumes: Sequence[LabeledVolume]) -> Prepared:
@@ -389,7 +403,7 @@ def report(
             *plan.notices,
             f"Preset: {plan.preset}. Scores are of the {uses}.",
             *record.tracked["alarm"][0].alarms,
-            *(warning for volume in volumes for warning in volume.warnings),
+            *shared_warnings(volumes),
         ],
         plan={name: value for name, value in plan.to_dict().items() if name != "notices"},
         history=record.rows,

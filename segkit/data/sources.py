@@ -90,6 +90,7 @@ def open_source(
     holds: Literal["mask", "classes", "instances"] = "mask",
     num_classes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    tell: bool = True,
 ) -> LabeledVolume:
     """Open a source, check that it can be learnt from, and warn of what looks wrong.
 
@@ -102,6 +103,7 @@ def open_source(
         holds: What the mask file holds: one structure, the classes 0, 1, 2, ..., or ids of objects.
         num_classes: Number of classes, where not all of them need occur.
         progress: Called as ``progress(done, total)`` while files are unpacked and read.
+        tell: Log the warnings; otherwise they are only kept.
 
     Raises:
         InputError: If a file can not be read, the shapes differ, a voxel is not finite, or the mask is not binary
@@ -123,12 +125,25 @@ def open_source(
     warnings = [f"{volume.name}: {warning}" for volume in (tomogram, mask) for warning in volume.warnings]
     if flipped := mask_orientation(tomogram, mask).warning:
         warnings.append(f"{mask.name}: {flipped}")
-    for warning in warnings:
+    for warning in warnings if tell else ():
         _LOG.warning("warning: %s", warning)
     return LabeledVolume(source, tomogram, mask, Split(**chosen), tuple(warnings), labels)
 
 
 _USES = ("train", "validation", "test")
+
+
+def shared_warnings(volumes: Sequence[LabeledVolume]) -> list[str]:
+    """Return the warnings of opened sources; one that several files share stands once, under the first of them."""
+    files: dict[str, list[str]] = {}
+    for volume in volumes:
+        for warning in volume.warnings:
+            (name, *_) = (n for n in (volume.tomogram.name, volume.mask.name) if warning.startswith(f"{n}: "))
+            files.setdefault(warning.removeprefix(f"{name}: "), []).append(name)
+    return [
+        f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {warning}"
+        for warning, names in ((warning, list(dict.fromkeys(names))) for warning, names in files.items())
+    ]
 
 
 def split_by_hold_out(sources: Sequence[Source], counts: Sequence[int], step: int) -> list[Source]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from segkit.data.sources import Source, open_source, split_by_hold_out
+from segkit.data.sources import Source, open_source, shared_warnings, split_by_hold_out
 from segkit.errors import InputError
 from segkit.volumes.files import save_volume
 from segkit.volumes.volume import Volume
@@ -31,6 +31,25 @@ def test_slices_are_told_apart_and_nothing_is_warned_of(blobs):
     opened = open_source(source(blobs, test="3"))
     assert (opened.split.train, opened.split.validation, opened.split.test) == ((1, 2), (0,), (3,))
     assert opened.warnings == ()
+
+
+def test_a_warning_that_many_files_share_stands_once(blobs, caplog):
+    volume = Volume(array=np.asarray(open_source(source(blobs)).mask.array[:]))
+    sources = []
+    for number in range(3):
+        paths = [str(blobs / f"{kind}{number}.tif") for kind in "im"]
+        for path in paths:
+            save_volume(path, volume)
+        sources.append(Source(tomogram=paths[0], mask=paths[1], train="1-2", validation="0"))
+    with caplog.at_level(logging.WARNING, logger="segkit"):
+        quiet = [open_source(one, tell=False) for one in sources]
+        assert caplog.text == ""
+        open_source(sources[0])
+    assert caplog.text.count("voxel size unknown") == 2
+    upside_down = open_source(source(blobs, "F.mrc"), tell=False)
+    first, second = shared_warnings([*quiet, upside_down])
+    assert first.startswith(f"{sources[0].tomogram} and 5 more: voxel size unknown")
+    assert second == upside_down.warnings[0]
 
 
 def test_a_mask_that_is_upside_down_is_warned_of_and_flipped_only_when_asked(blobs, caplog):

@@ -53,7 +53,7 @@ from segkit.data.colorings import COLORINGS
 from segkit.data.simulated_cells import A549_SIM, MDA231, TRIC, CellSimulation
 from segkit.data.sources import Source
 from segkit.errors import InputError
-from segkit.instances.segment_instances import METHODS
+from segkit.instances.segment_instances import METHODS, InstanceSettings
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.whole_output import whole_file
 
@@ -112,6 +112,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     what.add_argument("--instances", choices=METHODS, help="how cells are told apart (distance)")
     what.add_argument("--seed-distance", type=float, metavar="PX", help="centres closer than this are one cell's")
     what.add_argument("--smoothing", type=float, metavar="PX", help="how much the distance is smoothed before")
+    what.add_argument("--min-depth", type=float, metavar="S", help="least narrowing that cuts a cell in two (0.05)")
     what.add_argument("--min-size", type=int, metavar="VOXELS", help="smaller objects are left out")
     what.add_argument("--slice-wise", action="store_true", help="tell cells apart slice by slice, then join slices")
     what.add_argument("--coloring", choices=tuple(COLORINGS), help="what slices tell of neighbours (pseudocolor)")
@@ -163,6 +164,8 @@ def check_choices(args: argparse.Namespace) -> None:
         raise InputError(f"--name {args.name!r}: it becomes part of file names; use letters, digits, - and _")
     if args.expected_share is not None and not 0 < args.expected_share <= 1:
         raise InputError(f"--expected-share {args.expected_share:g}; give a share above 0, at most 1")
+    if args.min_depth is not None and not 0 <= args.min_depth < 1:
+        raise InputError(f"--min-depth {args.min_depth:g}; give a share from 0 to below 1")
     for name in ("seed_distance", "smoothing", "min_size"):
         if (value := getattr(args, name)) is not None and not 0 <= value < math.inf:
             raise InputError(f"--{name.replace('_', '-')} {value:g}; give 0 or more")
@@ -175,7 +178,8 @@ def check_choices(args: argparse.Namespace) -> None:
 
 _OF_THE_PLAN = (
     *("images", "labels", "ctc", "sequence", "test_sequence", "reference", "name", "train_z", "validation_z", "test_z"),
-    *("preset", "instances", "seed_distance", "smoothing", "min_size", "slice_wise", "coloring", "expected_share"),
+    *("preset", "instances", "seed_distance", "smoothing", "min_depth", "min_size", "slice_wise"),
+    *("coloring", "expected_share"),
     *("size", "windows", "encoder", "encoder_weights", "freeze_encoder", "decoder_filters", "ablation"),
 )
 """What a resumed run takes from its folder."""
@@ -289,6 +293,7 @@ def planned(
         "slice_wise": args.slice_wise or has_flat_centers,
         "seed_distance": _first(args.seed_distance, round(0.5 * cells.radius_px, 1)),
         "smoothing": _first(args.smoothing, round(0.2 * cells.radius_px, 1)),
+        "min_depth": _first(args.min_depth, InstanceSettings.min_depth),
         "min_size": _first(args.min_size, max(1, round(0.05 * cells.voxels))),
     }
     measured = (

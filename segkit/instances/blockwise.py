@@ -18,6 +18,7 @@ from skimage.util import map_array
 from segkit.instances.fill_holes import fill_holes
 from segkit.instances.join_slices import joined_numbers
 from segkit.instances.renumber import smallest_id_dtype
+from segkit.instances.saddles import find_saddles, highest_of_pairs, join_shallow, peaks_of
 from segkit.instances.seeds import find_peaks, grown_peaks
 from segkit.instances.segment_instances import InstanceSettings, seed_heights, tell_apart
 
@@ -124,12 +125,30 @@ class _Volume:
         labels = self._file("flooded", np.int64)
         seeds, count = (None, 0) if self.settings.method == "components" else self._seeds(blocks)
         total = count
+        is_joined = self.settings.method == "distance" and self.settings.min_depth > 0
+        peaks, pairs, saddles = np.zeros(count + 1, np.float32), [np.zeros((0, 2), np.int64)], [np.zeros(0, np.float32)]
         for core in blocks.cores():
-            mask, found = self._flood(blocks.around(core), core, seeds)
+            box = blocks.around(core)
+            mask, found, heights = self._flood(box, seeds)
+            inside = _inside(core, box)
+            if is_joined:
+                np.maximum(peaks, peaks_of(found[inside], heights[inside], count), out=peaks)
+                further = tuple(
+                    slice(part.start, part.stop + 1) for part in inside
+                )  # borders of blocks are borders too
+                for known, new in zip((pairs, saddles), find_saddles(found[further], heights[further]), strict=True):
+                    known.append(new)
+            mask, found = mask[inside], found[inside]
             rest = label(mask & (found == 0), connectivity=1).astype(np.int64)
             labels[core] = np.where(rest > 0, rest + total, found)
             total += int(rest.max(initial=0))
         numbers = _merged_rests(labels, blocks, count, total)
+        if is_joined:
+            found = highest_of_pairs(np.concatenate(pairs), np.concatenate(saddles))
+            joined = join_shallow(peaks, *found, min_depth=self.settings.min_depth)
+            given = np.arange(numbers.max() + 1)
+            given[numbers[: count + 1]] = numbers[joined]
+            numbers = given[numbers]
         filled = self._file("filled", np.int64) if self.settings.fill else labels
         sizes = np.zeros(total + 1, np.int64)
         for core in blocks.cores():
@@ -189,19 +208,17 @@ class _Volume:
             seeds[core] = np.where(seeds[core] > 0, numbers[np.abs(seeds[core])], 0)
         return seeds, int(numbers.max())
 
-    def _flood(self, box: Box, core: Box, seeds: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Return mask and objects of a block."""
-        inside = _inside(core, box)
-        if seeds is None:
-            mask, _ = self._read(core)
-            return mask, np.zeros(mask.shape, np.int64)
+    def _flood(self, box: Box, seeds: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return mask, objects and heights of a block and what lies around it."""
         mask, heat = self._read(box)
+        if seeds is None:
+            return mask, np.zeros(mask.shape, np.int64), None
         heights, _ = seed_heights(mask, self.settings, self.voxel_size, heat)
         known, place = np.unique(np.where(mask, seeds[box], 0), return_inverse=True)
         if known[0] != 0:
             known, place = np.append(0, known), place + 1
         found = watershed(-heights, place.reshape(mask.shape).astype(np.int32), mask=mask, connectivity=1)
-        return mask[inside], known[found[inside]]
+        return mask, known[found], heights
 
     def _finished(self, labels: np.ndarray, sizes: np.ndarray, boxes: Any) -> np.ndarray:
         """Leave small objects out, close the gaps between ids, and write the result."""

@@ -15,6 +15,7 @@ from segkit.errors import InputError
 from segkit.instances.fill_holes import fill_holes
 from segkit.instances.join_slices import join_slices
 from segkit.instances.renumber import renumbered
+from segkit.instances.saddles import find_saddles, join_shallow, peaks_of
 from segkit.instances.seeds import peak_seeds
 
 METHODS = ("components", "distance", "centers")
@@ -34,6 +35,8 @@ class InstanceSettings:
         seed_distance: Half the side of the box in which a seed is the highest [unit of the voxel size]; objects whose
             centres are closer become one.
         smoothing: Standard deviation of the Gaussian that smooths the distance before [unit of the voxel size].
+        min_depth: For the method ``"distance"``: an object is cut in two only where it narrows by at least this share
+            of its thinner part's half width, in [0, 1); 0 cuts between all seeds.
         center_threshold: Height above which a peak of the heatmap is a centre.
         min_iou: Least intersection over union of the parts that slices are joined by.
         min_size: Objects of fewer voxels are left out.
@@ -46,6 +49,7 @@ class InstanceSettings:
     slice_wise: bool = False
     seed_distance: float = 5.0
     smoothing: float = 1.0
+    min_depth: float = 0.05
     center_threshold: float = 0.3
     min_iou: float = 0.25
     min_size: int = 1
@@ -58,6 +62,8 @@ class InstanceSettings:
         for name in ("threshold", "center_threshold", "min_iou"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"instances: {name} {getattr(self, name)}; give a number from 0 to 1")
+        if not 0 <= self.min_depth < 1:
+            raise InputError(f"instances: min_depth {self.min_depth}; give a share from 0 to below 1")
         for name in ("seed_distance", "smoothing", "min_size"):
             if getattr(self, name) < 0:
                 raise InputError(f"instances: {name} {getattr(self, name)}; give 0 or more")
@@ -129,6 +135,9 @@ def tell_apart(
     seeds = peak_seeds(heights, distance=settings.seed_distance, voxel_size=voxel_size, above=above)
     seeds[~mask] = 0
     found = watershed(-heights, seeds, mask=mask, connectivity=1)
+    if settings.method == "distance" and settings.min_depth:
+        peaks = peaks_of(found, heights, int(found.max(initial=0)))
+        found = join_shallow(peaks, *find_saddles(found, heights), min_depth=settings.min_depth)[found]
     # A piece without a seed is an object too.
     rest = label(mask & (found == 0), connectivity=1)
     return np.where(rest > 0, rest + int(found.max(initial=0)), found).astype(np.int32)

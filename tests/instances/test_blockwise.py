@@ -63,10 +63,11 @@ def test_the_partition_is_that_of_the_whole_volume(cells, method, slice_wise, tm
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.npy"]
 
 
+@pytest.mark.parametrize("min_depth", [0.0, 0.3])
 @pytest.mark.parametrize("seed_distance", [1.0, 4.0])
-def test_seeds_that_tie_are_one_in_blocks_as_in_the_whole(cells, seed_distance, tmp_path):
+def test_seeds_that_tie_are_one_in_blocks_as_in_the_whole(cells, seed_distance, min_depth, tmp_path):
     """Distances that are not smoothed are alike in many voxels."""
-    chosen = InstanceSettings(method="distance", smoothing=0.0, seed_distance=seed_distance)
+    chosen = InstanceSettings(method="distance", smoothing=0.0, seed_distance=seed_distance, min_depth=min_depth)
     whole, blocks = found_whole(cells, chosen), found_in_blocks(cells, chosen, tmp_path)
     assert whole.max() > 8
     assert is_same_partition(whole, blocks)

@@ -6,6 +6,7 @@ import pytest
 from segkit.errors import InputError
 from segkit.instances.join_slices import join_slices
 from segkit.instances.label_overlaps import count_overlaps
+from segkit.instances.saddles import find_saddles, join_shallow
 from segkit.instances.seeds import peak_seeds
 from segkit.instances.segment_instances import METHODS, InstanceSettings, distance_inside, segment_instances
 
@@ -144,6 +145,35 @@ def test_an_ellipse_is_one_object_even_where_its_ridge_is_flat():
         ellipse = ((along / rng.uniform(18, 30)) ** 2 + (across / rng.uniform(8, 14)) ** 2 < 1)[None]
         settings = InstanceSettings(method="distance", seed_distance=15.0, smoothing=0.0)
         assert segment_instances(ellipse, settings).max() == 1
+
+
+@pytest.mark.parametrize("slice_wise", [False, True])
+def test_an_object_is_cut_where_it_narrows_enough(slice_wise):
+    """Two squares of half width 10 with a neck between them: of 18 the depth is 0.1, of 8 it is 0.6."""
+    for neck, expected in ((18, {0.05: 2, 0.15: 1}), (8, {0.15: 2, 0.5: 2, 0.7: 1})):
+        mask = np.zeros((2, 30, 60), bool)
+        mask[:, 5:25, 5:25] = mask[:, 5:25, 35:55] = True
+        mask[:, 15 - neck // 2 : 15 + neck // 2, 25:35] = True
+        for depth, count in expected.items():
+            settings = InstanceSettings(seed_distance=3.0, smoothing=0.0, min_depth=depth, slice_wise=slice_wise)
+            assert segment_instances(mask, settings, voxel_size=(1000.0, 1.0, 1.0)).max() == count
+
+
+def test_pieces_are_joined_from_the_highest_saddle_down():
+    peaks = np.array([0, 10.0, 9.0, 8.0, 5.0])
+    pairs, saddles = np.array([[1, 2], [2, 3], [3, 4]]), np.array([8.5, 7.9, 1.0])
+    joined = {depth: join_shallow(peaks, pairs, saddles, min_depth=depth).tolist() for depth in (0, 0.02, 0.1, 0.9)}
+    assert joined == {0: [0, 1, 2, 3, 4], 0.02: [0, 1, 2, 2, 4], 0.1: [0, 1, 1, 1, 4], 0.9: [0, 1, 1, 1, 1]}
+
+
+def test_saddles_are_the_highest_faces_of_borders():
+    labels = np.array([[1, 1, 2], [1, 3, 2], [0, 3, 2]])
+    heights = np.array([[9, 4, 6], [5, 8, 7], [0, 2, 3.0]])
+    pairs, saddles = find_saddles(labels, heights)
+    assert dict(zip(map(tuple, pairs.tolist()), saddles.tolist(), strict=True)) == {(1, 2): 4, (1, 3): 5, (2, 3): 7}
+    pairs, saddles = find_saddles(np.zeros((2, 2), int), np.zeros((2, 2)))
+    assert pairs.shape == (0, 2)
+    assert join_shallow(np.zeros(1), pairs, saddles, min_depth=0.1).tolist() == [0]
 
 
 def test_a_hole_in_a_single_slice_is_filled():

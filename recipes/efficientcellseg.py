@@ -94,6 +94,7 @@ PROTOCOLS = {
 def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m recipes.efficientcellseg",
         description="Train EfficientCellSeg, tell the cells of a stack apart, score, export, report.",
     )
@@ -104,7 +105,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     data.add_argument("--sequence", metavar="NN", help="sequence of the data set (01)")
     data.add_argument("--test-sequence", metavar="NN", help="score this sequence, and train on the other alone")
     data.add_argument("--reference", choices=("GT", "ST"), help="annotations of the data set (GT)")
-    data.add_argument("--name", help="what is segmented; names the run and the served model (cells)")
+    data.add_argument("--name", help="names the run and the served model (the run folder's name, or cells)")
     add_slice_arguments(data)
     data.add_argument("--protocol", choices=tuple(PROTOCOLS), default="own", help="a data set of the paper's")
     what = parser.add_argument_group("what")
@@ -124,7 +125,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     what.add_argument("--freeze-encoder", action="store_true", help="train the decoder alone")
     what.add_argument("--decoder-filters", metavar="A,B,C,D", help="of its blocks, the coarsest first (64,48,32,16)")
     what.add_argument("--ablation", action="store_true", help="train the models of the paper's ablation instead")
-    what.add_argument("--models", metavar="A,B,...", help="models of the ablation (1,2,3,3r,4,5)")
+    what.add_argument("--models", metavar="A,B,...", help="models of the ablation (1,2,3,3r,4,5; also 4r,4p,5r)")
     add_training_arguments(parser)
     add_output_arguments(parser)
     args = parser.parse_args(argv)
@@ -160,7 +161,7 @@ def check_choices(args: argparse.Namespace) -> None:
         raise InputError(f"--seed {args.seed}; give 0 or more")
     if (args.train_z or args.validation_z or args.test_z) and not (args.images or args.ctc):
         raise InputError("--train-z, --validation-z or --test-z without --images or --ctc; give a stack")
-    if args.name and not re.fullmatch(r"[\w][\w .+-]*", args.name):
+    if args.name and not re.fullmatch(_NAME, args.name):
         raise InputError(f"--name {args.name!r}: it becomes part of file names; use letters, digits, - and _")
     if args.expected_share is not None and not 0 < args.expected_share <= 1:
         raise InputError(f"--expected-share {args.expected_share:g}; give a share above 0, at most 1")
@@ -201,13 +202,18 @@ def whole_numbers(text: str, count: int, name: str) -> tuple[int, ...]:
 
 
 def name_of(args: argparse.Namespace) -> str:
-    """Return the name of what is segmented."""
-    return args.name or (args.protocol if args.protocol != "own" else "cells")
+    """Return the name of what is segmented: as given, the run folder's, or the protocol's."""
+    if args.name or args.out is None:
+        return args.name or (args.protocol if args.protocol != "own" else "cells")
+    return args.out.name if re.fullmatch(_NAME, args.out.name) else "cells"
 
 
 def folder_of(args: argparse.Namespace) -> pathlib.Path:
     """Return the run folder."""
     return args.out or pathlib.Path("runs", name_of(args))
+
+
+_NAME = r"[\w][\w .+-]*"
 
 
 def resolve(args: argparse.Namespace) -> tuple[RunPlan, pathlib.Path]:
@@ -220,7 +226,7 @@ def resolve(args: argparse.Namespace) -> tuple[RunPlan, pathlib.Path]:
         InputError: If the arguments do not fit together, or a file can not be read.
     """
     protocol, folder = PROTOCOLS[args.protocol], folder_of(args)
-    claim_folder(folder, resume=args.resume, overwrite=args.overwrite)
+    claim_folder(folder, resume=args.resume, overwrite=args.overwrite, keeps_plan=True)
     if args.resume:
         return _resumed(args, folder), folder
     has_data = bool(args.images or args.ctc)
@@ -412,7 +418,9 @@ def main(argv: Sequence[str]) -> None:
     with whole_file(folder / MODE_NAME, overwrite=True) as unfinished:
         unfinished.write_text(json.dumps(mode) + "\n")
     if args.plan_only:
-        sys.stderr.write(f"plan: {folder / PLAN_NAME}\n")
+        for notice in plan.notices:
+            sys.stderr.write(f"note: {notice}\n")
+        sys.stderr.write(f"plan: {folder / PLAN_NAME}; start it with --out {folder} --resume\n")
         return
     if mode["ablation"] is not None:
         ablate(job, mode["ablation"])

@@ -105,6 +105,7 @@ PROTOCOLS = {
 def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m recipes.fre",
         description="Train a U-Net with feature random enhancement, score, export, report.",
     )
@@ -333,13 +334,18 @@ def main(argv: Sequence[str]) -> None:
     plan, folder = resolve(args)
     mode = resolve_mode(args, folder)
     joining = joins_search(args, mode, folder)
-    claim_folder(folder, resume=args.resume or (joining and (folder / PLAN_NAME).exists()), overwrite=args.overwrite)
+    claim_folder(
+        folder,
+        resume=args.resume or (joining and (folder / PLAN_NAME).exists()),
+        overwrite=args.overwrite,
+        keeps_plan=True,
+    )
     check_writable(args.saved_models)
     if args.plan_only:
         if args.overwrite:
             remove_run(folder)
         write_plan(plan, folder / PLAN_NAME)
-        sys.stderr.write(f"plan: {folder / PLAN_NAME}\n")
+        sys.stderr.write(f"plan: {folder / PLAN_NAME}; start it with --out {folder} --resume\n")
         return
     from recipes.enhancement.network import network  # loads TensorFlow, which --help and mistakes need not wait for
     from recipes.runs.training_run import run, set_up

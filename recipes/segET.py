@@ -181,7 +181,9 @@ def measured_structure(name: str, background_to_foreground: float, positive_shar
 def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m recipes.segET", description="Train SegET, segment the volume, score, export, report."
+        allow_abbrev=False,
+        prog="python -m recipes.segET",
+        description="Train SegET, segment the volume, score, export, report.",
     )
     what = parser.add_argument_group("what")
     what.add_argument("--structure", help=f"{', '.join(STRUCTURES)}, all, or any name of your own together with --mask")

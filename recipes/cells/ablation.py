@@ -285,7 +285,7 @@ def _write(job: Job, cells: Mapping[str, dict[str, Any] | None], missing: str) -
         plan={name: value for name, value in plan.to_dict().items() if name != "notices"},
         extra=[
             Section("Models", table(head, _cells(rows), kind="numbers")),
-            *([validation_curves({titles[name]: cell["history"] for name, cell in finished.items()})] * bool(finished)),
+            *([validation_curves({titles[n]: cell["history"] for n, cell in finished.items()})] if finished else []),
             Section("Sizes", table(_SIZES_HEAD, _cells(_size_rows(cells)), kind="numbers")),
             Section("Parameters", table(("part", "output", "parameters"), _cells(_layer_rows(cells)), kind="numbers")),
         ],

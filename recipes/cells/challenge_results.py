@@ -49,5 +49,13 @@ def write_results(job: Job, sequence: pathlib.Path, *, max_ram: int | None = Non
             write_result(pathlib.Path(scratch, target.name), frame, open_volume(labels), num_digits=digits)
         shutil.rmtree(target, ignore_errors=True)  # an earlier run's
         pathlib.Path(scratch, target.name).rename(target)
-    _LOG.info("result of the whole sequence, frames that were trained on among them: %s", target)
+    used = {source.tomogram for source in job.plan.data if source.train or source.validation}
+    seen = sum(str(path) in used for path in image_files(sequence).values())
+    _LOG.info("result of the whole sequence, %s: %s", _told(seen), target)
     return target
+
+
+def _told(seen: int) -> str:
+    if not seen:
+        return "on none of whose frames was trained"
+    return f"{seen} of whose frames were trained on or chose the checkpoint"

@@ -19,7 +19,7 @@ from segkit.progress import ProgressLine
 from segkit.volumes.challenge import image_files, segmentation_files, write_frame
 from segkit.volumes.compressed import COMPRESSED_SUFFIXES
 from segkit.volumes.files import open_volume, save_volume
-from segkit.volumes.hdf5 import HDF5_SUFFIXES
+from segkit.volumes.hdf5 import HDF5_SUFFIXES, split_dataset
 from segkit.volumes.instance_ids import instance_ids
 from segkit.volumes.mrc import MRC_SUFFIXES
 from segkit.volumes.png import PNG_SUFFIXES
@@ -30,6 +30,7 @@ SPLIT = (0.7, 0.1)
 """Shares of stacks, or of slices, for training and validation; the rest is for the test."""
 
 _PIECES = 4  # of one cell in a slice: more than its folds make
+_SCATTERED = 10  # pieces of a mean cell in a slice: no cell is that torn
 _SUFFIXES = {*COMPRESSED_SUFFIXES, *TIFF_SUFFIXES, *MRC_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES, ".ome"}
 _STACKS = {"train": 5, "validation": 1, "test": 2}
 _TINY_SIMULATION = CellSimulation(shape=(5, 64, 64), count=3, voxel_size_um=(2.0, 0.8, 0.8))
@@ -62,6 +63,9 @@ def paired_stacks(images: str, labels: str) -> list[LabeledStack]:
     Raises:
         InputError: If there is none, or labels are missing or of another number of slices.
     """
+    for path in (images, labels):
+        if not pathlib.Path(split_dataset(path)[0]).exists():
+            raise InputError(f"{path}: no such file or folder; give a stack, or a folder of stacks")
     folders = [pathlib.Path(path).is_dir() for path in (images, labels)]
     if folders[0] != folders[1]:
         raise InputError(f"{images} and {labels}: one is a folder and one is not; give two stacks, or two folders")
@@ -114,6 +118,11 @@ def challenge_stacks(
     Raises:
         InputError: If files are missing, or an annotation does not fit its image.
     """
+    if not (folder / sequence).is_dir():
+        raise InputError(
+            f"{folder}: no folder {sequence} in it; give the folder of the data set, which holds {sequence} and "
+            f"{sequence}_{reference}"
+        )
     images = image_files(folder / sequence)
     annotations = segmentation_files(folder / f"{sequence}_{reference}")
     by_frame: dict[int, dict[int | None, pathlib.Path]] = {}
@@ -177,8 +186,10 @@ def sources_of(
     """
     scored = tuple(_source(stack, test=write_slices(stack.annotated)) for stack in tests)
     if train_z or validation_z or test_z:
-        if len(stacks) != 1 or not (train_z and validation_z):
-            raise InputError("--train-z and --validation-z belong together, and to a single stack")
+        if len(stacks) != 1:
+            raise InputError(f"--train-z, --validation-z and --test-z are for one stack; these are {len(stacks)}")
+        if not (train_z and validation_z):
+            raise InputError("--train-z and --validation-z belong together; give both")
         (stack,) = stacks
         for text in filter(None, (train_z, validation_z, test_z)):
             if unknown := set(parse_slices(text, stack.count)) - set(stack.annotated):
@@ -308,9 +319,26 @@ def measure_cells(sources: Sequence[Source]) -> CellMeasures:
         if len(largest) == 1:
             slices = parse_slices(source.train, labels.shape[0])
             one_id |= any(label(instance_ids(labels, slice(z, z + 1))[0]).max() >= _PIECES for z in slices)
+        elif largest:
+            _check_compact(labels, parse_slices(source.train, labels.shape[0]))
         areas += largest.values()
         sizes += summed.values()
     if not sizes:
         raise InputError("no cell on the training slices; choose slices that have some")
     radius = float(np.sqrt(np.median(areas) / np.pi))
     return CellMeasures(share=inside / total, radius_px=radius, voxels=float(np.median(sizes)), one_id=one_id)
+
+
+def _check_compact(labels: Volume, slices: Sequence[int]) -> None:
+    """Refuse grey values in the place of ids: they lie in many pieces.
+
+    Raises:
+        InputError: If every id of the middle slice is in many pieces.
+    """
+    ids = instance_ids(labels, slice(slices[len(slices) // 2], slices[len(slices) // 2] + 1))[0]
+    count, pieces = len(np.unique(ids[ids > 0])), int(label(ids).max())
+    if pieces >= _SCATTERED * max(count, 1):
+        raise InputError(
+            f"{labels.name}: {count} ids in {pieces:,} pieces in one slice, expected about a piece for each cell; are "
+            "these grey values, or images and labels exchanged?"
+        )

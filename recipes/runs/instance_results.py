@@ -55,7 +55,7 @@ def extra_scores(
     """Count the parameters, and score what Otsu's threshold makes of the same slices.
 
     Returns:
-        ``{"num_parameters": n, "otsu": scores}``.
+        ``{"num_parameters": n, "otsu": scores, "slice_by_slice": whether objects are cross-sections}``.
     """
     settings = InstanceSettings.from_dict(plan.instances)
     found = []
@@ -63,7 +63,12 @@ def extra_scores(
         stack = np.stack([np.asarray(volume.tomogram.array[z]) for z in range(volume.tomogram.shape[0])])
         labels = otsu_instances(stack, settings, voxel_size=pixel_units(volume.tomogram))
         found.append(evaluate_instances(Volume(array=labels), volume.mask, slices=slices))
-    return {"num_parameters": load_model(record.folder).count_params(), "otsu": merged(plan, found).total()}
+    otsu = merged(plan, found)
+    return {
+        "num_parameters": load_model(record.folder).count_params(),
+        "otsu": otsu.total(),
+        "slice_by_slice": any(part.z is not None for part in otsu.parts),
+    }
 
 
 def pixel_units(volume: Volume) -> list[float]:
@@ -76,7 +81,7 @@ def headline(scores: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the numbers that matter."""
     seg, otsu = scores["total"]["seg"], scores["otsu"]["seg"]
     return [
-        ("SEG", _short(seg)),
+        (f"SEG, {'slice by slice' if scores['slice_by_slice'] else 'whole cells'}", _short(seg)),
         ("SEG of Otsu's threshold", _short(otsu)),
         ("Average precision at IoU 0.5", _short(scores["total"]["ap_50"])),
         ("Mean IoU", percent(scores["total"]["mean_iou"])),

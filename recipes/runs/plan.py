@@ -122,8 +122,14 @@ _RESULTS = ("tensorboard", "log.csv", "magnitudes.csv", "scores.json", "report.h
 _RESULTS += ("comparison.json", "comparison.md", "ablation.json", "ablation.md")
 
 
-def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool) -> None:
+def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_plan: bool = False) -> None:
     """Make sure that a run may write into a folder; nothing is made yet.
+
+    Args:
+        folder: The run folder.
+        resume: The run in it goes on.
+        overwrite: What is in it is replaced.
+        keeps_plan: A plan alone is not replaced unasked either: it may have been edited, and waits to be started.
 
     Raises:
         InputError: If another run lies there, or there is none to resume.
@@ -134,6 +140,10 @@ def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool) -> None
     if there and not resume and not overwrite:
         raise InputError(
             f"{folder}: holds a run already; go on with --resume, replace it with --overwrite, or choose --out"
+        )
+    if keeps_plan and (folder / PLAN_NAME).exists() and not resume and not overwrite:
+        raise InputError(
+            f"{folder}: holds a plan; start it with --resume, replace it with --overwrite, or choose --out"
         )
     check_writable(folder)
 

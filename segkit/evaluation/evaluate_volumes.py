@@ -126,7 +126,7 @@ class _Foreground:
         other = next((value for value in values[values != first]), first)
         raise InputError(
             f"{self._volume.name}: slice {z} holds {first:g} and {other:g}, a mask has one whole value besides 0; "
-            f"choose a label with {self._ask}"
+            f"choose a label with {self._ask}, or score ids of objects with --instances"
         )
 
 

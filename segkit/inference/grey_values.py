@@ -33,8 +33,8 @@ def warn_of_other_grey_values(volume: Volume, card: ModelCard, slices: Sequence[
     if card.coloring is not None:  # colours are between 0 and 1 whatever the grey values
         if card.coloring["kind"] == "pseudocolor" and card.dtype and _is_8_bit(volume.dtype) != _is_8_bit(card.dtype):
             _log.warning(
-                "warning: %s: holds %s, but %s was trained on %s, and CLAHE equalises 8 bits otherwise than 16: slices "
-                "are coloured otherwise, and the result may be worse; save it as the training data were",
+                "warning: %s: holds %s, but %s was trained on %s, and CLAHE equalises uint8 otherwise than all other "
+                "types: slices are coloured otherwise, and the result may be worse; save it as the training data were",
                 *(volume.name, volume.dtype, card.name, card.dtype),
             )
         return

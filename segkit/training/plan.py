@@ -104,5 +104,7 @@ class TrainingPlan:
         changes = values.pop("augmentation", {})
         try:
             return cls(**values, augmentation=Augmentation(**changes))
+        except InputError:
+            raise
         except (TypeError, ValueError) as fault:
             raise InputError(f"plan: {fault}") from fault

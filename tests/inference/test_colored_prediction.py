@@ -161,7 +161,7 @@ def test_distances_between_objects_are_in_pixels_along_x_whatever_the_voxel_size
 @pytest.mark.parametrize(("dtype", "is_told"), [("uint8", False), ("uint16", True), (None, False)])
 def test_a_stack_of_other_bits_than_those_trained_on_is_told(network, tmp_path, caplog, dtype, is_told):
     predict_volume([loaded(network, dtype=dtype)], Volume(array=STACK), tmp_path / "m.tif")
-    assert ("CLAHE equalises 8 bits otherwise" in caplog.text) == is_told
+    assert ("CLAHE equalises uint8 otherwise" in caplog.text) == is_told
     caplog.clear()
     grey = loaded(network, dtype="uint16", coloring={"kind": "grey"})
     predict_volume([grey], Volume(array=STACK), tmp_path / "grey.tif")

@@ -196,8 +196,11 @@ def test_single_images_are_stacks_of_one_and_that_is_said():
         (["--out", "runs/x", "--resume", "--instances", "centers"], "--instances beside --resume"),
         (["--images", "stacks/s0.tif", "--labels", "labels"], "one is a folder and one is not"),
         (["--images", "stacks/s0.tif", "--labels", "labels/none.tif"], "no such file"),
-        ([*FOLDERS, "--train-z", "0-1", "--validation-z", "2"], "belong together, and to a single stack"),
-        (["--ctc", "data"], "data/01: there is no such folder"),
+        ([*FOLDERS, "--train-z", "0-1", "--validation-z", "2"], "are for one stack; these are 3"),
+        (["--images", "stacks/s0.tif", "--labels", "labels/s0.tiff", "--train-z", "0-1"], "belong together; give both"),
+        (["--images", "nothing", "--labels", "labels"], "nothing: no such file or folder"),
+        (["--images", "labels", "--labels", "stacks"], "are these grey values, or images and labels exchanged"),
+        (["--ctc", "data"], "data: no folder 01 in it; give the folder of the data set"),
         (["--out", "nowhere", "--resume"], "no run to resume"),
     ],
 )
@@ -206,6 +209,12 @@ def test_arguments_that_can_not_be_meant_are_refused_in_one_line(argv, message):
     with pytest.raises(InputError, match=message) as fault:
         resolve(*argv)
     assert "\n" not in str(fault.value)
+
+
+def test_options_are_never_guessed(capsys):
+    with pytest.raises(SystemExit):
+        resolve(*FOLDERS, "--plan", "plan.json")
+    assert "unrecognized arguments: --plan" in capsys.readouterr().err
 
 
 def test_data_that_can_not_be_learnt_from_are_refused_in_one_line():
@@ -255,7 +264,8 @@ def test_weights_that_were_asked_for_and_are_missing_are_refused_at_once(monkeyp
     assert not pathlib.Path("runs").exists()
 
 
-def test_from_the_challenges_folders_to_seg_and_a_report(monkeypatch):
+def test_from_the_challenges_folders_to_seg_and_a_report(monkeypatch, caplog):
+    caplog.set_level("INFO")
     from tiny_encoder import TINY_ENCODER
 
     monkeypatch.setenv("KERAS_HOME", "nothing-here")
@@ -276,11 +286,18 @@ def test_from_the_challenges_folders_to_seg_and_a_report(monkeypatch):
     card = read_card("run")
     assert (card.instances["method"], card.coloring["kind"], card.num_maps) == ("centers", "pseudocolor", 2)
     page = pathlib.Path("run/report.html").read_text()
-    for title in ("SEG of Otsu", "Best and worst objects", "Sizes of objects", "rough mask, to be red"):
+    for title in (
+        "SEG, whole cells",
+        "SEG of Otsu",
+        "Best and worst objects",
+        "Sizes of objects",
+        "rough mask, to be red",
+    ):
         assert title in page
     assert "random weights, as there are no ImageNet weights here" in page
     result = pathlib.Path("run/01_RES")
     assert sorted(path.name for path in result.iterdir()) == [f"mask{frame:03d}.tif" for frame in range(4)]
+    assert "result of the whole sequence, 3 of whose frames were trained on or chose the checkpoint" in caplog.text
     np.testing.assert_array_equal(tifffile.imread(result / "mask003.tif"), labels.array[:])
     with pytest.raises(InputError, match="run: holds a run already"):
         efficientcellseg.main(argv)
@@ -290,6 +307,18 @@ def test_from_the_challenges_folders_to_seg_and_a_report(monkeypatch):
     assert len(pathlib.Path("run/log.csv").read_text().splitlines()) == 4
     assert read_plan(pathlib.Path("run/plan.json")).instances == before.instances
     assert sorted(path.name for path in result.iterdir()) == [f"mask{frame:03d}.tif" for frame in range(4)]
+
+
+def test_runs_are_named_after_their_folders():
+    write_stacks(3)
+    named = {
+        "cells": FOLDERS,
+        "nuclei": (*FOLDERS, "--out", "runs/nuclei"),
+        "mine": (*FOLDERS, "--out", "runs/nuclei", "--name", "mine"),
+        "tric": (*FOLDERS, "--protocol", "tric"),
+    }
+    assert [resolve(*argv)[0].structure for argv in named.values()] == list(named)
+    assert resolve(*FOLDERS, "--out", "runs/(a)")[0].structure == "cells"
 
 
 def test_another_sequence_may_be_the_one_that_is_scored():
@@ -345,6 +374,9 @@ def test_a_plan_alone_may_be_edited_and_run(monkeypatch):
     argv = [*FOLDERS, "--encoder", "tiny", "--size", "32", "--epochs", "1", "--precision", "float32", "--out", "run"]
     efficientcellseg.main([*argv, "--plan-only"])
     path = pathlib.Path("run/plan.json")
+    for again in (argv, [*argv, "--plan-only"], ["--out", "run"]):
+        with pytest.raises(InputError, match="run: holds a plan; start it with --resume"):
+            efficientcellseg.main(again)
     plan = json.loads(path.read_text())
     assert plan["model"]["encoder_weights"] == "auto"
     edited = {**plan, "model": {**plan["model"], "decoder_filters": [6, 3]}}
@@ -390,6 +422,8 @@ def test_the_ablation_trains_what_it_can_and_says_what_needs_weights(monkeypatch
     efficientcellseg.main([*argv, "--out", "run", "--models", "1,2"])
     found = json.loads(pathlib.Path("run/ablation.json").read_text())["models"]
     assert list(found) == ["1", "2"]
+    efficientcellseg.main([*argv, "--out", "first", "--models", "2,1"])  # the first one is left out
+    assert list(json.loads(pathlib.Path("first/ablation.json").read_text())["models"]) == ["2", "1"]
     assert found["2"] is None
     assert len(found["1"]["history"]) == 1
     assert found["1"]["plan"]["coloring"] == {"kind": "grey"}

@@ -1,0 +1,80 @@
+"""The README's commands by section, a folder with all files that they name, and a way to run them."""
+
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+import mrcfile
+import numpy as np
+import tifffile
+
+from segkit.data.simulated_cells import CellSimulation, simulate_cells
+from segkit.volumes.challenge import write_frame
+from segkit.volumes.volume import Volume
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+SETUP = "python3 -m venv .venv && .venv/bin/pip install "
+
+
+def commands(text):
+    """Return the lines of the shell blocks."""
+    return [line for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL) for line in block.splitlines() if line]
+
+
+SECTIONS = {
+    part.partition("\n")[0]: [line for line in commands(part) if not line.startswith(SETUP)]
+    for part in re.split(r"^## ", README, flags=re.MULTILINE)
+}
+
+
+def environment():
+    return {
+        **os.environ,
+        "SEGKIT_TINY_PLAN": "1",
+        "PYTHONPATH": str(ROOT),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+
+
+def run(line, folder):
+    words = shlex.split(line)
+    prefix = {"python": [sys.executable], "segkit": [sys.executable, "-c", "from segkit.cli import run; run()"]}
+    command = [*prefix[words[0]], *words[1:]]
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+
+
+def write_files(place):
+    """Write tomograms, masks, images, labels and stacks."""
+    rng = np.random.default_rng(0)
+    disc = np.hypot(*np.mgrid[-48:48, -48:48]) < 20
+    mask = np.repeat(disc[None], 6, axis=0).astype(np.int8)
+    for name, array in (
+        ("T.mrc", (60 * mask + rng.normal(0, 20, mask.shape)).astype(np.int8)),
+        ("M.mrc", mask),
+        ("S.mrc", mask),
+        ("G.mrc", np.roll(mask, 30, axis=2)),
+    ):
+        with mrcfile.new(place / name) as mrc:
+            mrc.set_data(array)
+            mrc.voxel_size = 22.55
+    images = np.clip(60 * np.stack([mask, np.roll(mask, 30, axis=2)]).sum(0) + rng.normal(60, 20, mask.shape), 0, 255)
+    labels = mask + 2 * np.roll(mask, 30, axis=2) * (mask == 0)
+    for name, stack in (("I.tif", images), ("L.tif", labels)):
+        tifffile.imwrite(place / name, stack.astype(np.uint8), photometric="minisblack")
+    write_cells(place)
+
+
+def write_cells(place):
+    simulation = CellSimulation(shape=(5, 48, 48), count=3, voxel_size_um=(2.0, 0.8, 0.8))
+    for number in range(3):
+        image, labels = simulate_cells(simulation, number)
+        write_frame(place / "Fluo-C3DL-MDA231", number, Volume(array=image), Volume(array=labels))
+        for folder, array in (("stacks", image), ("labels", labels)):
+            (place / folder).mkdir(exist_ok=True)
+            tifffile.imwrite(place / folder / f"s{number}.tif", array, photometric="minisblack")
+    tifffile.imwrite(place / "stack.tif", image, photometric="minisblack")
+    tifffile.imwrite(place / "truth.tif", labels, photometric="minisblack")

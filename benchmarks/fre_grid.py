@@ -19,8 +19,8 @@ from typing import Any
 from recipes import fre
 from recipes.enhancement.cells import job_of, run_cell
 from recipes.enhancement.network import network
+from recipes.runs.job import Job, set_up
 from recipes.runs.training_cells import cell_plan
-from recipes.runs.training_run import Job, set_up
 from segkit.console import run_command
 from segkit.errors import InputError
 from segkit.volumes.whole_output import whole_file

@@ -19,13 +19,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import math
 import pathlib
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any
 
+from recipes.cells.arguments import NAME, parse_args
 from recipes.cells.data import (
     LabeledStack,
     challenge_stacks,
@@ -34,7 +33,9 @@ from recipes.cells.data import (
     simulated_stacks,
     sources_of,
 )
-from recipes.runs.arguments import add_output_arguments, add_slice_arguments, add_training_arguments, overridden
+from recipes.cells.mode import resolve_mode
+from recipes.cells.protocols import PROTOCOLS, Protocol
+from recipes.runs.arguments import overridden
 from recipes.runs.plan import (
     MODE_NAME,
     PLAN_NAME,
@@ -49,171 +50,25 @@ from recipes.runs.plan import (
 from recipes.runs.settings import NEVER, TINY
 from segkit.console import parse_size, run_command
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
-from segkit.data.colorings import COLORINGS
-from segkit.data.simulated_cells import A549_SIM, MDA231, TRIC, CellSimulation
 from segkit.data.sources import Source
 from segkit.errors import InputError
-from segkit.instances.segment_instances import METHODS, InstanceSettings
+from segkit.instances.segment_instances import InstanceSettings
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.whole_output import whole_file
 
 DECODER_FILTERS = (64, 48, 32, 16)
-ABLATION_MODELS = ("1", "2", "3", "3r", "4", "5")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Protocol:
-    """A data set of the paper, and what its authors did with it (Sec. 3.3).
-
-    Attributes:
-        name: Name on the command line; never renamed.
-        simulation: Stacks like those of the data set.
-        instances: How cells are told apart.
-        windows: Squares along y and x that slices are cut into.
-        paper_seg: SEG of Table 3.
-    """
-
-    name: str
-    simulation: CellSimulation
-    instances: str = "distance"
-    windows: tuple[int, int] | None = None
-    paper_seg: float | None = None
-
-
-PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (
-        Protocol(name="own", simulation=CellSimulation()),
-        Protocol(name="a549-sim", simulation=A549_SIM, instances="components", paper_seg=0.951),
-        Protocol(name="tric", simulation=TRIC, windows=(2, 3), paper_seg=0.782),
-        Protocol(name="mda231", simulation=MDA231, instances="centers", paper_seg=0.646),
-    )
-}
-
-
-def parse_args(argv: Sequence[str]) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        allow_abbrev=False,
-        prog="python -m recipes.efficientcellseg",
-        description="Train EfficientCellSeg, tell the cells of a stack apart, score, export, report.",
-    )
-    data = parser.add_argument_group("data")
-    data.add_argument("--images", metavar="PATH", help="stack, or folder of stacks")
-    data.add_argument("--labels", metavar="PATH", help="ids of the cells: a stack, or a folder with the same names")
-    data.add_argument("--ctc", type=pathlib.Path, metavar="FOLDER", help="data set of the Cell Tracking Challenge")
-    data.add_argument("--sequence", metavar="NN", help="sequence of the data set (01)")
-    data.add_argument("--test-sequence", metavar="NN", help="score this sequence, and train on the other alone")
-    data.add_argument("--reference", choices=("GT", "ST"), help="annotations of the data set (GT)")
-    data.add_argument("--name", help="names the run and the served model (the run folder's name, or cells)")
-    add_slice_arguments(data)
-    data.add_argument("--protocol", choices=tuple(PROTOCOLS), default="own", help="a data set of the paper's")
-    what = parser.add_argument_group("what")
-    what.add_argument("--preset", choices=("paper", "small"), help="paper with data, small without, if not given")
-    what.add_argument("--instances", choices=METHODS, help="how cells are told apart (distance)")
-    what.add_argument("--seed-distance", type=float, metavar="PX", help="centres closer than this are one cell's")
-    what.add_argument("--smoothing", type=float, metavar="PX", help="how much the distance is smoothed before")
-    what.add_argument("--min-depth", type=float, metavar="S", help="least narrowing that cuts a cell in two (0.05)")
-    what.add_argument("--min-size", type=int, metavar="VOXELS", help="smaller objects are left out")
-    what.add_argument("--slice-wise", action="store_true", help="tell cells apart slice by slice, then join slices")
-    what.add_argument("--coloring", choices=tuple(COLORINGS), help="what slices tell of neighbours (pseudocolor)")
-    what.add_argument("--expected-share", type=float, metavar="S", help="of rough masks; twice the cells' share")
-    what.add_argument("--size", type=int, metavar="PX", help="side that slices are resized to")
-    what.add_argument("--windows", metavar="Y,X", help="cut slices into squares, such as 2,3, and resize each")
-    what.add_argument("--encoder", help="efficientnet_b5, efficientnet_b0 or efficientnet_v2s")
-    what.add_argument("--encoder-weights", metavar="W", help="imagenet, none or a file; imagenet if it is at hand")
-    what.add_argument("--freeze-encoder", action="store_true", help="train the decoder alone")
-    what.add_argument("--decoder-filters", metavar="A,B,C,D", help="of its blocks, the coarsest first (64,48,32,16)")
-    what.add_argument("--ablation", action="store_true", help="train the models of the paper's ablation instead")
-    what.add_argument("--models", metavar="A,B,...", help="models of the ablation (1,2,3,3r,4,5; also 4r,4p,5r)")
-    add_training_arguments(parser)
-    add_output_arguments(parser)
-    args = parser.parse_args(argv)
-    check_choices(args)
-    return args
-
-
-def check_choices(args: argparse.Namespace) -> None:
-    """Refuse arguments that do not fit together.
-
-    Raises:
-        InputError: If one does not.
-    """
-    if bool(args.images) != bool(args.labels):
-        raise InputError("give --images and --labels together, or neither for simulated stacks")
-    if args.models and not (args.ablation or args.resume):
-        raise InputError("--models without --ablation; give both")
-    chosen = args.instances or args.coloring not in (None, "pseudocolor") or args.decoder_filters
-    if args.ablation and (chosen or args.freeze_encoder):
-        raise InputError(
-            "--ablation beside --instances, --coloring, --decoder-filters or --freeze-encoder; it compares masks, and "
-            "chooses the rest"
-        )
-    if args.ctc and args.images:
-        raise InputError("--ctc beside --images; give one of them")
-    if (args.sequence or args.test_sequence or args.reference) and not args.ctc:
-        raise InputError("--sequence, --test-sequence or --reference without --ctc; give the folder of the data set")
-    if args.test_sequence and args.test_sequence == (args.sequence or "01"):
-        raise InputError(f"--test-sequence {args.test_sequence} is trained on; give another")
-    if args.resume and (given := [name for name in _OF_THE_PLAN if getattr(args, name) not in (None, False)]):
-        raise InputError(f"--{given[0].replace('_', '-')} beside --resume; the run in the folder has its own")
-    if args.seed is not None and args.seed < 0:
-        raise InputError(f"--seed {args.seed}; give 0 or more")
-    if (args.train_z or args.validation_z or args.test_z) and not (args.images or args.ctc):
-        raise InputError("--train-z, --validation-z or --test-z without --images or --ctc; give a stack")
-    if args.name and not re.fullmatch(_NAME, args.name):
-        raise InputError(f"--name {args.name!r}: it becomes part of file names; use letters, digits, - and _")
-    if args.expected_share is not None and not 0 < args.expected_share <= 1:
-        raise InputError(f"--expected-share {args.expected_share:g}; give a share above 0, at most 1")
-    if args.min_depth is not None and not 0 <= args.min_depth < 1:
-        raise InputError(f"--min-depth {args.min_depth:g}; give a share from 0 to below 1")
-    for name in ("seed_distance", "smoothing", "min_size"):
-        if (value := getattr(args, name)) is not None and not 0 <= value < math.inf:
-            raise InputError(f"--{name.replace('_', '-')} {value:g}; give 0 or more")
-    if args.size is not None and (args.size < 32 or args.size % 32):
-        raise InputError(f"--size {args.size}; give a multiple of 32")
-    for name, count in (("windows", 2), ("decoder_filters", 4)):
-        if (text := getattr(args, name)) is not None:
-            setattr(args, name, whole_numbers(text, count, f"--{name.replace('_', '-')}"))
-
-
-_OF_THE_PLAN = (
-    *("images", "labels", "ctc", "sequence", "test_sequence", "reference", "name", "train_z", "validation_z", "test_z"),
-    *("preset", "instances", "seed_distance", "smoothing", "min_depth", "min_size", "slice_wise"),
-    *("coloring", "expected_share"),
-    *("size", "windows", "encoder", "encoder_weights", "freeze_encoder", "decoder_filters", "ablation"),
-)
-"""What a resumed run takes from its folder."""
-
-
-def whole_numbers(text: str, count: int, name: str) -> tuple[int, ...]:
-    """Return positive numbers written with commas.
-
-    Raises:
-        InputError: If they are others, or not so many.
-    """
-    try:
-        numbers = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        numbers = ()
-    if len(numbers) != count or min(numbers) < 1:
-        raise InputError(f"{name} {text!r}; give {count} positive whole numbers with commas between them")
-    return numbers
 
 
 def name_of(args: argparse.Namespace) -> str:
     """Return the name of what is segmented: as given, the run folder's, or the protocol's."""
     if args.name or args.out is None:
         return args.name or (args.protocol if args.protocol != "own" else "cells")
-    return args.out.name if re.fullmatch(_NAME, args.out.name) else "cells"
+    return args.out.name if re.fullmatch(NAME, args.out.name) else "cells"
 
 
 def folder_of(args: argparse.Namespace) -> pathlib.Path:
     """Return the run folder."""
     return args.out or pathlib.Path("runs", name_of(args))
-
-
-_NAME = r"[\w][\w .+-]*"
 
 
 def resolve(args: argparse.Namespace) -> tuple[RunPlan, pathlib.Path]:
@@ -373,23 +228,6 @@ def _resumed(args: argparse.Namespace, folder: pathlib.Path) -> RunPlan:
     return dataclasses.replace(plan, training=overridden(plan.training, args))
 
 
-def resolve_mode(args: argparse.Namespace, folder: pathlib.Path) -> dict[str, Any]:
-    """Return what is to be done beside the plan; a resumed run is what it was, or more models of it.
-
-    Returns:
-        ``{"ablation": [models] or None, "sequences": [folders of the challenge's images]}``.
-    """
-    path = folder / MODE_NAME
-    if args.resume and path.exists():
-        known = json.loads(path.read_text())
-        if args.models and known["ablation"] is None:
-            raise InputError(f"{folder}: holds a run, not an ablation; leave --models out, or choose another --out")
-        return {**known, "ablation": args.models.split(",") if args.models else known["ablation"]}
-    names = [name for name in (args.sequence or "01", args.test_sequence) if name] if args.ctc else []
-    models = args.models.split(",") if args.models else list(ABLATION_MODELS)
-    return {"ablation": models if args.ablation else None, "sequences": [str(args.ctc / name) for name in names]}
-
-
 def main(argv: Sequence[str]) -> None:
     """Resolve the plan, check it, then run it: data, model, training, evaluation, export, report."""
     args = parse_args(argv)
@@ -398,7 +236,8 @@ def main(argv: Sequence[str]) -> None:
     from recipes.cells.ablation import ablate, check_models
     from recipes.cells.challenge_results import write_results
     from recipes.cells.network import check_encoder, network, with_weights  # loads TensorFlow, but not for --help
-    from recipes.runs.training_run import run, set_up
+    from recipes.runs.job import set_up
+    from recipes.runs.training_run import run
 
     check_encoder(args.encoder)
     check_models(args.models.split(",") if args.models else ())

@@ -348,7 +348,8 @@ def main(argv: Sequence[str]) -> None:
         sys.stderr.write(f"plan: {folder / PLAN_NAME}; start it with --out {folder} --resume\n")
         return
     from recipes.enhancement.network import network  # loads TensorFlow, which --help and mistakes need not wait for
-    from recipes.runs.training_run import run, set_up
+    from recipes.runs.job import set_up
+    from recipes.runs.training_run import run
 
     job = set_up(plan, folder, network(plan))
     if not (args.resume or joining):

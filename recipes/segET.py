@@ -46,7 +46,7 @@ from segkit.training.plan import TrainingPlan
 from segkit.training.preparation import shrink_patch, tabulate
 
 if TYPE_CHECKING:
-    from recipes.runs.training_run import Network
+    from recipes.runs.job import Network
 
 _LOG = logging.getLogger("segkit.run")
 MULTIPLE_PX = 16  # four levels that halve the resolution
@@ -360,7 +360,8 @@ def main(argv: Sequence[str]) -> None:
             write_plan(plan, folder / PLAN_NAME)
             sys.stderr.write(f"plan: {folder / PLAN_NAME}\n")
         return
-    from recipes.runs.training_run import run, set_up  # loads TensorFlow, which --help and mistakes need not wait for
+    from recipes.runs.job import set_up  # loads TensorFlow, which --help and mistakes need not wait for
+    from recipes.runs.training_run import run
 
     jobs = [set_up(plan, folder, network(plan)) for plan, folder in plans]
     for job in jobs:
@@ -373,7 +374,7 @@ def main(argv: Sequence[str]) -> None:
 
 def network(plan: RunPlan) -> Network:
     """Return SegET's builder with what follows from the plan's architecture."""
-    from recipes.runs.training_run import Network
+    from recipes.runs.job import Network
     from segkit.models.seget import seget, seget_halo_px
 
     unknown = set(plan.model) - {"filters", "dilation_rates"}

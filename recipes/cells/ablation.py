@@ -13,10 +13,10 @@ import keras
 import numpy as np
 
 from recipes.cells.network import network
+from recipes.runs.job import Job, prepare_plan
 from recipes.runs.plan import CELLS_NAME
 from recipes.runs.provenance import command_line, versions
 from recipes.runs.training_cells import run_cell
-from recipes.runs.training_run import Job, prepare_plan
 from segkit.data.sampler import PatchSampler
 from segkit.errors import InputError
 from segkit.metrics.binary_mean_iou import BinaryMeanIoU

@@ -8,7 +8,8 @@ import re
 import shutil
 import tempfile
 
-from recipes.runs.training_run import Job, output_path, scored_slices
+from recipes.runs.job import Job
+from recipes.runs.training_run import output_path, scored_slices
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
@@ -35,9 +36,9 @@ def write_results(job: Job, sequence: pathlib.Path, *, max_ram: int | None = Non
     """
     target = job.folder / f"{sequence.name}_RES"
     scored = {pathlib.Path(job.plan.data[number].tomogram): number for number, _ in scored_slices(job.volumes)}
-    loaded = LoadedModel.open(job.folder)
+    loaded, images = LoadedModel.open(job.folder), image_files(sequence)
     with tempfile.TemporaryDirectory(dir=job.folder, prefix=".frames-") as scratch:
-        for frame, path in image_files(sequence).items():
+        for frame, path in images.items():
             if path in scored:
                 labels = output_path(job, scored[path])
             else:
@@ -50,7 +51,7 @@ def write_results(job: Job, sequence: pathlib.Path, *, max_ram: int | None = Non
         shutil.rmtree(target, ignore_errors=True)  # an earlier run's
         pathlib.Path(scratch, target.name).rename(target)
     used = {source.tomogram for source in job.plan.data if source.train or source.validation}
-    seen = sum(str(path) in used for path in image_files(sequence).values())
+    seen = sum(str(path) in used for path in images.values())
     _LOG.info("result of the whole sequence, %s: %s", _told(seen), target)
     return target
 

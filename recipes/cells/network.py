@@ -8,9 +8,9 @@ from typing import Any
 
 import keras
 
+from recipes.runs.job import Network
 from recipes.runs.plan import RunPlan
 from recipes.runs.statistics import statistics_batches
-from recipes.runs.training_run import Network
 from segkit.errors import InputError
 from segkit.models.efficient_cell_seg import cells_and_centers, efficient_cell_seg
 from segkit.models.encoders import ENCODERS

@@ -9,8 +9,8 @@ from typing import Any
 from recipes.enhancement.network import network
 from recipes.runs import training_cells
 from recipes.runs.class_results import tile_scores
+from recipes.runs.job import Job
 from recipes.runs.training_cells import rounded
-from recipes.runs.training_run import Job
 from segkit.training.record_magnitudes import read_magnitudes
 from segkit.training.resumable import Resumable
 

@@ -12,9 +12,9 @@ import numpy as np
 from recipes.enhancement.cells import job_of, run_cell
 from recipes.enhancement.methods import METHODS
 from recipes.runs.class_results import STATISTICS
+from recipes.runs.job import Job
 from recipes.runs.plan import CELLS_NAME
 from recipes.runs.provenance import command_line, versions
-from recipes.runs.training_run import Job
 from segkit.data.weights import UNKNOWN
 from segkit.report.label_overlay import label_overlay
 from segkit.report.overlay import Overlay

@@ -9,9 +9,9 @@ from typing import Any
 import keras
 
 from recipes.enhancement.methods import METHODS, build_network, check_enhancement
+from recipes.runs.job import Network
 from recipes.runs.plan import SEARCH_NAME, RunPlan
 from recipes.runs.statistics import statistics_batches
-from recipes.runs.training_run import Network
 from segkit.errors import InputError
 from segkit.report.page import Section
 from segkit.report.search_figures import read_trials, search_section

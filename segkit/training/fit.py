@@ -67,24 +67,16 @@ def fit(
     task.compile(model, plan.learning_rate)
     if (channels := model.output["logits"].shape[-1]) != card.num_logits:
         raise ValueError(f"`card` must name the classes of the network. Received: {channels} logits, card={card!r}")
-    identity = {name: value for name, value in plan.to_dict().items() if name not in _MAY_CHANGE}
     plateau = DecayOnPlateau(plan.learning_rate, plan.decay, factor=plan.plateau_factor, patience=plan.plateau_patience)
     stopping = keras.callbacks.EarlyStopping(monitor=MONITOR, mode="max", patience=plan.early_stopping_patience)
-    remembered = task.alarms()
-    keeping = {
-        type(callback).__name__: (callback, callback.STATE) for callback in callbacks if hasattr(callback, "STATE")
+    alarms = task.alarms()
+    tracked = {
+        "plateau": (plateau, DecayOnPlateau.STATE),
+        "early_stopping": (stopping, ("best", "wait", "best_epoch", "stopped_epoch")),
+        **alarms,
+        **{type(one).__name__: (one, one.STATE) for one in callbacks if hasattr(one, "STATE")},
     }
-    record = Resumable(
-        folder,
-        card,
-        {
-            "plateau": (plateau, DecayOnPlateau.STATE),
-            "early_stopping": (stopping, ("best", "wait", "best_epoch", "stopped_epoch")),
-            **remembered,
-            **keeping,
-        },
-        identity={**identity, "task": repr(task), **{name: getattr(card, name) for name in _INPUT}},
-    )
+    record = Resumable(folder, card, tracked, identity=_identity(plan, task, card))
     if not (resume and record.resume(model)):
         record.start_anew()
     if record.stopped or record.epochs_done >= plan.epochs:
@@ -105,7 +97,7 @@ def fit(
             PlainNames(),
             plateau,
             stopping,
-            *(callback for callback, _ in remembered.values()),
+            *(callback for callback, _ in alarms.values()),
             *_tensorboard(folder),
             *callbacks,
             *shown,
@@ -116,6 +108,12 @@ def fit(
         verbose=0,
     )
     return record
+
+
+def _identity(plan: TrainingPlan, task: Task, card: ModelCard) -> dict[str, Any]:
+    """Return what must be the same where a training is gone on with."""
+    settings = {name: value for name, value in plan.to_dict().items() if name not in _MAY_CHANGE}
+    return {**settings, "task": repr(task), **{name: getattr(card, name) for name in _INPUT}}
 
 
 def build_compiled(model: keras.Model, sampler: PatchSampler, outputs: Mapping[str, int] = LOGITS) -> None:

@@ -14,7 +14,8 @@ import recipes.cells.data
 from recipes import efficientcellseg
 from recipes.cells import ablation as cell_ablation
 from recipes.cells.data import _shares, measure_cells, paired_stacks
-from recipes.efficientcellseg import PROTOCOLS
+from recipes.cells.mode import ABLATION_MODELS
+from recipes.cells.protocols import PROTOCOLS
 from recipes.runs.plan import read_plan
 from segkit.data.simulated_cells import CellSimulation, simulate_cells
 from segkit.data.sources import Source
@@ -508,4 +509,4 @@ def test_a_plan_alone_that_replaces_a_run_leaves_nothing_of_it():
 def test_the_ablation_is_the_papers():
     paper = {name: model.paper_mean_iou for name, model in cell_ablation.ABLATION.items() if model.paper_mean_iou}
     assert paper == {"3": 0.9007, "4": 0.9003, "5": 0.9042}
-    assert set(efficientcellseg.ABLATION_MODELS) <= set(cell_ablation.ABLATION)
+    assert set(ABLATION_MODELS) <= set(cell_ablation.ABLATION)

@@ -44,13 +44,14 @@ def objects_from_maps(
         settings: How objects are told apart.
         folder: Where files of a volume that does not fit go; made if it is missing.
         voxel_size: Extent of a voxel along ``(z, y, x)``, in the unit of the settings' distances.
-        max_ram: Bound on the memory of the whole process [byte]; ``None`` for half of what is free.
+        max_ram: Bound on the memory of the whole process [byte]; ``None`` for half of what is free. Where the smallest
+            block needs more, that much is taken and a warning says so: the network's work is not thrown away.
 
     Returns:
         Ids as ``segment_instances`` gives them, mapped from a file in the folder where the volume does not fit.
 
     Raises:
-        InputError: If the volume fits neither into memory nor onto the disk.
+        InputError: If the volume does not fit into memory, and not onto the disk either.
     """
     has_heatmap = settings.method == "centers"
     maps = [_channel(read_slice, shape, k) for k in range(2 if has_heatmap else 1)]
@@ -60,11 +61,7 @@ def objects_from_maps(
         return segment_instances(whole[0], settings, voxel_size=voxel_size, heatmap=whole[1] if has_heatmap else None)
     halo = halo_of(settings, voxel_size)
     block_shape = fitting_block(shape, halo, int(budget * _BLOCK_SHARE) // _BYTES_PER_VOXEL)
-    _log.info(
-        "objects are told apart in blocks of %s voxels with %s around them (z, y, x): the volume does not fit into "
-        "memory at once",
-        *(" x ".join(map(str, extent)) for extent in (block_shape, halo)),
-    )
+    _tell(settings, shape, block_shape, halo, budget)
     needed, room = math.prod(shape) * _DISK_BYTES_PER_VOXEL, shutil.disk_usage(folder.parent).free
     if needed > room:
         raise InputError(
@@ -83,6 +80,29 @@ def objects_from_maps(
     )
 
 
+def _tell(
+    settings: InstanceSettings, shape: Sequence[int], block_shape: Sequence[int], halo: Sequence[int], budget: int
+) -> None:
+    """Log how a volume that does not fit is cut, and warn where even its parts do not."""
+    if settings.slice_wise:
+        _log.info("objects are told apart slice by slice on disk: the volume does not fit into memory at once")
+        part = math.prod(shape[1:])
+    else:
+        _log.info(
+            "objects are told apart in blocks of %s voxels with %s around them (z, y, x): the volume does not fit into "
+            "memory at once",
+            *(" x ".join(map(str, extent)) for extent in (block_shape, halo)),
+        )
+        part = math.prod(min(b + 2 * h, s) for b, h, s in zip(block_shape, halo, shape, strict=True))
+    if part * _BYTES_PER_VOXEL > budget:
+        _log.warning(
+            "telling objects apart takes up to %.2f GiB, but the memory bound leaves %.2f GiB; allow more (--max-ram) "
+            "where that is too much",
+            part * _BYTES_PER_VOXEL / 2**30,
+            budget / 2**30,
+        )
+
+
 def halo_of(settings: InstanceSettings, voxel_size: Sequence[float]) -> tuple[int, ...]:
     """Return what must be looked at around a block: about an object, as seeds lie half its size apart [voxels]."""
     reach = 4 * settings.seed_distance + 4 * settings.smoothing
@@ -92,7 +112,8 @@ def halo_of(settings: InstanceSettings, voxel_size: Sequence[float]) -> tuple[in
 def fitting_block(shape: Sequence[int], halo: Sequence[int], most: int) -> tuple[int, ...]:
     """Return the extent of blocks that with their surroundings have at most so many voxels, as far as that can be.
 
-    The axis that is longest beside its halo is halved until they fit; no block is much smaller than its halo.
+    The axis that is longest beside its halo is halved until they fit; a block that is no longer than its halo is not
+    cut further.
     """
     block = list(shape)
     while math.prod(min(b + 2 * h, s) for b, h, s in zip(block, halo, shape, strict=True)) > most:

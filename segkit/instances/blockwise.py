@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from scipy.cluster.hierarchy import DisjointSet
 from scipy.sparse.csgraph import connected_components
 from skimage.measure import label
 from skimage.segmentation import watershed
@@ -19,8 +21,10 @@ from segkit.instances.fill_holes import fill_holes
 from segkit.instances.join_slices import joined_numbers
 from segkit.instances.renumber import smallest_id_dtype
 from segkit.instances.saddles import find_saddles, highest_of_pairs, join_shallow, peaks_of
-from segkit.instances.seeds import find_peaks, grown_peaks
-from segkit.instances.segment_instances import InstanceSettings, seed_heights, tell_apart
+from segkit.instances.seeds import find_peaks, grown_peaks, order_of
+from segkit.instances.segment_instances import InstanceSettings, check_voxel_size, seed_heights, tell_apart
+
+_log = logging.getLogger(__name__)
 
 Box = tuple[slice, ...]
 
@@ -39,9 +43,10 @@ def segment_blockwise(
 
     Seeds are found in all blocks first and numbered through; then every block is flooded from the seeds in and around
     it. Connected components are always those of ``segment_instances``. Watersheds are where the halo is larger than the
-    objects and what smooths and separates their seeds (twice ``seed_distance``, four times ``smoothing``), and holes
-    where it is larger than the objects that they lie in. Where it is not, an object may be cut at a border of blocks as
-    if it were two, or end elsewhere; it never gets lost.
+    objects and what smooths and separates their seeds (twice ``seed_distance``, four times ``smoothing``), but for
+    voxels equally high from two seeds, and holes where it is larger than the objects that they lie in. Where it is not,
+    an object may be cut at a border of blocks as if it were two, become one with an object that it touches, or end
+    elsewhere; no voxel of the mask gets lost. Objects that are certainly too thick are warned of.
 
     Args:
         probability: Probability of objects, ``(z, y, x)``; read by boxes.
@@ -59,6 +64,7 @@ def segment_blockwise(
     Raises:
         ValueError: If extents are out of range, the heatmap is missing where it is needed, or shapes do not fit.
     """
+    check_voxel_size(voxel_size)
     shape = tuple(probability.shape)
     if len(shape) != 3 or (heatmap is not None and tuple(heatmap.shape) != shape):
         raise ValueError(f"`probability` and `heatmap` must be (z, y, x). Received: {shape}")
@@ -98,6 +104,11 @@ class _Blocks:
             for part, width, size in zip(core, self.halo, self.shape, strict=True)
         )
 
+    def least_halo(self, voxel_size: Sequence[float]) -> float:
+        """Return how far around a block is looked where the volume goes on, at least [unit of the voxel size]."""
+        widths = zip(self.halo, voxel_size, self.starts, strict=True)
+        return min((width * extent for width, extent, starts in widths if len(starts) > 1), default=np.inf)
+
     def borders(self) -> Iterator[tuple[int, int]]:
         """Yield axis and place of every plane between blocks."""
         for axis, starts in enumerate(self.starts):
@@ -123,14 +134,16 @@ class _Volume:
     def flooded(self, blocks: _Blocks) -> np.ndarray:
         """Tell objects apart in 3-D."""
         labels = self._file("flooded", np.int64)
-        seeds, count = (None, 0) if self.settings.method == "components" else self._seeds(blocks)
-        total = count
+        seeds, count = (None, 0) if self.settings.method == "components" else self._seeds(blocks, labels)
+        total, thickest = count, 0.0
         is_joined = self.settings.method == "distance" and self.settings.min_depth > 0
         peaks, pairs, saddles = np.zeros(count + 1, np.float32), [np.zeros((0, 2), np.int64)], [np.zeros(0, np.float32)]
         for core in blocks.cores():
             box = blocks.around(core)
             mask, found, heights = self._flood(box, seeds)
             inside = _inside(core, box)
+            if self.settings.method == "distance":
+                thickest = max(thickest, float(heights[inside].max()))
             if is_joined:
                 np.maximum(peaks, peaks_of(found[inside], heights[inside], count), out=peaks)
                 further = tuple(
@@ -142,6 +155,13 @@ class _Volume:
             rest = label(mask & (found == 0), connectivity=1).astype(np.int64)
             labels[core] = np.where(rest > 0, rest + total, found)
             total += int(rest.max(initial=0))
+        if thickest > (reach := blocks.least_halo(self.voxel_size)):
+            _log.warning(
+                "objects are up to %.3g px deep, but only %.3g px around a block are looked at: they may be cut, or "
+                "become one with a neighbour; allow more memory, or give a larger seed distance",
+                thickest,
+                reach,
+            )
         numbers = _merged_rests(labels, blocks, count, total)
         if is_joined:
             found = highest_of_pairs(np.concatenate(pairs), np.concatenate(saddles))
@@ -184,9 +204,14 @@ class _Volume:
         mask = np.asarray(self.probability[box]) > self.settings.threshold
         return mask, None if self.heatmap is None else np.asarray(self.heatmap[box])
 
-    def _seeds(self, blocks: _Blocks) -> tuple[np.ndarray, int]:
-        """Number the seeds of all blocks through; those that are one by ``peak_seeds`` are one across borders too."""
-        seeds, total = self._file("seeds", np.int64), 0
+    def _seeds(self, blocks: _Blocks, pieces: np.ndarray) -> tuple[np.ndarray, int]:
+        """Number the seeds of all blocks through, as ``peak_seeds`` and ``split_seeds`` do it with the whole volume.
+
+        Args:
+            blocks: How the volume is cut.
+            pieces: Room for the connected components of the mask.
+        """
+        seeds, total, num_pieces = self._file("seeds", np.int64), 0, 0
         for core in blocks.cores():
             box = blocks.around(core)
             mask, heat = self._read(box)
@@ -198,15 +223,41 @@ class _Volume:
             ids = np.where(found > 0, found + total, 0)
             seeds[core] = np.where(peaks[inside], ids, -ids)  # what only ties peaks together is negative
             total += int(found.max(initial=0))
-        pairs = [np.zeros((0, 2), np.int64)]
+            piece = label(mask[inside], connectivity=1).astype(np.int64)
+            pieces[core] = np.where(piece > 0, piece + num_pieces, 0)
+            num_pieces += int(piece.max(initial=0))
+        pairs, piece_pairs = [np.zeros((0, 2), np.int64)], [np.zeros((0, 2), np.int64)]
         for axis, start in blocks.borders():
             here, there = (np.abs(seeds.take(place, axis=axis)) for place in (start - 1, start))
             for step in itertools.product((-1, 0, 1), repeat=2):
                 pairs.append(_touching(here, there, step))
-        numbers = _groups(np.concatenate(pairs), total)
+            planes = (np.asarray(pieces.take(place, axis=axis)) for place in (start - 1, start))
+            piece_pairs.append(_touching(*planes, (0, 0)))
+        numbers, of_piece = _groups(np.concatenate(pairs), total), _groups(np.concatenate(piece_pairs), num_pieces)
+
+        def keys_of(core: Box) -> tuple[np.ndarray, np.ndarray]:
+            """Return the places of a block's seeds, and what tells apart those that are not one."""
+            chosen = (seeds[core] > 0) & (pieces[core] > 0)
+            key = numbers[seeds[core][chosen]] * (num_pieces + 1) + of_piece[pieces[core][chosen]]
+            return chosen, key
+
+        known, firsts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for core in blocks.cores():
-            seeds[core] = np.where(seeds[core] > 0, numbers[np.abs(seeds[core])], 0)
-        return seeds, int(numbers.max())
+            chosen, key = keys_of(core)
+            found, first = np.unique(key, return_index=True)
+            place = [at[first] + part.start for at, part in zip(np.nonzero(chosen), core, strict=True)]
+            known.append(found)
+            firsts.append(np.ravel_multi_index(place, self.shape))
+        firsts, known = np.concatenate(firsts), np.concatenate(known)
+        order = np.argsort(firsts)
+        known, begins = np.unique(known[order], return_index=True)
+        ranks = order_of(begins)
+        for core in blocks.cores():
+            chosen, key = keys_of(core)
+            ids = np.zeros(chosen.shape, np.int64)
+            ids[chosen] = ranks[np.searchsorted(known, key)]
+            seeds[core] = ids
+        return seeds, len(known)
 
     def _flood(self, box: Box, seeds: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return mask, objects and heights of a block and what lies around it."""
@@ -261,30 +312,26 @@ def _groups(pairs: np.ndarray, total: int) -> np.ndarray:
 def _merged_rests(labels: np.ndarray, blocks: _Blocks, count: int, total: int) -> np.ndarray:
     """Return the id that every id becomes where pieces without a seed are joined over the borders of blocks.
 
-    Pieces that touch are one; one that touches objects with a seed (which lies beyond the halo) is given to that of the
-    largest common face.
+    From the largest common face down, a piece without a seed (which lies beyond the halo) becomes one with what it
+    touches; two objects that have seeds, or have got one so, stay two.
     """
-    pairs = [np.zeros((0, 2), np.int64)]
-    contacts: list[np.ndarray] = []
+    pairs, faces = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.int64)]
     for axis, start in blocks.borders():
-        planes = [np.asarray(labels.take(place, axis=axis)).ravel() for place in (start - 1, start)]
-        both = (planes[0] != 0) & (planes[1] != 0)
-        first, second = (plane[both] for plane in planes)
-        is_rest = first > count, second > count
-        pairs.append(np.unique(np.stack([first, second], axis=1)[is_rest[0] & is_rest[1]], axis=0))
-        for rest, other, chosen in (
-            (first, second, is_rest[0] & ~is_rest[1]),
-            (second, first, is_rest[1] & ~is_rest[0]),
-        ):
-            contacts.append(np.stack([rest[chosen], other[chosen]], axis=1))
-    numbers = _groups(np.concatenate(pairs), total)  # an object with a seed is a group of its own
-    touching = np.concatenate(contacts) if contacts else np.zeros((0, 2), np.int64)
-    if len(touching):
-        found, faces = np.unique(numbers[touching], axis=0, return_counts=True)
-        order = np.lexsort((-faces, found[:, 0]))
-        found = found[order]
-        _, first = np.unique(found[:, 0], return_index=True)
-        given = np.arange(numbers.max() + 1)
-        given[found[first, 0]] = found[first, 1]
-        numbers = given[numbers]
+        planes = np.stack([np.asarray(labels.take(place, axis=axis)).ravel() for place in (start - 1, start)], axis=1)
+        planes = np.sort(planes[(planes > 0).all(axis=1)], axis=1)
+        for known, new in zip((pairs, faces), np.unique(planes, axis=0, return_counts=True), strict=True):
+            known.append(new)
+    pairs, places = np.unique(np.concatenate(pairs), axis=0, return_inverse=True)
+    faces = np.bincount(places.ravel(), weights=np.concatenate(faces), minlength=len(pairs))
+    of_rests = pairs[:, 1] > count  # the larger id: pieces without a seed come behind all seeds
+    pairs, faces = pairs[of_rests], faces[of_rests]
+    groups = DisjointSet(np.unique(pairs).tolist())
+    smallest = {member: member for member in groups}  # of a group, by its root: whether it has a seed
+    for first, second in pairs[np.argsort(-faces, kind="stable")].tolist():
+        ends = smallest[groups[first]], smallest[groups[second]]
+        if max(ends) > count and groups.merge(first, second):
+            smallest[groups[first]] = min(ends)
+    numbers = np.arange(total + 1)
+    for member in groups:
+        numbers[member] = smallest[groups[member]]
     return numbers

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import connected_components, maximum_bipartite_matching
 from skimage.util import map_array
 
 from segkit.instances.label_overlaps import LabelOverlaps, count_overlaps
@@ -17,7 +17,8 @@ def join_slices(labels: np.ndarray, *, min_iou: float = 0.25) -> np.ndarray:
     """Give objects of neighbouring slices one id where they overlap.
 
     Two objects are one where each is the other's best partner in the next slice and their intersection over union is
-    large enough, so an object never splits in two from one slice to the next.
+    large enough, so an object never splits in two from one slice to the next. Of partners that fit equally well each
+    gets one, as far as they go round.
 
     Args:
         labels: Ids, ``(z, y, x)``, 0 is background; ids of different slices have nothing to do with each other.
@@ -72,10 +73,10 @@ def best_partners(overlaps: LabelOverlaps, min_iou: float) -> tuple[np.ndarray, 
         best = np.zeros(len(known))
         np.maximum.at(best, index, iou)
         chosen &= iou == best[index]
-    chosen = np.flatnonzero(chosen)
-    # Of two partners that fit equally well the first is taken.
-    _, first = np.unique(overlaps.reference_index[chosen], return_index=True)
-    chosen = chosen[first]
-    _, first = np.unique(overlaps.prediction_index[chosen], return_index=True)
-    chosen = chosen[first]
-    return overlaps.reference_index[chosen], overlaps.prediction_index[chosen]
+    # Where two partners fit equally well, as many as can be find one.
+    rows, columns = overlaps.reference_index[chosen], overlaps.prediction_index[chosen]
+    shape = len(overlaps.reference_ids), len(overlaps.prediction_ids)
+    graph = sparse.csr_array((np.ones(len(rows), np.int8), (rows, columns)), shape=shape)
+    partners = maximum_bipartite_matching(graph, perm_type="column")
+    first = np.flatnonzero(partners >= 0)
+    return first, partners[first].astype(np.int64)

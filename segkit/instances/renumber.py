@@ -38,6 +38,8 @@ def renumbered(labels: np.ndarray, *, keep: np.ndarray | None = None) -> np.ndar
         array([0, 2, 1, 2], dtype=uint8)
     """
     known = np.unique(labels)
-    kept = known[known != 0] if keep is None else np.intersect1d(known[known != 0], keep)
+    kept = known[known != 0]
+    if keep is not None:
+        kept = kept[np.isin(kept, np.asarray(keep).astype(kept.dtype))]
     new = np.arange(1, len(kept) + 1, dtype=smallest_id_dtype(len(kept)))
     return map_array(labels, kept.astype(labels.dtype), new)

@@ -29,6 +29,40 @@ def peak_seeds(heights: np.ndarray, *, distance: float, voxel_size: Sequence[flo
     return np.where(is_peak, label(grown, connectivity=heights.ndim), 0).astype(np.int32)
 
 
+def split_seeds(seeds: np.ndarray, pieces: np.ndarray) -> np.ndarray:
+    """Give the parts of a seed that lie in separate pieces of a mask an id each: what does not touch is not one object.
+
+    Args:
+        seeds: What ``peak_seeds`` returns.
+        pieces: Connected components of the mask, same shape, 0 outside; seeds there are left out.
+
+    Returns:
+        Ids from 1 on in the order of their first voxels, int32, 0 elsewhere.
+
+    Example:
+        >>> split_seeds(np.array([[1, 0, 1, 2, 2]]), np.array([[4, 0, 7, 7, 0]]))
+        array([[1, 0, 2, 3, 0]], dtype=int32)
+    """
+    places = np.flatnonzero((seeds > 0) & (pieces > 0))
+    _, first, members = np.unique(
+        seeds.ravel()[places].astype(np.int64) * (int(pieces.max(initial=0)) + 1) + pieces.ravel()[places],
+        return_index=True,
+        return_inverse=True,
+    )
+    split = np.zeros(seeds.shape, np.int32)
+    split.flat[places] = order_of(first)[members]
+    return split
+
+
+def order_of(first: np.ndarray) -> np.ndarray:
+    """Return the number that everything gets, from 1 on, where the one that begins first is the first.
+
+    Args:
+        first: Where each begins, all of them different.
+    """
+    return np.argsort(np.argsort(first)) + 1
+
+
 def find_peaks(heights: np.ndarray, *, distance: float, voxel_size: Sequence[float], above: float = 0.0) -> np.ndarray:
     """Return where a map is higher than ``above`` and nothing in the box around exceeds it, bool.
 

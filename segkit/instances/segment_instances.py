@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from segkit.instances.fill_holes import fill_holes
 from segkit.instances.join_slices import join_slices
 from segkit.instances.renumber import renumbered
 from segkit.instances.saddles import find_saddles, join_shallow, peaks_of
-from segkit.instances.seeds import peak_seeds
+from segkit.instances.seeds import peak_seeds, split_seeds
 
 METHODS = ("components", "distance", "centers")
 
@@ -32,8 +33,8 @@ class InstanceSettings:
         threshold: Probability above which a voxel belongs to an object, in [0, 1].
         slice_wise: Tell objects apart in every slice and join them along z afterwards, for slices that lie far apart;
             otherwise in 3-D.
-        seed_distance: Half the side of the box in which a seed is the highest [unit of the voxel size]; objects whose
-            centres are closer become one.
+        seed_distance: Half the side of the box in which a seed is the highest [unit of the voxel size]; objects that
+            touch and whose centres are closer become one.
         smoothing: Standard deviation of the Gaussian that smooths the distance before [unit of the voxel size].
         min_depth: For the method ``"distance"``: an object is cut in two only where it narrows by at least this share
             of its thinner part's half width, in [0, 1); 0 cuts between all seeds.
@@ -59,13 +60,16 @@ class InstanceSettings:
         """Refuse values out of range."""
         if self.method not in METHODS:
             raise InputError(f"instances {self.method!r}; give one of {', '.join(METHODS)}")
+        for name in ("slice_wise", "fill"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"instances: {name} {getattr(self, name)!r}; give true or false")
         for name in ("threshold", "center_threshold", "min_iou"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"instances: {name} {getattr(self, name)}; give a number from 0 to 1")
         if not 0 <= self.min_depth < 1:
             raise InputError(f"instances: min_depth {self.min_depth}; give a share from 0 to below 1")
         for name in ("seed_distance", "smoothing", "min_size"):
-            if getattr(self, name) < 0:
+            if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"instances: {name} {getattr(self, name)}; give 0 or more")
 
     def to_dict(self) -> dict[str, Any]:
@@ -104,8 +108,9 @@ def segment_instances(
         Ids from 1 on without gaps, 0 for background, of the smallest type that holds them, ``(z, y, x)``.
 
     Raises:
-        ValueError: If the heatmap is missing where it is needed, or shapes do not fit.
+        ValueError: If the heatmap is missing where it is needed, shapes do not fit, or an extent is not positive.
     """
+    check_voxel_size(voxel_size)
     if probability.ndim != 3 or (heatmap is not None and heatmap.shape != probability.shape):
         raise ValueError(f"`probability` and `heatmap` must be (z, y, x). Received: {probability.shape}")
     if settings.method == "centers" and heatmap is None:
@@ -133,14 +138,24 @@ def tell_apart(
         return label(mask, connectivity=1).astype(np.int32)
     heights, above = seed_heights(mask, settings, voxel_size, heatmap)
     seeds = peak_seeds(heights, distance=settings.seed_distance, voxel_size=voxel_size, above=above)
-    seeds[~mask] = 0
+    pieces = label(mask, connectivity=1).astype(np.int32)
+    seeds = split_seeds(seeds, pieces)
     found = watershed(-heights, seeds, mask=mask, connectivity=1)
     if settings.method == "distance" and settings.min_depth:
         peaks = peaks_of(found, heights, int(found.max(initial=0)))
         found = join_shallow(peaks, *find_saddles(found, heights), min_depth=settings.min_depth)[found]
-    # A piece without a seed is an object too.
-    rest = label(mask & (found == 0), connectivity=1)
-    return np.where(rest > 0, rest + int(found.max(initial=0)), found).astype(np.int32)
+    pieces[found > 0] = 0  # what is left of them is without a seed, and an object too
+    return np.where(pieces > 0, pieces + found.max(initial=0), found).astype(np.int32)
+
+
+def check_voxel_size(voxel_size: Sequence[float]) -> None:
+    """Refuse an extent of voxels that is not three positive numbers.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if len(voxel_size) != 3 or not all(0 < extent < math.inf for extent in voxel_size):
+        raise ValueError(f"`voxel_size` must be three positive numbers. Received: {tuple(voxel_size)!r}")
 
 
 def seed_heights(
@@ -156,10 +171,13 @@ def distance_inside(mask: np.ndarray, voxel_size: Sequence[float], smoothing: fl
     """Return the distance of every voxel of a mask from the background, float32, 0 outside.
 
     Args:
-        mask: True inside, any shape.
+        mask: True inside, any shape. Where nothing is outside, the distance is the diagonal of the array.
         voxel_size: Extent of a voxel along each axis.
         smoothing: Standard deviation of a Gaussian that smooths it, same unit.
     """
+    if mask.all():  # of SciPy's distances from nothing one corner would be the background
+        extents = np.multiply(mask.shape, voxel_size)
+        return np.full(mask.shape, np.linalg.norm(extents), np.float32)
     distance = ndimage.distance_transform_edt(mask, sampling=voxel_size).astype(np.float32)
     if smoothing:
         distance = ndimage.gaussian_filter(distance, [smoothing / extent for extent in voxel_size]) * mask

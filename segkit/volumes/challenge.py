@@ -10,6 +10,7 @@ import re
 import numpy as np
 
 from segkit.errors import InputError
+from segkit.volumes.instance_ids import instance_ids
 from segkit.volumes.lazy_volume import slice_stack
 from segkit.volumes.tiff_output import write_tiff
 from segkit.volumes.volume import Volume
@@ -101,7 +102,7 @@ def write_result(
         The file.
 
     Raises:
-        InputError: If an id is above 65,535 or below 0, or the file can not be written.
+        InputError: If an id is above 65,535, below 0 or no whole number, or the file can not be written.
     """
     path = pathlib.Path(folder) / f"mask{frame:0{num_digits}d}.tif"
     _write_16_bits(path, labels, overwrite=overwrite)
@@ -147,7 +148,11 @@ def _write_16_bits(path: pathlib.Path, labels: Volume, *, overwrite: bool) -> No
             "number the cells anew, or write another format"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    array = slice_stack(lambda z: np.asarray(labels.array[z]).astype(np.uint16), labels.shape, np.dtype(np.uint16))
+
+    def read(z: int) -> np.ndarray:
+        return instance_ids(labels, slice(z, z + 1))[0].astype(np.uint16)
+
+    array = slice_stack(read, labels.shape, np.dtype(np.uint16))
     write_tiff(path, dataclasses.replace(labels, array=array, axes="zyx"), kind="tiff", overwrite=overwrite)
 
 

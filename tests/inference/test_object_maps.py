@@ -2,13 +2,13 @@ import math
 
 import numpy as np
 import pytest
+from partition import is_same_partition
 
 import segkit.inference.object_maps as module
 from segkit.data.resized_slices import heatmap_slices
 from segkit.data.simulated_cells import CellSimulation, simulate_cells
 from segkit.inference.object_maps import fitting_block, halo_of, objects_from_maps
 from segkit.instances.cell_centers import find_centers
-from segkit.instances.label_overlaps import count_overlaps
 from segkit.instances.segment_instances import InstanceSettings
 
 
@@ -42,8 +42,23 @@ def test_a_volume_that_does_not_fit_is_told_apart_in_blocks_alike(maps, method, 
     assert not (tmp_path / "whole").exists()
     assert isinstance(found["blocks"], np.memmap)
     assert "in blocks of 10 x 30 x 35 voxels with 10 x 20 x 20 around them" in caplog.text
-    overlaps = count_overlaps(found["whole"], np.asarray(found["blocks"]))
-    assert len(overlaps.voxels) == len(overlaps.reference_ids) == len(overlaps.prediction_ids) > 15
+    assert found["whole"].max() > 15
+    assert is_same_partition(found["whole"], np.asarray(found["blocks"]))
+
+
+@pytest.mark.parametrize("slice_wise", [False, True])
+def test_a_bound_that_not_even_a_block_keeps_is_told(maps, slice_wise, tmp_path, monkeypatch, caplog):
+    settings = InstanceSettings(seed_distance=4.0, slice_wise=slice_wise)
+    monkeypatch.setattr(module, "resident_bytes", lambda: 0)
+    found = {}
+    with caplog.at_level("INFO"):
+        for name, max_ram in (("whole", None), ("blocks", 1000)):
+            folder = tmp_path / name
+            ask = {"voxel_size": (2, 1, 1), "max_ram": max_ram}
+            found[name] = objects_from_maps(lambda z: maps[z, ..., 0], maps.shape[:3], settings, folder, **ask)
+            assert ("but the memory bound leaves 0.00 GiB" in caplog.text) == (name == "blocks")
+    assert ("slice by slice on disk" in caplog.text) == slice_wise
+    assert is_same_partition(found["whole"], np.asarray(found["blocks"]))
 
 
 def test_the_halo_is_in_voxels_of_each_axis():
@@ -59,5 +74,5 @@ def test_blocks_fit_with_what_lies_around_them(most):
         assert block == shape
 
 
-def test_blocks_are_never_smaller_than_their_halo():
+def test_blocks_no_longer_than_their_halo_are_not_cut_further():
     assert fitting_block((100, 100, 100), (10, 10, 10), 10) == (7, 7, 7)

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
+from partition import is_same_partition
 from scipy import ndimage
 
 from segkit.data.simulated_cells import CellSimulation, simulate_cells
 from segkit.instances.blockwise import segment_blockwise
-from segkit.instances.label_overlaps import count_overlaps
 from segkit.instances.segment_instances import InstanceSettings, segment_instances
 
 BLOCKS = (5, 24, 20)
@@ -26,13 +26,6 @@ def cells():
         probability[z, y : y + 2, x : x + 2] = 0
     heat = ndimage.gaussian_filter(rng.random(labels.shape), (1, 3, 3)).astype(np.float32)
     return probability, (heat - heat.min()) / np.ptp(heat)
-
-
-def is_same_partition(one, other):
-    if not np.array_equal(one > 0, other > 0):
-        return False
-    overlaps = count_overlaps(one, other)
-    return len(overlaps.voxels) == len(overlaps.reference_ids) == len(overlaps.prediction_ids)
 
 
 def found_in_blocks(cells, chosen, folder, block_shape=BLOCKS, halo=(6, 26, 26)):
@@ -71,6 +64,53 @@ def test_seeds_that_tie_are_one_in_blocks_as_in_the_whole(cells, seed_distance, 
     whole, blocks = found_whole(cells, chosen), found_in_blocks(cells, chosen, tmp_path)
     assert whole.max() > 8
     assert is_same_partition(whole, blocks)
+
+
+@pytest.mark.parametrize("min_depth", [0.0, 0.05, 0.3])
+@given(
+    mask=nps.arrays(bool, (2, 8, 12), elements=st.sampled_from([True, True, True, False])),
+    block_shape=st.tuples(st.integers(1, 2), st.integers(3, 8), st.integers(3, 12)),
+)
+@settings(max_examples=40)
+def test_ties_are_settled_in_blocks_as_in_the_whole(tmp_path_factory, min_depth, mask, block_shape):
+    """Seeds have the order of the whole volume, so saddles of one height join the same objects."""
+    chosen = InstanceSettings(smoothing=0.0, seed_distance=1.0, min_depth=min_depth)
+    folder = tmp_path_factory.mktemp("blocks")
+    blocks = segment_blockwise(mask, chosen, folder, block_shape=block_shape, halo=mask.shape)
+    assert is_same_partition(segment_instances(mask, chosen), blocks)
+
+
+def discs(*middles, radius, shape=(1, 50, 90)):
+    _, y, x = np.indices(shape)
+    return np.any([(y - my) ** 2 + (x - mx) ** 2 <= radius**2 for my, mx in middles], axis=0)
+
+
+@pytest.mark.parametrize("halo", [14, 30])
+def test_objects_deeper_than_what_is_looked_at_are_warned_of(halo, tmp_path, caplog):
+    mask = discs((25, 24), (25, 64), radius=21)
+    chosen = InstanceSettings(seed_distance=2.5, smoothing=1.0, fill=False)
+    assert segment_instances(mask, chosen).max() == 2
+    found = segment_blockwise(mask, chosen, tmp_path, block_shape=(1, 12, 12), halo=(0, halo, halo))
+    np.testing.assert_array_equal(found > 0, mask)
+    if halo == 14:
+        assert "px deep, but only 14 px around a block are looked at" in caplog.text
+    else:
+        assert not caplog.records
+        assert found.max() == 2  # but for voxels as far from one seed as from the other
+
+
+def test_pieces_out_of_reach_of_their_seed_do_not_join_objects_that_have_one(tmp_path):
+    """Two bars side by side, each with a centre at its far left."""
+    mask = np.zeros((1, 8, 60), np.float32)
+    mask[0, 1:7] = 1
+    heat = np.zeros_like(mask)
+    heat[0, 2, 1] = heat[0, 5, 1] = 1
+    mask[0, 4, :56] = 0  # they touch at their far right
+    chosen = InstanceSettings(method="centers", fill=False, seed_distance=1)
+    blocks = segment_blockwise(mask, chosen, tmp_path, block_shape=(1, 8, 10), halo=(0, 0, 5), heatmap=heat)
+    np.testing.assert_array_equal(blocks > 0, mask > 0)
+    assert blocks.max() == 2
+    assert blocks[0, 2, 40] != blocks[0, 5, 40]
 
 
 def test_a_single_slice_is_filled_in_blocks_too(tmp_path):

@@ -39,3 +39,17 @@ def test_overlaps_below_the_bound_do_not_join():
 def test_nothing_and_one_slice():
     assert join_slices(np.zeros((3, 2, 2), int)).max() == 0
     np.testing.assert_array_equal(join_slices(np.array([[[5, 0, 8]]])), [[[1, 0, 2]]])
+
+
+@pytest.mark.parametrize("numbers", [(5, 6), (6, 5)])
+def test_of_partners_that_fit_equally_each_gets_one(numbers):
+    """Every part overlaps with a third: two pairs can be joined, under whatever ids."""
+    first, second = numbers
+    labels = np.array([[[1] * 4 + [2] * 4 + [0] * 2], [[0] * 2 + [first] * 4 + [second] * 4]])
+    assert join_slices(labels).max() == 2
+
+
+def test_a_row_of_cells_shifted_by_half_stays_a_row():
+    row = np.repeat([1, 2, 3], 4)
+    labels = np.array([[[*row, 0, 0]], [[0, 0, *row]]])
+    assert join_slices(labels).max() == 3

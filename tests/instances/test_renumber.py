@@ -36,6 +36,12 @@ def test_ids_that_are_not_kept_become_background():
     assert found.tolist() == [0, 0, 1, 2, 1]
 
 
+def test_ids_that_are_kept_are_compared_as_whole_numbers():
+    """Of 64 bits with and without sign NumPy makes floating-point numbers, which tell no two of these apart."""
+    labels = np.array([0, 2**60 + 1, 2**60 + 2], np.uint64)
+    assert renumbered(labels, keep=np.array([2**60 + 1])).tolist() == [0, 1, 0]
+
+
 def test_more_than_255_objects_take_16_bits():
     found = renumbered(np.arange(300) * 7)
     assert found.dtype == np.uint16

@@ -1,13 +1,19 @@
 """Instances of balls whose number and place are known."""
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as nps
+from partition import is_same_partition
+from skimage.measure import label
 
 from segkit.errors import InputError
 from segkit.instances.join_slices import join_slices
 from segkit.instances.label_overlaps import count_overlaps
 from segkit.instances.saddles import find_saddles, join_shallow
-from segkit.instances.seeds import peak_seeds
+from segkit.instances.seeds import peak_seeds, split_seeds
 from segkit.instances.segment_instances import METHODS, InstanceSettings, distance_inside, segment_instances
 
 VOXEL_SIZE = (2.0, 1.0, 1.0)
@@ -24,15 +30,10 @@ APART = balls([(13, 12, 12), (13, 28, 45)], 8)
 TOUCHING = balls([(13, 20, 20), (13, 20, 33)], 8)
 
 
-def same_partition(found, truth):
-    overlaps = count_overlaps(truth, found)
-    return bool((overlaps.iou == 1).all() and len(overlaps.reference_ids) == len(overlaps.prediction_ids))
-
-
 def heatmap_of(truth):
     heat = np.zeros(truth.shape)
-    for label in np.unique(truth)[1:]:
-        z, y, x = np.argwhere(truth == label).mean(axis=0).round().astype(int)
+    for number in np.unique(truth)[1:]:
+        z, y, x = np.argwhere(truth == number).mean(axis=0).round().astype(int)
         heat[z, y, x] = 1
     return heat
 
@@ -47,7 +48,7 @@ def test_balls_that_do_not_touch_are_found_exactly_by_every_method(method, slice
         voxel_size=VOXEL_SIZE,
         heatmap=heatmap,
     )
-    assert same_partition(found, APART)
+    assert is_same_partition(found, APART)
     assert found.dtype == np.uint8
 
 
@@ -81,7 +82,7 @@ def test_a_piece_that_no_centre_lies_in_is_an_object_too():
     found = segment_instances(
         (lone > 0).astype(float), InstanceSettings(method="centers"), heatmap=heatmap_of(np.where(lone == 1, 1, 0))
     )
-    assert same_partition(found, lone)
+    assert is_same_partition(found, lone)
     assert segment_instances(TOUCHING > 0, InstanceSettings(method="centers"), heatmap=only_first).max() == 1
 
 
@@ -90,7 +91,7 @@ def test_small_objects_are_left_out_and_holes_filled():
     probability[0, 0, :5] = 1
     probability[6, 12, 12] = 0
     found = segment_instances(probability, InstanceSettings(method="components", min_size=6))
-    assert same_partition(found, APART)
+    assert is_same_partition(found, APART)
     kept = segment_instances(probability, InstanceSettings(method="components", min_size=5, fill=False))
     assert kept.max() == 3
     assert kept[6, 12, 12] == 0
@@ -214,3 +215,49 @@ def test_wrong_arrays_are_refused():
         peak_seeds(np.zeros((2, 2)), distance=1, voxel_size=(1, 0))
     with pytest.raises(ValueError, match="`distance` must not be negative"):
         peak_seeds(np.zeros((2, 2)), distance=-1, voxel_size=(1, 1))
+
+
+@pytest.mark.parametrize("method", ["distance", "centers"])
+@given(
+    mask=nps.arrays(bool, (2, 6, 9)), heights=nps.arrays(np.float32, (2, 6, 9), elements=st.sampled_from([0, 0.5, 1]))
+)
+@hypothesis.settings(max_examples=40)
+def test_what_does_not_touch_is_never_one_object(method, mask, heights):
+    """Seeds that tie are one, also where background lies between them."""
+    settings = InstanceSettings(method=method, seed_distance=3, fill=False)
+    found = segment_instances(mask, settings, heatmap=heights)
+    np.testing.assert_array_equal(found > 0, mask)
+    for number in range(1, found.max() + 1):
+        assert label(found == number, connectivity=1).max() == 1
+
+
+def test_seeds_are_split_by_the_pieces_they_lie_in():
+    seeds, pieces = np.array([[2, 2, 0, 2, 1, 1, 3]]), np.array([[4, 4, 0, 9, 9, 0, 0]])
+    assert split_seeds(seeds, pieces).tolist() == [[1, 1, 0, 2, 3, 0, 0]]
+
+
+def test_an_object_that_fills_the_volume_is_one():
+    for method in METHODS:
+        full = np.ones((2, 5, 7))
+        assert segment_instances(full, InstanceSettings(method=method), heatmap=full).max() == 1
+    assert np.ptp(distance_inside(full > 0, VOXEL_SIZE)) == 0
+
+
+@pytest.mark.parametrize("voxel_size", [(0, 1, 1), (1, 1), (1, 1, -1), (1, float("nan"), 1)])
+def test_a_wrong_voxel_size_is_refused(voxel_size):
+    with pytest.raises(ValueError, match="`voxel_size` must be three positive numbers"):
+        segment_instances(APART > 0, InstanceSettings(), voxel_size=voxel_size)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"seed_distance": float("nan")}, "seed_distance nan; give 0 or more"),
+        ({"smoothing": float("inf")}, "smoothing inf; give 0 or more"),
+        ({"slice_wise": "no"}, "slice_wise 'no'; give true or false"),
+        ({"fill": 1}, "fill 1; give true or false"),
+    ],
+)
+def test_settings_of_a_card_are_checked(setting, message):
+    with pytest.raises(InputError, match=message):
+        InstanceSettings.from_dict(setting)

@@ -53,6 +53,24 @@ def test_every_slice_of_a_use_is_one_patch():
     assert targets[1, ..., 0].mean() == pytest.approx(share, abs=0.02)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, bool])
+def test_ids_of_any_type_have_centres(dtype):
+    """Some programs write nothing but floating-point numbers; one cell may be a mask."""
+    image, labels = simulate_cells(SIMULATION, 0)
+    labels = labels.astype(dtype).astype(np.int32)
+    split = Split(train=(4, 5), validation=(7,), test=())
+    source = Source(tomogram="t", mask="m")
+    of_numbers, other = (
+        LabeledVolume(source, Volume(array=image), Volume(array=labels.astype(kind)), split)
+        for kind in (np.int32, dtype)
+    )
+    expected, found = (
+        prepare_colored([one], PLAN, COLORING, centers=True).training.batch(0)[1] for one in (of_numbers, other)
+    )
+    assert expected.shape[-1] == 3
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_every_window_of_a_slice_is_one_patch():
     prepared = prepare_colored([volume(0, train=(4,), validation=(5,))], PLAN, COLORING, windows=(2, 3))
     # squares of 40 px: two along 80, three along 96

@@ -53,6 +53,12 @@ def test_more_cells_than_16_bits_hold_are_refused_and_nothing_is_written(tmp_pat
     assert not (tmp_path / "01_RES").exists()
 
 
+def test_what_is_no_id_is_refused_and_nothing_is_written(tmp_path):
+    with pytest.raises(InputError, match=r"found 1\.7, expected ids"):
+        write_result(tmp_path / "01_RES", 1, Volume(array=np.full((1, 2, 2), 1.7)))
+    assert not list(tmp_path.glob("01_RES/*"))
+
+
 def test_a_written_frame_is_found_again_and_scores_itself(tmp_path):
     labels = np.array([[[0, 1], [2, 0]], [[0, 1], [0, 0]]], np.uint8)
     image = Volume(array=labels * np.uint8(90), voxel_size_nm=(500.0, 100.0, 100.0))

@@ -12,7 +12,9 @@ OBJECT = np.zeros((2, 6, 6), bool)
 OBJECT[:, 1:4, 1:4] = True
 
 
-@pytest.mark.parametrize(("dtype", "expected"), [(bool, np.uint8), (np.float32, np.int64), (np.uint16, np.uint16)])
+@pytest.mark.parametrize(
+    ("dtype", "expected"), [(bool, np.uint8), (np.float32, np.int64), (np.float16, np.int64), (np.uint16, np.uint16)]
+)
 def test_ids_are_whole_numbers(dtype, expected):
     found = instance_ids(Volume(array=OBJECT.astype(dtype)))
     assert found.dtype == expected

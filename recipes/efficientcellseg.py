@@ -159,8 +159,9 @@ def planned(
     }
     measured = (
         f"Measured on the training slices: {100 * cells.share:.3g} % of the voxels are cells, of a median radius of "
-        f"{cells.radius_px:.3g} px; expected share, seed distance, smoothing and least size follow from that unless "
-        "they were given."
+        f"{cells.radius_px:.3g} px. From that follow, unless they were given: an expected share of {share:.3g}, a seed "
+        f"distance of {instances['seed_distance']} px, a smoothing of {instances['smoothing']} px and a least size of "
+        f"{instances['min_size']} voxels."
     )
     if has_flat_centers and not args.slice_wise:
         notices = (*notices, _FLAT_CENTERS)

@@ -126,6 +126,10 @@ def run_evaluate(args: argparse.Namespace) -> None:
     given = (args.ctc_result, args.ctc_reference) if is_challenge else (args.prediction, args.reference)
     if not all(given) or (is_challenge and (args.prediction or args.reference)):
         raise InputError("give --prediction and --reference, or --ctc-result and --ctc-reference")
+    if is_challenge and (
+        ignored := [name for name in _OF_VOLUMES if (value := getattr(args, name)) is not None and value is not False]
+    ):
+        raise InputError(f"--{ignored[0].replace('_', '-')} beside --ctc-result, which is scored whole; leave it out")
     evaluation = evaluate_result(args) if is_challenge else evaluate_prediction(args)
     text = json.dumps(evaluation.to_dict(), indent=2) + "\n"
     if args.json == "-":
@@ -135,6 +139,10 @@ def run_evaluate(args: argparse.Namespace) -> None:
     if args.json:
         with whole_file(args.json, overwrite=args.overwrite) as unfinished:
             unfinished.write_text(text)
+
+
+_OF_VOLUMES = ("slices", "label", "all_labels", "instances", "slice_wise", "reference_label", "ignore_value", "flip_y")
+"""What has no meaning for a challenge's result."""
 
 
 def evaluate_result(args: argparse.Namespace) -> ChallengeEvaluation:

@@ -56,6 +56,12 @@ def test_objects_are_scored_in_3d_or_slice_by_slice(folder, capsys):
     assert scores(capsys, "--instances", "--slices", "1")["total"]["seg"] == 1
 
 
+@pytest.mark.parametrize("word", [["--slices", "0"], ["--instances"], ["--ignore-value", "0"]])
+def test_choices_that_mean_nothing_to_a_challenges_result_are_refused(word):
+    with pytest.raises(InputError, match=f"{word[0]} beside --ctc-result"):
+        cli.main(["evaluate", "--ctc-result", "01_RES", "--ctc-reference", "01_GT", *word])
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -82,7 +82,9 @@ def check_choices(args: argparse.Namespace) -> None:
         raise InputError("--sequence, --test-sequence or --reference without --ctc; give the folder of the data set")
     if args.test_sequence and args.test_sequence == (args.sequence or "01"):
         raise InputError(f"--test-sequence {args.test_sequence} is trained on; give another")
-    if args.resume and (given := [name for name in _OF_THE_PLAN if getattr(args, name) not in (None, False)]):
+    if args.resume and (
+        given := [name for name in _OF_THE_PLAN if (value := getattr(args, name)) is not None and value is not False]
+    ):
         raise InputError(f"--{given[0].replace('_', '-')} beside --resume; the run in the folder has its own")
     if args.seed is not None and args.seed < 0:
         raise InputError(f"--seed {args.seed}; give 0 or more")

@@ -29,7 +29,7 @@ from segkit.volumes.volume import Volume
 SPLIT = (0.7, 0.1)
 """Shares of stacks, or of slices, for training and validation; the rest is for the test."""
 
-_PIECES = 4  # of one cell in a slice: more than its folds make
+_PIECES = 3  # of one cell in a slice: more than its folds make
 _SCATTERED = 10  # pieces of a mean cell in a slice: no cell is that torn
 _SUFFIXES = {*COMPRESSED_SUFFIXES, *TIFF_SUFFIXES, *MRC_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES, ".ome"}
 _STACKS = {"train": 5, "validation": 1, "test": 2}

@@ -64,6 +64,7 @@ def with_weights(plan: RunPlan) -> RunPlan:
         InputError: If weights that were asked for are missing or of another network, or a random encoder is frozen.
     """
     name, wanted = plan.model["encoder"], plan.model["encoder_weights"]
+    check_encoder(name)
     if wanted is None:
         _refuse_frozen(plan)
         return plan

@@ -55,7 +55,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """Add where the run goes, and what may happen to what lies there."""
     output = parser.add_argument_group("output")
-    output.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="run folder (runs/<structure>)")
+    output.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="run folder (runs/<name>)")
     output.add_argument("--saved-models", type=pathlib.Path, default=pathlib.Path("saved_models"), metavar="FOLDER")
     output.add_argument("--resume", action="store_true", help="go on with the run in the folder")
     output.add_argument("--overwrite", action="store_true", help="replace the run in the folder")

@@ -13,6 +13,7 @@ from typing import Any
 
 from segkit.data.sources import Source
 from segkit.errors import InputError
+from segkit.instances.segment_instances import InstanceSettings
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.whole_output import whole_file
 
@@ -72,6 +73,8 @@ class RunPlan:
             raise InputError(f"plan: unknown entry {name!r}; correct or remove it")
         for name in {"recipe", "structure", "preset", "data"} - set(values):
             raise InputError(f"plan: the entry {name!r} is missing")
+        if values.get("instances"):
+            InstanceSettings.from_dict(values["instances"])
         if not values["data"]:
             raise InputError("plan: no entry under 'data'; give at least one tomogram with its mask")
         return cls(
@@ -107,7 +110,10 @@ def read_plan(path: pathlib.Path) -> RunPlan:
         raise InputError(f"{path}: not a plan ({fault}); give a plan.json of a run") from fault
     if not isinstance(values, dict):
         raise InputError(f"{path}: not a plan (a JSON object is expected); give a plan.json of a run")
-    return RunPlan.from_dict(values)
+    try:
+        return RunPlan.from_dict(values)
+    except InputError as fault:
+        raise InputError(f"{path}: {fault}") from fault
 
 
 SEARCH_NAME, CELLS_NAME = "search", "cells"
@@ -115,10 +121,13 @@ SEARCH_NAME, CELLS_NAME = "search", "cells"
 MODE_NAME = "mode.json"
 """What was begun in a folder beside its plan: one run, a comparison, a search, an ablation."""
 
+COMMANDS_NAME = "commands.txt"
+"""The commands that a run was made with, a line each: the first one, and those that went on with it."""
+
 _TRACES = ("state", "model.keras", CELLS_NAME, SEARCH_NAME)
 """What a run that has begun leaves in its folder; a plan alone is none yet."""
 
-_RESULTS = ("tensorboard", "log.csv", "magnitudes.csv", "scores.json", "report.html")
+_RESULTS = ("tensorboard", COMMANDS_NAME, "log.csv", "magnitudes.csv", "scores.json", "report.html")
 _RESULTS += ("comparison.json", "comparison.md", "ablation.json", "ablation.md")
 
 

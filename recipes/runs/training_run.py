@@ -20,8 +20,8 @@ import numpy as np
 from recipes.runs import binary_results, class_results, instance_results
 from recipes.runs.job import Job
 from recipes.runs.percent import percent
-from recipes.runs.plan import RunPlan
-from recipes.runs.provenance import command_line, versions
+from recipes.runs.plan import COMMANDS_NAME, RunPlan
+from recipes.runs.provenance import remember_command, versions
 from recipes.runs.resume import SCORES_NAME
 from segkit.data.sources import LabeledVolume, shared_warnings
 from segkit.errors import InputError
@@ -58,6 +58,8 @@ def run(job: Job, *, saved_models: pathlib.Path, resume: bool = False, max_ram: 
     """
     plan, folder, volumes, prepared = job.plan, job.folder, job.volumes, job.prepared
     started = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    commands = remember_command(folder / COMMANDS_NAME, resume=resume)
     record = train(job, resume=resume)
     model_path = publish(record)
     masks = predict_all(job, model_path, max_ram)
@@ -66,7 +68,13 @@ def run(job: Job, *, saved_models: pathlib.Path, resume: bool = False, max_ram: 
     held_out = [(volumes[number], slices) for number, slices in scored_slices(volumes)]
     extra = results_of(plan).extra_scores(plan, record, prepared, held_out)
     scores = write_scores(folder, plan, record, evaluations, exported, extra)
-    report(job, record, masks, evaluations, scores, time.monotonic() - started)
+    report(job, record, masks, evaluations, scores, commands)
+    _LOG.info(
+        "report: %s (training %.0f s, this process %.0f s)",
+        folder / "report.html",
+        record.seconds,
+        time.monotonic() - started,
+    )
     return scores
 
 
@@ -265,7 +273,7 @@ def report(
     masks: Mapping[int, pathlib.Path],
     evaluations: Sequence[tuple[int, Any]],
     scores: dict[str, Any],
-    seconds: float,
+    commands: Sequence[str],
 ) -> None:
     """Write ``report.html``: the headline is over all scored slices, pictures come from every volume."""
     plan, volumes, folder = job.plan, job.volumes, job.folder
@@ -295,7 +303,6 @@ def report(
         versions=versions(),
         seed=plan.training.seed,
         seconds=record.seconds,
-        command=command_line(),
+        command="\n".join(commands),
         overwrite=True,
     )
-    _LOG.info("report: %s (training %.0f s, this process %.0f s)", folder / "report.html", record.seconds, seconds)

@@ -129,7 +129,7 @@ def predict_volume(
         store.remove()
     counts = tuple(zip(structures, map(int, voxels), strict=True))
     if objects is not None:
-        _log.info("%s: %d objects", target, objects)
+        _log.info("%s: %d %s", target, objects, "object" if objects == 1 else "objects")
     _tell(target, counts, overlap if len(models) > 1 else None)
     return Prediction(
         path=target, legend=legend, voxels=counts, overlap_voxels=overlap, resumed_slices=resumed, objects=objects

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -28,6 +28,7 @@ def efficient_cell_seg(
     encoder: str | Encoder = "efficientnet_b5",
     encoder_weights: str | os.PathLike[str] | None = None,
     freeze_encoder: bool = False,
+    fusion_block: Callable[..., keras.layers.Layer] = FusionBlock,
     l2: float = 0.0,
     prior: float = 0.5,
     name: str = "efficient_cell_seg",
@@ -38,8 +39,9 @@ def efficient_cell_seg(
     block of the decoder upsamples by two, joins a skip and convolves twice; the last skip is the resized image itself.
     By default 6,697,824 parameters, of which 1,064,193 in the decoder.
 
-    Keras's encoders expect 0 to 255 and scale by themselves, so images are multiplied by 255 before them:
-    pseudocoloured images are 0 to 1, and the statistics of pretrained weights hold.
+    EfficientNets expect 0 to 255 and scale by themselves, so images are multiplied by 255 before them: pseudocoloured
+    images are 0 to 1, and the statistics of pretrained weights hold. Encoders that do not scale by themselves name what
+    does (``Encoder.preprocess``).
 
     Args:
         input_shape: ``(y, x, 3)``; ``None`` for a size that is not fixed.
@@ -50,6 +52,8 @@ def efficient_cell_seg(
         encoder_weights: ``None`` for random ones; ``"imagenet"`` for the file in Keras's cache; or the path of a file
             of ImageNet weights as Keras publishes them, without the top. Nothing is downloaded.
         freeze_encoder: Train the decoder alone; the encoder's normalisation then uses its moving statistics.
+        fusion_block: Called as ``fusion_block(filters, factors=(2, 1), l2=..., use_bias=True, name=...)`` for each
+            block of the decoder, which is then called with what it upsamples and the skip.
         l2: Strength of the L2 penalty on the decoder's kernels.
         prior: Probability that an untrained network gives everywhere, in (0, 1); small ones help where positives are
             as rare as the centres of cells.
@@ -61,7 +65,7 @@ def efficient_cell_seg(
 
     Raises:
         ValueError: If the images have not three channels, ``size`` is no multiple of the stride, the filters are not
-            one for each skip and one more, or ``prior`` is out of range.
+            one for each skip and one more, ``prior`` is out of range, or the encoder is none or its layers do not fit.
         InputError: If the encoder has another name, or its weights are missing or of another network.
 
     Reference:
@@ -71,6 +75,8 @@ def efficient_cell_seg(
         if encoder not in ENCODERS:
             raise InputError(f"encoder {encoder!r}; give one of {', '.join(ENCODERS)}")
         encoder = ENCODERS[encoder]
+    if not isinstance(encoder, Encoder):
+        raise ValueError(f"`encoder` must be a name or an `Encoder`. Received: {encoder!r}")
     stride = 2 ** (len(encoder.skips) + 1)
     if input_shape[-1] != 3:
         raise ValueError(f"`input_shape` must have 3 channels. Received: input_shape={input_shape!r}")
@@ -87,7 +93,7 @@ def efficient_cell_seg(
     network, x, skips = encoder.extend(keras.layers.Rescaling(WHITE, name="to_255")(resized), encoder_weights)
     network.trainable = not freeze_encoder
     for number, (filters, skip) in enumerate(zip(decoder_filters, [*skips, resized], strict=True), start=1):
-        x = FusionBlock(filters, factors=(2, 1), l2=l2, use_bias=True, name=f"decoder_{number}")([x, skip])
+        x = fusion_block(filters, factors=(2, 1), l2=l2, use_bias=True, name=f"decoder_{number}")([x, skip])
     penalty = keras.regularizers.L2(l2) if l2 else None
     head = keras.layers.Conv2D(
         1,

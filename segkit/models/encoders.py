@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import os
 import pathlib
@@ -15,7 +16,7 @@ import keras
 from segkit.errors import InputError
 
 WHITE = 255.0
-"""Keras's networks scale images by themselves and expect them from 0 to 255."""
+"""Keras's networks, or their ``preprocess_input``, expect images from 0 to 255."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,9 @@ class Encoder:
         first_convolution: Name of the first layer with a kernel.
         channel_factors: What Keras multiplies red, green and blue by before that layer, only with its own
             ``weights="imagenet"``.
+        preprocess: Called with images from 0 to 255; returns what the network wants, such as
+            ``keras.applications.mobilenet_v2.preprocess_input``. ``None`` for networks that scale by themselves, as
+            those of ``ENCODERS`` do.
     """
 
     build: Callable[..., keras.Model]
@@ -39,6 +43,7 @@ class Encoder:
     weights_file: str
     first_convolution: str = "stem_conv"
     channel_factors: tuple[float, float, float] | None = None
+    preprocess: Callable[[Any], Any] | None = None
 
     def extend(self, images: Any, weights: str | os.PathLike[str] | None) -> tuple[keras.Model, Any, list[Any]]:
         """Build the network on a tensor.
@@ -52,9 +57,20 @@ class Encoder:
 
         Raises:
             InputError: If the weights are missing or of another network.
+            ValueError: If a layer is unknown, or a skip has not twice the resolution of what comes before it.
         """
+        if self.preprocess is not None:
+            images = self.preprocess(images)
         network = self.build(include_top=False, weights=None, input_tensor=images)
-        cut, skips = network.get_layer(self.cut).output, [network.get_layer(name).output for name in self.skips]
+        cut, *skips = (self._layer(network, name).output for name in (self.cut, *self.skips))
+        sides = [tensor.shape[1] for tensor in (cut, *skips)]
+        if None not in sides and any(fine != 2 * coarse for coarse, fine in itertools.pairwise(sides)):
+            raise ValueError(
+                "`skips` must each have twice the resolution of the one before, the first that of `cut`. "
+                f"Received: heights {sides} px of {(self.cut, *self.skips)!r}"
+            )
+        if self.channel_factors is not None and not hasattr(self._layer(network, self.first_convolution), "kernel"):
+            raise ValueError(f"`first_convolution` must be a layer with a kernel. Received: {self.first_convolution!r}")
         if weights is not None:
             self._load(network, self.find_weights(weights))
         return network, cut, skips
@@ -79,16 +95,20 @@ class Encoder:
             )
         return path
 
+    def _layer(self, network: keras.Model, name: str) -> keras.layers.Layer:
+        if name not in {layer.name for layer in network.layers}:
+            raise ValueError(f"{self.build.__name__} has no layer {name!r}; `summary()` lists them")
+        return network.get_layer(name)
+
     def _load(self, network: keras.Model, path: pathlib.Path) -> None:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it finds no weights for
                 network.load_weights(path)
         except (ValueError, OSError, KeyError, UserWarning) as fault:
-            reason = str(fault).strip().splitlines()[0]
             raise InputError(
-                f"{path}: no weights of {self.build.__name__} without its top ({reason}); give {self.weights_file} "
-                "as Keras publishes it"
+                f"{path}: no weights of {self.build.__name__} without its top; give {self.weights_file} as Keras "
+                "publishes it"
             ) from fault
         if self.channel_factors is not None:
             # A factor before a convolution is the same factor on its kernel; there is no layer for it without

@@ -14,6 +14,7 @@ from segkit.report.overlay import SHOWN_PX, Overlay, Panel, as_rgb, error_map, s
 _FILL = 0.4
 _GOLDEN = 0.618034  # turns of the colour circle from an id to the next: neighbours in number never look alike
 _MARGIN = 0.6  # what is shown around an object, in its own sizes
+_LEAST_PX = 32
 _CLOSE_PX = 160
 
 
@@ -62,7 +63,7 @@ def object_overlay(
     caption: str = "",
     voxel_size_nm: tuple[float, float, float] | None = None,
 ) -> Overlay:
-    """Draw one object and what lies around it, in the slice that shows most of it.
+    """Draw one object and what lies around it in a square, in the slice that shows most of it.
 
     Args:
         image: Grey values, ``(z, y, x)``.
@@ -79,19 +80,21 @@ def object_overlay(
     if not where.any():
         raise ValueError(f"`truth` must hold the object `chosen`. Received: chosen={chosen!r}")
     z = int(where.sum(axis=(1, 2)).argmax())
+    extents = [np.flatnonzero(where[z].any(axis=axis))[[0, -1]] for axis in (1, 0)]
+    side = max(_LEAST_PX, *(int((1 + 2 * _MARGIN) * (last - first + 1)) for first, last in extents))
     window = []
-    for axis, size in zip((1, 0), where.shape[1:], strict=True):
-        inside = np.flatnonzero(where[z].any(axis=axis))
-        margin = int(_MARGIN * (inside[-1] - inside[0] + 1)) + 4
-        window.append(slice(max(0, inside[0] - margin), min(size, inside[-1] + 1 + margin)))
+    for (first, last), size in zip(extents, where.shape[1:], strict=True):
+        start = max(0, min((first + last + 1 - side) // 2, size - side))
+        window.append(slice(start, min(size, start + side)))
     part = (z, *window)
-    grey, true, found = stretch_contrast(np.asarray(image[z]))[tuple(window)], truth[part], prediction[part]
+    grey, true = stretch_contrast(np.asarray(image[z]))[tuple(window)], truth[part]
+    found = _as_in_truth(truth[z], prediction[z])[tuple(window)]
     factor = max(1, _CLOSE_PX // max(grey.shape))
     grey, true, found = (np.asarray(a).repeat(factor, 0).repeat(factor, 1) for a in (grey, true, found))
     pictures = {
         "Image": shrunk(as_rgb(grey)),
         "Truth": shrunk(colored_objects(grey, true)),
-        "Prediction": shrunk(colored_objects(grey, _as_in_truth(true, found))),
+        "Prediction": shrunk(colored_objects(grey, found)),
     }
     return Overlay(caption, (_panels(pictures, window[1].stop - window[1].start, voxel_size_nm),), legend=())
 

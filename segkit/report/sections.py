@@ -104,7 +104,7 @@ def scores(evaluation: Mapping[str, Any]) -> Section:
     found = list(dict.fromkeys(name for entry in (total, *slices) for name in entry))
     of_classes = [name for name in found if name.startswith(_IOU_OF)]
     columns = [*(name for name in SCORE_NAMES if name in found), *of_classes]
-    others = [name for name in found if name not in (*columns, "z", "confusion")]
+    others = [name for name in total if name not in (*columns, "z", "confusion")]
     body = _score_table(columns, [("All slices", total)]) if total else ""
     if total and others:
         body += _folded("Counts", _score_table(others, [("All slices", total)]))
@@ -118,7 +118,8 @@ def scores(evaluation: Mapping[str, Any]) -> Section:
     if slices:
         rows = [(f"z = {entry.get('z', _MISSING)}", entry) for entry in slices]
         what = "slice" if len(rows) == 1 else "slices"
-        body += _folded(f"Scores of {len(rows)} {what}", _score_table(columns, rows, bars=True))
+        known = [name for name in columns if any(name in entry for entry in slices)]
+        body += _folded(f"Scores of {len(rows)} {what}", _score_table(known, rows, bars=True))
     return Section("Scores", body)
 
 

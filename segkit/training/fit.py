@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from segkit.data.sampler import LOGITS, PatchSampler, named_targets
+from segkit.errors import InputError
 from segkit.models.card import ModelCard
 from segkit.training.decay_on_plateau import DecayOnPlateau
 from segkit.training.plan import TrainingPlan
@@ -60,6 +61,9 @@ def fit(
 
     Returns:
         The record of the run: rows, best epoch, and ``publish()`` for the model file.
+
+    Raises:
+        InputError: If the run to go on with has had other settings, or more epochs.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,6 +83,10 @@ def fit(
     record = Resumable(folder, card, tracked, identity=_identity(plan, task, card))
     if not (resume and record.resume(model)):
         record.start_anew()
+    if record.epochs_done > plan.epochs:
+        raise InputError(
+            f"{folder}: {record.epochs_done} epochs are done, {plan.epochs} were asked for; give as many or more"
+        )
     if record.stopped or record.epochs_done >= plan.epochs:
         return record
     build_compiled(model, validation, task.outputs)

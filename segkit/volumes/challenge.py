@@ -165,7 +165,10 @@ def _whole_sequence(
     missing = sorted(set(range(min(found), max(found) + 1)) - set(found))
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise InputError(f"{folder}: the {word} of frame {missing[0]}{more} is missing; copy the sequence again")
+        raise InputError(
+            f"{folder}: the {word} of frame {missing[0]}{more} is missing, but there is one of frame {max(found)}; "
+            "frames have no gaps: copy what is missing, or remove what does not belong there"
+        )
     return found
 
 

@@ -1,5 +1,6 @@
 """EfficientCellSeg: the published numbers, any size, other encoders, and weights from files."""
 
+import dataclasses
 import json
 
 import keras
@@ -8,6 +9,7 @@ import pytest
 from tiny_encoder import TINY_ENCODER
 
 from segkit.errors import InputError
+from segkit.layers.fusion_block import FusionBlock
 from segkit.models import cells_and_centers, efficient_cell_seg
 from segkit.models.encoders import ENCODERS, Encoder
 from segkit.models.precision import with_precision
@@ -85,17 +87,72 @@ def test_other_encoders_fit_the_same_decoder(name):
     assert skips == [8, 16, 32]
 
 
+MOBILE = Encoder(
+    build=keras.applications.MobileNetV2,
+    cut="block_13_expand_relu",
+    skips=("block_6_expand_relu", "block_3_expand_relu", "block_1_expand_relu"),
+    weights_file="unknown.h5",
+    preprocess=keras.applications.mobilenet_v2.preprocess_input,
+)
+RESIDUAL = Encoder(
+    build=keras.applications.ResNet50,
+    cut="conv4_block1_out",
+    skips=("conv3_block1_out", "conv2_block1_out", "conv1_relu"),
+    weights_file="unknown.h5",
+    preprocess=keras.applications.resnet.preprocess_input,
+)
+
+
 @real_encoder
-def test_an_encoder_of_ones_own():
-    own = Encoder(
-        build=keras.applications.MobileNetV2,
-        cut="block_13_expand_relu",
-        skips=("block_6_expand_relu", "block_3_expand_relu", "block_1_expand_relu"),
-        weights_file="unknown.h5",
-        first_convolution="Conv1",
-    )
-    model = efficient_cell_seg((40, 32, 3), encoder=own, size=32, decoder_filters=(4, 3, 2, 2))
-    assert model.output["logits"].shape == (None, 40, 32, 1)
+@pytest.mark.parametrize(("own", "first"), [(MOBILE, "Conv1"), (RESIDUAL, "conv1_pad")])
+def test_an_encoder_of_ones_own_is_given_what_its_preprocessing_makes(own, first, tmp_path):
+    settings = {"encoder": own, "size": 32, "decoder_filters": (4, 3, 2, 2)}
+    model = efficient_cell_seg((32, 32, 3), **settings)
+    image = np.random.default_rng(0).random((1, 32, 32, 3)).astype("float32")
+    given = keras.Model(model.input, model.get_layer(first).input)(image)
+    np.testing.assert_allclose(given, own.preprocess(255 * image), atol=1e-4)
+    model.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras")
+    np.testing.assert_allclose(again(image)["logits"], model(image)["logits"], atol=1e-5)
+    both = cells_and_centers((40, 32, 3), **settings)
+    assert {name: logits.shape for name, logits in both.output.items()} == {
+        "logits": (None, 40, 32, 1),
+        "centers": (None, 40, 32, 1),
+    }
+    assert both.count_params() == 2 * model.count_params()
+    wide = np.random.default_rng(1).random((1, 40, 32, 3)).astype("float32")
+    inputs = [both.get_layer(name).input for name in (first, f"centers_{first}")]
+    cells, centers = keras.Model(both.input, inputs)(wide)
+    np.testing.assert_array_equal(cells, centers)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"cut": "block_99"}, "MobileNetV2 has no layer 'block_99'"),
+        ({"skips": MOBILE.skips[::-1]}, "`skips` must each have twice the resolution .* heights \\[2, 16, 8, 4\\] px"),
+        ({"channel_factors": (1.0, 1.0, 1.0)}, "MobileNetV2 has no layer 'stem_conv'"),
+        ({"channel_factors": (1.0, 1.0, 1.0), "first_convolution": "bn_Conv1"}, "`first_convolution` must be a layer"),
+    ],
+)
+@real_encoder
+def test_an_encoder_whose_layers_do_not_fit_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        efficient_cell_seg(encoder=dataclasses.replace(MOBILE, **change), size=32)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Wider(FusionBlock):
+    """A block of one's own."""
+
+
+def test_blocks_of_the_decoder_may_be_ones_own(tmp_path):
+    model = efficient_cell_seg(**TINY, fusion_block=Wider)
+    assert [type(model.get_layer(f"decoder_{n}")) for n in (1, 2)] == [Wider, Wider]
+    both = cells_and_centers(**TINY, fusion_block=Wider)
+    assert type(both.get_layer("centers_decoder_1")) is Wider
+    model.save(tmp_path / "m.keras")
+    assert type(keras.saving.load_model(tmp_path / "m.keras").get_layer("decoder_1")) is Wider
 
 
 @real_encoder
@@ -170,6 +227,7 @@ def test_weights_of_another_network_are_refused_in_one_line(tmp_path):
         ({"size": 40}, ValueError, "`size` must be a multiple of 16"),
         ({"decoder_filters": (4, 3)}, ValueError, "`decoder_filters` must be 4 numbers"),
         ({"encoder": "vgg"}, InputError, "encoder 'vgg'; give one of efficientnet_b5"),
+        ({"encoder": keras.applications.MobileNetV2}, ValueError, "`encoder` must be a name or an `Encoder`"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, error, message):

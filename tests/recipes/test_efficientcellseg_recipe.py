@@ -195,6 +195,7 @@ def test_single_images_are_stacks_of_one_and_that_is_said():
         ([*FOLDERS, "--seed", "-1"], "--seed -1; give 0 or more"),
         (["--ctc", "data", "--test-sequence", "01"], "--test-sequence 01 is trained on"),
         (["--out", "runs/x", "--resume", "--instances", "centers"], "--instances beside --resume"),
+        (["--out", "runs/x", "--resume", "--min-depth", "0"], "--min-depth beside --resume"),
         (["--images", "stacks/s0.tif", "--labels", "labels"], "one is a folder and one is not"),
         (["--images", "stacks/s0.tif", "--labels", "labels/none.tif"], "no such file"),
         ([*FOLDERS, "--train-z", "0-1", "--validation-z", "2"], "are for one stack; these are 3"),
@@ -307,6 +308,9 @@ def test_from_the_challenges_folders_to_seg_and_a_report(monkeypatch, caplog):
     efficientcellseg.main(["--out", "run", "--resume", "--epochs", "3"])
     assert len(pathlib.Path("run/log.csv").read_text().splitlines()) == 4
     assert read_plan(pathlib.Path("run/plan.json")).instances == before.instances
+    with pytest.raises(InputError, match="run: 3 epochs are done, 2 were asked for"):
+        efficientcellseg.main(["--out", "run", "--resume", "--epochs", "2"])
+    assert read_plan(pathlib.Path("run/plan.json")).training.epochs == 3
     assert sorted(path.name for path in result.iterdir()) == [f"mask{frame:03d}.tif" for frame in range(4)]
 
 
@@ -361,9 +365,19 @@ def test_a_mask_in_the_place_of_ids_is_noticed():
     assert not any("one id" in notice for notice in resolve(*FOLDERS)[0].notices)
     for path in pathlib.Path("labels").iterdir():
         mask = np.zeros((5, 40, 48), np.uint8)
-        mask[:, 4:8, 4:8] = mask[:, 4:8, 20:24] = mask[:, 20:24, 4:8] = mask[:, 20:24, 20:24] = 255
+        mask[:, 4:8, 4:8] = mask[:, 4:8, 20:24] = mask[:, 20:24, 4:8] = 255
         tifffile.imwrite(path, mask, photometric="minisblack")
     assert any("one id" in notice for notice in resolve(*FOLDERS)[0].notices)
+
+
+def test_what_follows_from_the_cells_is_told():
+    write_stacks(3)
+    plan, _ = resolve(*FOLDERS, "--smoothing", "7")
+    (told,) = (notice for notice in plan.notices if notice.startswith("Measured"))
+    chosen = plan.instances
+    assert f"a seed distance of {chosen['seed_distance']} px, a smoothing of 7.0 px" in told
+    assert f"a least size of {chosen['min_size']} voxels" in told
+    assert f"an expected share of {plan.coloring['expected_share']:.3g}" in told
 
 
 def test_a_plan_alone_may_be_edited_and_run(monkeypatch):
@@ -387,6 +401,13 @@ def test_a_plan_alone_may_be_edited_and_run(monkeypatch):
     assert (pathlib.Path("run") / "scores.json").exists()
     assert read_plan(path).model["decoder_filters"] == [6, 3]
     assert read_card(pathlib.Path("run/model.keras")).threshold == 0.375
+    for name, wrong, message in (
+        ("model", {**edited["model"], "encoder": "vgg"}, "encoder 'vgg'; give one of"),
+        ("instances", {**edited["instances"], "method": "magic"}, "run/plan.json: instances 'magic'; give one of"),
+    ):
+        path.write_text(json.dumps({**edited, name: wrong}))
+        with pytest.raises(InputError, match=message):
+            efficientcellseg.main(["--out", "run", "--resume"])
     path.write_text(json.dumps({**edited, "coloring": {"kind": "grey"}}))
     with pytest.raises(InputError, match="the run to resume has coloring"):
         efficientcellseg.main(["--out", "run", "--resume", "--epochs", "2"])

@@ -46,9 +46,20 @@ def test_one_object_is_drawn_where_most_of_it_is():
     (row,) = shown.rows
     assert [panel.title for panel in row] == ["Image", "Truth", "Prediction"]
     width = row[1].image.shape[1] * row[1].pixel_nm / 100  # px of the slice
-    assert width == pytest.approx(15 + 5 + 13)  # the object, 5 px to the border, 0.6 of its size and 4 px
+    assert width == pytest.approx(33)  # the object's 15 px and 0.6 of them on either side
+    assert row[1].image.shape[0] == row[1].image.shape[1]
     with pytest.raises(ValueError, match="`truth` must hold the object"):
         object_overlay(image, truth, truth, 4)
+
+
+def test_a_sliver_at_the_border_is_drawn_in_a_square_and_in_its_partners_colour():
+    truth = np.zeros((1, 100, 120), int)
+    truth[0, 40:60, 118:] = 3
+    found = np.where(truth, 9, 0)
+    found[0, 0, :10] = 4
+    (row,) = object_overlay(np.zeros(truth.shape), truth, found, 3).rows
+    assert {panel.image.shape for panel in row} == {(132, 132, 3)}  # 44 px, each three times
+    np.testing.assert_array_equal(row[1].image, row[2].image)
 
 
 def test_shapes_that_do_not_fit_are_refused():

@@ -6,7 +6,7 @@ import itertools
 import logging
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -233,29 +233,19 @@ class _Volume:
                 pairs.append(_touching(here, there, step))
             planes = (np.asarray(pieces.take(place, axis=axis)) for place in (start - 1, start))
             piece_pairs.append(_touching(*planes, (0, 0)))
-        numbers, of_piece = _groups(np.concatenate(pairs), total), _groups(np.concatenate(piece_pairs), num_pieces)
+        ties = _groups(np.concatenate(pairs), total)
+        touching = _groups(np.concatenate(piece_pairs), num_pieces)
 
         def keys_of(core: Box) -> tuple[np.ndarray, np.ndarray]:
             """Return the places of a block's seeds, and what tells apart those that are not one."""
             chosen = (seeds[core] > 0) & (pieces[core] > 0)
-            key = numbers[seeds[core][chosen]] * (num_pieces + 1) + of_piece[pieces[core][chosen]]
-            return chosen, key
+            return chosen, ties[seeds[core][chosen]] * (num_pieces + 1) + touching[pieces[core][chosen]]
 
-        known, firsts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        known, ranks = _ranked(((core, *keys_of(core)) for core in blocks.cores()), self.shape)
         for core in blocks.cores():
-            chosen, key = keys_of(core)
-            found, first = np.unique(key, return_index=True)
-            place = [at[first] + part.start for at, part in zip(np.nonzero(chosen), core, strict=True)]
-            known.append(found)
-            firsts.append(np.ravel_multi_index(place, self.shape))
-        firsts, known = np.concatenate(firsts), np.concatenate(known)
-        order = np.argsort(firsts)
-        known, begins = np.unique(known[order], return_index=True)
-        ranks = order_of(begins)
-        for core in blocks.cores():
-            chosen, key = keys_of(core)
+            chosen, keys = keys_of(core)
             ids = np.zeros(chosen.shape, np.int64)
-            ids[chosen] = ranks[np.searchsorted(known, key)]
+            ids[chosen] = ranks[np.searchsorted(known, keys)]
             seeds[core] = ids
         return seeds, len(known)
 
@@ -300,6 +290,26 @@ def _touching(here: np.ndarray, there: np.ndarray, step: tuple[int, int]) -> np.
     first, second = here[tuple(a for a, _ in parts)], there[tuple(b for _, b in parts)]
     both = (first != 0) & (second != 0)
     return np.unique(np.stack([first[both], second[both]], axis=1), axis=0)
+
+
+def _ranked(
+    blocks: Iterable[tuple[Box, np.ndarray, np.ndarray]], shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return all keys of the voxels of a volume, increasing, and the ranks of their first voxels, from 1 on.
+
+    Args:
+        blocks: Each block, where in it voxels have a key, and their keys.
+        shape: Extent of the volume.
+    """
+    keys, firsts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for core, chosen, found in blocks:
+        known, first = np.unique(found, return_index=True)
+        places = [at[first] + part.start for at, part in zip(np.nonzero(chosen), core, strict=True)]
+        keys.append(known)
+        firsts.append(np.ravel_multi_index(places, shape))
+    order = np.argsort(np.concatenate(firsts))
+    known, begins = np.unique(np.concatenate(keys)[order], return_index=True)
+    return known, order_of(begins)
 
 
 def _groups(pairs: np.ndarray, total: int) -> np.ndarray:

@@ -75,9 +75,11 @@ def tiff_slice_layout(path: pathlib.Path) -> tuple[tuple[int, int], np.dtype]:
 def _check_one_page(path: pathlib.Path, tif: tifffile.TiffFile) -> None:
     page = tif.pages.first
     if len(tif.pages) > 1 or len(page.shape) != 2:
+        is_grey = len(page.shape) == 2
+        advice = "a folder is one volume, a slice a file: give a stack by itself" if is_grey else "convert it to grey"
         raise InputError(
-            f"{path}: found {len(tif.pages)} pages of shape {page.shape}, expected one grey image in every "
-            "file of a folder of slices; open the file by itself, or convert it to grey"
+            f"{path}: found {len(tif.pages)} pages of shape {page.shape}, expected one grey image in every file of a "
+            f"folder of slices; {advice}"
         )
     check_directories(path, tif)
     check_pages(path, [page])

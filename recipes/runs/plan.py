@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from recipes.runs.lock import LOCK_NAME, check_free
 from segkit.data.sources import Source
 from segkit.errors import InputError
 from segkit.instances.segment_instances import InstanceSettings
@@ -127,7 +128,7 @@ COMMANDS_NAME = "commands.txt"
 _TRACES = ("state", "model.keras", CELLS_NAME, SEARCH_NAME)
 """What a run that has begun leaves in its folder; a plan alone is none yet."""
 
-_RESULTS = ("tensorboard", COMMANDS_NAME, "log.csv", "magnitudes.csv", "scores.json", "report.html")
+_RESULTS = ("tensorboard", COMMANDS_NAME, LOCK_NAME, "log.csv", "magnitudes.csv", "scores.json", "report.html")
 _RESULTS += ("comparison.json", "comparison.md", "ablation.json", "ablation.md")
 
 
@@ -141,7 +142,7 @@ def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_p
         keeps_plan: A plan alone is not replaced unasked either: it may have been edited, and waits to be started.
 
     Raises:
-        InputError: If another run lies there, or there is none to resume.
+        InputError: If another run lies there, one is under way, or there is none to resume.
     """
     there = any((folder / name).exists() for name in _TRACES)
     if resume and not (folder / PLAN_NAME).exists():
@@ -155,6 +156,7 @@ def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_p
             f"{folder}: holds a plan; start it with --resume, replace it with --overwrite, or choose --out"
         )
     check_writable(folder)
+    check_free(folder)
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ import numpy as np
 
 from recipes.runs import binary_results, class_results, instance_results
 from recipes.runs.job import Job
+from recipes.runs.lock import only_process_in
 from recipes.runs.percent import percent
 from recipes.runs.plan import COMMANDS_NAME, RunPlan
 from recipes.runs.provenance import remember_command, versions
@@ -120,18 +121,19 @@ def train(job: Job, *, resume: bool) -> Resumable:
         prepared.training.steps_per_epoch,
         settings.precision,
     )
-    return fit(
-        model,
-        prepared.training,
-        prepared.validation,
-        settings,
-        job.folder,
-        card_of(job),
-        task=job.network.task,
-        callbacks=job.network.callbacks(model, prepared, job.folder),
-        resume=resume,
-        progress=ProgressLine("training", "steps"),
-    )
+    with only_process_in(job.folder):
+        return fit(
+            model,
+            prepared.training,
+            prepared.validation,
+            settings,
+            job.folder,
+            card_of(job),
+            task=job.network.task,
+            callbacks=job.network.callbacks(model, prepared, job.folder),
+            resume=resume,
+            progress=ProgressLine("training", "steps"),
+        )
 
 
 def publish(record: Resumable) -> pathlib.Path:

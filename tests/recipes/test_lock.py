@@ -1,0 +1,24 @@
+import pytest
+
+from recipes.runs.lock import LOCK_NAME, check_free, only_process_in
+from recipes.runs.plan import claim_folder, remove_run
+from segkit.errors import InputError
+
+pytest.importorskip("fcntl")
+
+
+def test_a_folder_is_one_processs_at_a_time(tmp_path):
+    folder = tmp_path / "run"
+    check_free(folder)
+    assert not folder.exists()
+    with only_process_in(folder):
+        for ask in ({"resume": False, "overwrite": True}, {"resume": False, "overwrite": False}):
+            with pytest.raises(InputError, match="run: another process trains in this folder; wait for it"):
+                claim_folder(folder, **ask)
+        with pytest.raises(InputError, match="another process trains"), only_process_in(folder):
+            pass
+    claim_folder(folder, resume=False, overwrite=False)
+    with only_process_in(folder):
+        pass
+    remove_run(folder)
+    assert not (folder / LOCK_NAME).exists()

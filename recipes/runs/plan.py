@@ -14,7 +14,6 @@ from typing import Any
 from recipes.runs.lock import LOCK_NAME, check_free
 from segkit.data.sources import Source
 from segkit.errors import InputError
-from segkit.instances.segment_instances import InstanceSettings
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.whole_output import whole_file
 
@@ -75,6 +74,9 @@ class RunPlan:
         for name in {"recipe", "structure", "preset", "data"} - set(values):
             raise InputError(f"plan: the entry {name!r} is missing")
         if values.get("instances"):
+            # Here, not above: SciPy and scikit-image take longer to load than --help and mistakes should.
+            from segkit.instances.segment_instances import InstanceSettings
+
             InstanceSettings.from_dict(values["instances"])
         if not values["data"]:
             raise InputError("plan: no entry under 'data'; give at least one tomogram with its mask")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from segkit.console import parse_size, run_command
+from segkit.console import first_given, parse_size, run_command
 from segkit.errors import InputError
 from segkit.progress import ProgressLine
 from segkit.volumes.description import describe
@@ -126,10 +126,8 @@ def run_evaluate(args: argparse.Namespace) -> None:
     given = (args.ctc_result, args.ctc_reference) if is_challenge else (args.prediction, args.reference)
     if not all(given) or (is_challenge and (args.prediction or args.reference)):
         raise InputError("give --prediction and --reference, or --ctc-result and --ctc-reference")
-    if is_challenge and (
-        ignored := [name for name in _OF_VOLUMES if (value := getattr(args, name)) is not None and value is not False]
-    ):
-        raise InputError(f"--{ignored[0].replace('_', '-')} beside --ctc-result, which is scored whole; leave it out")
+    if is_challenge and (ignored := first_given(args, _OF_VOLUMES)):
+        raise InputError(f"{ignored} beside --ctc-result, which is scored whole; leave it out")
     evaluation = evaluate_result(args) if is_challenge else evaluate_prediction(args)
     text = json.dumps(evaluation.to_dict(), indent=2) + "\n"
     if args.json == "-":

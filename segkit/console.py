@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import logging
 import os
@@ -64,6 +65,24 @@ def parse_size(text: str | None) -> int | None:
     if match is None or not float(match[1]):
         raise InputError(f"size {text!r} can not be read; write a number with K, M or G, such as 4G")
     return round(float(match[1]) * units[match[2].upper()])
+
+
+def first_given(args: argparse.Namespace, names: Sequence[str]) -> str | None:
+    """Return the first of some options that the command line gives, as it is written there; 0 is given too.
+
+    Args:
+        args: The command line as it was read; options that are not given are ``None``, or ``False``.
+        names: Names of their values.
+
+    Example:
+        >>> first_given(argparse.Namespace(slice_wise=False, min_depth=0.0), ["slice_wise", "min_depth"])
+        '--min-depth'
+    """
+    for name in names:
+        value = getattr(args, name)
+        if value is not None and value is not False:
+            return f"--{name.replace('_', '-')}"
+    return None
 
 
 def _set_up_output() -> None:

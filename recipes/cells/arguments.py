@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from recipes.cells.protocols import PROTOCOLS
 from recipes.runs.arguments import add_output_arguments, add_slice_arguments, add_training_arguments
+from segkit.console import first_given
 from segkit.data.colorings import COLORINGS
 from segkit.errors import InputError
 from segkit.instances.segment_instances import METHODS
@@ -82,10 +83,8 @@ def check_choices(args: argparse.Namespace) -> None:
         raise InputError("--sequence, --test-sequence or --reference without --ctc; give the folder of the data set")
     if args.test_sequence and args.test_sequence == (args.sequence or "01"):
         raise InputError(f"--test-sequence {args.test_sequence} is trained on; give another")
-    if args.resume and (
-        given := [name for name in _OF_THE_PLAN if (value := getattr(args, name)) is not None and value is not False]
-    ):
-        raise InputError(f"--{given[0].replace('_', '-')} beside --resume; the run in the folder has its own")
+    if args.resume and (given := first_given(args, _OF_THE_PLAN)):
+        raise InputError(f"{given} beside --resume; the run in the folder has its own")
     if args.seed is not None and args.seed < 0:
         raise InputError(f"--seed {args.seed}; give 0 or more")
     if (args.train_z or args.validation_z or args.test_z) and not (args.images or args.ctc):

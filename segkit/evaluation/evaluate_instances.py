@@ -13,7 +13,7 @@ from segkit.evaluation.binary_scores import Confusion, binary_scores, count_conf
 from segkit.evaluation.seg_score import reference_jaccards
 from segkit.instances.label_overlaps import LabelOverlaps, count_overlaps
 from segkit.volumes.checks import check_comparable
-from segkit.volumes.instance_ids import instance_ids
+from segkit.volumes.instance_ids import ids_by_slice
 from segkit.volumes.volume import Volume
 
 _OF_THE_MASK = ("background_iou", "dice", "precision", "recall", "pixel_accuracy")
@@ -146,7 +146,7 @@ def evaluate_instances(
     chosen = list(range(count)) if slices is None else [int(z) for z in slices]
     if slice_wise is None:
         slice_wise = len(set(chosen)) < count
-    pair = [_Ids(volume, chosen) for volume in (reference, prediction)]
+    pair = [ids_by_slice(volume, chosen) for volume in (reference, prediction)]
     counted = []
     for done, z in enumerate(chosen, start=1):
         true, found = (ids[done - 1] != 0 for ids in pair)
@@ -161,16 +161,3 @@ def evaluate_instances(
     else:
         parts = [ScoredObjects(None, count_overlaps(*pair), reference.name)]
     return InstanceEvaluation(tuple(parts), tuple(counted))
-
-
-class _Ids:
-    """Chosen slices of a volume as ids, read one by one."""
-
-    def __init__(self, volume: Volume, chosen: Sequence[int]) -> None:
-        self._volume, self._chosen = volume, chosen
-        self.shape = (len(chosen), *volume.shape[1:])
-        self.dtype = np.dtype(np.int64) if volume.dtype.kind == "f" else volume.dtype
-
-    def __getitem__(self, place: int) -> np.ndarray:
-        z = self._chosen[place]
-        return instance_ids(self._volume, slice(z, z + 1))[0]

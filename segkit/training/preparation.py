@@ -8,8 +8,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from segkit.data.colorings import Coloring
 from segkit.data.normalization import measure_normalization
 from segkit.data.patches import PatchTable, tabulate_patches
@@ -20,9 +18,7 @@ from segkit.data.square_windows import square_windows
 from segkit.data.weights import UNKNOWN
 from segkit.errors import InputError
 from segkit.training.plan import TrainingPlan
-from segkit.volumes.instance_ids import instance_ids
-from segkit.volumes.lazy_volume import slice_stack
-from segkit.volumes.volume import Volume
+from segkit.volumes.instance_ids import ids_by_slice
 
 _LOG = logging.getLogger(__name__)
 
@@ -153,7 +149,9 @@ def prepare_colored(
         maps = []
         if centers:
             extents = volume.tomogram.voxel_size_nm or (1.0, 1.0, 1.0)
-            maps.append(heatmap_slices(_ids(volume.mask), size, cut, voxel_size=extents, runs=runs_of_uses(volume)))
+            maps.append(
+                heatmap_slices(ids_by_slice(volume.mask), size, cut, voxel_size=extents, runs=runs_of_uses(volume))
+            )
         pairs.append((colored_slices(volume.tomogram.array, coloring, size, cut), masks, *maps))
         cuts.append(len(cut))
     tables = {
@@ -192,13 +190,6 @@ def runs_of_uses(volume: LabeledVolume) -> list[tuple[int, int]]:
 
 
 _USES = ("train", "validation", "test")
-
-
-def _ids(mask: Volume) -> Any:
-    """Return the ids of a mask as whole numbers, whatever its file holds them in; read by slices."""
-    if mask.dtype.kind in "iu":
-        return mask.array
-    return slice_stack(lambda z: instance_ids(mask, slice(z, z + 1))[0], mask.shape, np.dtype(np.int64))
 
 
 def _cut(shape: Sequence[int], windows: Sequence[int] | None) -> list[tuple[slice, ...]]:

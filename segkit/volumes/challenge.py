@@ -10,7 +10,7 @@ import re
 import numpy as np
 
 from segkit.errors import InputError
-from segkit.volumes.instance_ids import instance_ids
+from segkit.volumes.instance_ids import ids_by_slice
 from segkit.volumes.lazy_volume import slice_stack
 from segkit.volumes.tiff_output import write_tiff
 from segkit.volumes.volume import Volume
@@ -148,11 +148,8 @@ def _write_16_bits(path: pathlib.Path, labels: Volume, *, overwrite: bool) -> No
             "number the cells anew, or write another format"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-
-    def read(z: int) -> np.ndarray:
-        return instance_ids(labels, slice(z, z + 1))[0].astype(np.uint16)
-
-    array = slice_stack(read, labels.shape, np.dtype(np.uint16))
+    ids = ids_by_slice(labels)
+    array = slice_stack(lambda z: ids[z].astype(np.uint16), labels.shape, np.dtype(np.uint16))
     write_tiff(path, dataclasses.replace(labels, array=array, axes="zyx"), kind="tiff", overwrite=overwrite)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from segkit.errors import InputError
+from segkit.volumes.lazy_volume import LazyVolume, slice_stack
 from segkit.volumes.volume import Volume
 
 
@@ -43,6 +44,22 @@ def instance_ids(volume: Volume, chosen: slice = slice(None)) -> np.ndarray:
             "number them anew"
         )
     return values
+
+
+def ids_by_slice(volume: Volume, chosen: Sequence[int] | None = None) -> LazyVolume:
+    """Return ids of objects as ``instance_ids`` reads them, a slice at a time and when it is asked for.
+
+    Args:
+        volume: The volume.
+        chosen: Indices of the slices that it consists of; all by default.
+    """
+    places = range(volume.shape[0]) if chosen is None else chosen
+    dtype = {"f": np.dtype(np.int64), "b": np.dtype(np.uint8)}.get(volume.dtype.kind, volume.dtype)
+
+    def read(place: int) -> np.ndarray:
+        return instance_ids(volume, slice(places[place], places[place] + 1))[0]
+
+    return slice_stack(read, (len(places), *volume.shape[1:]), dtype)
 
 
 def check_instance_ids(volume: Volume, *, progress: Callable[[int, int], None] | None = None) -> None:

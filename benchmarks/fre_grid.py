@@ -19,10 +19,10 @@ from typing import Any
 from recipes import fre
 from recipes.enhancement.cells import job_of, run_cell
 from recipes.enhancement.network import network
-from recipes.runs.job import Job, set_up
-from recipes.runs.training_cells import cell_plan
 from segkit.console import run_command
 from segkit.errors import InputError
+from segkit.experiments.job import Job, set_up
+from segkit.experiments.training_cells import cell_plan
 from segkit.volumes.whole_output import whole_file
 
 NUM_ENHANCED = (2, 8, 32, 96, 162, 384)

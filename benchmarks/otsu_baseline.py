@@ -17,10 +17,10 @@ from skimage.filters import threshold_otsu
 from skimage.morphology import disk, opening
 
 from benchmarks.table import show_table
-from recipes.runs.plan import PLAN_NAME, read_plan
-from recipes.runs.training_run import scored_slices
 from segkit.data.sources import open_source
 from segkit.evaluation.binary_scores import Confusion, binary_scores, count_confusion
+from segkit.experiments.plan import PLAN_NAME, read_plan
+from segkit.experiments.training_run import scored_slices
 
 
 def main() -> None:

@@ -17,10 +17,10 @@ import subprocess
 import sys
 
 from benchmarks.table import show_table
-from recipes.runs.plan import PLAN_NAME, read_plan
-from recipes.runs.training_run import scored_slices
 from segkit.data.sources import open_source
 from segkit.evaluation.evaluate_volumes import evaluate_volumes
+from segkit.experiments.plan import PLAN_NAME, read_plan
+from segkit.experiments.training_run import scored_slices
 from segkit.volumes.files import open_volume
 
 PRECISIONS = ("float32", "mixed_bfloat16")

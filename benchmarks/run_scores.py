@@ -10,8 +10,8 @@ import json
 import pathlib
 
 from benchmarks.table import show_table
-from recipes.runs.plan import PLAN_NAME, read_plan
-from recipes.runs.resume import SCORES_NAME
+from segkit.experiments.plan import PLAN_NAME, read_plan
+from segkit.experiments.resume import SCORES_NAME
 
 SCORES = ("foreground_iou", "mean_iou", "dice", "precision", "recall")
 

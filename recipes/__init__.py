@@ -1,1 +1,1 @@
-"""One file a paper: ``python -m recipes.<name>``; what they share in ``recipes.runs``."""
+"""One file a paper: ``python -m recipes.<name>``; what they share in ``segkit.experiments``."""

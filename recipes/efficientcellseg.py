@@ -35,8 +35,12 @@ from recipes.cells.data import (
 )
 from recipes.cells.mode import resolve_mode
 from recipes.cells.protocols import PROTOCOLS, Protocol
-from recipes.runs.arguments import overridden
-from recipes.runs.plan import (
+from segkit.console import parse_size, run_command
+from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
+from segkit.data.sources import Source
+from segkit.errors import InputError
+from segkit.experiments.arguments import overridden
+from segkit.experiments.plan import (
     MODE_NAME,
     PLAN_NAME,
     RunPlan,
@@ -47,11 +51,7 @@ from recipes.runs.plan import (
     remove_run,
     write_plan,
 )
-from recipes.runs.settings import NEVER, TINY
-from segkit.console import parse_size, run_command
-from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
-from segkit.data.sources import Source
-from segkit.errors import InputError
+from segkit.experiments.settings import NEVER, TINY
 from segkit.instances.segment_instances import InstanceSettings
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.whole_output import whole_file
@@ -237,8 +237,8 @@ def main(argv: Sequence[str]) -> None:
     from recipes.cells.ablation import ablate, check_models
     from recipes.cells.challenge_results import write_results
     from recipes.cells.network import check_encoder, network, with_weights  # loads TensorFlow, but not for --help
-    from recipes.runs.job import set_up
-    from recipes.runs.training_run import run
+    from segkit.experiments.job import set_up
+    from segkit.experiments.training_run import run
 
     check_encoder(args.encoder)
     check_models(args.models.split(",") if args.models else ())

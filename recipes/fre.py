@@ -26,8 +26,14 @@ from collections.abc import Sequence
 
 from recipes.enhancement.methods import METHODS, PAPER_FILTERS, SMALL_FILTERS
 from recipes.enhancement.mode import SEARCHES, joins_search, methods_named, resolve_mode, searching
-from recipes.runs.arguments import add_output_arguments, add_slice_arguments, add_training_arguments, overridden
-from recipes.runs.plan import (
+from segkit.console import parse_size, run_command
+from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
+from segkit.data.patches import window_origins
+from segkit.data.sources import Source, write_slices
+from segkit.data.splits import parse_slices
+from segkit.errors import InputError
+from segkit.experiments.arguments import add_output_arguments, add_slice_arguments, add_training_arguments, overridden
+from segkit.experiments.plan import (
     MODE_NAME,
     PLAN_NAME,
     SEARCH_NAME,
@@ -38,13 +44,7 @@ from recipes.runs.plan import (
     remove_run,
     write_plan,
 )
-from recipes.runs.settings import NEVER, TINY
-from segkit.console import parse_size, run_command
-from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
-from segkit.data.patches import window_origins
-from segkit.data.sources import Source, write_slices
-from segkit.data.splits import parse_slices
-from segkit.errors import InputError
+from segkit.experiments.settings import NEVER, TINY
 from segkit.progress import ProgressLine
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.files import open_volume
@@ -348,8 +348,8 @@ def main(argv: Sequence[str]) -> None:
         sys.stderr.write(f"plan: {folder / PLAN_NAME}; start it with --out {folder} --resume\n")
         return
     from recipes.enhancement.network import network  # loads TensorFlow, which --help and mistakes need not wait for
-    from recipes.runs.job import set_up
-    from recipes.runs.training_run import run
+    from segkit.experiments.job import set_up
+    from segkit.experiments.training_run import run
 
     job = set_up(plan, folder, network(plan))
     if not (args.resume or joining):

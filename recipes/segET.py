@@ -25,7 +25,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from recipes.runs.arguments import (
+from segkit.console import parse_size, run_command
+from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
+from segkit.data.sources import Source, open_source
+from segkit.errors import InputError
+from segkit.experiments.arguments import (
     add_data_arguments,
     add_output_arguments,
     add_training_arguments,
@@ -33,20 +37,16 @@ from recipes.runs.arguments import (
     masks_by_structure,
     overridden,
 )
-from recipes.runs.demo_phantoms import PATCH_PX, demo_phantoms
-from recipes.runs.plan import PLAN_NAME, RunPlan, check_writable, claim_folder, read_plan, remove_run, write_plan
-from recipes.runs.resume import runs_to_resume
-from recipes.runs.settings import TINY
-from segkit.console import parse_size, run_command
-from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
-from segkit.data.sources import Source, open_source
-from segkit.errors import InputError
+from segkit.experiments.demo_phantoms import PATCH_PX, demo_phantoms
+from segkit.experiments.plan import PLAN_NAME, RunPlan, check_writable, claim_folder, read_plan, remove_run, write_plan
+from segkit.experiments.resume import runs_to_resume
+from segkit.experiments.settings import TINY
 from segkit.progress import ProgressLine
 from segkit.training.plan import TrainingPlan
 from segkit.training.preparation import shrink_patch, tabulate
 
 if TYPE_CHECKING:
-    from recipes.runs.job import Network
+    from segkit.experiments.job import Network
 
 _LOG = logging.getLogger("segkit.run")
 MULTIPLE_PX = 16  # four levels that halve the resolution
@@ -360,8 +360,8 @@ def main(argv: Sequence[str]) -> None:
             write_plan(plan, folder / PLAN_NAME)
             sys.stderr.write(f"plan: {folder / PLAN_NAME}\n")
         return
-    from recipes.runs.job import set_up  # loads TensorFlow, which --help and mistakes need not wait for
-    from recipes.runs.training_run import run
+    from segkit.experiments.job import set_up  # loads TensorFlow, which --help and mistakes need not wait for
+    from segkit.experiments.training_run import run
 
     jobs = [set_up(plan, folder, network(plan)) for plan, folder in plans]
     for job in jobs:
@@ -374,7 +374,7 @@ def main(argv: Sequence[str]) -> None:
 
 def network(plan: RunPlan) -> Network:
     """Return SegET's builder with what follows from the plan's architecture."""
-    from recipes.runs.job import Network
+    from segkit.experiments.job import Network
     from segkit.models.seget import seget, seget_halo_px
 
     unknown = set(plan.model) - {"filters", "dilation_rates"}

@@ -22,6 +22,7 @@ _HOMES = {
 _ROOMS = (
     "data",
     "evaluation",
+    "experiments",
     "export",
     "inference",
     "instances",

@@ -13,12 +13,12 @@ import keras
 import numpy as np
 
 from recipes.cells.network import network
-from recipes.runs.job import Job, prepare_plan
-from recipes.runs.plan import CELLS_NAME
-from recipes.runs.provenance import command_line, versions
-from recipes.runs.training_cells import run_cell
 from segkit.data.sampler import PatchSampler
 from segkit.errors import InputError
+from segkit.experiments.job import Job, prepare_plan
+from segkit.experiments.plan import CELLS_NAME
+from segkit.experiments.provenance import command_line, versions
+from segkit.experiments.training_cells import run_cell
 from segkit.metrics.binary_mean_iou import BinaryMeanIoU
 from segkit.models.encoders import ENCODERS
 from segkit.models.files import load_model

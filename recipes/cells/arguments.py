@@ -9,10 +9,10 @@ import re
 from collections.abc import Sequence
 
 from recipes.cells.protocols import PROTOCOLS
-from recipes.runs.arguments import add_output_arguments, add_slice_arguments, add_training_arguments
 from segkit.console import first_given
 from segkit.data.colorings import COLORINGS
 from segkit.errors import InputError
+from segkit.experiments.arguments import add_output_arguments, add_slice_arguments, add_training_arguments
 from segkit.instances.segment_instances import METHODS
 
 NAME = r"[\w][\w .+-]*"

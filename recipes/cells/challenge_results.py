@@ -8,8 +8,8 @@ import re
 import shutil
 import tempfile
 
-from recipes.runs.job import Job
-from recipes.runs.training_run import output_path, scored_slices
+from segkit.experiments.job import Job
+from segkit.experiments.training_run import output_path, scored_slices
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume

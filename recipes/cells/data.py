@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 from skimage.measure import label
 
-from recipes.runs.settings import TINY
 from segkit.data.simulated_cells import CellSimulation, simulate_cells
 from segkit.data.sources import Source, write_slices
 from segkit.data.splits import parse_slices
 from segkit.errors import InputError
+from segkit.experiments.settings import TINY
 from segkit.instances.renumber import smallest_id_dtype
 from segkit.progress import ProgressLine
 from segkit.volumes.challenge import image_files, segmentation_files, write_frame

@@ -7,8 +7,8 @@ import json
 import pathlib
 from typing import Any
 
-from recipes.runs.plan import MODE_NAME
 from segkit.errors import InputError
+from segkit.experiments.plan import MODE_NAME
 
 ABLATION_MODELS = ("1", "2", "3", "3r", "4", "5")
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import keras
 
-from recipes.runs.job import Network
-from recipes.runs.plan import RunPlan
-from recipes.runs.statistics import statistics_batches
 from segkit.errors import InputError
+from segkit.experiments.job import Network
+from segkit.experiments.plan import RunPlan
+from segkit.experiments.statistics import statistics_batches
 from segkit.models.efficient_cell_seg import cells_and_centers, efficient_cell_seg
 from segkit.models.encoders import ENCODERS
 from segkit.training.preparation import Prepared

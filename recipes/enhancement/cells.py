@@ -7,10 +7,10 @@ import pathlib
 from typing import Any
 
 from recipes.enhancement.network import network
-from recipes.runs import training_cells
-from recipes.runs.class_results import tile_scores
-from recipes.runs.job import Job
-from recipes.runs.training_cells import rounded
+from segkit.experiments import training_cells
+from segkit.experiments.class_results import tile_scores
+from segkit.experiments.job import Job
+from segkit.experiments.training_cells import rounded
 from segkit.training.record_magnitudes import read_magnitudes
 from segkit.training.resumable import Resumable
 

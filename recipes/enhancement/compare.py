@@ -11,11 +11,11 @@ import numpy as np
 
 from recipes.enhancement.cells import job_of, run_cell
 from recipes.enhancement.methods import METHODS
-from recipes.runs.class_results import STATISTICS
-from recipes.runs.job import Job
-from recipes.runs.plan import CELLS_NAME
-from recipes.runs.provenance import command_line, versions
 from segkit.data.weights import UNKNOWN
+from segkit.experiments.class_results import STATISTICS
+from segkit.experiments.job import Job
+from segkit.experiments.plan import CELLS_NAME
+from segkit.experiments.provenance import command_line, versions
 from segkit.report.label_overlay import label_overlay
 from segkit.report.overlay import Overlay
 from segkit.report.page import Section, escape, table

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from recipes.enhancement.methods import METHODS
-from recipes.runs.plan import MODE_NAME, SEARCH_NAME
 from segkit.errors import InputError
+from segkit.experiments.plan import MODE_NAME, SEARCH_NAME
 
 SEARCHES = ("search", "halving")
 

@@ -9,10 +9,10 @@ from typing import Any
 import keras
 
 from recipes.enhancement.methods import METHODS, build_network, check_enhancement
-from recipes.runs.job import Network
-from recipes.runs.plan import SEARCH_NAME, RunPlan
-from recipes.runs.statistics import statistics_batches
 from segkit.errors import InputError
+from segkit.experiments.job import Network
+from segkit.experiments.plan import SEARCH_NAME, RunPlan
+from segkit.experiments.statistics import statistics_batches
 from segkit.report.page import Section
 from segkit.report.search_figures import read_trials, search_section
 from segkit.report.sections import magnitude_curves

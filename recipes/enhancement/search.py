@@ -12,10 +12,10 @@ import keras_tuner
 
 from recipes.enhancement.cells import job_of, run_cell
 from recipes.enhancement.methods import METHODS
-from recipes.runs.job import Job
-from recipes.runs.plan import SEARCH_NAME
-from recipes.runs.training_cells import cell_plan, drop_state, read_cell
 from segkit.errors import InputError
+from segkit.experiments.job import Job
+from segkit.experiments.plan import SEARCH_NAME
+from segkit.experiments.training_cells import cell_plan, drop_state, read_cell
 from segkit.search.oracles import DistinctBayesianOracle, HalvingOracle, LeasedTrials, is_worker
 from segkit.search.tuner import SearchTrial, search
 

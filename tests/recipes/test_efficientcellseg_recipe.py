@@ -16,10 +16,10 @@ from recipes.cells import ablation as cell_ablation
 from recipes.cells.data import _shares, measure_cells, paired_stacks
 from recipes.cells.mode import ABLATION_MODELS
 from recipes.cells.protocols import PROTOCOLS
-from recipes.runs.plan import read_plan
 from segkit.data.simulated_cells import CellSimulation, simulate_cells
 from segkit.data.sources import Source
 from segkit.errors import InputError
+from segkit.experiments.plan import read_plan
 from segkit.models.encoders import ENCODERS
 from segkit.models.files import read_card
 from segkit.volumes.challenge import write_frame

@@ -12,10 +12,10 @@ from recipes import fre
 from recipes.enhancement.compare import comparison_table, summarise
 from recipes.enhancement.network import network
 from recipes.enhancement.search import _keep_best_state, best_trial
-from recipes.runs.plan import read_plan
-from recipes.runs.training_cells import read_cell
 from segkit.errors import InputError
 from segkit.evaluation.class_scores import class_scores
+from segkit.experiments.plan import read_plan
+from segkit.experiments.training_cells import read_cell
 from segkit.layers import FREnhance
 from segkit.models.files import load_model, read_card
 from segkit.search.tuner import SearchTrial

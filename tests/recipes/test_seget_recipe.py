@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from recipes import segET
-from recipes.runs.plan import RunPlan, read_plan, write_plan
 from segkit.errors import InputError
+from segkit.experiments.plan import RunPlan, read_plan, write_plan
 
 
 def write_mrc(path, array, voxel_size=22.55):

@@ -7,9 +7,9 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from recipes.runs.arguments import masks_by_structure, overridden
-from recipes.runs.plan import PLAN_NAME, RunPlan, read_plan
 from segkit.errors import InputError
+from segkit.experiments.arguments import masks_by_structure, overridden
+from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan
 
 SCORES_NAME = "scores.json"
 """Name of the file that a finished run leaves in its folder."""

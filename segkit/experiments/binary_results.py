@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from recipes.runs.percent import percent
-from recipes.runs.plan import RunPlan
 from segkit.data.sources import LabeledVolume
 from segkit.evaluation.evaluate_volumes import Evaluation, evaluate_volumes
+from segkit.experiments.percent import percent
+from segkit.experiments.plan import RunPlan
 from segkit.report.choose_slices import choose_slices
 from segkit.report.overlay import Overlay, overlay
 from segkit.report.page import Section

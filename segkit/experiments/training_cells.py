@@ -13,10 +13,10 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-from recipes.runs.job import Job
-from recipes.runs.plan import RunPlan
-from recipes.runs.training_run import publish, train
 from segkit.errors import InputError
+from segkit.experiments.job import Job
+from segkit.experiments.plan import RunPlan
+from segkit.experiments.training_run import publish, train
 from segkit.training.resumable import Resumable
 from segkit.volumes.whole_output import whole_file
 

@@ -1,6 +1,6 @@
 import sys
 
-from recipes.runs.provenance import remember_command
+from segkit.experiments.provenance import remember_command
 
 
 def test_a_run_remembers_all_commands_that_made_it(tmp_path, monkeypatch):

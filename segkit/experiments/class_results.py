@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from recipes.runs.percent import percent
-from recipes.runs.plan import RunPlan
 from segkit.data.sources import LabeledVolume
 from segkit.evaluation.class_scores import class_scores
 from segkit.evaluation.evaluate_classes import ClassEvaluation, evaluate_classes
+from segkit.experiments.percent import percent
+from segkit.experiments.plan import RunPlan
 from segkit.models.files import load_model
 from segkit.report.choose_slices import choose_slices
 from segkit.report.label_overlay import label_overlay

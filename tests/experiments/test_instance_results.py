@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from recipes.runs.instance_results import best_and_worst
 from segkit.data.sources import LabeledVolume, Source
 from segkit.data.splits import Split
 from segkit.evaluation.evaluate_instances import evaluate_instances
+from segkit.experiments.instance_results import best_and_worst
 from segkit.volumes.volume import Volume
 
 

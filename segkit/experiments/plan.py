@@ -11,9 +11,9 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from recipes.runs.lock import LOCK_NAME, check_free
 from segkit.data.sources import Source
 from segkit.errors import InputError
+from segkit.experiments.lock import LOCK_NAME, check_free
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.whole_output import whole_file
 

@@ -17,15 +17,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from recipes.runs import binary_results, class_results, instance_results
-from recipes.runs.job import Job
-from recipes.runs.lock import only_process_in
-from recipes.runs.percent import percent
-from recipes.runs.plan import COMMANDS_NAME, RunPlan
-from recipes.runs.provenance import remember_command, versions
-from recipes.runs.resume import SCORES_NAME
 from segkit.data.sources import LabeledVolume, shared_warnings
 from segkit.errors import InputError
+from segkit.experiments import binary_results, class_results, instance_results
+from segkit.experiments.job import Job
+from segkit.experiments.lock import only_process_in
+from segkit.experiments.percent import percent
+from segkit.experiments.plan import COMMANDS_NAME, RunPlan
+from segkit.experiments.provenance import remember_command, versions
+from segkit.experiments.resume import SCORES_NAME
 from segkit.export.from_file import export_from_file
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_volume import predict_volume

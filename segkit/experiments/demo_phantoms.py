@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pathlib
 
-from recipes.runs.settings import TINY
 from segkit.data.phantom.generate import make_phantom
 from segkit.data.phantom.imaging import Imaging
 from segkit.data.phantom.write import write_phantom
 from segkit.data.sources import Source, write_slices
+from segkit.experiments.settings import TINY
 from segkit.progress import ProgressLine
 
 VOXEL_SIZE_NM = 9.02  # the paper's pixel, binned by four: 128 px see what the paper's patches of 512 px see

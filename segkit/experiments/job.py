@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 
 import keras
 
-from recipes.runs.plan import RunPlan
 from segkit.data.colorings import coloring_from_dict
 from segkit.data.sources import LabeledVolume, open_source, shared_warnings
 from segkit.errors import InputError
+from segkit.experiments.plan import RunPlan
 from segkit.models.files import load_model, read_card
 from segkit.progress import ProgressLine
 from segkit.report.page import Section

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from recipes.runs.percent import percent
-from recipes.runs.plan import RunPlan
 from segkit.data.colorings import coloring_from_dict
 from segkit.data.pseudocolor import Pseudocoloring
 from segkit.data.sources import LabeledVolume
 from segkit.evaluation.evaluate_instances import InstanceEvaluation, evaluate_instances
 from segkit.evaluation.seg_score import parameter_efficiency
+from segkit.experiments.percent import percent
+from segkit.experiments.plan import RunPlan
 from segkit.instances.otsu import otsu_instances
 from segkit.instances.segment_instances import InstanceSettings
 from segkit.models.files import load_model

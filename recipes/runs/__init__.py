@@ -1,1 +1,0 @@
-"""What every recipe does with its plan: arguments, folder, training, scores, report."""

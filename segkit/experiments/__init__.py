@@ -1,0 +1,1 @@
+"""What a run is: plan, folder, lock, resume, training, scores, report."""

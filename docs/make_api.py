@@ -38,6 +38,7 @@ MODULES = (
     "segkit.layers.multi_scale_center",
     "segkit.layers.fusion_block",
     "segkit.layers.bilinear_up_2d",
+    "segkit.layers.linear_up",
     "segkit.layers.conv_pair_se",
     "segkit.layers.fr_enhance",
     "segkit.layers.match_statistics",

@@ -51,6 +51,7 @@ MODULES = (
     "segkit.metrics.mean_iou",
     "segkit.metrics.predicted_foreground",
     "segkit.models.seget",
+    "segkit.models.unet",
     "segkit.models.unet_se",
     "segkit.models.efficient_cell_seg",
     "segkit.models.encoders",

@@ -7,9 +7,9 @@ from typing import Any
 import keras
 
 from segkit.geometry.per_axis import PerAxis, along_axes, positive_per_axis
+from segkit.layers.convolution import convolution
 from segkit.layers.fused_batch_norm import FusedBatchNorm
 
-_CONVOLUTIONS = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}  # by spatial axes
 _RENORM_CLIPPING = {"rmin": 1 / 3, "rmax": 3.0, "dmax": 5.0}  # Ioffe (2017), Batch Renormalization, Sec. 4
 
 
@@ -72,12 +72,7 @@ class ConvBNReLU(keras.layers.Layer):
         self.kernel_initializer = keras.initializers.HeNormal()
 
     def build(self, input_shape):
-        axes = len(input_shape) - 2
-        if axes not in _CONVOLUTIONS:
-            raise ValueError(
-                f"`inputs` must be (batch, ..., channels) with one to three spatial axes. Received: {input_shape}"
-            )
-        self.conv = _CONVOLUTIONS[axes](
+        self.conv = convolution(len(input_shape) - 2)(
             self.filters,
             self.kernel_size,
             strides=self.strides,

@@ -36,7 +36,7 @@ class LinearUp(keras.layers.Layer):
         self.factor = positive_per_axis("factor", factor)
 
     def call(self, inputs):
-        return linear_up(inputs, self.factor)
+        return linear_up(inputs, along_axes("factor", self.factor, len(inputs.shape) - 2))
 
     def compute_output_shape(self, input_shape):
         batch, *sizes, channels = input_shape

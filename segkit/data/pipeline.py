@@ -33,7 +33,7 @@ def patch_dataset(
     Returns:
         Dataset of ``(images, {output: targets, ...})``: float32 ``(batch, y, x, channels)`` and ``(batch, y, x, 2)``.
     """
-    side = sampler.table.patch_px
+    side = sampler.table.patch_shape[-1]
 
     def cut(step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         images, targets = tf.numpy_function(sampler.batch, [step], (tf.float32, tf.float32), stateful=False)

@@ -117,7 +117,7 @@ class PatchSampler:
         epoch, place = divmod(step, self.steps_per_epoch)
         first = place * self.batch_size
         chosen = self.order(epoch)[first : first + self.batch_size]
-        side = self.table.patch_px
+        side = self.table.patch_shape[-1]
         images = np.empty((len(chosen), side, side, self.channels), np.float32)
         targets = np.empty((len(chosen), side, side, self.num_targets), np.float32)
         for i, row in enumerate(chosen):
@@ -125,9 +125,9 @@ class PatchSampler:
         return images, targets
 
     def _fill(self, image_out: np.ndarray, target_out: np.ndarray, row: int, epoch: int, index: int) -> None:
-        number, z, y, x = self.table.rows[row].tolist()
-        side = self.table.patch_px
-        window = (z, slice(y, y + side), slice(x, x + side))
+        number = int(self.table.rows[row, 0])
+        side = self.table.patch_shape[-1]
+        window = self.table.window(row)
         image, mask, *maps = (np.asarray(array[window]) for array in self.pairs[number])
         kinds = pixel_kinds(mask, self.ignore_value, self.num_classes)
         gain, shift = 1.0, 0.0

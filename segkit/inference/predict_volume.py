@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from segkit.errors import InputError
+from segkit.geometry.region import Region
 from segkit.inference.grey_values import warn_of_other_grey_values
 from segkit.inference.identity import task_identity
 from segkit.inference.label_merge import MAX_LABELS, merge_labels
@@ -20,7 +21,6 @@ from segkit.inference.legend import legend_path, write_legend
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.object_maps import objects_from_maps
 from segkit.inference.predict_options import PredictOptions
-from segkit.inference.region import Region
 from segkit.inference.slice_predictor import SlicePredictor
 from segkit.inference.slice_store import OBJECTS, TRIAL, SliceStore
 from segkit.instances.segment_instances import InstanceSettings

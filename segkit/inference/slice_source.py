@@ -10,7 +10,7 @@ import numpy as np
 from segkit.data.colored_stack import ColoredStack
 from segkit.data.colorings import Coloring
 from segkit.errors import InputError
-from segkit.inference.tiles import Span, clamped
+from segkit.geometry.tiles import Span, clamped
 from segkit.inference.voxel_scale import resampled
 from segkit.volumes.lazy_volume import slice_stack
 from segkit.volumes.volume import ArrayLike3D, Volume

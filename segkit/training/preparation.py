@@ -14,9 +14,9 @@ from segkit.data.patches import PatchTable, tabulate_patches
 from segkit.data.resized_slices import WHITE, colored_slices, heatmap_slices, mask_slices
 from segkit.data.sampler import PatchSampler
 from segkit.data.sources import LabeledVolume
-from segkit.data.square_windows import square_windows
 from segkit.data.weights import UNKNOWN
 from segkit.errors import InputError
+from segkit.geometry.square_windows import square_windows
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.instance_ids import ids_by_slice
 
@@ -84,8 +84,8 @@ def tabulate(
     """
     return tabulate_patches(
         [(volume.mask.array, getattr(volume.split, use)) for volume in volumes],
-        patch_px=plan.patch_px,
-        stride_px=plan.stride_px if use == "train" else plan.validation_stride_px,
+        patch_shape=(plan.patch_px, plan.patch_px),
+        stride=plan.stride_px if use == "train" else plan.validation_stride_px,
         ignore_value=plan.ignore_value,
         progress=progress,
     )
@@ -160,8 +160,8 @@ def prepare_colored(
                 (masks, [z * count + place for z in getattr(volume.split, use) for place in range(count)])
                 for volume, (_, masks, *_), count in zip(volumes, pairs, cuts, strict=True)
             ],
-            patch_px=size,
-            stride_px=size,
+            patch_shape=(size, size),
+            stride=size,
             ignore_value=UNKNOWN,
             progress=progress,
         )

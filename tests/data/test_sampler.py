@@ -18,7 +18,7 @@ def volumes(seed=0, shape=(3, 24, 20)):
 
 def sampler(pair=None, **changes):
     pair = volumes() if pair is None else pair
-    table = tabulate_patches([(pair[1], range(len(pair[1])))], patch_px=8, stride_px=6)
+    table = tabulate_patches([(pair[1], range(len(pair[1])))], patch_shape=(8, 8), stride=6)
     arguments = {"batch_size": 4, "mean": 5.0, "std": 40.0, "weight_limit": 50.0, "shuffle": True, "seed": 1}
     return PatchSampler([pair], table, **{**arguments, **changes})
 
@@ -79,7 +79,7 @@ def test_image_mask_and_weights_move_together():
 def test_all_eight_flips_and_turns_occur():
     corner = np.zeros((1, 8, 8), np.int8)
     corner[0, 0, 1] = 1
-    table = tabulate_patches([(corner, [0])], patch_px=8, stride_px=8)
+    table = tabulate_patches([(corner, [0])], patch_shape=(8, 8), stride=8)
     source = PatchSampler(
         [(corner, corner)], table, batch_size=1, mean=0.0, std=1.0, augmentation=Augmentation(), seed=0
     )
@@ -91,7 +91,7 @@ def test_brightness_and_contrast_stay_in_their_bounds_and_leave_the_mask_alone()
     image = np.full((1, 8, 8), 10, np.int8)
     mask = np.zeros((1, 8, 8), np.int8)
     mask[0, 2:4] = 1
-    table = tabulate_patches([(mask, [0])], patch_px=8, stride_px=8)
+    table = tabulate_patches([(mask, [0])], patch_shape=(8, 8), stride=8)
     change = Augmentation(flips=False, turns=False, brightness=0.5, contrast=0.25)
     source = PatchSampler([(image, mask)], table, batch_size=1, mean=0.0, std=10.0, augmentation=change)
     drawn = []
@@ -107,7 +107,7 @@ def test_brightness_and_contrast_stay_in_their_bounds_and_leave_the_mask_alone()
 def test_bending_moves_image_and_mask_alike():
     mask = np.zeros((1, 64, 64), np.int8)
     mask[0, 16:48, 16:48] = 1
-    table = tabulate_patches([(mask, [0])], patch_px=64, stride_px=64)
+    table = tabulate_patches([(mask, [0])], patch_shape=(64, 64), stride=64)
     bend = Augmentation(flips=False, turns=False, elastic_px=3.0, elastic_grid_px=16)
     source = PatchSampler([(mask, mask)], table, batch_size=1, mean=0.0, std=1.0, augmentation=bend)
     images, targets = source.batch(0)

@@ -8,12 +8,12 @@ from tiny_encoder import TINY_ENCODER
 from segkit.data.colorings import GreyTriple, coloring_from_dict, coloring_to_dict
 from segkit.data.pseudocolor import Pseudocoloring
 from segkit.errors import InputError
+from segkit.geometry.region import Region
+from segkit.geometry.tiles import plan_windows
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
-from segkit.inference.region import Region
 from segkit.inference.slice_predictor import SlicePredictor
-from segkit.inference.tiles import plan_windows
 from segkit.instances.segment_instances import InstanceSettings, segment_instances
 from segkit.models import cells_and_centers, efficient_cell_seg
 from segkit.models.card import ModelCard

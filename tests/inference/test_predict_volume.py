@@ -7,11 +7,11 @@ import pytest
 from tiny_models import pointwise, sigmoid, tiny_card, tiny_seget
 
 from segkit.errors import InputError
+from segkit.geometry.region import Region
 from segkit.inference import slice_predictor
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
-from segkit.inference.region import Region
 from segkit.models.files import save_model
 from segkit.volumes.files import open_volume
 from segkit.volumes.volume import Volume

@@ -126,13 +126,14 @@ class PatchSampler:
 
     def _fill(self, image_out: np.ndarray, target_out: np.ndarray, row: int, epoch: int, index: int) -> None:
         number = int(self.table.rows[row, 0])
-        side = self.table.patch_shape[-1]
         window = self.table.window(row)
         image, mask, *maps = (np.asarray(array[window]) for array in self.pairs[number])
         kinds = pixel_kinds(mask, self.ignore_value, self.num_classes)
         gain, shift = 1.0, 0.0
         if self.augmentation != NO_AUGMENTATION:
-            change = self.augmentation.draw(np.random.default_rng([self.seed, _CHANGE, epoch, index]), side)
+            change = self.augmentation.draw(
+                np.random.default_rng([self.seed, _CHANGE, epoch, index]), self.table.patch_shape
+            )
             gain, shift = change.gain, change.shift
             image, kinds, *maps = (change.turn(part) for part in (image, kinds, *maps))
             if change.displacement_px is not None:

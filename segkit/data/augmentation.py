@@ -127,11 +127,13 @@ class Change:
         Args:
             patch: The spatial axes first; further axes, such as channels, are left alone.
             nearest: Take the nearest value, for masks and ids: dtype and values stay exactly. Otherwise interpolate
-                linearly between pixels, for images, which should be floating-point.
+                linearly between pixels, for images; all but float64 becomes float32.
         """
         if self.displacement_px is None:
             return patch
-        if len(self.flips) == 2 and patch.dtype in (np.uint8, np.float32):
+        if not nearest and patch.dtype not in (np.float32, np.float64):
+            patch = patch.astype(np.float32)
+        if len(self.flips) == 2:
             return self._bend_image(patch, nearest)
         from scipy.ndimage import map_coordinates, zoom  # here: runs that bend nothing start sooner
 
@@ -144,25 +146,23 @@ class Change:
             numbers = np.arange(math.prod(extents)).reshape(extents)
             chosen = map_coordinates(numbers, places, order=0, mode="mirror", output=np.intp)
             return patch.reshape(-1, *patch.shape[len(extents) :])[chosen]
-        dtype = patch.dtype if patch.dtype.kind == "f" else np.float32
         channels = np.moveaxis(patch.reshape(*extents, -1), -1, 0)
-        bent = [map_coordinates(each, places, order=1, mode="mirror", output=dtype) for each in channels]
+        bent = [map_coordinates(each, places, order=1, mode="mirror", output=patch.dtype) for each in channels]
         return np.stack(bent, axis=-1).reshape(patch.shape)
 
     def _bend_image(self, patch: np.ndarray, nearest: bool) -> np.ndarray:
-        """Bend an image with OpenCV, which is several times faster than SciPy but takes two axes and few dtypes."""
+        """Bend an image with OpenCV, which is several times faster than SciPy but takes two axes only."""
         import cv2  # here: loading it takes longer than everything else that data needs
 
         height, width = patch.shape[:2]
         dy, dx = (cv2.resize(nodes, (width, height), interpolation=cv2.INTER_CUBIC) for nodes in self.displacement_px)
         rows, columns = np.indices((height, width), dtype=np.float32)
-        return cv2.remap(
-            np.ascontiguousarray(patch),
-            columns + dx,
-            rows + dy,
-            cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REFLECT_101,
-        )
+        place, border = (columns + dx, rows + dy), cv2.BORDER_REFLECT_101
+        if nearest:  # moved as indices, as OpenCV takes no labels of 32 bits
+            index = np.arange(height * width, dtype=np.float64).reshape(height, width)
+            taken = cv2.remap(index, *place, cv2.INTER_NEAREST, borderMode=border).astype(np.intp)
+            return patch.reshape(height * width, *patch.shape[2:])[taken]
+        return cv2.remap(np.ascontiguousarray(patch), *place, cv2.INTER_LINEAR, borderMode=border)
 
 
 def _is_square(plane: tuple[int, int], patch_shape: Sequence[int], voxel_size: Sequence[float]) -> bool:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from segkit.data.weights import BACKGROUND, FOREGROUND, pixel_kinds
 from segkit.geometry.per_axis import PerAxis, along_axes
 from segkit.geometry.window_origins import window_origins
+from segkit.targets.foreground import BACKGROUND, FOREGROUND, pixel_kinds
 
 
 @dataclasses.dataclass(frozen=True)

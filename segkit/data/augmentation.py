@@ -162,7 +162,8 @@ class Change:
             index = np.arange(height * width, dtype=np.float64).reshape(height, width)
             taken = cv2.remap(index, *place, cv2.INTER_NEAREST, borderMode=border).astype(np.intp)
             return patch.reshape(height * width, *patch.shape[2:])[taken]
-        return cv2.remap(np.ascontiguousarray(patch), *place, cv2.INTER_LINEAR, borderMode=border)
+        bent = cv2.remap(np.ascontiguousarray(patch), *place, cv2.INTER_LINEAR, borderMode=border)
+        return bent.reshape(patch.shape)  # OpenCV drops an axis of one channel
 
 
 def _is_square(plane: tuple[int, int], patch_shape: Sequence[int], voxel_size: Sequence[float]) -> bool:

@@ -112,7 +112,10 @@ class TrainingPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that ``json`` writes and ``from_dict`` reads."""
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
+        if self.patch_slices is None:
+            del values["patch_slices"]  # as plans of single slices have always been written: resuming compares them
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingPlan:

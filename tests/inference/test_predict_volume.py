@@ -292,3 +292,11 @@ def test_a_volume_in_memory_is_predicted_too(tmp_path):
     volume = Volume(array=voxels, voxel_size_nm=SIZE_NM)
     predict_volume([model()], volume, tmp_path / "m.tif")
     np.testing.assert_array_equal(np.asarray(open_volume(tmp_path / "m.tif").array[:]), voxels > 0)
+
+
+def test_a_channel_axis_is_refused_in_one_line(tmp_path):
+    stack = Volume(array=np.zeros((2, 3, 32, 32), np.uint8), axes="czyx")
+    with pytest.raises(
+        InputError, match=r"axes \(c, z, y, x\), expected \(z, y, x\); give one index along c"
+    ):
+        predict_volume([], stack, tmp_path / "out.tif")

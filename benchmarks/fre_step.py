@@ -22,7 +22,7 @@ import tensorflow as tf
 from benchmarks.table import show_table
 from benchmarks.training_step import spread
 from recipes.enhancement.methods import METHODS, SMALL_FILTERS, build_network
-from segkit.layers import bilinear_up_2d, conv_bn_relu
+from segkit.layers import conv_bn_relu, linear_up
 from segkit.tasks import ClassTask
 from segkit.training.precision import dtype_policy
 from segkit.training.record_magnitudes import RecordMagnitudes
@@ -83,7 +83,7 @@ def keras_layers() -> Iterator[None]:
     up = {2: keras.layers.UpSampling2D(2, interpolation="bilinear", dtype="float32")}
     with (
         mock.patch.object(conv_bn_relu, "FusedBatchNorm", keras.layers.BatchNormalization),
-        mock.patch.object(bilinear_up_2d, "bilinear_up", lambda inputs, factor: up[factor](inputs)),
+        mock.patch.object(linear_up, "linear_up", lambda inputs, factor: up[factor](inputs)),
     ):
         yield
 

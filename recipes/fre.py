@@ -28,7 +28,6 @@ from recipes.enhancement.methods import METHODS, PAPER_FILTERS, SMALL_FILTERS, t
 from recipes.enhancement.mode import SEARCHES, joins_search, methods_named, resolve_mode, searching
 from segkit.console import parse_size, run_command
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
-from segkit.data.patches import window_origins
 from segkit.data.sources import Source, write_slices
 from segkit.data.splits import parse_slices
 from segkit.errors import InputError
@@ -45,6 +44,7 @@ from segkit.experiments.plan import (
     write_plan,
 )
 from segkit.experiments.settings import NEVER, TINY
+from segkit.geometry.window_origins import window_origins
 from segkit.progress import ProgressLine
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.files import open_volume

@@ -94,10 +94,10 @@ def run_predict(args: argparse.Namespace) -> None:
     volume = open_volume(
         args.input, dataset=args.dataset, channel=args.channel, progress=ProgressLine("opening", "bytes")
     )
+    from segkit.geometry.region import Region
     from segkit.inference.loaded_model import LoadedModel
     from segkit.inference.predict_options import PredictOptions
     from segkit.inference.predict_volume import predict_volume
-    from segkit.inference.region import Region
 
     options = PredictOptions(
         threshold=args.threshold,

@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 
 from segkit.errors import InputError
+from segkit.geometry.region import Region
 from segkit.inference.grey_values import warn_of_other_grey_values
 from segkit.inference.identity import task_identity
 from segkit.inference.label_merge import MAX_LABELS, merge_labels
 from segkit.inference.legend import legend_path, write_legend
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
-from segkit.inference.region import Region
 from segkit.inference.slice_predictor import SlicePredictor
 from segkit.inference.slice_store import OBJECTS, TRIAL, SliceStore
 from segkit.tasks.task import Task
+from segkit.volumes.checks import check_axes
 from segkit.volumes.files import save_volume
 from segkit.volumes.hdf5 import split_dataset
 from segkit.volumes.lazy_volume import slice_stack
@@ -88,6 +89,7 @@ def predict_volume(
             models, options and input do not fit each other. What an earlier run had finished stays.
     """
     models, options = list(models), options or PredictOptions()
+    check_axes(volume)
     _check_models(models, options)
     slices = range(*(options.roi or Region()).within(volume.shape)[0])
     tasks = [_task(loaded, options) for loaded in models]
@@ -230,7 +232,7 @@ def _check_format(output_path: str | os.PathLike[str], folder: pathlib.Path, vol
     trial = folder / TRIAL
     trial.mkdir(exist_ok=True)
     tiny = np.zeros((min(2, volume.shape[0]), 2, 2), dtype)
-    kind = Volume(array=tiny, voxel_size_nm=volume.voxel_size_nm, axes=volume.axes, format=volume.format)
+    kind = Volume(array=tiny, voxel_size_nm=volume.voxel_size_nm, file_axes=volume.file_axes, format=volume.format)
     try:
         save_volume(trial / pathlib.Path(output_path).name, kind)
     except InputError as fault:

@@ -9,14 +9,14 @@ import keras
 import numpy as np
 
 from segkit.errors import InputError
+from segkit.geometry.region import Region
+from segkit.geometry.tiles import Span, TilePlan, Window, plan_tiles, plan_windows, smallest_tile_px
 from segkit.inference.compiled import batch_function
 from segkit.inference.live_bytes import live_bytes, live_bytes_per_px
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.memory import tile_budget_px
 from segkit.inference.predict_options import PredictOptions
-from segkit.inference.region import Region
 from segkit.inference.slice_source import SliceSource
-from segkit.inference.tiles import Span, TilePlan, Window, plan_tiles, plan_windows, smallest_tile_px
 from segkit.inference.voxel_scale import resampled, scale_yx
 from segkit.volumes.volume import Volume
 

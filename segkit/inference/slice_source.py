@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from segkit.errors import InputError
-from segkit.inference.tiles import Span, clamped
+from segkit.geometry.tiles import Span, clamped
 from segkit.inference.voxel_scale import resampled
 from segkit.preprocessing.preprocessing import Preprocessing
 from segkit.volumes.lazy_volume import slice_stack

@@ -7,11 +7,11 @@ import pytest
 from tiny_models import pointwise, sigmoid, tiny_card, tiny_seget
 
 from segkit.errors import InputError
+from segkit.geometry.region import Region
 from segkit.inference import slice_predictor
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
-from segkit.inference.region import Region
 from segkit.models.files import save_model
 from segkit.preprocessing.standardize import Standardize
 from segkit.volumes.files import open_volume
@@ -292,3 +292,11 @@ def test_a_volume_in_memory_is_predicted_too(tmp_path):
     volume = Volume(array=voxels, voxel_size_nm=SIZE_NM)
     predict_volume([model()], volume, tmp_path / "m.tif")
     np.testing.assert_array_equal(np.asarray(open_volume(tmp_path / "m.tif").array[:]), voxels > 0)
+
+
+def test_a_channel_axis_is_refused_in_one_line(tmp_path):
+    stack = Volume(array=np.zeros((2, 3, 32, 32), np.uint8), axes="czyx")
+    with pytest.raises(
+        InputError, match=r"axes \(c, z, y, x\), expected \(z, y, x\); give one index along c"
+    ):
+        predict_volume([], stack, tmp_path / "out.tif")

@@ -35,7 +35,7 @@ def first_channel(preprocessing):
 
 def in_training(preprocessing, stack):
     pair = (preprocessing.training_array(stack, SIZE), np.ones(stack.shape, np.uint8))
-    table = tabulate_patches([(pair[1], range(3))], patch_px=SIZE, stride_px=SIZE)
+    table = tabulate_patches([(pair[1], range(3))], patch_shape=(SIZE, SIZE), stride=SIZE)
     images, _ = PatchSampler([pair], table, batch_size=3, preprocessing=preprocessing).batch(0)
     return images[..., 0]
 

@@ -15,7 +15,7 @@ import secrets
 import shutil
 import struct
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -98,8 +98,8 @@ class BlockStore:
         self._open()
         self.was_empty = not self._finished
 
-    def finished(self, *, refresh: bool = False) -> set[Position]:
-        """Return the positions of finished blocks.
+    def finished(self, *, refresh: bool = False) -> Set[Position]:
+        """Return the positions of finished blocks, not to be changed.
 
         Args:
             refresh: Look for blocks that other processes have finished since.
@@ -107,7 +107,7 @@ class BlockStore:
         if refresh:
             names = (pathlib.Path(entry).stem for entry in os.listdir(self.folder / _BLOCKS) if entry.endswith(".npy"))
             self._finished = {tuple(map(int, name.split("."))) for name in names}
-        return set(self._finished)
+        return self._finished
 
     def claim(self, position: Position) -> bool:
         """Reserve a block for this store, until it is written or given back, or the process ends.

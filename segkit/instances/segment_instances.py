@@ -24,14 +24,14 @@ METHODS = ("components", "distance", "centers")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InstanceSettings:
-    """How objects are told apart.
+    """How objects are separated.
 
     Attributes:
         method: ``"components"``: what touches by its faces is one object. ``"distance"``: a watershed from the places
             farthest from the background, for roundish objects that touch. ``"centers"``: a watershed from the peaks of
             a second network's heatmap, for irregular ones.
         threshold: Probability above which a voxel belongs to an object, in [0, 1].
-        slice_wise: Tell objects apart in every slice and join them along z afterwards, for slices that lie far apart;
+        slice_wise: Separate objects in every slice and join them along z afterwards, for slices that lie far apart;
             otherwise in 3-D.
         seed_distance: Half the side of the box in which a seed is the highest [unit of the voxel size]; objects that
             touch and whose centres are closer become one.
@@ -41,7 +41,7 @@ class InstanceSettings:
         center_threshold: Height above which a peak of the heatmap is a centre.
         min_iou: Least intersection over union of the parts that slices are joined by.
         min_size: Objects of fewer voxels are left out.
-        fill: Give holes to the object around them, slice by slice where objects are told apart so or there is one
+        fill: Give holes to the object around them, slice by slice where objects are separated so or there is one
             slice.
     """
 
@@ -100,7 +100,7 @@ def segment_instances(
 
     Args:
         probability: Probability of objects, ``(z, y, x)``; a mask of 0 and 1 will do.
-        settings: How they are told apart.
+        settings: How they are separated.
         voxel_size: Extent of a voxel along ``(z, y, x)``, positive, in the unit of the settings' distances.
         heatmap: Heatmap of centres, same shape, for the method ``"centers"``.
 
@@ -118,19 +118,19 @@ def segment_instances(
     mask = probability > settings.threshold
     if settings.slice_wise:
         parts = [
-            tell_apart(mask[z], settings, voxel_size[1:], None if heatmap is None else heatmap[z])
+            separate(mask[z], settings, voxel_size[1:], None if heatmap is None else heatmap[z])
             for z in range(len(mask))
         ]
         labels = join_slices(np.stack(parts), min_iou=max(settings.min_iou, np.finfo(float).tiny))
     else:
-        labels = tell_apart(mask, settings, voxel_size, heatmap)
+        labels = separate(mask, settings, voxel_size, heatmap)
     if settings.fill:
         is_flat = settings.slice_wise or len(labels) == 1  # in 3-D every hole of a single slice would be open
         labels = np.stack([fill_holes(part) for part in labels]) if is_flat else fill_holes(labels)
     return renumbered(labels, keep=np.flatnonzero(np.bincount(labels.ravel()) >= max(1, settings.min_size)))
 
 
-def tell_apart(
+def separate(
     mask: np.ndarray, settings: InstanceSettings, voxel_size: Sequence[float], heatmap: np.ndarray | None
 ) -> np.ndarray:
     """Give the objects of a mask ids, int32."""

@@ -11,13 +11,12 @@ import pickle
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from segkit.errors import InputError
 
-_POLL_S = 0.2
 _THREAD_LIMITS = (
     "TF_NUM_INTRAOP_THREADS",
     "OMP_NUM_THREADS",
@@ -31,15 +30,32 @@ _Record = tuple[str, int, str]
 """Name of the logger, level and message."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """Which of several processes one is.
+
+    Attributes:
+        index: Its number, from 0 on.
+        count: Number of processes.
+    """
+
+    index: int = 0
+    count: int = 1
+
+
 class Work(Protocol):
     """What an executor runs, once in each process; it ends when all blocks are finished, whoever computed them."""
 
-    def __call__(self, *, share: float = 0.0, on_block: Callable[[], None] | None = None) -> None:
+    def __call__(self, *, share: Share, on_block: Callable[[int, int], None]) -> Any:
         """Compute blocks that nobody else computes until all are finished.
 
         Args:
-            share: Where among the blocks to begin, from 0 to below 1, so that processes begin apart.
-            on_block: Called after every block that was written, and now and then while others are waited for.
+            share: Which of the processes this is, so that they begin at different blocks.
+            on_block: To be called as ``on_block(done, total)`` after every block, and now and then while others are
+                waited for, with the number of blocks that are known to be finished.
+
+        Returns:
+            Whatever the caller of the executor wants from each process.
         """
 
 
@@ -50,13 +66,15 @@ class Executor(Protocol):
     submits the same work, which can be pickled, to as many of its workers as it likes.
     """
 
-    def run(self, work: Work, watch: Callable[..., None]) -> None:
+    def run(self, work: Work, watch: Callable[[int, int], None]) -> list[Any]:
         """Run the work to its end.
 
         Args:
             work: The work.
-            watch: Shows the progress: to be called as ``watch()`` after every block of this process, and now and then
-                as ``watch(refresh=True)`` where other processes write.
+            watch: To be called with what the work tells of its progress.
+
+        Returns:
+            What the work returned in each process, in the order of their shares.
 
         Raises:
             Exception: What the work raises, as it is. Blocks that are finished stay.
@@ -65,11 +83,17 @@ class Executor(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class InProcess:
-    """Compute all blocks in this process."""
+    """Compute all blocks in this process.
 
-    def run(self, work: Work, watch: Callable[..., None]) -> None:
+    Args:
+        share: Which of several processes that were started by other means this is.
+    """
+
+    share: Share = Share()
+
+    def run(self, work: Work, watch: Callable[[int, int], None]) -> list[Any]:
         """Run the work once."""
-        work(on_block=watch)
+        return [work(share=self.share, on_block=watch)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +122,7 @@ class Processes:
                 f"Received: num_workers={self.num_workers}, num_threads={self.num_threads}"
             )
 
-    def run(self, work: Work, watch: Callable[..., None]) -> None:
+    def run(self, work: Work, watch: Callable[[int, int], None]) -> list[Any]:
         """Run the work once in every process.
 
         Raises:
@@ -108,21 +132,26 @@ class Processes:
         pickled = pickle.dumps(work)
         workers: list[_Worker] = []
         told: set[_Record] = set()
+
+        def tell(record: _Record) -> None:
+            if record not in told:  # all workers have the same to say of a volume
+                told.add(record)
+                name, level, message = record
+                logging.getLogger(name).log(level, "%s", message)
+
         try:
             with _environment(self._limits()):
                 for index in range(self.num_workers):
-                    workers.append(_Worker(pickled, index / self.num_workers))
+                    workers.append(_Worker(pickled, Share(index, self.num_workers)))
+            handlers = {"log": tell, "block": lambda state: watch(*state)}
             while running := [worker for worker in workers if not worker.is_done]:
-                wait([handle for worker in running for handle in worker.handles], timeout=_POLL_S)
+                wait([handle for worker in running for handle in worker.handles])
                 for worker in running:
-                    for record in worker.look():
-                        if record not in told:  # all workers have the same to say of a volume
-                            told.add(record)
-                            _tell(*record)
-                watch(refresh=True)
+                    worker.take_messages(handlers)
         finally:
             for worker in workers:
                 worker.end()
+        return [worker.result for worker in workers]
 
     def _limits(self) -> dict[str, str]:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -133,26 +162,27 @@ class Processes:
 class _Worker:
     """A process that does the work, seen from the one that started it."""
 
-    def __init__(self, pickled: bytes, share: float) -> None:
+    def __init__(self, pickled: bytes, share: Share) -> None:
         context = multiprocessing.get_context("spawn")
         self._messages, theirs = context.Pipe()
         self._process = context.Process(target=_run_worker, args=(theirs, pickled, share), daemon=True)
         self._process.start()
         theirs.close()
         self.handles = [self._messages, self._process.sentinel]
-        self.is_done = False
+        self.is_done, self.result = False, None
 
-    def look(self) -> Iterator[_Record]:
-        """Yield what the process has logged; raise what it raised, or that it has died."""
-        has_ended = not self._process.is_alive()  # before its last messages are read
+    def take_messages(self, handlers: Mapping[str, Callable[[Any], None]]) -> None:
+        """Handle what the process has sent; raise what it raised, or that it has died."""
+        has_ended = not self._process.is_alive()  # looked at first: its last messages may still be unread
         with contextlib.suppress(EOFError, ConnectionError):
             while not self.is_done and self._messages.poll():
                 kind, content = self._messages.recv()
                 if kind == "error":
                     raise content
-                if kind == "log":
-                    yield content
-                self.is_done = kind == "done"
+                if kind == "done":
+                    self.is_done, self.result = True, content
+                else:
+                    handlers[kind](content)
         if has_ended and not self.is_done:
             code = self._process.exitcode
             how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
@@ -169,7 +199,7 @@ class _Worker:
         self._messages.close()
 
 
-def _run_worker(messages: Connection, pickled: bytes, share: float) -> None:
+def _run_worker(messages: Connection, pickled: bytes, share: Share) -> None:
     """Do the work in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process ends the others
     threading.Thread(target=_end_with_parent, args=(messages,), daemon=True).start()
@@ -181,13 +211,13 @@ def _run_worker(messages: Connection, pickled: bytes, share: float) -> None:
         with contextlib.ExitStack() as stack:
             if hasattr(work, "close"):
                 stack.callback(work.close)
-            work(share=share)
+            result = work(share=share, on_block=lambda *state: messages.send(("block", state)))
     except BaseException as fault:
         if not isinstance(fault, InputError):
             fault.add_note(f"in a worker process:\n{traceback.format_exc()}")
         messages.send(("error", _picklable(fault)))
     else:
-        messages.send(("done", None))
+        messages.send(("done", result))
 
 
 def _end_with_parent(messages: Connection) -> None:
@@ -214,10 +244,6 @@ class _Forward(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._messages.send(("log", (record.name, record.levelno, record.getMessage())))
-
-
-def _tell(name: str, level: int, message: str) -> None:
-    logging.getLogger(name).log(level, "%s", message)
 
 
 @contextlib.contextmanager

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from segkit.inference.engines import Block, BlockResult, Engine, Recipe, StreamingEngine
-from segkit.inference.executors import Executor, InProcess
+from segkit.inference.executors import Executor, InProcess, Share
 from segkit.volumes.block_store import BlockStore, Position
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
+_REFRESH_S = 0.2
 
 
 def map_blocks(
@@ -59,20 +60,19 @@ def map_blocks(
     if positions is None:
         positions = list(np.ndindex(*store.grid.counts))
     work = BlockWork(engine, volume, store, tuple(map(tuple, positions)))
-    wanted = set(work.positions)
-    shown = None
+    shown = -1
 
-    def watch(*, refresh: bool = False) -> None:
+    def watch(done: int, total: int) -> None:
         nonlocal shown
-        done = len(wanted & store.finished(refresh=refresh))
-        if progress is not None and done != shown:
+        if progress is not None and done > shown:  # a process may know of fewer blocks than another
             shown = done
-            progress(done, len(wanted))
+            progress(done, total)
 
-    watch(refresh=True)
-    if wanted - store.finished():
+    done, total = work.state()
+    watch(done, total)
+    if done < total:
         (InProcess() if executor is None else executor).run(work, watch)
-        watch(refresh=True)
+        watch(*work.state())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,23 +91,20 @@ class BlockWork:
     store: BlockStore
     positions: tuple[Position, ...]
 
-    def __call__(self, *, share: float = 0.0, on_block: Callable[[], None] | None = None) -> None:
-        """Compute blocks that nobody else computes until all are finished.
-
-        Args:
-            share: Where among the blocks to begin, from 0 to below 1.
-            on_block: Called after every block that was written, and now and then while others are waited for.
-        """
+    def __call__(self, *, share: Share, on_block: Callable[[int, int], None]) -> None:
+        """Compute blocks that nobody else computes until all are finished."""
         stream = None
         pause = _FIRST_PAUSE_S
+        looked = time.monotonic()
         while rest := self._rest(share):
             stream = stream or self._stream()
             before = len(self.store.finished())
             try:
                 for block, result in stream(self._claimed(rest)):
                     self.store.write(block.position, _core_of(result.array, block), result.counts)
-                    if on_block is not None:
-                        on_block()
+                    is_old = time.monotonic() - looked > _REFRESH_S
+                    looked = time.monotonic() if is_old else looked
+                    on_block(*self.state(refresh=is_old))
                 if left := self.store.claims:
                     raise RuntimeError(f"the engine took block {min(left)} and gave no result for it")
             finally:
@@ -116,20 +113,29 @@ class BlockWork:
             if len(self.store.finished()) == before:
                 # Others compute all that is left. They may die, so their claims are tried again.
                 time.sleep(pause)
-                if on_block is not None:
-                    on_block()
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
+                on_block(*self.state())
             else:
                 pause = _FIRST_PAUSE_S
+
+    def state(self, *, refresh: bool = True) -> tuple[int, int]:
+        """Return how many blocks are finished, and how many there are.
+
+        Args:
+            refresh: Count those that other processes have finished since too.
+        """
+        finished = self.store.finished(refresh=refresh)
+        is_all = len(self.positions) == len(self.store.grid)
+        return len(finished if is_all else finished & set(self.positions)), len(self.positions)
 
     def close(self) -> None:
         """Leave the store."""
         self.store.close()
 
-    def _rest(self, share: float) -> list[Position]:
+    def _rest(self, share: Share) -> list[Position]:
         finished = self.store.finished(refresh=True)
         rest = [position for position in self.positions if position not in finished]
-        first = int(share * len(rest))
+        first = share.index * len(rest) // share.count
         return rest[first:] + rest[:first]
 
     def _stream(self) -> Callable[[Iterator[Block]], Iterator[tuple[Block, BlockResult]]]:

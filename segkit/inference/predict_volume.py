@@ -7,24 +7,30 @@ import logging
 import math
 import os
 import pathlib
-import shutil
+import tempfile
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from segkit.errors import InputError
+from segkit.geometry.block_grid import BlockGrid
+from segkit.inference.executors import InProcess, Share
 from segkit.inference.grey_values import warn_of_other_grey_values
 from segkit.inference.identity import task_identity
-from segkit.inference.label_merge import MAX_LABELS, merge_labels
+from segkit.inference.label_merge import MAX_LABELS
 from segkit.inference.legend import legend_path, write_legend
 from segkit.inference.loaded_model import LoadedModel
+from segkit.inference.map_blocks import map_blocks
+from segkit.inference.memory import free_bytes, held_bytes
 from segkit.inference.object_maps import objects_from_maps
 from segkit.inference.predict_options import PredictOptions
+from segkit.inference.prediction import Prediction
 from segkit.inference.region import Region
-from segkit.inference.slice_predictor import SlicePredictor
-from segkit.inference.slice_store import OBJECTS, TRIAL, SliceStore
+from segkit.inference.slice_engine import SliceEngine
 from segkit.instances.segment_instances import InstanceSettings
 from segkit.models.card import ModelCard
+from segkit.volumes.block_store import BlockStore
 from segkit.volumes.files import save_volume
 from segkit.volumes.hdf5 import split_dataset
 from segkit.volumes.lazy_volume import LazyVolume, slice_stack
@@ -32,27 +38,6 @@ from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import check_output
 
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """What a prediction has written.
-
-    Attributes:
-        path: The mask, probability or label volume.
-        legend: What its labels mean, for several models; else ``None``.
-        voxels: Structure and number of voxels given to it, in the order of the labels.
-        overlap_voxels: Voxels that more than one model claimed.
-        resumed_slices: Slices that an earlier, cut-off run had finished.
-        objects: Number of objects, where they were told apart; else ``None``.
-    """
-
-    path: pathlib.Path
-    legend: pathlib.Path | None
-    voxels: tuple[tuple[str, int], ...]
-    overlap_voxels: int
-    resumed_slices: int
-    objects: int | None = None
 
 
 def predict_volume(
@@ -63,12 +48,14 @@ def predict_volume(
     *,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> Prediction:
+    share: Share | None = None,
+) -> Prediction | None:
     """Predict a volume slice by slice and write the result with its voxel size, origin and axis order.
 
-    Finished slices are kept in a folder ``<output>.partial`` until the result is whole. A run that was cut
-    off goes on where it stood when it is called again with the same models, input and options, and starts
-    anew, and says so in the log, when one of them is another.
+    Finished slices are kept in a folder ``<output>.partial`` until the result is whole. An interrupted run resumes
+    there when it is called again with the same models, input and options, and starts over, with a line in the log, when
+    one of them is different. Other processes that are called likewise at the same time share the work; one of them
+    writes the result.
 
     Args:
         models: One model writes a mask (uint8, 0 and 1), or its probability; one whose card tells objects apart writes
@@ -80,123 +67,123 @@ def predict_volume(
         options: How to predict; the defaults of ``PredictOptions`` if left out.
         overwrite: Replace an existing output.
         progress: Called as ``progress(done, total)`` with the number of slices, once before the first.
+        share: Which of several processes of one command this is. The memory bound is shared between them, the first
+            looks for faults in the input and writes the result.
 
     Returns:
-        What was written.
+        What was written; ``None`` for processes of one command but the first.
 
     Raises:
         InputError: If the output exists or can not be written, the input holds voxels that are no numbers, or
-            models, options and input do not fit each other. What an earlier run had finished stays.
+            models, options and input do not fit each other, or another process computes something else for this
+            output. What is finished stays.
     """
-    models, options = list(models), options or PredictOptions()
+    models, options, share = list(models), options or PredictOptions(), share or Share()
     _check_models(models, options)
     slices = range(*(options.roi or Region()).within(volume.shape)[0])
-    told_apart = models[0].card.instances if not options.probability else None
-    dtype = np.dtype(np.float32 if options.probability or told_apart else np.uint8)
+    has_objects = models[0].card.instances is not None and not options.probability
+    dtype = np.dtype(np.float32 if options.probability or has_objects else np.uint8)
     target = split_dataset(output_path)[0]
     structures = list(models[0].card.classes[1:]) or [loaded.card.structure for loaded in models]
     is_labels = len(models) > 1 or bool(models[0].card.classes)
     legend = legend_path(target) if is_labels else None
-    scratch = target.with_name(f"{target.name}.partial")
-    _check_target(target, legend, volume, overwrite=overwrite, itemsize=dtype.itemsize)
 
-    task = task_identity(models, volume, options)
-    stored_shape = (*volume.shape[1:], 2) if told_apart and models[0].card.num_maps == 2 else volume.shape[1:]
-    with SliceStore(scratch, task, slice_shape=stored_shape, dtype=dtype, num_labels=len(structures)) as store:
-        resumed = store.done
-        try:
-            _check_format(output_path, store.folder, volume, np.dtype(np.uint16) if told_apart else dtype)
-            if resumed:
-                _log.info("%s: goes on after %d of %d slices", target, resumed, len(slices))
-            if progress is not None:
-                progress(resumed, len(slices))
-            _predict_rest(store, slices, models, volume, options, progress)
-            if told_apart:
-                array = _instances(store, slices, models[0].card, volume, options)
-            else:
-                array = _whole(store, slices, volume.shape, dtype)
+    def check_target() -> None:
+        _check_target(target, legend, volume, overwrite=overwrite, itemsize=dtype.itemsize)
+
+    check_target()
+    with BlockStore(
+        target.with_name(f"{target.name}.partial"),
+        task_identity(models, volume, options),
+        grid=BlockGrid(volume.shape, (1, *volume.shape[1:]), (0, 0, 0)),
+        dtype=dtype,
+        channels=(2,) if has_objects and models[0].card.num_maps == 2 else (),
+        counts={"voxels": (len(structures),), "overlap": ()},
+    ) as store:
+        if not store.finished():
+            check_target()  # another process may have written it, and removed its slices, since the first look
+        _check_format(output_path, store.work_folder, volume, np.dtype(np.uint16) if has_objects else dtype)
+        resumed = sum((z, 0, 0) in store.finished() for z in slices)
+        if resumed and not share.index:
+            _log.info("%s: resuming: %d of %d slices are finished", target, resumed, len(slices))
+        _predict_slices(store, slices, models, volume, options, share, progress)
+        if share.index:
+            return None
+
+        def write() -> dict[str, Any]:
+            array = _objects(store, models[0].card, volume, options) if has_objects else _whole(store)
             save_volume(output_path, dataclasses.replace(volume, array=array), like=volume, overwrite=overwrite)
-        except InputError:
-            if not store.done:
-                store.remove()
-            raise
-        if legend is not None:
-            background = next(iter(models[0].card.classes), "background")
-            write_legend(legend, structures, background=background, overwrite=overwrite)
-        voxels, overlap = store.totals()
-        objects = int(array.max(initial=0)) if told_apart else None
-        del array  # may be mapped from a file that goes now
-        store.remove()
-    counts = tuple(zip(structures, map(int, voxels), strict=True))
-    if objects is not None:
+            if legend is not None:
+                background = next(iter(models[0].card.classes), "background")
+                write_legend(legend, structures, background=background, overwrite=overwrite)
+            totals = {name: found.tolist() for name, found in store.totals().items()}
+            return {**totals, "objects": int(array.max(initial=0)) if has_objects else None}
+
+        found = store.finish(write)
+    counts = tuple(zip(structures, found["voxels"], strict=True))
+    if (objects := found["objects"]) is not None:
         _log.info("%s: %d %s", target, objects, "object" if objects == 1 else "objects")
-    _tell(target, counts, overlap if len(models) > 1 else None)
+    _tell(target, counts, found["overlap"] if len(models) > 1 else None)
     return Prediction(
-        path=target, legend=legend, voxels=counts, overlap_voxels=overlap, resumed_slices=resumed, objects=objects
+        path=target,
+        legend=legend,
+        voxels=counts,
+        overlap_voxels=found["overlap"],
+        resumed_slices=resumed,
+        objects=objects,
     )
 
 
-def _predict_rest(
-    store: SliceStore,
+def _predict_slices(
+    store: BlockStore,
     slices: range,
     models: list[LoadedModel],
     volume: Volume,
     options: PredictOptions,
+    share: Share,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Predict the slices that the store lacks, all models side by side."""
-    rest = slices[store.done :]
-    if not rest:
-        return
-    predictors = [SlicePredictor(loaded, volume, options, num_models=len(models)) for loaded in models]
-    thresholds = [loaded.card.threshold if options.threshold is None else options.threshold for loaded in models]
-    if volume.shape[0] == 1 and any(loaded.card.coloring for loaded in models):
-        _log.info("%s: a single slice is taken as a stack of one, whose neighbours are black", volume.name)
-    for loaded, predictor in zip(models, predictors, strict=True):
-        predictor.check(rest)
-        warn_of_other_grey_values(volume, loaded.card, rest)
-    for found in zip(*(predictor.iter_probability(rest) for predictor in predictors), strict=True):
-        probabilities = [probability for _, probability in found]
-        if classes := models[0].card.classes:
-            masks = []
-            labels, overlap = probabilities[0].argmax(axis=-1).astype(np.uint8), 0
-        else:
-            masks = [found if found.ndim == 2 else found[..., 0] for found in probabilities]  # a heatmap comes behind
-            labels, overlap = merge_labels(masks, thresholds)
-        num_labels = len(classes) - 1 if classes else len(models)
-        voxels = np.bincount(labels.ravel(), minlength=num_labels + 1)[1:]
-        kept = masks[0] if options.probability else probabilities[0] if models[0].card.instances else labels
-        store.append(kept, voxels, overlap)
-        if progress is not None:
-            progress(store.done, len(slices))
+    """Predict the slices that the store lacks."""
+    engine = None
+    if rest := [z for z in slices if (z, 0, 0) not in store.finished()]:
+        if volume.shape[0] == 1 and any(loaded.card.coloring for loaded in models):
+            _log.info("%s: a single slice is taken as a stack of one, whose neighbours are black", volume.name)
+        network_options = dataclasses.replace(options, max_ram=_ram_of_share(options, models, share))
+        engine = SliceEngine(models, volume, network_options, num_slices=len(rest))
+        if not share.index:
+            engine.check(rest)
+            for loaded in models:
+                warn_of_other_grey_values(volume, loaded.card, rest)
+    positions = [(z, 0, 0) for z in slices]
+    map_blocks(engine, None, store, positions=positions, executor=InProcess(share), progress=progress)
 
 
-def _whole(store: SliceStore, slices: range, shape: tuple[int, int, int], dtype: np.dtype) -> LazyVolume:
+def _ram_of_share(options: PredictOptions, models: list[LoadedModel], share: Share) -> int | None:
+    """Return the bound on the memory of this process, one of several [byte]."""
+    if share.count == 1:
+        return options.max_ram
+    if options.max_ram is not None:
+        return options.max_ram // share.count
+    if any(loaded.card.coloring for loaded in models):
+        return None  # these need little, and a bound costs a trace
+    return held_bytes() + free_bytes() // 2 // share.count
+
+
+def _whole(store: BlockStore) -> LazyVolume:
     """Return the result as a volume that is read from the store; slices outside the region are background."""
-
-    def read_slice(z: int) -> np.ndarray:
-        return store.read_slice(z - slices.start) if z in slices else np.zeros(shape[1:], dtype)
-
-    return slice_stack(read_slice, shape, dtype)
+    return slice_stack(store.read_slice, store.shape, store.dtype)
 
 
-def _instances(
-    store: SliceStore, slices: range, card: ModelCard, volume: Volume, options: PredictOptions
-) -> np.ndarray:
-    """Tell the objects of a whole volume apart; distances are in pixels along x."""
+def _objects(store: BlockStore, card: ModelCard, volume: Volume, options: PredictOptions) -> np.ndarray:
+    """Separate the objects of a whole volume; distances are in pixels along x."""
     settings = InstanceSettings.from_dict(card.instances)
     threshold = card.threshold if options.threshold is None else options.threshold
     sizes = volume.voxel_size_nm or (1.0, 1.0, 1.0)
-
-    def read_slice(z: int) -> np.ndarray:
-        shape = volume.shape[1:] if card.num_maps == 1 else (*volume.shape[1:], card.num_maps)
-        return store.read_slice(z - slices.start) if z in slices else np.zeros(shape, np.float32)
-
     return objects_from_maps(
-        read_slice,
+        store.read_slice,
         volume.shape,
         dataclasses.replace(settings, threshold=threshold),
-        store.folder / OBJECTS,
+        store.work_folder / "objects",
         voxel_size=[size / sizes[2] for size in sizes],
         max_ram=options.max_ram,
     )
@@ -236,16 +223,13 @@ def _check_target(
 
 def _check_format(output_path: str | os.PathLike[str], folder: pathlib.Path, volume: Volume, dtype: np.dtype) -> None:
     """See before the work that the output's format can hold the result, by writing a tiny volume."""
-    trial = folder / TRIAL
-    trial.mkdir(exist_ok=True)
     tiny = np.zeros((min(2, volume.shape[0]), 2, 2), dtype)
     kind = Volume(array=tiny, voxel_size_nm=volume.voxel_size_nm, axes=volume.axes, format=volume.format)
-    try:
-        save_volume(trial / pathlib.Path(output_path).name, kind)
-    except InputError as fault:
-        raise InputError(str(fault).replace(f"{trial}{os.sep}", "")) from fault
-    finally:
-        shutil.rmtree(trial)
+    with tempfile.TemporaryDirectory(dir=folder) as trial:  # several processes may try at the same time
+        try:
+            save_volume(pathlib.Path(trial) / pathlib.Path(output_path).name, kind)
+        except InputError as fault:
+            raise InputError(str(fault).replace(f"{trial}{os.sep}", "")) from fault
 
 
 def _tell(target: pathlib.Path, counts: tuple[tuple[str, int], ...], overlap: int | None) -> None:

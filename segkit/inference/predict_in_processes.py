@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 from segkit.inference.engines import Recipe
 from segkit.inference.executors import Processes, Share
-from segkit.inference.memory import resident_bytes
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.prediction import Prediction
+from segkit.process_memory import resident_bytes
 
 
 def predict_in_processes(

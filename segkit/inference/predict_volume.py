@@ -22,18 +22,17 @@ from segkit.inference.label_merge import MAX_LABELS
 from segkit.inference.legend import legend_path, write_legend
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.map_blocks import map_blocks
-from segkit.inference.memory import free_bytes, held_bytes
-from segkit.inference.object_maps import objects_from_maps
+from segkit.inference.memory import held_bytes
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.prediction import Prediction
 from segkit.inference.region import Region
 from segkit.inference.slice_engine import SliceEngine
-from segkit.instances.segment_instances import InstanceSettings
-from segkit.models.card import ModelCard
+from segkit.process_memory import free_bytes
+from segkit.tasks.task import Task
 from segkit.volumes.block_store import BlockStore
 from segkit.volumes.files import save_volume
 from segkit.volumes.hdf5 import split_dataset
-from segkit.volumes.lazy_volume import LazyVolume, slice_stack
+from segkit.volumes.lazy_volume import slice_stack
 from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import check_output
 
@@ -58,35 +57,35 @@ def predict_volume(
     writes the result.
 
     Args:
-        models: One model writes a mask (uint8, 0 and 1), or its probability; one whose card tells objects apart writes
-            their ids (the smallest type that holds them), one of several classes their labels (uint8). Several models
-            write one label volume (uint8): ``i`` where the ``i``-th model, counted from 1, has the highest
+        models: One model writes the result of its task: a mask (uint8, 0 and 1), labels of classes (uint8), ids of
+            objects (the smallest type that holds them), or the probability of a mask. Several models of one structure
+            each write one label volume (uint8): ``i`` where the ``i``-th model, counted from 1, has the highest
             probability of those above their thresholds, else 0. The legend of labels stands beside them.
         volume: The input; read slice by slice.
         output_path: File or folder to be written; its suffix chooses the format.
         options: How to predict; the defaults of ``PredictOptions`` if left out.
         overwrite: Replace an existing output.
         progress: Called as ``progress(done, total)`` with the number of slices, once before the first.
-        share: Which of several processes of one command this is. The memory bound is shared between them, the first
+        share: Which of several processes of one command this is. The memory bound is shared between them; the first one
             looks for faults in the input and writes the result.
 
     Returns:
-        What was written; ``None`` for processes of one command but the first.
+        What was written; ``None`` for all processes of one command but the first.
 
     Raises:
-        InputError: If the output exists or can not be written, the input holds voxels that are no numbers, or
-            models, options and input do not fit each other, or another process computes something else for this
-            output. What is finished stays.
+        InputError: If the output exists or cannot be written, the input holds voxels that are no numbers, models,
+            options and input do not fit each other, or another process computes something else for this output. What is
+            finished stays.
     """
     models, options, share = list(models), options or PredictOptions(), share or Share()
     _check_models(models, options)
     slices = range(*(options.roi or Region()).within(volume.shape)[0])
-    has_objects = models[0].card.instances is not None and not options.probability
-    dtype = np.dtype(np.float32 if options.probability or has_objects else np.uint8)
+    tasks = [_task(loaded, options) for loaded in models]
+    channels, dtype = (None, np.dtype(np.float32)) if options.probability else tasks[0].kept
+    dtype = np.dtype(dtype)
     target = split_dataset(output_path)[0]
-    structures = list(models[0].card.classes[1:]) or [loaded.card.structure for loaded in models]
-    is_labels = len(models) > 1 or bool(models[0].card.classes)
-    legend = legend_path(target) if is_labels else None
+    structures = list(tasks[0].labels) or [loaded.card.structure for loaded in models]
+    legend = legend_path(target) if len(models) > 1 or tasks[0].labels else None
 
     def check_target() -> None:
         _check_target(target, legend, volume, overwrite=overwrite, itemsize=dtype.itemsize)
@@ -97,32 +96,31 @@ def predict_volume(
         task_identity(models, volume, options),
         grid=BlockGrid(volume.shape, (1, *volume.shape[1:]), (0, 0, 0)),
         dtype=dtype,
-        channels=(2,) if has_objects and models[0].card.num_maps == 2 else (),
+        channels=() if channels is None else (channels,),
         counts={"voxels": (len(structures),), "overlap": ()},
     ) as store:
-        if not store.finished():
-            check_target()  # another process may have written it, and removed its slices, since the first look
-        _check_format(output_path, store.work_folder, volume, np.dtype(np.uint16) if has_objects else dtype)
+        if store.was_empty:
+            check_target()  # another process may have written it, and left, since the first look
+        _check_format(output_path, store.work_folder, volume, dtype if options.probability else tasks[0].result_dtype)
         resumed = sum((z, 0, 0) in store.finished() for z in slices)
         if resumed and not share.index:
             _log.info("%s: resuming: %d of %d slices are finished", target, resumed, len(slices))
-        _predict_slices(store, slices, models, volume, options, share, progress)
+        _predict_slices(store, slices, models, tasks, volume, options, share, progress)
         if share.index:
             return None
 
         def write() -> dict[str, Any]:
-            array = _objects(store, models[0].card, volume, options) if has_objects else _whole(store)
+            array = _result(store, tasks[0], volume, options)
             save_volume(output_path, dataclasses.replace(volume, array=array), like=volume, overwrite=overwrite)
             if legend is not None:
-                background = next(iter(models[0].card.classes), "background")
-                write_legend(legend, structures, background=background, overwrite=overwrite)
+                write_legend(legend, structures, background=tasks[0].background, overwrite=overwrite)
             totals = {name: found.tolist() for name, found in store.totals().items()}
-            return {**totals, "objects": int(array.max(initial=0)) if has_objects else None}
+            return {**totals, "summary": None if options.probability else tasks[0].summary(array)}
 
         found = store.finish(write)
     counts = tuple(zip(structures, found["voxels"], strict=True))
-    if (objects := found["objects"]) is not None:
-        _log.info("%s: %d %s", target, objects, "object" if objects == 1 else "objects")
+    if found["summary"] is not None:
+        _log.info("%s: %s", target, found["summary"])
     _tell(target, counts, found["overlap"] if len(models) > 1 else None)
     return Prediction(
         path=target,
@@ -130,26 +128,38 @@ def predict_volume(
         voxels=counts,
         overlap_voxels=found["overlap"],
         resumed_slices=resumed,
-        objects=objects,
+        summary=found["summary"],
     )
+
+
+def _task(loaded: LoadedModel, options: PredictOptions) -> Task:
+    """Return the task of a model, with the threshold that was asked for."""
+    task = loaded.card.task
+    try:
+        if options.probability:
+            task.probability_map  # noqa: B018 (refuses where there is none)
+        return task if options.threshold is None else task.with_threshold(options.threshold)
+    except InputError as fault:
+        raise InputError(f"{loaded.card.name}: {fault}") from fault
 
 
 def _predict_slices(
     store: BlockStore,
     slices: range,
     models: list[LoadedModel],
+    tasks: list[Task],
     volume: Volume,
     options: PredictOptions,
     share: Share,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Predict the slices that the store lacks."""
+    """Predict the slices that the store lacks, all models side by side."""
     engine = None
     if rest := [z for z in slices if (z, 0, 0) not in store.finished()]:
-        if volume.shape[0] == 1 and any(loaded.card.coloring for loaded in models):
+        own = dataclasses.replace(options, max_ram=_ram_of_share(options, models, share))
+        engine = SliceEngine(models, tasks, volume, own, num_slices=len(rest))
+        if volume.shape[0] == 1 and any(loaded.card.preprocessing.resizes for loaded in models):
             _log.info("%s: a single slice is taken as a stack of one, whose neighbours are black", volume.name)
-        network_options = dataclasses.replace(options, max_ram=_ram_of_share(options, models, share))
-        engine = SliceEngine(models, volume, network_options, num_slices=len(rest))
         if not share.index:
             engine.check(rest)
             for loaded in models:
@@ -164,27 +174,21 @@ def _ram_of_share(options: PredictOptions, models: list[LoadedModel], share: Sha
         return options.max_ram
     if options.max_ram is not None:
         return options.max_ram // share.count
-    if any(loaded.card.coloring for loaded in models):
+    if any(loaded.card.preprocessing.resizes for loaded in models):
         return None  # these need little, and a bound costs a trace
     return held_bytes() + free_bytes() // 2 // share.count
 
 
-def _whole(store: BlockStore) -> LazyVolume:
-    """Return the result as a volume that is read from the store; slices outside the region are background."""
-    return slice_stack(store.read_slice, store.shape, store.dtype)
-
-
-def _objects(store: BlockStore, card: ModelCard, volume: Volume, options: PredictOptions) -> np.ndarray:
-    """Separate the objects of a whole volume; distances are in pixels along x."""
-    settings = InstanceSettings.from_dict(card.instances)
-    threshold = card.threshold if options.threshold is None else options.threshold
+def _result(store: BlockStore, task: Task, volume: Volume, options: PredictOptions) -> Any:
+    """Return the result of all slices; those outside the region are background."""
+    if options.probability:
+        return slice_stack(store.read_slice, volume.shape, store.dtype)
     sizes = volume.voxel_size_nm or (1.0, 1.0, 1.0)
-    return objects_from_maps(
+    return task.finish(
         store.read_slice,
         volume.shape,
-        dataclasses.replace(settings, threshold=threshold),
-        store.work_folder / "objects",
         voxel_size=[size / sizes[2] for size in sizes],
+        folder=store.work_folder / "objects",
         max_ram=options.max_ram,
     )
 
@@ -192,16 +196,10 @@ def _objects(store: BlockStore, card: ModelCard, volume: Volume, options: Predic
 def _check_models(models: list[LoadedModel], options: PredictOptions) -> None:
     if not 1 <= len(models) <= MAX_LABELS:
         raise InputError(f"{len(models)} models: expected 1 to {MAX_LABELS}, one for each structure")
-    if several := [loaded.card.name for loaded in models if loaded.card.classes]:
-        if len(models) > 1:
-            raise InputError(f"{several[0]}: a model of several classes is used alone; predict the models one by one")
-        if options.probability or options.threshold is not None:
-            raise InputError(
-                f"{several[0]}: a model of several classes gives labels, the class of the highest probability; leave "
-                "out --probability and --threshold"
-            )
-    if len(models) > 1 and (several := [loaded.card.name for loaded in models if loaded.card.instances]):
-        raise InputError(f"{several[0]}: a model that tells objects apart is used alone; predict the models one by one")
+    if len(models) > 1:
+        for loaded in models:
+            if reason := loaded.card.task.used_alone:
+                raise InputError(f"{loaded.card.name}: {reason}")
     if options.probability and len(models) > 1:
         raise InputError(
             f"{len(models)} models: a probability is written for one model; leave out "
@@ -225,7 +223,7 @@ def _check_format(output_path: str | os.PathLike[str], folder: pathlib.Path, vol
     """See before the work that the output's format can hold the result, by writing a tiny volume."""
     tiny = np.zeros((min(2, volume.shape[0]), 2, 2), dtype)
     kind = Volume(array=tiny, voxel_size_nm=volume.voxel_size_nm, axes=volume.axes, format=volume.format)
-    with tempfile.TemporaryDirectory(dir=folder) as trial:  # several processes may try at the same time
+    with tempfile.TemporaryDirectory(dir=folder) as trial:  # of its own: several processes may try at a time
         try:
             save_volume(pathlib.Path(trial) / pathlib.Path(output_path).name, kind)
         except InputError as fault:

@@ -16,7 +16,7 @@ class Prediction:
         voxels: Structure and number of voxels given to it, in the order of the labels.
         overlap_voxels: Voxels that more than one model claimed.
         resumed_slices: Slices that were finished when it began.
-        objects: Number of objects, where they were separated; else ``None``.
+        summary: What the task says of the whole result, such as its number of objects; ``None`` for nothing.
     """
 
     path: pathlib.Path
@@ -24,4 +24,4 @@ class Prediction:
     voxels: tuple[tuple[str, int], ...]
     overlap_voxels: int
     resumed_slices: int
-    objects: int | None = None
+    summary: str | None = None

@@ -12,6 +12,7 @@ from segkit.inference.label_merge import merge_labels
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.slice_predictor import SlicePredictor
+from segkit.tasks.task import Task
 from segkit.volumes.volume import Volume
 
 
@@ -23,6 +24,7 @@ class SliceEngine:
 
     Args:
         models: The models, in the order of their labels.
+        tasks: Task of each model, with the threshold that counts.
         volume: The volume.
         options: How to predict.
         num_slices: Number of slices that it will be asked for, at most.
@@ -32,12 +34,15 @@ class SliceEngine:
     """
 
     def __init__(
-        self, models: Sequence[LoadedModel], volume: Volume, options: PredictOptions, *, num_slices: int
+        self,
+        models: Sequence[LoadedModel],
+        tasks: Sequence[Task],
+        volume: Volume,
+        options: PredictOptions,
+        *,
+        num_slices: int,
     ) -> None:
-        self._models, self._options, self._num_slices = list(models), options, num_slices
-        self._thresholds = [
-            loaded.card.threshold if options.threshold is None else options.threshold for loaded in models
-        ]
+        self._tasks, self._options, self._num_slices = list(tasks), options, num_slices
         self._predictors = [SlicePredictor(loaded, volume, options, num_models=len(models)) for loaded in models]
 
     def check(self, slices: Sequence[int]) -> None:
@@ -53,22 +58,22 @@ class SliceEngine:
         """Yield the result of every slice, with the voxels of each label and those that several models claim."""
         blocks, *streams = itertools.tee(blocks, len(self._predictors) + 1)
         found = (
-            predictor.iter_probability((block.core[0].start for block in stream), num_slices=self._num_slices)
+            predictor.iter_maps((block.core[0].start for block in stream), num_slices=self._num_slices)
             for predictor, stream in zip(self._predictors, streams, strict=True)
         )
         # All predictors take the stream in one order and give it back in that order.
         for parts in zip(*found, strict=True):
-            yield next(blocks), self._merged([probability for _, probability in parts])
+            yield next(blocks), self._decided([maps for _, maps in parts])
 
-    def _merged(self, probabilities: list[np.ndarray]) -> BlockResult:
-        card = self._models[0].card
-        if card.classes:
-            masks = []
-            labels, overlap = probabilities[0].argmax(axis=-1).astype(np.uint8), 0
+    def _decided(self, maps: list[np.ndarray]) -> BlockResult:
+        """Return what is kept of a slice."""
+        tasks = self._tasks
+        if len(tasks) > 1:
+            probabilities = [found[..., task.probability_map] for found, task in zip(maps, tasks, strict=True)]
+            kept, overlap = merge_labels(probabilities, [task.threshold for task in tasks])
+            voxels = np.bincount(kept.ravel(), minlength=len(tasks) + 1)[1:]
         else:
-            masks = [found if found.ndim == 2 else found[..., 0] for found in probabilities]  # a heatmap comes behind
-            labels, overlap = merge_labels(masks, self._thresholds)
-        num_labels = len(card.classes) - 1 if card.classes else len(self._models)
-        voxels = np.bincount(labels.ravel(), minlength=num_labels + 1)[1:]
-        kept = masks[0] if self._options.probability else probabilities[0] if card.instances else labels
+            (task,), (found,) = tasks, maps
+            kept = found[..., task.probability_map] if self._options.probability else task.keep(found)
+            voxels, overlap = task.count_labels(found), 0
         return BlockResult(kept[None], {"voxels": voxels, "overlap": overlap})

@@ -15,12 +15,13 @@ from skimage.util import map_array
 
 from segkit.geometry.block_grid import BlockGrid, Box, inside
 from segkit.instances.fill_holes import fill_holes
+from segkit.instances.instance_settings import InstanceSettings
 from segkit.instances.join_slices import joined_numbers
 from segkit.instances.reconcile import absorb_fragments, border_contacts, connected_ids, ranks_of_keys
 from segkit.instances.renumber import smallest_id_dtype
 from segkit.instances.saddles import find_saddles, highest_of_pairs, join_shallow, peaks_of
 from segkit.instances.seeds import find_peaks, grown_peaks
-from segkit.instances.segment_instances import InstanceSettings, check_voxel_size, seed_heights, separate
+from segkit.instances.segment_instances import check_voxel_size, seed_heights, separate
 
 _log = logging.getLogger(__name__)
 

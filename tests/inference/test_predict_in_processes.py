@@ -41,7 +41,7 @@ def test_several_processes_give_what_one_gives(folder, tmp_path, caplog):
     results = [np.asarray(open_volume(found.path).array[:]) for found in (one, two)]
     np.testing.assert_allclose(*results, atol=1e-5)
     assert results[0].std() > 0.1
-    assert (two.voxels, two.resumed_slices, two.objects) == (one.voxels, 0, None)
+    assert (two.voxels, two.resumed_slices, two.summary) == (one.voxels, 0, None)
     assert caplog.text.count("blob has") == 1
     assert seen[-1] == (9, 9)
     assert seen == sorted(set(seen))
@@ -50,8 +50,9 @@ def test_several_processes_give_what_one_gives(folder, tmp_path, caplog):
 
 def test_a_fault_in_the_input_is_one_line_and_leaves_nothing(folder, tmp_path):
     with mrcfile.new(tmp_path / "T.mrc") as mrc:
-        mrc.set_data(np.full((4, 32, 32), np.nan, np.float32))
+        mrc.set_data(np.zeros((4, 32, 32), np.float32))
         mrc.voxel_size = 20.0
+        mrc.data[3] = np.nan
     with pytest.raises(InputError, match=r"T\.mrc: found 1,024 NaN or infinite voxels in slice") as fault:
         predict_in_processes(
             [folder / "model.keras"], Recipe(open_volume, tmp_path / "T.mrc"), tmp_path / "m.mrc", num_workers=2

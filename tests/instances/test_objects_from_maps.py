@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from partition import is_same_partition
 
-import segkit.inference.object_maps as module
-from segkit.data.resized_slices import heatmap_slices
+import segkit.instances.objects_from_maps as module
 from segkit.data.simulated_cells import CellSimulation, simulate_cells
-from segkit.inference.object_maps import fitting_block, halo_of, objects_from_maps
 from segkit.instances.cell_centers import find_centers
-from segkit.instances.segment_instances import InstanceSettings
+from segkit.instances.instance_settings import InstanceSettings
+from segkit.instances.objects_from_maps import fitting_block, halo_of, objects_from_maps
+from segkit.targets.resized_annotations import heatmap_slices
 
 
 @pytest.fixture(scope="module")

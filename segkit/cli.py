@@ -241,7 +241,7 @@ def main(argv: Sequence[str]) -> None:
 
 def run() -> None:
     """Run the command and end the process with its exit status."""
-    sys.exit(run_command(main, when_interrupted="Finished slices are kept: run the same command again to go on."))
+    sys.exit(run_command(main, when_interrupted="Finished slices are kept: run the same command again to resume."))
 
 
 def _add_input_choices(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ import pytest
 from killed_predictions import predict_and_kill
 from tiny_models import TINY_REACH_PX, tiny_card, tiny_seget
 
+from segkit.cli import parse_args, run_predict
 from segkit.errors import InputError
 from segkit.inference.engines import Recipe
 from segkit.inference.loaded_model import LoadedModel
@@ -59,6 +60,13 @@ def test_a_fault_in_the_input_is_one_line_and_leaves_nothing(folder, tmp_path):
         )
     assert "\n" not in str(fault.value)
     assert [path.name for path in tmp_path.iterdir()] == ["T.mrc"]
+
+
+def test_no_worker_at_all_is_refused():
+    with pytest.raises(InputError, match="--workers 0: expected a number of processes, at least 1"):
+        run_predict(
+            parse_args(["predict", "--model", "m.keras", "--input", "T.mrc", "--output", "m.mrc", "--workers", "0"])
+        )
 
 
 def test_killed_commands_leave_the_result_equal(tmp_path):

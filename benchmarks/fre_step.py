@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from benchmarks.table import show_table
 from benchmarks.training_step import spread
-from recipes.enhancement.methods import METHODS, SMALL_FILTERS, build_network
+from segkit.experiments.enhancement_methods import METHODS, SMALL_FILTERS, build_network
 from segkit.layers import bilinear_up_2d, conv_bn_relu
 from segkit.training.precision import dtype_policy
 from segkit.training.record_magnitudes import RecordMagnitudes

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 import tifffile
 
-import recipes.cells.data
 from recipes import efficientcellseg
 from recipes.cells import ablation as cell_ablation
-from recipes.cells.data import _shares, measure_cells, paired_stacks
-from recipes.cells.mode import ABLATION_MODELS
 from recipes.cells.protocols import PROTOCOLS
-from segkit.data.simulated_cells import CellSimulation, simulate_cells
+from segkit.data.cell_measures import measure_cells
+from segkit.data.cell_simulation import CellSimulation
+from segkit.data.labeled_stacks import paired_stacks
+from segkit.data.simulated_cells import simulate_cells
 from segkit.data.sources import Source
 from segkit.errors import InputError
 from segkit.experiments.plan import read_plan
+from segkit.experiments.recipe import drafts_of, made, parse_args
 from segkit.models.encoders import ENCODERS
 from segkit.models.files import read_card
 from segkit.volumes.challenge import write_frame
@@ -48,11 +49,13 @@ def write_challenge(folder, frames):
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(recipes.cells.data, "TINY", False)
 
 
 def resolve(*argv):
-    return efficientcellseg.resolve(efficientcellseg.parse_args([str(word) for word in argv]))
+    """Return the plan that a command line means, its data written, and the run folder."""
+    recipe = efficientcellseg.RECIPE
+    drafts = drafts_of(recipe, parse_args(recipe, [str(word) for word in argv]))
+    return *made(drafts), drafts[0].folder
 
 
 FOLDERS = ("--images", "stacks", "--labels", "labels")
@@ -83,11 +86,6 @@ def test_the_slices_of_fewer_stacks_are_split_in_blocks():
         "--images", "stacks/s0.tif", "--labels", "labels/s0.tiff", "--train-z", "0,2", "--validation-z", "4"
     )
     assert (plan.data[0].train, plan.data[0].validation, plan.data[0].test) == ("0,2", "4", "")
-
-
-@pytest.mark.parametrize(("count", "shares"), [(3, (1, 1, 1)), (4, (2, 1, 1)), (10, (7, 1, 2)), (100, (70, 10, 20))])
-def test_every_use_gets_its_share(count, shares):
-    assert _shares(count) == shares
 
 
 def test_what_is_left_open_follows_from_the_cells_on_the_training_slices():
@@ -530,4 +528,4 @@ def test_a_plan_alone_that_replaces_a_run_leaves_nothing_of_it():
 def test_the_ablation_is_the_papers():
     paper = {name: model.paper_mean_iou for name, model in cell_ablation.ABLATION.items() if model.paper_mean_iou}
     assert paper == {"3": 0.9007, "4": 0.9003, "5": 0.9042}
-    assert set(ABLATION_MODELS) <= set(cell_ablation.ABLATION)
+    assert cell_ablation.COMPARISON.chosen == ("1", "2", "3", "3r", "4", "5")

@@ -8,10 +8,11 @@ import pytest
 from tiny_encoder import TINY_ENCODER
 
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
+from segkit.data.cell_simulation import CellSimulation
 from segkit.data.colorings import coloring_to_dict
 from segkit.data.pseudocolor import Pseudocoloring
 from segkit.data.resized_slices import resized
-from segkit.data.simulated_cells import CellSimulation, simulate_cells
+from segkit.data.simulated_cells import simulate_cells
 from segkit.data.sources import LabeledVolume, Source
 from segkit.data.splits import Split
 from segkit.errors import InputError

@@ -1,6 +1,6 @@
-"""Trainings side by side on the same data: the cells of comparisons, searches and ablations.
+"""Trainings side by side on the same data: the trials of comparisons, searches and ablations.
 
-A finished cell leaves one small file, ``cell.json``, and its model. One that was cut off goes on inside its training.
+A finished trial leaves one small file, ``cell.json``, and its model. An interrupted one resumes inside its training.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from segkit.training.resumable import Resumable
 from segkit.volumes.whole_output import whole_file
 
 _LOG = logging.getLogger("segkit.run")
-CELL_NAME = "cell.json"
+TRIAL_NAME = "cell.json"  # trials were called cells first; the name is a file format
 
 
-def run_cell(
+def run_trial(
     job: Job, measure: Callable[[Job, Resumable], dict[str, Any]], *, keep_state: bool = False
 ) -> dict[str, Any]:
     """Train a job's network in its folder and measure it, or return what an earlier run has found.
 
     Args:
-        job: What to train; volumes and pipeline may be shared with other cells.
+        job: What to train; volumes and pipeline may be shared with other trials.
         measure: Called with the job and the record of a published training; returns what ``json`` writes.
         keep_state: Keep what it takes to train on for more epochs.
 
     Returns:
-        The cell, as written to ``cell.json``: ``plan``, ``epochs``, ``best_epoch``, its ``val_mean_iou``,
+        The trial, as written to ``cell.json``: ``plan``, ``epochs``, ``best_epoch``, its ``val_mean_iou``,
         ``seconds``, ``history``, and what was measured.
 
     Raises:
-        InputError: If the folder holds a cell of another plan, or one of more epochs.
+        InputError: If the folder holds a trial of another plan, or one of more epochs.
     """
-    expected = cell_plan(job.plan)
-    if found := read_cell(job.folder):
+    expected = trial_plan(job.plan)
+    if found := read_trial(job.folder):
         _check_plan(job.folder, found["plan"], expected)
         if found["plan"]["training"]["epochs"] == expected["training"]["epochs"]:
             return found
         if not (job.folder / "state").exists():
-            _LOG.warning("%s: trained anew for more epochs; what it takes to go on was not kept", job.folder)
+            _LOG.warning("%s: trained from the start for more epochs; its state was not kept", job.folder)
     record = train(job, resume=True)
     publish(record)
-    cell = {
+    trial = {
         "plan": expected,
         "epochs": len(record.rows),
         "best_epoch": record.best_epoch + 1,
@@ -59,16 +59,16 @@ def run_cell(
         **measure(job, record),
         "history": [rounded(row) for row in record.rows],
     }
-    with whole_file(job.folder / CELL_NAME, overwrite=True) as unfinished:
-        unfinished.write_text(json.dumps(cell) + "\n")
+    with whole_file(job.folder / TRIAL_NAME, overwrite=True) as unfinished:
+        unfinished.write_text(json.dumps(trial) + "\n")
     if not keep_state:
         drop_state(job.folder)
     gc.collect()
-    return cell
+    return trial
 
 
 def drop_state(folder: pathlib.Path) -> None:
-    """Remove what it would take to train a cell on; model and scores stay."""
+    """Remove what it would take to train a trial on; model and scores stay."""
     shutil.rmtree(folder / "state", ignore_errors=True)
 
 
@@ -80,24 +80,24 @@ def _check_plan(folder: pathlib.Path, found: dict[str, Any], expected: dict[str,
         other = flat[0].get(name)
         if other != value and not (name == "epochs" and other < value):
             raise InputError(
-                f"{folder}: holds a training with {name} {other!r}, not {value!r}; choose another --out, or begin "
-                "anew with --overwrite"
+                f"{folder}: holds a training with {name} {other!r}, not {value!r}; choose another --out, or "
+                "start again with --overwrite"
             )
 
 
-def read_cell(folder: pathlib.Path) -> dict[str, Any] | None:
-    """Return a finished cell; ``None`` where there is none."""
-    path = folder / CELL_NAME
+def read_trial(folder: pathlib.Path) -> dict[str, Any] | None:
+    """Return a finished trial; ``None`` where there is none."""
+    path = folder / TRIAL_NAME
     if not path.exists():
         return None
     try:
         return json.loads(path.read_text())
     except ValueError as fault:
-        raise InputError(f"{path}: damaged ({fault}); delete it, and the cell is trained again") from fault
+        raise InputError(f"{path}: damaged ({fault}); delete it, and the trial is run again") from fault
 
 
-def cell_plan(plan: RunPlan) -> dict[str, Any]:
-    """Return what makes a cell the same as another, as ``json`` writes it: of its data the names, not the folders."""
+def trial_plan(plan: RunPlan) -> dict[str, Any]:
+    """Return what makes a trial the same as another, as ``json`` writes it: of its data the names, not the folders."""
     values = {name: value for name, value in plan.to_dict().items() if name in ("classes", "model", "training")}
     values |= {name: value for name in ("coloring", "windows") if (value := getattr(plan, name)) is not None}
     told = 2 if plan.coloring else 1  # sequences of the challenge hold files of the same names

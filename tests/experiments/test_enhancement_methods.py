@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from recipes.enhancement.methods import METHODS, build_network
 from segkit.errors import InputError
+from segkit.experiments.enhancement_methods import METHODS, build_network
 from segkit.layers import FREnhance
 from segkit.training.redraw_enhanced import RedrawEnhanced
 from segkit.training.task import ClassTask

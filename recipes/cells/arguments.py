@@ -61,9 +61,8 @@ def check_arguments(args: argparse.Namespace) -> None:
         if (value := getattr(args, name)) is not None and not 0 <= value < math.inf:
             raise InputError(f"--{name.replace('_', '-')} {value:g}; give 0 or more")
     if args.encoder is not None:
-        from recipes.cells.network import (
-            check_encoder,  # loads Keras, which --help and other mistakes need not wait for
-        )
+        # Loads Keras, which --help and other mistakes need not wait for.
+        from recipes.cells.network import check_encoder
 
         check_encoder(args.encoder)
     if args.size is not None and (args.size < 32 or args.size % 32):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import pathlib
 import types
 
@@ -62,7 +63,7 @@ def toy_network(plan):
     from segkit.models.seget import seget
 
     def build(*, width, l2):
-        return seget(filters=(width, 2 * width), dilation_rates=(1, 2), l2=l2)
+        return seget(filters=(2 * width, 4 * width), dilation_rates=(1, 2), l2=l2)
 
     return job.Network(build, multiple_px=2, halo_px=None)
 
@@ -235,7 +236,10 @@ def test_tiny_plans_are_tiny_after_they_were_measured(monkeypatch):
                                  "nothing."}  # fmt: skip
 
 
-def test_a_users_mistake_is_a_line_and_status_2(capsys):
+def test_a_users_mistake_is_a_line_and_status_2(capsys, monkeypatch):
+    log = logging.getLogger("segkit")  # which the command sets up for the console
+    monkeypatch.setattr(log, "handlers", [])
+    monkeypatch.setattr(log, "propagate", log.propagate)
     assert recipe_command(TOY, ["--out", "run", "--max-ram", "much"]) == 2
     assert capsys.readouterr().err.startswith("error: size 'much'")
 

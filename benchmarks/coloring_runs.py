@@ -18,10 +18,10 @@ from typing import Any
 
 from benchmarks.table import show_table
 from segkit.console import run_command
-from segkit.data.colorings import COLORINGS
 from segkit.experiments.command_trials import run_command_trial
 from segkit.experiments.comparison import Trial, run_trials, tidy_rows
 from segkit.experiments.tables import Column, Row, Table, summary_table
+from segkit.preprocessing.colorings import COLORINGS
 
 _SCORES = {"seg": "SEG", "ap_50": "AP at IoU 0.5", "mean_iou": "mean IoU"}
 _OTSU = "Otsu's threshold"

@@ -23,7 +23,7 @@ from segkit.console import run_command
 from segkit.errors import InputError
 from segkit.experiments.command_trials import run_command_trial
 from segkit.experiments.plan import PLAN_NAME, read_plan
-from segkit.experiments.trials import trial_plan
+from segkit.experiments.trials import check_trial_plan, trial_plan
 from segkit.training.record_magnitudes import read_magnitudes
 from segkit.volumes.whole_output import whole_file
 
@@ -60,8 +60,11 @@ def known_cells(path: pathlib.Path, table: dict[str, Any]) -> dict[tuple[int, in
     if not path.exists():
         return {}
     known = json.loads(path.read_text())
-    head = json.loads(json.dumps({name: value for name, value in table.items() if name != "cells"}))
-    if different := [name for name, value in head.items() if known.get(name) != value]:
+    check_trial_plan(path, known["plan"], table["plan"])
+    head = {name: list(table[name]) for name in ("num_enhanced", "gains")}
+    head["epochs"] = table["plan"]["training"]["epochs"]
+    found = {**known, "epochs": known["plan"]["training"]["epochs"]}
+    if different := [name for name, value in head.items() if found[name] != value]:
         raise InputError(f"{path}: a table with another {different[0]}; choose another --table")
     return {tuple(cell["place"]): cell for cell in known["cells"]}
 

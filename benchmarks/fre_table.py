@@ -16,6 +16,7 @@ from benchmarks.table import show_table
 from segkit.experiments.class_comparison import class_rows, class_summary, class_table
 from segkit.experiments.comparison import Trial
 from segkit.experiments.enhancement_methods import METHODS
+from segkit.experiments.old_plans import upgraded
 
 # mIoU in per cent: Tables 1 and 2 of Ando & Hotta (2021).
 PAPER = {
@@ -45,7 +46,7 @@ def main() -> None:
     args = parser.parse_args()
     cells = read_cells(args.cells)
     any_cell = next(iter(cells.values()))[0]
-    classes = any_cell["plan"]["classes"]
+    classes = upgraded(any_cell["plan"])["task"]["class_names"]
     paper = PAPER[args.paper]
     trials = [Trial(method, cell["plan"]["training"]["seed"], cell) for method, mine in cells.items() for cell in mine]
     rows = class_rows(trials)

@@ -38,6 +38,10 @@ from segkit.experiments.resume import run_to_resume
 from segkit.experiments.settings import NEVER
 from segkit.experiments.stack_arguments import labeled_stacks, run_name, sequences_of
 from segkit.experiments.tiny import tiny_plan
+from segkit.instances.instance_settings import InstanceSettings
+from segkit.preprocessing.color_slices import ColorSlices
+from segkit.tasks.cells import CellsTask
+from segkit.tasks.centers import CentersTask
 from segkit.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
@@ -81,15 +85,18 @@ _PAPER_SEG = (
 def planned(args: argparse.Namespace, protocol: Protocol, data: tuple[Source, ...], notices: Sequence[str]) -> RunPlan:
     """Return the plan for data, but for what follows from the cells on the training slices."""
     preset = args.preset or ("paper" if args.images or args.ctc else "small")
+    method = "components" if args.ablation else args.instances or protocol.instances
+    task = CentersTask if method == "centers" else CellsTask
     weights = None if args.encoder_weights == "none" else args.encoder_weights or "auto"
     return RunPlan(
         recipe="efficientcellseg",
         structure=name_of(args),
         preset=preset if protocol.name == "own" else f"{preset}, protocol {protocol.name}",
         data=data,
-        coloring={"kind": args.coloring or "pseudocolor"},
-        windows=args.windows or protocol.windows,
-        instances={"method": "components" if args.ablation else args.instances or protocol.instances},
+        task=task(instances=InstanceSettings(method=method)),
+        preprocessing=ColorSlices(
+            coloring={"kind": args.coloring or "pseudocolor"}, windows=args.windows or protocol.windows
+        ),
         model={
             "encoder": args.encoder or ("efficientnet_b5" if preset == "paper" else "efficientnet_b0"),
             "encoder_weights": weights,

@@ -33,7 +33,7 @@ from segkit.data.splits import parse_slices
 from segkit.errors import InputError
 from segkit.experiments.arguments import overridden
 from segkit.experiments.draft import Draft
-from segkit.experiments.enhancement_methods import PAPER_FILTERS, SMALL_FILTERS
+from segkit.experiments.enhancement_methods import PAPER_FILTERS, SMALL_FILTERS, task_of
 from segkit.experiments.folder import SEARCH_NAME
 from segkit.experiments.image_arguments import class_names, images_name, images_shape, images_source
 from segkit.experiments.plan import RunPlan
@@ -62,20 +62,21 @@ def draft(args: argparse.Namespace) -> list[Draft]:
     shape = images_shape(args)
     check_shape(args, protocol, shape)
     source = images_source(args, shape[0])
+    model = {
+        "method": args.method or "fre",
+        "filters": list(PAPER_FILTERS if args.preset == "paper" else SMALL_FILTERS),
+        "num_enhanced": args.num_enhanced or protocol.num_enhanced,
+        "gain": args.gain or protocol.gain,
+        "supervision": args.supervision or protocol.supervision,
+        "normalization": args.normalization,
+    }
     plan = RunPlan(
         recipe="fre",
         structure=images_name(args),
         preset=args.preset if protocol.name == "own" else f"{args.preset}, protocol {protocol.name}",
         data=(source,),
-        classes=class_names(args, protocol.classes),
-        model={
-            "method": args.method or "fre",
-            "filters": list(PAPER_FILTERS if args.preset == "paper" else SMALL_FILTERS),
-            "num_enhanced": args.num_enhanced or protocol.num_enhanced,
-            "gain": args.gain or protocol.gain,
-            "supervision": args.supervision or protocol.supervision,
-            "normalization": args.normalization,
-        },
+        task=task_of(class_names(args, protocol.classes), model),
+        model=model,
         training=overridden(training_plan(args.preset, source, shape, args.ignore_value), args),
     )
     return [Draft(plan=plan, folder=folder_of(args))]
@@ -89,8 +90,9 @@ def resumed(args: argparse.Namespace) -> list[Draft]:
         return [Draft(plan=known, folder=folder)]
     (asked,) = draft(args)
     plan = tiny(asked.plan) if TINY else asked.plan
-    model = plan.model if (folder / SEARCH_NAME).exists() else known.model  # a search has found other settings
-    if (known.data, model, known.classes) != (plan.data, plan.model, plan.classes):
+    if (folder / SEARCH_NAME).exists():  # what it has found so far is not what it began with
+        known = dataclasses.replace(known, model=plan.model, task=plan.task)
+    if (known.data, known.model, known.task) != (plan.data, plan.model, plan.task):
         raise InputError(f"{folder}: holds a run of other data or settings; choose another --out")
     return [Draft(plan=dataclasses.replace(plan, notices=known.notices), folder=folder)]
 

@@ -12,6 +12,7 @@ from segkit.experiments.comparison import Comparison, Findings, Trial, tidy_rows
 from segkit.experiments.folder import CELLS_NAME
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.tables import Column, Table, summary_table
+from segkit.preprocessing.colorings import GreyTriple
 
 if TYPE_CHECKING:
     from segkit.experiments.job import Job
@@ -92,9 +93,12 @@ def vary(job: Job) -> Callable[[str, int], Job | None]:
         if model.pretrained and missing:
             return None
         weights = "imagenet" if wanted == "auto" else wanted
+        preprocessing = job.plan.preprocessing
+        if not model.pseudocolor:
+            preprocessing = dataclasses.replace(preprocessing, coloring=GreyTriple())
         plan = dataclasses.replace(
             job.plan,
-            coloring=job.plan.coloring if model.pseudocolor else {"kind": "grey"},
+            preprocessing=preprocessing,
             model={
                 **job.plan.model,
                 "encoder_weights": weights if model.pretrained else None,

@@ -7,11 +7,10 @@ import math
 
 from recipes.cells.protocols import PROTOCOLS
 from segkit.console import first_given
-from segkit.data.colorings import COLORINGS
 from segkit.errors import InputError
 from segkit.experiments.stack_arguments import STACK_ARGUMENTS, add_stack_arguments, check_stack_arguments
-
-INSTANCES = ("components", "distance", "centers")  # those of InstanceSettings, which loads SciPy
+from segkit.instances.instance_settings import METHODS
+from segkit.preprocessing.colorings import COLORINGS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--protocol", choices=tuple(PROTOCOLS), default="own", help="a data set of the paper's")
     what = parser.add_argument_group("what")
     what.add_argument("--preset", choices=("paper", "small"), help="paper with data, small without, if not given")
-    what.add_argument("--instances", choices=INSTANCES, help="how cells are separated (distance)")
+    what.add_argument("--instances", choices=METHODS, help="how cells are separated (distance)")
     what.add_argument("--seed-distance", type=float, metavar="PX", help="centres closer than this are one cell's")
     what.add_argument("--smoothing", type=float, metavar="PX", help="how much the distance is smoothed before")
     what.add_argument("--min-depth", type=float, metavar="S", help="least narrowing that cuts a cell in two (0.05)")

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 
 from segkit.experiments.plan import RunPlan
+from segkit.instances.instance_settings import InstanceSettings
 
 _ONE_ID = (
     "All cells of a stack have one id. If the labels are a mask, give ids: otherwise cells cannot be scored separately."
@@ -24,11 +25,11 @@ def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
     """
     # Here, not above: SciPy and scikit-image take longer to load than --help and mistakes should.
     from segkit.data.cell_measures import measure_cells
-    from segkit.instances.segment_instances import InstanceSettings
+    from segkit.preprocessing.pseudocolor import Pseudocoloring
 
     cells = measure_cells(plan.data)
     share = args.expected_share or min(1.0, 2 * cells.share)
-    method = plan.instances["method"]
+    method = plan.task.instances.method
     # Of slices annotated one by one the network learns the centres of cross-sections, not of cells.
     has_flat_centers = method == "centers" and any(source.annotated_in_part for source in plan.data)
     instances = {
@@ -50,9 +51,12 @@ def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
         notices.append(_FLAT_CENTERS)
     if cells.one_id:
         notices.append(_ONE_ID)
-    kind = plan.coloring["kind"]
-    coloring = {"kind": kind, **({"expected_share": share} if kind == "pseudocolor" else {})}
-    return dataclasses.replace(plan, coloring=coloring, instances=instances, notices=(*notices, told))
+    preprocessing = plan.preprocessing
+    if isinstance(preprocessing.coloring, Pseudocoloring):
+        coloring = dataclasses.replace(preprocessing.coloring, expected_share=share)
+        preprocessing = dataclasses.replace(preprocessing, coloring=coloring)
+    task = dataclasses.replace(plan.task, instances=InstanceSettings(**instances))
+    return dataclasses.replace(plan, task=task, preprocessing=preprocessing, notices=(*notices, told))
 
 
 def _first(given: float | None, measured: float) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from segkit.experiments.comparison import Comparison, Findings, Trial
-from segkit.experiments.enhancement_methods import METHODS
+from segkit.experiments.enhancement_methods import METHODS, task_of
 from segkit.experiments.folder import CELLS_NAME
 from segkit.experiments.modes import Search
 from segkit.experiments.plan import RunPlan
@@ -25,10 +26,24 @@ _TITLES = {method.name: method.title for method in METHODS.values()}
 
 def vary(job: Job) -> Callable[[str, int], Job]:
     """Return the job of each method and seed, on one pipeline."""
+    return lambda name, seed: job_of(job, job.folder / CELLS_NAME / f"{name}-{seed}", seed=seed, method=name)
+
+
+def job_of(job: Job, folder: pathlib.Path, *, seed: int | None = None, epochs: int | None = None, **model: Any) -> Job:
+    """Return a job on the same data and pipeline with another network, and the task that it takes.
+
+    Args:
+        job: The job to vary.
+        folder: Folder of the new one.
+        seed: Seed of weights, order and augmentation; the same if not given.
+        epochs: Epochs at most; as many if not given.
+        **model: Changes of the plan's ``model``.
+    """
     from recipes.enhancement.network import network
     from segkit.experiments.variation import varied
 
-    return lambda name, seed: varied(job, network, job.folder / CELLS_NAME / f"{name}-{seed}", seed=seed, method=name)
+    task = task_of(job.plan.task.class_names, {**job.plan.model, **model})
+    return varied(job, network, folder, seed=seed, epochs=epochs, task=task, **model)
 
 
 def measure(job: Job, record: Resumable) -> dict[str, Any]:
@@ -42,7 +57,7 @@ def findings(job: Job, trials: Sequence[Trial]) -> Findings:
     """Return the IoU of every class and method, and pictures of the first seed."""
     from segkit.experiments.class_comparison import class_rows, class_summary, class_table
 
-    classes, rows = job.plan.classes, class_rows(trials)
+    classes, rows = job.plan.task.class_names, class_rows(trials)
     methods = dict.fromkeys(trial.variant for trial in trials)
     kept = ("epochs", "best_epoch", "seconds", "tiles")
     cells = {
@@ -108,4 +123,5 @@ SEARCH = Search(
     help="find B and X in N trials (the paper: 50)",
     searched=lambda plan: METHODS[plan.model["method"]].searched,
     space=space,
+    vary=job_of,
 )

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from segkit.data.weights import UNKNOWN
-from segkit.experiments.class_results import STATISTICS, tile_scores
 from segkit.experiments.comparison import Trial, tidy_rows
 from segkit.experiments.folder import CELLS_NAME
 from segkit.experiments.job import Job
 from segkit.experiments.tables import Column, Row, Table, mean_and_deviation, summary_table
+from segkit.experiments.tile_scores import STATISTICS, tile_scores
 from segkit.experiments.trials import rounded
 from segkit.models.files import RUN_MODEL_NAME, load_model
 from segkit.report.label_overlay import label_overlay
 from segkit.report.overlay import Overlay
+from segkit.targets.foreground import UNKNOWN
 from segkit.training.record_magnitudes import read_magnitudes
 from segkit.training.resumable import Resumable
 
@@ -25,7 +25,7 @@ from segkit.training.resumable import Resumable
 def measure_classes(job: Job, record: Resumable) -> dict[str, Any]:
     """Return what is kept of a trial: ``tiles``, as ``tile_scores`` finds them, and ``magnitudes`` of features."""
     return {
-        **tile_scores(record, job.prepared, job.plan.classes),
+        **tile_scores(record, job.prepared, job.plan.task.class_names),
         "magnitudes": [rounded(row) for row in read_magnitudes(job.folder)],
     }
 
@@ -112,7 +112,7 @@ def class_panels(job: Job, trials: Sequence[Trial], titles: Mapping[str, str], c
     seed = max(found, key=lambda seed: len(found[seed]))  # the first of the fullest
     models = {title: load_model(path) for title, path in found[seed].items()}
     drawn = []
-    for row in telling_patches(sampler, len(job.plan.classes), count):
+    for row in telling_patches(sampler, len(job.plan.task.class_names), count):
         volume, z, y, x = sampler.table.rows[row].tolist()
         step, place = divmod(row, sampler.batch_size)
         images, targets = sampler.batch(step)
@@ -127,7 +127,7 @@ def class_panels(job: Job, trials: Sequence[Trial], titles: Mapping[str, str], c
                     images[place, ..., 0],
                     np.where(annotated, targets[place, ..., 0], UNKNOWN).astype(np.uint8),
                     predictions,
-                    job.plan.classes,
+                    job.plan.task.class_names,
                     caption=f"Image {z}, tile at y = {y}, x = {x}; networks of seed {seed}",
                     ignore_value=UNKNOWN,
                     voxel_size_nm=job.volumes[volume].tomogram.voxel_size_nm,

@@ -20,6 +20,8 @@ from segkit.volumes.whole_output import whole_file
 if TYPE_CHECKING:
     import keras_tuner
 
+    from segkit.experiments.job import Job
+
 SEARCHES = ("search", "halving")
 
 Mode = dict[str, Any]
@@ -35,11 +37,13 @@ class Search:
         help: Help of the option ``--search``.
         searched: Returns the names of the settings under ``model`` of a plan that are worth a search.
         space: Returns the space of the search.
+        vary: Called with the job, the folder of a trial, ``epochs`` and the values of the settings; returns its job.
     """
 
     help: str
     searched: Callable[[RunPlan], Sequence[str]]
     space: Callable[[RunPlan], keras_tuner.HyperParameters]
+    vary: Callable[..., Job]
 
 
 def add_mode_arguments(parser: argparse.ArgumentParser, comparison: Comparison | None, search: Search | None) -> None:

@@ -209,7 +209,7 @@ def _run(recipe: Recipe, job: Job, mode: Mode, args: argparse.Namespace, max_ram
     if mode["kind"] in SEARCHES:
         from segkit.experiments.settings_search import search_settings
 
-        found = search_settings(job, recipe.search, recipe.network, recipe.measure, mode.get("trials"))
+        found = search_settings(job, recipe.search, recipe.measure, mode.get("trials"))
         if found is None:
             return
         job = found

@@ -7,7 +7,7 @@ import time
 import keras
 import numpy as np
 
-from segkit.data.sampler import PatchSampler
+from segkit.data.sampler import LOGITS, PatchSampler, named_targets
 from segkit.metrics.binary_mean_iou import BinaryMeanIoU
 
 _TIMED = 9
@@ -18,7 +18,7 @@ def sampled_mean_iou(model: keras.Model, sampler: PatchSampler) -> float:
     metric = BinaryMeanIoU()
     for step in range(sampler.steps_per_epoch):
         images, targets = sampler.batch(step)
-        metric.update_state(targets[..., :2], model.predict_on_batch(images)["logits"])
+        metric.update_state(named_targets(targets, LOGITS)["logits"], model.predict_on_batch(images)["logits"])
     return float(metric.result())
 
 

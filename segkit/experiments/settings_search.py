@@ -11,16 +11,14 @@ import keras_tuner
 
 from segkit.errors import InputError
 from segkit.experiments.folder import SEARCH_NAME
-from segkit.experiments.job import Job, Network
+from segkit.experiments.job import Job
 from segkit.experiments.modes import Search
-from segkit.experiments.plan import RunPlan
 from segkit.experiments.trials import drop_state, read_trial, run_trial, trial_plan
-from segkit.experiments.variation import varied
+from segkit.monitor import Monitor
 from segkit.search.oracles import DistinctBayesianOracle, HalvingOracle, LeasedTrials, is_worker
 from segkit.search.tuner import SearchTrial, search
 from segkit.training.resumable import Resumable
 
-_OBJECTIVE = keras_tuner.Objective("val_mean_iou", "max")
 _LEAST_EPOCHS_SHARE = 9  # successive halving begins with a ninth of the epochs and keeps every third point, twice
 _FACTOR = 3
 
@@ -28,7 +26,6 @@ _FACTOR = 3
 def search_settings(
     job: Job,
     settings: Search,
-    network: Callable[[RunPlan], Network],
     measure: Callable[[Job, Resumable], dict[str, Any]],
     trials: int | None,
 ) -> Job | None:
@@ -40,7 +37,6 @@ def search_settings(
     Args:
         job: The run that the search is for.
         settings: What is searched for.
-        network: Returns the network of a plan.
         measure: Called with the job and the record of a trial; returns what is kept of it.
         trials: Number of trials of the Bayesian search; ``None`` for successive halving, which plans by itself.
 
@@ -51,25 +47,27 @@ def search_settings(
         InputError: If the folder holds another search.
     """
     searched = settings.searched(job.plan)
+    monitor = job.plan.task.monitor
     folder, full = job.folder / SEARCH_NAME, job.plan.training.epochs
 
     def evaluate(values: Mapping[str, Any], point: pathlib.Path, epochs: int | None) -> dict[str, float]:
-        trial = run_trial(varied(job, network, point, epochs=epochs, **values), measure, keep_state=True)
+        trial = run_trial(settings.vary(job, point, epochs=epochs, **values), measure, keep_state=True)
         if epochs is None:
-            keep_best_state(point.parent)
-        return {"val_mean_iou": trial["val_mean_iou"]}
+            keep_best_state(point.parent, monitor)
+        return {monitor.name: trial[monitor.name]}
 
     identity = trial_plan(job.plan)
-    identity["model"] = {name: value for name, value in identity["model"].items() if name not in searched}
+    for part in ("model", "task"):  # what is found is not what the search began with
+        identity[part] = {name: value for name, value in identity[part].items() if name not in searched}
     oracle = oracle_for(job, settings.space(job.plan), trials)
     done = search(evaluate, oracle, folder, identity={"structure": job.plan.structure, **identity})
     if is_worker():
         return None
-    best = best_trial(done, full)
+    best = best_trial(done, full, monitor)
     take_over(best.folder, job.folder)
     for point in {trial.folder for trial in done} - {best.folder}:
         drop_state(point)
-    return varied(job, network, job.folder, **best.values)
+    return settings.vary(job, job.folder, **best.values)
 
 
 def take_over(trial: pathlib.Path, folder: pathlib.Path) -> None:
@@ -86,14 +84,16 @@ def take_over(trial: pathlib.Path, folder: pathlib.Path) -> None:
 def oracle_for(job: Job, space: keras_tuner.HyperParameters, trials: int | None) -> LeasedTrials:
     """Return the oracle of a search: Bayesian of so many trials, or successive halving."""
     training = job.plan.training
-    shared = {"objective": _OBJECTIVE, "hyperparameters": space, "seed": training.seed + 1}  # 0 means "any" there
+    monitor = job.plan.task.monitor
+    objective = keras_tuner.Objective(monitor.name, monitor.mode)
+    shared = {"objective": objective, "hyperparameters": space, "seed": training.seed + 1}  # 0 means "any" there
     if trials is not None:
         return DistinctBayesianOracle(max_trials=trials, **shared)
     least = max(1, training.epochs // _LEAST_EPOCHS_SHARE)
     return HalvingOracle(min_epochs=least, max_epochs=training.epochs, factor=_FACTOR, **shared)
 
 
-def best_trial(trials: list[SearchTrial], epochs: int) -> SearchTrial:
+def best_trial(trials: list[SearchTrial], epochs: int, monitor: Monitor) -> SearchTrial:
     """Return the best of the trials that were trained to the end.
 
     Raises:
@@ -102,13 +102,19 @@ def best_trial(trials: list[SearchTrial], epochs: int) -> SearchTrial:
     whole = [trial for trial in trials if trial.score is not None and trial.epochs in (None, epochs)]
     if not whole:
         raise InputError("the search has no finished trial; resume it with --resume")
-    return max(whole, key=lambda trial: (trial.score, trial.folder.name))
+    return max(whole, key=lambda trial: (_sign(monitor) * trial.score, trial.folder.name))
 
 
-def keep_best_state(points: pathlib.Path) -> None:
+def keep_best_state(points: pathlib.Path, monitor: Monitor) -> None:
     """Remove the state of all finished points but the best one: of many trials it would fill the disk."""
     trials = {folder: trial for folder in points.iterdir() if (trial := read_trial(folder))}
-    best = max(trials, key=lambda folder: (trials[folder]["val_mean_iou"], folder.name))  # as best_trial chooses
+    # As best_trial chooses.
+    best = max(trials, key=lambda folder: (_sign(monitor) * trials[folder][monitor.name], folder.name))
     for folder in trials:
         if folder != best:
             drop_state(folder)
+
+
+def _sign(monitor: Monitor) -> int:
+    """Return 1 where a higher score is better, else -1."""
+    return 1 if monitor.mode == "max" else -1

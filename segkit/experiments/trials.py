@@ -10,13 +10,16 @@ import json
 import logging
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from segkit.errors import InputError
 from segkit.experiments.job import Job
+from segkit.experiments.old_plans import upgraded
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.training_run import publish, train
+from segkit.preprocessing.preprocessing import PREPROCESSINGS
+from segkit.tasks.task import TASKS
 from segkit.training.resumable import Resumable
 from segkit.volumes.whole_output import whole_file
 
@@ -43,18 +46,19 @@ def run_trial(
     """
     expected = trial_plan(job.plan)
     if found := read_trial(job.folder):
-        _check_plan(job.folder, found["plan"], expected)
+        check_trial_plan(job.folder, found["plan"], expected)
         if found["plan"]["training"]["epochs"] == expected["training"]["epochs"]:
             return found
         if not (job.folder / "state").exists():
             _LOG.warning("%s: trained from the start for more epochs; its state was not kept", job.folder)
     record = train(job, resume=True)
     publish(record)
+    monitor = job.plan.task.monitor
     trial = {
         "plan": expected,
         "epochs": len(record.rows),
         "best_epoch": record.best_epoch + 1,
-        "val_mean_iou": record.rows[record.best_epoch]["val_mean_iou"],
+        monitor.name: record.rows[record.best_epoch][monitor.name],
         "seconds": round(record.seconds, 1),
         **measure(job, record),
         "history": [rounded(row) for row in record.rows],
@@ -72,7 +76,19 @@ def drop_state(folder: pathlib.Path) -> None:
     shutil.rmtree(folder / "state", ignore_errors=True)
 
 
-def _check_plan(folder: pathlib.Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+def check_trial_plan(folder: pathlib.Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Refuse a trial of another plan; one of fewer epochs is the same.
+
+    Args:
+        folder: Where it was found.
+        found: Its plan, of any version, as ``trial_plan`` returned it.
+        expected: The plan that is wanted.
+
+    Raises:
+        InputError: If a setting differs.
+    """
+    if "task" not in found:  # of version 0.1
+        found = _of_today(found, expected)
     flat = [
         {**plan, **plan["model"], **plan["training"], "model": None, "training": None} for plan in (found, expected)
     ]
@@ -83,6 +99,17 @@ def _check_plan(folder: pathlib.Path, found: dict[str, Any], expected: dict[str,
                 f"{folder}: holds a training with {name} {other!r}, not {value!r}; choose another --out, or "
                 "start again with --overwrite"
             )
+
+
+def _of_today(found: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plan of a trial of version 0.1 in today's layout, settings that came later at their defaults."""
+    found = upgraded(found)
+    if expected["preprocessing"]["kind"] == "coloring":
+        task = expected["task"]  # which was not stored: masks of all cells were learnt alike
+    else:
+        task = TASKS.from_dict(found["task"]).learning()
+    preprocessing = PREPROCESSINGS.to_dict(PREPROCESSINGS.from_dict(found["preprocessing"]))
+    return json.loads(json.dumps({**found, "task": task, "preprocessing": preprocessing}))
 
 
 def read_trial(folder: pathlib.Path) -> dict[str, Any] | None:
@@ -98,9 +125,10 @@ def read_trial(folder: pathlib.Path) -> dict[str, Any] | None:
 
 def trial_plan(plan: RunPlan) -> dict[str, Any]:
     """Return what makes a trial the same as another, as ``json`` writes it: of its data the names, not the folders."""
-    values = {name: value for name, value in plan.to_dict().items() if name in ("classes", "model", "training")}
-    values |= {name: value for name in ("coloring", "windows") if (value := getattr(plan, name)) is not None}
-    told = 2 if plan.coloring else 1  # sequences of the challenge hold files of the same names
+    stored = plan.to_dict()
+    values = {name: stored[name] for name in ("preprocessing", "model", "training")}
+    values["task"] = plan.task.learning()
+    told = 2 if plan.preprocessing.resizes else 1  # sequences of the challenge hold files of the same names
     values["files"] = [["/".join(pathlib.Path(p).parts[-told:]) for p in (s.tomogram, s.mask)] for s in plan.data]
     values["slices"] = [[source.train, source.validation, source.test] for source in plan.data]
     return json.loads(json.dumps(values))

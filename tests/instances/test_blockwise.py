@@ -11,7 +11,8 @@ from scipy import ndimage
 from segkit.data.cell_simulation import CellSimulation
 from segkit.data.simulated_cells import simulate_cells
 from segkit.instances.blockwise import segment_blockwise
-from segkit.instances.segment_instances import InstanceSettings, segment_instances
+from segkit.instances.instance_settings import InstanceSettings
+from segkit.instances.segment_instances import segment_instances
 
 BLOCKS = (5, 24, 20)
 

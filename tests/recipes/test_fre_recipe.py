@@ -22,6 +22,7 @@ from segkit.experiments.settings_search import best_trial, keep_best_state
 from segkit.experiments.trials import read_trial
 from segkit.layers import FREnhance
 from segkit.models.files import load_model, read_card
+from segkit.monitor import MEAN_IOU
 from segkit.search.tuner import SearchTrial
 from segkit.volumes.files import open_volume
 
@@ -58,7 +59,7 @@ def resolve(*argv):
 def test_the_default_is_the_method_with_the_papers_settings_for_ones_own_data(data):
     plan, folder = resolve(*DATA)
     assert folder == pathlib.Path("runs/images")
-    assert plan.classes == ("background", "class-1", "class-2")
+    assert plan.task.class_names == ("background", "class-1", "class-2")
     assert plan.model == {
         "method": "fre",
         "filters": [16, 32, 64, 128, 512],
@@ -84,7 +85,7 @@ def test_the_two_protocols_are_the_papers(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_data(50, 256)
     plan, _ = resolve(*DATA, "--protocol", "mouse", "--preset", "paper")
-    assert plan.classes == ("background", "membrane", "nucleus")
+    assert plan.task.class_names == ("background", "membrane", "nucleus")
     assert (plan.model["num_enhanced"], plan.model["gain"], plan.model["supervision"]) == (162, 632.0, 0.3257)
     assert plan.model["filters"] == [64, 128, 256, 512, 512]
     assert (plan.training.epochs, plan.training.patch_px, plan.training.stride_px) == (2000, 256, 256)
@@ -164,7 +165,7 @@ def test_a_run_leaves_a_model_labels_scores_and_a_report(data, small_plans):
     assert found["reestimated"]["mean_iou"] == pytest.approx(scores["best_epoch"]["val_mean_iou"], abs=1e-6)
     assert found["reestimated"]["confusion"] != found["running"]["confusion"]
     card = read_card("run")
-    assert (card.classes, card.tile_px, card.halo_px) == (("background", "disc", "ring"), 32, None)
+    assert (card.task.class_names, card.tile_px, card.halo_px) == (("background", "disc", "ring"), 32, None)
     labels = open_volume("run/labels.tif")
     assert labels.shape == (8, 64, 64)
     page = pathlib.Path("run/report.html").read_text()
@@ -260,8 +261,8 @@ def test_the_state_that_is_kept_is_that_of_the_best_trial(tied, tmp_path):
         (tmp_path / name / "state").mkdir(parents=True)
         (tmp_path / name / "cell.json").write_text(json.dumps({"val_mean_iou": score}))
         trials.append(SearchTrial(number, {}, None, score, "COMPLETED", tmp_path / name))
-        keep_best_state(tmp_path)
-    assert [path.parent.name for path in tmp_path.glob("*/state")] == [best_trial(trials, 5).folder.name]
+        keep_best_state(tmp_path, MEAN_IOU)
+    assert [path.parent.name for path in tmp_path.glob("*/state")] == [best_trial(trials, 5, MEAN_IOU).folder.name]
 
 
 def test_settings_of_a_search_are_plain_numbers_after_the_gaussian_process_too(data, small_plans):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segkit.errors import InputError
-from segkit.training.collapse_alarm import CollapseAlarm
+from segkit.tasks.collapse_alarm import CollapseAlarm
 from segkit.training.decay_on_plateau import DecayOnPlateau
 from segkit.training.plan import TrainingPlan
 from segkit.training.precision import dtype_policy, resolve_precision

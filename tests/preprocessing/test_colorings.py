@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from segkit.data.colorings import COLORINGS, GreyTriple, NeighbourStack, coloring_from_dict, coloring_to_dict
-from segkit.data.pseudocolor import Pseudocoloring, stretched
 from segkit.errors import InputError
+from segkit.preprocessing.colorings import COLORINGS, GreyTriple, NeighbourStack, coloring_from_dict, coloring_to_dict
+from segkit.preprocessing.pseudocolor import Pseudocoloring, stretched
 from segkit.volumes.lazy_volume import slice_stack
 
 DTYPES = [np.uint8, np.uint16, np.int16, np.float32]

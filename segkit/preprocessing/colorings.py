@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from segkit.data.pseudocolor import Pseudocoloring, stretched
 from segkit.errors import InputError
+from segkit.preprocessing.pseudocolor import Pseudocoloring, stretched
 
 
 class Coloring(Protocol):

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from partition import is_same_partition
 
-import segkit.inference.object_maps as module
+import segkit.instances.objects_from_maps as module
 from segkit.data.cell_simulation import CellSimulation
-from segkit.data.resized_slices import heatmap_slices
 from segkit.data.simulated_cells import simulate_cells
-from segkit.inference.object_maps import fitting_block, halo_of, objects_from_maps
 from segkit.instances.cell_centers import find_centers
-from segkit.instances.segment_instances import InstanceSettings
+from segkit.instances.instance_settings import InstanceSettings
+from segkit.instances.objects_from_maps import fitting_block, halo_of, objects_from_maps
+from segkit.targets.resized_annotations import heatmap_slices
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,10 @@
-"""Adaptive sample-wise weights: foreground counts by how rare it is in its very patch."""
+"""Foreground against background, with adaptive sample-wise weights: rare foreground counts for more in its patch."""
 
 from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -38,7 +42,7 @@ def pixel_kinds(mask: np.ndarray, ignore_value: int | None = None, num_classes: 
 
     Args:
         mask: Painted values, any shape. Two classes: 0 is background, anything else foreground. More: the class.
-        ignore_value: Value of pixels that nobody annotated.
+        ignore_value: Value of unannotated pixels.
         num_classes: Number of classes, background among them, at most 255.
 
     Returns:
@@ -49,32 +53,48 @@ def pixel_kinds(mask: np.ndarray, ignore_value: int | None = None, num_classes: 
     return kinds if ignore_value is None else np.where(mask == ignore_value, np.uint8(UNKNOWN), kinds)
 
 
-def targets_and_weights(
-    kinds: np.ndarray, *, limit: float | None, num_classes: int = 2, out: np.ndarray | None = None
-) -> np.ndarray:
-    """Return target and weight of every pixel of a patch.
+def look_up(kinds: np.ndarray, pairs: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return target and weight of every pixel from a table with a row for each kind.
 
     Args:
-        kinds: As ``pixel_kinds`` gives them, shape ``(y, x)``.
-        limit: As in ``foreground_weight``; for two classes alone.
-        num_classes: As in ``pixel_kinds``.
-        out: Where to write, contiguous float32 ``(y, x, 2)``; a new array by default.
+        kinds: As ``pixel_kinds`` gives them, any shape.
+        pairs: Target and weight of each kind, float32 ``(kinds, 2)``, those of ``UNKNOWN`` in the last row.
+        out: Where to write, contiguous float32 ``(*kinds.shape, 2)``; a new array by default.
 
     Returns:
-        float32, shape ``(y, x, 2)``: class (two classes: target in {0, 1}), and weight, not negative, 0 where the pixel
-        is unknown.
+        float32, shape ``(*kinds.shape, 2)``.
     """
-    table = np.ones((num_classes + 1, 2), np.float32)
-    table[:, 0] = range(num_classes + 1)
-    table[-1] = 0  # unknown
-    if limit is not None:
-        if num_classes != 2:
-            raise ValueError(f"`limit` is for two classes. Received: limit={limit!r}, num_classes={num_classes!r}")
-        foreground = int(np.count_nonzero(kinds == FOREGROUND))
-        background = kinds.size - int(np.count_nonzero(kinds))
-        table[FOREGROUND, 1] = foreground_weight(foreground, background, limit)
     out = np.empty((*kinds.shape, 2), np.float32) if out is None else out
     # One look-up of 8-byte pairs is faster than filling the two channels; "clip" takes 255 to the last row, and writes
     # to `out` without a copy.
-    np.take(table.view(np.int64).ravel(), kinds, out=out.view(np.int64)[..., 0], mode="clip")
+    np.take(pairs.view(np.int64).ravel(), kinds, out=out.view(np.int64)[..., 0], mode="clip")
     return out
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ForegroundTarget:
+    """Target 1 on foreground and 0 on background; foreground weighs ``min(B / F, weight_limit)`` in its own patch.
+
+    Attributes:
+        weight_limit: Bound of the weights; ``None`` for no weighting.
+        ignore_value: Mask value of unannotated pixels, which weigh 0.
+
+    Reference:
+        Zhang et al. (2019), SegET, Sec. 3.2.
+    """
+
+    weight_limit: float | None = None
+    ignore_value: int | None = None
+    channels: ClassVar[int] = 1
+    nearest: ClassVar[tuple[bool, ...]] = (True,)
+
+    def __call__(self, parts: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
+        """Return target and weight of a mask, any shape: not zero is foreground."""
+        (mask,) = parts
+        kinds = pixel_kinds(mask, self.ignore_value)
+        pairs = np.array([[0, 1], [1, 1], [0, 0]], np.float32)
+        if self.weight_limit is not None:
+            foreground = int(np.count_nonzero(kinds == FOREGROUND))
+            background = kinds.size - int(np.count_nonzero(kinds))
+            pairs[FOREGROUND, 1] = foreground_weight(foreground, background, self.weight_limit)
+        return look_up(kinds, pairs, out)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from segkit.data.colorings import Coloring
+from segkit.preprocessing.colorings import Coloring
 
 
 class ColoredStack:

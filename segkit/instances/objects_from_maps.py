@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from segkit.errors import InputError
-from segkit.inference.memory import free_bytes, resident_bytes
 from segkit.instances.blockwise import segment_blockwise
-from segkit.instances.segment_instances import InstanceSettings, segment_instances
+from segkit.instances.instance_settings import InstanceSettings
+from segkit.instances.segment_instances import segment_instances
+from segkit.process_memory import free_bytes, resident_bytes
 from segkit.volumes.lazy_volume import LazyVolume, slice_stack
 
 _log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ import numpy as np
 from segkit.data.sources import LabeledVolume, Source
 from segkit.data.splits import Split
 from segkit.evaluation.evaluate_instances import evaluate_instances
-from segkit.experiments.instance_results import best_and_worst
+from segkit.report.object_pictures import best_and_worst
 from segkit.volumes.volume import Volume
 
 

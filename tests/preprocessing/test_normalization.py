@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segkit.data.normalization import measure_normalization
 from segkit.errors import InputError
+from segkit.preprocessing.normalization import measure_normalization
 
 
 @given(st.integers(0, 2**31), st.floats(-1e6, 1e6))

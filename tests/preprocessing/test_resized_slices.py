@@ -5,12 +5,14 @@ import pytest
 from keras import ops
 
 from segkit.data.augmentation import Augmentation
-from segkit.data.colorings import GreyTriple
 from segkit.data.patches import tabulate_patches
-from segkit.data.pseudocolor import Pseudocoloring
-from segkit.data.resized_slices import WHITE, colored_slices, heatmap_slices, mask_slices, resized
-from segkit.data.sampler import PatchSampler, named_targets
+from segkit.data.sampler import PatchSampler
 from segkit.ops.resize_bilinear import resize_bilinear
+from segkit.preprocessing.color_slices import ColorSlices
+from segkit.preprocessing.colorings import GreyTriple
+from segkit.preprocessing.pseudocolor import Pseudocoloring
+from segkit.preprocessing.resized_slices import WHITE, colored_slices, resized
+from segkit.targets.resized_annotations import mask_slices
 
 STACK = np.random.default_rng(0).integers(0, 255, (3, 40, 52)).astype(np.uint8)
 HALVES = [(slice(None), slice(0, 26)), (slice(None), slice(26, 52))]
@@ -67,28 +69,12 @@ def test_threads_read_the_same():
     assert all((image == alone[n % 3]).all() for n, image in found.items())
 
 
-def test_a_pixel_belongs_to_an_object_that_takes_half_of_it():
-    labels = np.zeros((1, 4, 4), np.uint16)
-    labels[0, :, :2] = 700
-    masks = mask_slices(labels, 2)
-    assert masks.shape == (1, 2, 2)
-    np.testing.assert_array_equal(masks[0], [[1, 0], [1, 0]])
-
-
-def test_pixels_that_nobody_annotated_stay_unknown():
-    labels = np.zeros((1, 8, 8), np.uint8)
-    labels[0, :, 4:] = 9
-    labels[0, :4] = 255
-    masks = mask_slices(labels, 4, ignore_value=255)
-    np.testing.assert_array_equal(masks[0], [[255] * 4] * 2 + [[0, 0, 1, 1]] * 2)
-
-
 def test_a_sampler_draws_coloured_patches_with_their_masks():
     y, x = np.indices((40, 52))
     stack = np.stack([255.0 * (np.hypot(y - 15, x - 10 * z) < 12) for z in range(1, 4)]).astype(np.uint8)
     images, masks = colored_slices(stack, GreyTriple(), 32), mask_slices(stack, 32)
     table = tabulate_patches([(masks, range(3))], patch_px=32, stride_px=32)
-    settings = {"batch_size": 2, "mean": 0.0, "std": float(WHITE), "seed": 0}
+    settings = {"batch_size": 2, "preprocessing": ColorSlices(coloring=GreyTriple()), "seed": 0}
     plain = PatchSampler([(images, masks)], table, **settings)
     drawn, targets = plain.batch(0)
     assert drawn.shape == (2, 32, 32, 3)
@@ -103,58 +89,3 @@ def test_a_sampler_draws_coloured_patches_with_their_masks():
     assert (bright == moved_targets[..., 0]).mean() > 0.98, "image and mask move together"
     assert (moved_targets[0, ..., 0] != masks[int(changed.order(1)[0])]).any()
     np.testing.assert_allclose(moved[..., 0], moved[..., 2], atol=1e-6)
-
-
-def test_heatmaps_are_full_at_centres_alone_and_follow_the_windows():
-    labels = np.zeros((3, 40, 52), np.uint16)
-    labels[:, 4:15, 4:15], labels[1:, 20:36, 30:50] = 3, 8
-    heat = heatmap_slices(labels, 32, HALVES, voxel_size=(2, 1, 1))
-    assert heat.shape == (6, 32, 32)
-    assert heat.dtype == np.uint8
-    centres = [int((heat[i] == 255).sum()) for i in range(6)]
-    assert sum(centres) == 2
-    assert sum(centres[::2]) == sum(centres[1::2]) == 1  # one in the left halves, one in the right
-
-
-def test_a_run_of_slices_has_centres_of_its_own():
-    labels = np.zeros((6, 32, 32), np.uint16)
-    labels[:, 8:20, 8:20] = 5
-    heat = heatmap_slices(labels, 32, voxel_size=(1, 1, 1), runs=[(0, 3), (3, 4), (5, 6)])
-    assert [int((heat[z] == 255).sum()) for z in (0, 1, 2, 3, 5)] == [0, 1, 0, 1, 1]
-    with pytest.raises(KeyError):
-        heat[4]
-
-
-def test_maps_become_targets_that_move_with_the_image():
-    labels = np.zeros((2, 32, 32), np.uint16)
-    labels[:, 3:12, 20:30] = 1
-    pair = (
-        colored_slices(labels * 100, GreyTriple(), 32),
-        mask_slices(labels, 32),
-        heatmap_slices(labels, 32, voxel_size=(1, 1, 1)),
-    )
-    table = tabulate_patches([(pair[1], [0, 1])], patch_px=32, stride_px=32)
-    sampler = PatchSampler(
-        [pair], table, batch_size=2, mean=0.0, std=float(WHITE), augmentation=Augmentation(), shuffle=True, seed=4
-    )
-    moved = set()
-    for step in range(8):
-        images, targets = sampler.batch(step)
-        assert targets.shape == (2, 32, 32, 3)
-        np.testing.assert_array_equal(images[..., 0] > 0.5, targets[..., 0] == 1)
-        assert (targets[..., 2][targets[..., 2] == 1]).size == 1  # the centre lies in one of the two slices
-        place = tuple(np.argwhere(targets[..., 2] == 1)[0])
-        assert targets[(*place[:3], 0)] == 1
-        moved.add(place[1:])
-    assert len(moved) > 2
-
-
-def test_outputs_are_compared_with_their_own_target_and_its_weight():
-    targets = np.arange(2 * 3).reshape(1, 1, 2, 3)
-    found = named_targets(targets, {"logits": 0, "centers": 2})
-    assert found["logits"].tolist() == [[[[0, 1], [3, 4]]]]
-    assert found["centers"].tolist() == [[[[2, 1], [5, 4]]]]
-    with pytest.raises(ValueError, match="`outputs` must name channels"):
-        named_targets(targets[..., :2], {"logits": 0, "centers": 2})
-    plain = np.zeros((1, 1, 1, 2))
-    assert named_targets(plain, {"a": 0, "b": 0}) == {"a": plain, "b": plain}

@@ -65,7 +65,7 @@ class LoadedModel:
     def probability_model(self, precision: str = "float32") -> keras.Model:
         """Return the network that ends in maps, always the same one: volume after volume, traced once."""
         if precision not in self._ready:
-            self._ready[precision] = probability_model(self.model, self.card.task, precision)
+            self._ready[precision] = probability_model(self.model, precision, task=self.card.task)
         return self._ready[precision]
 
     @classmethod

@@ -94,7 +94,7 @@ def predict_volume(
     channels, dtype = (None, np.dtype(np.float32)) if options.probability else tasks[0].kept
     dtype = np.dtype(dtype)
     target = split_dataset(output_path)[0]
-    structures = list(tasks[0].labels) or [loaded.card.structure for loaded in models]
+    structures = list(tasks[0].labels) or [loaded.card.structure for loaded in models if loaded.card.task.is_counted]
     legend = legend_path(target) if len(models) > 1 or tasks[0].labels else None
     scratch = target.with_name(f"{target.name}.partial")
     _check_target(target, legend, volume, overwrite=overwrite, itemsize=dtype.itemsize)

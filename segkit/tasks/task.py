@@ -329,8 +329,15 @@ class Task(abc.ABC):
 
         return slice_stack(read_slice, shape, np.dtype(self.result_dtype))
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether the result is made of labels whose voxels are counted, and not of values."""
+        return np.dtype(self.result_dtype).kind in "biu"
+
     def count_labels(self, maps: np.ndarray) -> np.ndarray:
-        """Return the voxels of every label from 1 on in a slice or block, int64."""
+        """Return the voxels of every label from 1 on in a slice or block, int64; none where the result is values."""
+        if not self.is_counted:
+            return np.zeros(0, np.int64)
         count = max(len(self.labels), 1)
         return np.bincount(np.asarray(self.decide(maps)).astype(np.int64).ravel(), minlength=count + 1)[1:]
 

@@ -28,9 +28,14 @@ from segkit.tasks.foreground import ForegroundTask
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="exports run on TensorFlow")
 
 CARD = ModelCard(
-    name="segET-test", structure="centriole", preprocessing=Standardize(mean=90.0, std=40.0), task=ForegroundTask(threshold=0.4), multiple_px=4, halo_px=None,
-    voxel_size_nm=(2.0, 1.0, 1.0), provenance={"data": "noise"},
-)  # fmt: skip
+    name="segET-test",
+    structure="centriole",
+    task=ForegroundTask(threshold=0.4),
+    preprocessing=Standardize(mean=90.0, std=40.0),
+    multiple_px=4,
+    voxel_size_nm=(2.0, 1.0, 1.0),
+    provenance={"data": "noise"},
+)
 TOLERANCE = 2e-6  # of a probability: float32 sums of other orders, of logits of about 3
 
 Results = dict[str, np.ndarray]

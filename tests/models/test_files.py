@@ -135,7 +135,7 @@ def test_a_failed_save_leaves_the_older_file_alone(tmp_path, monkeypatch):
 
 def test_a_card_reads_later_versions_and_refuses_nonsense():
     assert ModelCard.from_dict({**CARD.to_dict(), "from_the_future": 1}) == CARD
-    with pytest.raises(ValueError, match="`std` must be positive"):
+    with pytest.raises(ValueError, match="`std` positive"):
         ModelCard(name="a", structure="a", preprocessing=Standardize(mean=0.0, std=0.0))
 
 

@@ -188,11 +188,12 @@ def _tell_plan(plan: RunPlan, folder: pathlib.Path) -> None:
 
 def _jobs(recipe: Recipe, drafts: Sequence[Draft], *, is_resumed: bool, kind: str) -> list[Job]:
     """Return the jobs of some plans, everything opened and checked."""
-    from segkit.experiments.job import set_up  # loads TensorFlow, which --help and mistakes need not wait for
+    # Here, not above: TensorFlow takes longer to load than --help and mistakes should.
+    from segkit.experiments.job import network_to_start_from, set_up
 
     drafts = [dataclasses.replace(draft, plan=recipe.settle(draft.plan, is_resumed, kind)) for draft in drafts]
     for draft in drafts:
-        recipe.network(draft.plan)  # refuses what it cannot build, before anything is simulated
+        network_to_start_from(draft.plan, recipe.network(draft.plan))  # refuses before anything is simulated
     return [set_up(plan, draft.folder, recipe.network(plan)) for plan, draft in zip(made(drafts), drafts, strict=True)]
 
 

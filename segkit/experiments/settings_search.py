@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import shutil
 from collections.abc import Callable, Mapping
@@ -16,8 +17,9 @@ from segkit.experiments.modes import Search
 from segkit.experiments.trials import drop_state, read_trial, run_trial, trial_plan
 from segkit.monitor import Monitor
 from segkit.search.oracles import DistinctBayesianOracle, HalvingOracle, LeasedTrials, is_worker
-from segkit.search.tuner import SearchTrial, search
+from segkit.search.tuner import IDENTITY_NAME, SearchTrial, search
 from segkit.training.resumable import Resumable
+from segkit.volumes.whole_output import whole_file
 
 _LEAST_EPOCHS_SHARE = 9  # successive halving begins with a ninth of the epochs and keeps every third point, twice
 _FACTOR = 3
@@ -59,6 +61,7 @@ def search_settings(
     identity = trial_plan(job.plan)
     for part in ("model", "task"):  # what is found is not what the search began with
         identity[part] = {name: value for name, value in identity[part].items() if name not in searched}
+    upgrade_identity(folder / IDENTITY_NAME, identity)
     oracle = oracle_for(job, settings.space(job.plan), trials)
     done = search(evaluate, oracle, folder, identity={"structure": job.plan.structure, **identity})
     if is_worker():
@@ -68,6 +71,26 @@ def search_settings(
     for point in {trial.folder for trial in done} - {best.folder}:
         drop_state(point)
     return settings.vary(job, job.folder, **best.values)
+
+
+def upgrade_identity(path: pathlib.Path, identity: Mapping[str, Any]) -> None:
+    """Bring what a search of version 0.1 is about into today's layout, so that it is resumed.
+
+    Args:
+        path: Its file; nothing is done where there is none.
+        identity: What the search is about now. Classes stood in the place of the task then, and grey values were always
+            standardised.
+    """
+    try:
+        known = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return  # of a damaged one the search tells
+    if "task" in known or known.get("classes") != identity["task"].get("class_names"):
+        return
+    del known["classes"]
+    known |= {name: identity[name] for name in ("task", "preprocessing")}
+    with whole_file(path, overwrite=True) as unfinished:
+        unfinished.write_text(json.dumps(known, indent=1) + "\n")
 
 
 def take_over(trial: pathlib.Path, folder: pathlib.Path) -> None:

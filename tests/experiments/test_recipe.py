@@ -39,6 +39,11 @@ def write_stack():
     tifffile.imwrite("l.tif", labels)
 
 
+def toy_arguments(parser):
+    parser.add_argument("--width", type=int, default=2)
+    parser.add_argument("--start")
+
+
 def toy_draft(args):
     happened.append("draft")
     training = TrainingPlan(
@@ -51,6 +56,7 @@ def toy_draft(args):
         data=(Source(tomogram="i.tif", mask="l.tif", train="0-3", validation="4", test="5"),),
         model={"width": args.width},
         training=training,
+        init=args.start,
     )
     measure = lambda plan: dataclasses.replace(plan, notices=(*plan.notices, "measured"))  # noqa: E731
     return [Draft(plan=plan, folder=args.out, make_data=write_stack, measure=measure)]
@@ -88,7 +94,7 @@ def toy_measure(job, record):
 TOY = Recipe(
     name="toy",
     description="A toy.",
-    add_arguments=lambda parser: parser.add_argument("--width", type=int, default=2),
+    add_arguments=toy_arguments,
     draft=toy_draft,
     resumed=lambda args: [Draft(plan=run_to_resume("toy", args.out, args), folder=args.out)],
     network=toy_network,
@@ -142,6 +148,7 @@ def test_everything_is_checked_before_data_are_made_and_the_plan_is_written_befo
         (["--max-ram", "much"], "size 'much'"),
         (["--saved-models", "file"], "file: can"),
         (["--width", "0"], "--width 0; give at least 1"),
+        (["--start", "none.keras"], "none.keras"),
         (["--out", "full"], "full: holds a run already"),
         (["--out", "file/run"], "file/run: can"),
         (["--compare", "--widths", "1,9"], "'9' is none of 1, 2, 3"),

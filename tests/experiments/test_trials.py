@@ -10,7 +10,7 @@ import pytest
 from segkit.errors import InputError
 from segkit.experiments import trials
 from segkit.experiments.plan import RunPlan
-from segkit.experiments.trials import read_trial, run_trial
+from segkit.experiments.trials import read_trial, run_trial, trial_plan
 
 ROOT = pathlib.Path(__file__).parents[2]
 KEPT = ROOT / "benchmarks/results/cells/fre_hela_nucleolus/fre-0.json"
@@ -60,6 +60,39 @@ def test_a_trial_of_another_plan_is_refused(part, name, value, message, kept, tm
     other[part][name] = value
     with pytest.raises(InputError, match=message):
         run_trial(types.SimpleNamespace(plan=plan_of(other), folder=tmp_path), lambda *_: {})
+
+
+def test_the_committed_grid_is_resumed(tmp_path):
+    from benchmarks.fre_grid import GAINS, NUM_ENHANCED, known_cells
+
+    path = ROOT / "benchmarks/results/fre_grid.json"
+    kept = json.loads(path.read_text())
+    plan = trial_plan(plan_of(kept["plan"]))
+    table = {"num_enhanced": NUM_ENHANCED, "gains": GAINS, "plan": plan, "cells": []}
+    assert len(known_cells(path, table)) == len(kept["cells"]) > 0
+    fewer = {**plan, "training": {**plan["training"], "epochs": 1}}
+    with pytest.raises(InputError, match="not 1"):
+        known_cells(path, {**table, "plan": fewer})
+    more = {**plan, "training": {**plan["training"], "epochs": 1000}}
+    with pytest.raises(InputError, match="a table with another epochs"):
+        known_cells(path, {**table, "plan": more})
+
+
+def test_what_a_search_of_an_earlier_version_is_about_is_brought_up_to_date(kept, tmp_path):
+    pytest.importorskip("keras_tuner")
+    from segkit.experiments.settings_search import upgrade_identity
+
+    path = tmp_path / "search.json"
+    identity = trial_plan(plan_of(kept["plan"]))
+    upgrade_identity(path, identity)
+    assert not path.exists()
+    path.write_text(json.dumps(kept["plan"]))
+    upgrade_identity(path, identity)
+    assert json.loads(path.read_text()) == identity
+    other = {**kept["plan"], "classes": ["a", "b"]}
+    path.write_text(json.dumps(other))
+    upgrade_identity(path, identity)
+    assert json.loads(path.read_text()) == other
 
 
 def test_a_damaged_trial_is_named(tmp_path):

@@ -11,7 +11,8 @@ import mrcfile
 import numpy as np
 import tifffile
 
-from segkit.data.simulated_cells import CellSimulation, simulate_cells
+from segkit.data.cell_simulation import CellSimulation
+from segkit.data.simulated_cells import simulate_cells
 from segkit.volumes.challenge import write_frame
 from segkit.volumes.volume import Volume
 

@@ -11,7 +11,7 @@ PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 ELSEWHERE = (
     "Several classes, few images",
     "Cells in fluorescence stacks",
-)  # in files of their own, which workers share
+)  # in files of their own
 
 
 @pytest.fixture(scope="module")

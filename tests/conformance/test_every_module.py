@@ -18,12 +18,12 @@ ALONE = {
     "settings": "constants; README's commands run under SEGKIT_TINY_PLAN",
     "style": "a style sheet; a browser shows it, test_write_report looks at the page",
 }
-"""Modules of which no test file tells, and why. Names are the last parts of a module's, as far as they are needed."""
+"""Modules without a test file, and why. As below, a name is the end of the module's: rooms may be renamed."""
 
 # The test file (below tests/), why it holds the facts of several modules, and which.
 SHARED = {
     "test_cli_evaluate.py": (
-        "its commands, one by one",
+        "the commands, one by one; predict in test_readme.py too",
         "cli",
     ),
     "data/test_sampler.py": (
@@ -85,7 +85,7 @@ SHARED = {
         "inference.slice_predictor",
     ),
     "instances/test_segment_instances.py": (
-        "the second half of the seeds' rule",
+        "seeds are judged by the objects that they give",
         "instances.saddles instances.seeds",
     ),
     "layers/test_blocks.py": (
@@ -93,12 +93,12 @@ SHARED = {
         "layers.bilinear_up_2d layers.conv_bn_relu layers.encoder_block layers.fusion_block layers.multi_scale_center",
     ),
     "models/test_unet_se.py": (
-        "small layers that count by what the network of the paper becomes",
-        "layers.conv_pair_se layers.squeeze_excite",
+        "what they make of the features inside their network",
+        "layers.conv_pair_se layers.match_statistics",
     ),
     "recipes/test_fre_methods.py": (
-        "one of the methods compared there; the catalog asks the rest",
-        "layers.match_statistics enhancement.methods",
+        "the methods, side by side",
+        "enhancement.methods",
     ),
     "models/test_efficient_cell_seg.py": (
         "they have a meaning only in this network",

@@ -23,12 +23,14 @@ import keras
 import numpy as np
 
 from benchmarks.table import show_table
-from segkit.data.pseudocolor import Pseudocoloring
 from segkit.export.saved_model import export_saved_model
 from segkit.inference.compiled import batch_function, probability_model
 from segkit.layers import ConvBNReLU
 from segkit.models import efficient_cell_seg
 from segkit.models.card import ModelCard
+from segkit.preprocessing.color_slices import ColorSlices
+from segkit.preprocessing.colorings import GreyTriple
+from segkit.preprocessing.pseudocolor import Pseudocoloring
 
 SIDE_PX = 384
 STACK = (30, 512, 512)
@@ -56,9 +58,7 @@ def saved_model(model: keras.Model, folder: pathlib.Path) -> Function:
     """Return the network as ``segkit export`` serves it."""
     import tensorflow as tf
 
-    card = ModelCard(
-        name="cells", structure="cells", mean=0.0, std=1.0, coloring={"kind": "grey"}, multiple_px=1, halo_px=None
-    )
+    card = ModelCard(name="cells", structure="cells", preprocessing=ColorSlices(coloring=GreyTriple()))
     loaded = tf.saved_model.load(str(export_saved_model(model, card, folder)))
     function = loaded.signatures["serving_default"]
     return lambda images: function(voxels=tf.constant(images))["probability"].numpy()

@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.table import show_table
 from recipes import efficientcellseg
 from segkit.console import run_command
-from segkit.data.colorings import COLORINGS
+from segkit.preprocessing.colorings import COLORINGS
 
 _SCORES = ("seg", "ap_50", "mean_iou")
 

@@ -23,11 +23,11 @@ from benchmarks.table import show_table
 from benchmarks.training_step import spread
 from recipes.enhancement.methods import METHODS, SMALL_FILTERS, build_network
 from segkit.layers import bilinear_up_2d, conv_bn_relu
+from segkit.tasks import ClassTask
 from segkit.training.precision import dtype_policy
 from segkit.training.record_magnitudes import RecordMagnitudes
 from segkit.training.redraw_enhanced import enhancing_layers
 from segkit.training.reestimate_statistics import ReestimateStatistics
-from segkit.training.task import ClassTask
 
 SIDE_PX, CLASSES = 256, ("background", "membrane", "mitochondria", "synapse")
 CHOSEN = ("plain", "mixed_bfloat16", 4)

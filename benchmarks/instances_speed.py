@@ -23,8 +23,9 @@ from skimage.segmentation import watershed
 
 from benchmarks.table import show_table
 from segkit.evaluation.seg_score import reference_jaccards
+from segkit.instances.instance_settings import InstanceSettings
 from segkit.instances.label_overlaps import count_overlaps
-from segkit.instances.segment_instances import InstanceSettings, segment_instances
+from segkit.instances.segment_instances import segment_instances
 
 VOXEL_SIZE = (2.0, 1.0, 1.0)
 SETTINGS = InstanceSettings(method="distance", seed_distance=6.0, smoothing=1.0, min_size=20, fill=False)

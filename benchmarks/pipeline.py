@@ -24,6 +24,8 @@ from segkit.data.augmentation import Augmentation
 from segkit.data.patches import tabulate_patches
 from segkit.data.pipeline import patch_dataset
 from segkit.data.sampler import PatchSampler
+from segkit.preprocessing.standardize import Standardize
+from segkit.targets.foreground import ForegroundTarget
 from segkit.volumes.files import open_volume
 
 PATCH_PX, STRIDE_PX, BATCH = 512, 256, 12
@@ -48,9 +50,8 @@ def main() -> None:
             [pair],
             table,
             batch_size=BATCH,
-            mean=0.0,
-            std=30.0,
-            weight_limit=2000.0,
+            preprocessing=Standardize(mean=0.0, std=30.0),
+            target=ForegroundTarget(weight_limit=2000.0),
             augmentation=Augmentation(turns=False),
             shuffle=True,
         )

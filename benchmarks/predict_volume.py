@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from segkit.console import parse_size
+from segkit.preprocessing.standardize import Standardize
 from segkit.volumes.files import open_volume, save_volume
 from segkit.volumes.lazy_volume import slice_stack
 from segkit.volumes.volume import Volume
@@ -121,9 +122,16 @@ def load_seget() -> Any:
     # Here, as the process that only starts the others has no use for TensorFlow.
     from segkit.inference.loaded_model import LoadedModel
     from segkit.models.card import ModelCard
-    from segkit.models.seget import seget
+    from segkit.models.seget import seget, seget_halo_px
 
-    card = ModelCard(name="segET", structure="noise", mean=0.0, std=74.0, voxel_size_nm=VOXEL_SIZE_NM)
+    card = ModelCard(
+        name="segET",
+        structure="noise",
+        preprocessing=Standardize(mean=0.0, std=74.0),
+        voxel_size_nm=VOXEL_SIZE_NM,
+        multiple_px=16,
+        halo_px=seget_halo_px(),
+    )
     return LoadedModel(seget(), card)
 
 

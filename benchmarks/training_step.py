@@ -24,11 +24,13 @@ from segkit.data.augmentation import Augmentation
 from segkit.data.patches import tabulate_patches
 from segkit.data.sampler import PatchSampler
 from segkit.models.seget import seget
+from segkit.preprocessing.standardize import Standardize
+from segkit.targets.foreground import ForegroundTarget
+from segkit.tasks import BinaryTask
 from segkit.training.decay_on_plateau import DecayOnPlateau
 from segkit.training.fit import StepProgress, stream
 from segkit.training.plan import TrainingPlan
 from segkit.training.precision import dtype_policy, resolve_precision
-from segkit.training.task import BinaryTask
 from segkit.volumes.files import open_volume, save_volume
 from segkit.volumes.volume import Volume
 
@@ -120,7 +122,13 @@ def make_sampler(folder: pathlib.Path) -> PatchSampler:
     table = tabulate_patches([(pair[1], range(8))], patch_px=PATCH_PX, stride_px=128)
     change = Augmentation(brightness=0.3, contrast=0.2)
     return PatchSampler(
-        [pair], table, batch_size=BATCH, mean=0.0, std=74.0, weight_limit=10.0, augmentation=change, shuffle=True
+        [pair],
+        table,
+        batch_size=BATCH,
+        preprocessing=Standardize(mean=0.0, std=74.0),
+        target=ForegroundTarget(weight_limit=10.0),
+        augmentation=change,
+        shuffle=True,
     )
 
 

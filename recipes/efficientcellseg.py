@@ -52,7 +52,10 @@ from segkit.experiments.plan import (
     write_plan,
 )
 from segkit.experiments.settings import NEVER, TINY
-from segkit.instances.segment_instances import InstanceSettings
+from segkit.instances.instance_settings import InstanceSettings
+from segkit.preprocessing.color_slices import ColorSlices
+from segkit.tasks.cells import CellsTask
+from segkit.tasks.centers import CentersTask
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.whole_output import whole_file
 
@@ -169,15 +172,15 @@ def planned(
         notices = (*notices, _ONE_ID)
     kind = args.coloring or "pseudocolor"
     coloring = {"kind": kind, **({"expected_share": share} if kind == "pseudocolor" else {})}
+    task = CentersTask if method == "centers" else CellsTask
     weights = None if args.encoder_weights == "none" else args.encoder_weights or "auto"
     plan = RunPlan(
         recipe="efficientcellseg",
         structure=name,
         preset=preset if protocol.name == "own" else f"{preset}, protocol {protocol.name}",
         data=data,
-        coloring=coloring,
-        windows=args.windows or protocol.windows,
-        instances=instances,
+        task=task(instances=InstanceSettings(**instances)),
+        preprocessing=ColorSlices(coloring=coloring, windows=args.windows or protocol.windows),
         model={
             "encoder": args.encoder or ("efficientnet_b5" if preset == "paper" else "efficientnet_b0"),
             "encoder_weights": weights,

@@ -24,7 +24,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from recipes.enhancement.methods import METHODS, PAPER_FILTERS, SMALL_FILTERS
+from recipes.enhancement.methods import METHODS, PAPER_FILTERS, SMALL_FILTERS, task_of
 from recipes.enhancement.mode import SEARCHES, joins_search, methods_named, resolve_mode, searching
 from segkit.console import parse_size, run_command
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
@@ -200,20 +200,21 @@ def resolve(args: argparse.Namespace) -> tuple[RunPlan, pathlib.Path]:
     folder = args.out or pathlib.Path("runs", name)
     protocol = PROTOCOLS[args.protocol]
     source, shape = split(args, protocol)
+    model = {
+        "method": args.method or "fre",
+        "filters": list(PAPER_FILTERS if args.preset == "paper" else SMALL_FILTERS),
+        "num_enhanced": args.num_enhanced or protocol.num_enhanced,
+        "gain": args.gain or protocol.gain,
+        "supervision": args.supervision or protocol.supervision,
+        "normalization": args.normalization,
+    }
     plan = RunPlan(
         recipe="fre",
         structure=name,
         preset=args.preset if protocol.name == "own" else f"{args.preset}, protocol {protocol.name}",
         data=(source,),
-        classes=classes_of(args, protocol),
-        model={
-            "method": args.method or "fre",
-            "filters": list(PAPER_FILTERS if args.preset == "paper" else SMALL_FILTERS),
-            "num_enhanced": args.num_enhanced or protocol.num_enhanced,
-            "gain": args.gain or protocol.gain,
-            "supervision": args.supervision or protocol.supervision,
-            "normalization": args.normalization,
-        },
+        task=task_of(classes_of(args, protocol), model),
+        model=model,
         training=overridden(training_plan(args.preset, source, shape, args.ignore_value), args),
     )
     if TINY:
@@ -221,8 +222,8 @@ def resolve(args: argparse.Namespace) -> tuple[RunPlan, pathlib.Path]:
     if args.resume and (folder / PLAN_NAME).exists():
         known = read_plan(folder / PLAN_NAME)
         if (folder / SEARCH_NAME).exists():  # what it has found so far is not what it began with
-            known = dataclasses.replace(known, model=plan.model)
-        if (known.data, known.model, known.classes) != (plan.data, plan.model, plan.classes):
+            known = dataclasses.replace(known, model=plan.model, task=plan.task)
+        if (known.data, known.model, known.task) != (plan.data, plan.model, plan.task):
             raise InputError(f"{folder}: holds a run of other data or settings; choose another --out")
         plan = dataclasses.replace(plan, notices=known.notices)
     return plan, folder

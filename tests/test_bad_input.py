@@ -20,6 +20,7 @@ from segkit.inference.legend import write_legend
 from segkit.models.card import ModelCard
 from segkit.models.files import save_model
 from segkit.models.seget import seget
+from segkit.preprocessing.standardize import Standardize
 from segkit.volumes.files import save_volume
 from segkit.volumes.volume import Volume
 
@@ -75,7 +76,7 @@ def write_all():
     write_legend("many.legend.json", ["synapse", "golgi"])
     pathlib.Path("cut.mrc").write_bytes(pathlib.Path("T.mrc").read_bytes()[:-100])
     pathlib.Path("text.keras").write_text("no model")
-    card = ModelCard(name="a", structure="a", mean=0.0, std=30.0, multiple_px=4, halo_px=48)
+    card = ModelCard(name="a", structure="a", preprocessing=Standardize(mean=0.0, std=30.0), multiple_px=4, halo_px=48)
     save_model(seget(filters=(2, 4), dilation_rates=(1,)), "good.keras", card)
     save_model(seget(input_shape=(None, None, 3), filters=(2, 4), dilation_rates=(1,)), "rgb.keras", card)
     classes = np.zeros((6, 64, 64), np.uint8)

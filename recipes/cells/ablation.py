@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from recipes.cells.network import network
-from segkit.data.sampler import PatchSampler
+from segkit.data.sampler import LOGITS, PatchSampler, named_targets
 from segkit.errors import InputError
 from segkit.experiments.job import Job, prepare_plan
 from segkit.experiments.plan import CELLS_NAME
@@ -22,6 +22,7 @@ from segkit.experiments.training_cells import run_cell
 from segkit.metrics.binary_mean_iou import BinaryMeanIoU
 from segkit.models.encoders import ENCODERS
 from segkit.models.files import load_model
+from segkit.preprocessing.colorings import GreyTriple
 from segkit.report.page import Section, escape, table
 from segkit.report.sections import validation_curves
 from segkit.report.write_report import write_report
@@ -117,12 +118,14 @@ def ablate(job: Job, names: Sequence[str]) -> None:
 
 
 def _job_of(job: Job, model: AblationModel, weights: str | None, prepared: dict[bool, Prepared]) -> Job:
-    coloring = job.plan.coloring if model.pseudocolor else {"kind": "grey"}
+    preprocessing = job.plan.preprocessing
+    if not model.pseudocolor:
+        preprocessing = dataclasses.replace(preprocessing, coloring=GreyTriple())
     settings = {
         "encoder_weights": weights if model.pretrained else None,
         "decoder_filters": list(model.decoder_filters),
     }
-    plan = dataclasses.replace(job.plan, coloring=coloring, model={**job.plan.model, **settings})
+    plan = dataclasses.replace(job.plan, preprocessing=preprocessing, model={**job.plan.model, **settings})
     if model.pseudocolor not in prepared:
         prepared[model.pseudocolor] = prepare_plan(plan, job.volumes)
     plain = network(plan)
@@ -169,7 +172,7 @@ def mean_iou(model: keras.Model, sampler: PatchSampler) -> float:
     metric = BinaryMeanIoU()
     for step in range(sampler.steps_per_epoch):
         images, targets = sampler.batch(step)
-        metric.update_state(targets[..., :2], model.predict_on_batch(images)["logits"])
+        metric.update_state(named_targets(targets, LOGITS)["logits"], model.predict_on_batch(images)["logits"])
     return float(metric.result())
 
 

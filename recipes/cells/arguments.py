@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from recipes.cells.protocols import PROTOCOLS
 from segkit.console import first_given
-from segkit.data.colorings import COLORINGS
 from segkit.errors import InputError
 from segkit.experiments.arguments import add_output_arguments, add_slice_arguments, add_training_arguments
-from segkit.instances.segment_instances import METHODS
+from segkit.instances.instance_settings import METHODS
+from segkit.preprocessing.colorings import COLORINGS
 
 NAME = r"[\w][\w .+-]*"
 """What a run may be named."""

@@ -9,14 +9,15 @@ from typing import Any
 import keras
 
 from segkit.errors import InputError
+from segkit.experiments.cell_evidence import ColoringSteps, OtsuBaseline
 from segkit.experiments.job import Network
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.statistics import statistics_batches
 from segkit.models.efficient_cell_seg import cells_and_centers, efficient_cell_seg
 from segkit.models.encoders import ENCODERS
+from segkit.tasks.centers import CentersTask
 from segkit.training.preparation import Prepared
 from segkit.training.reestimate_statistics import ReestimateStatistics
-from segkit.training.task import BinaryTask, CentersTask
 
 STATISTICS_STEPS = 4
 """Batches that the statistics of normalisation are taken from: Keras's encoders move theirs by a hundredth a step, and
@@ -35,16 +36,17 @@ def network(plan: RunPlan) -> Network:
         raise InputError(f"plan: {min(wrong)!r} under 'model' is unknown or missing; give {', '.join(_SETTINGS)}")
     check_encoder(plan.model["encoder"])
 
-    task = CentersTask(loss="dice") if plan.needs_centers else BinaryTask(loss="dice")
+    needs_centers = isinstance(plan.task, CentersTask)
 
     def build(**settings: Any) -> keras.Model:
-        builder = cells_and_centers if plan.needs_centers else efficient_cell_seg
+        builder = cells_and_centers if needs_centers else efficient_cell_seg
         return builder(size=plan.training.patch_px, **settings)
 
     def callbacks(model: keras.Model, prepared: Prepared, folder: pathlib.Path) -> list[keras.callbacks.Callback]:
         return [ReestimateStatistics(statistics_batches(prepared, STATISTICS_STEPS))]
 
-    return Network(build, multiple_px=1, halo_px=None, task=task, callbacks=callbacks)
+    evidence = (OtsuBaseline(), ColoringSteps())
+    return Network(build, multiple_px=1, halo_px=None, callbacks=callbacks, evidence=evidence)
 
 
 def check_encoder(name: str | None) -> None:

@@ -6,10 +6,11 @@ import dataclasses
 import pathlib
 from typing import Any
 
+from recipes.enhancement.methods import task_of
 from recipes.enhancement.network import network
 from segkit.experiments import training_cells
-from segkit.experiments.class_results import tile_scores
 from segkit.experiments.job import Job
+from segkit.experiments.tile_scores import tile_scores
 from segkit.experiments.training_cells import rounded
 from segkit.training.record_magnitudes import read_magnitudes
 from segkit.training.resumable import Resumable
@@ -34,7 +35,7 @@ def run_cell(job: Job, *, keep_state: bool = False) -> dict[str, Any]:
 
 def _measure(job: Job, record: Resumable) -> dict[str, Any]:
     return {
-        **tile_scores(record, job.prepared, job.plan.classes),
+        **tile_scores(record, job.prepared, job.plan.task.class_names),
         "magnitudes": [rounded(row) for row in read_magnitudes(job.folder)],
     }
 
@@ -49,9 +50,11 @@ def job_of(job: Job, folder: pathlib.Path, *, seed: int | None = None, **model: 
         **model: Changes of the plan's ``model``.
     """
     seed = job.plan.training.seed if seed is None else seed
+    settings = {**job.plan.model, **model}
     plan = dataclasses.replace(
         job.plan,
-        model={**job.plan.model, **model},
+        model=settings,
+        task=task_of(job.plan.task.class_names, settings),
         training=dataclasses.replace(job.plan.training, seed=seed),
     )
     prepared = dataclasses.replace(job.prepared, training=job.prepared.training.with_seed(seed))

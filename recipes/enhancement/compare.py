@@ -11,16 +11,16 @@ import numpy as np
 
 from recipes.enhancement.cells import job_of, run_cell
 from recipes.enhancement.methods import METHODS
-from segkit.data.weights import UNKNOWN
-from segkit.experiments.class_results import STATISTICS
 from segkit.experiments.job import Job
 from segkit.experiments.plan import CELLS_NAME
 from segkit.experiments.provenance import command_line, versions
+from segkit.experiments.tile_scores import STATISTICS
 from segkit.report.label_overlay import label_overlay
 from segkit.report.overlay import Overlay
 from segkit.report.page import Section, escape, table
 from segkit.report.sections import magnitude_curves, overlays, validation_curves
 from segkit.report.write_report import write_report
+from segkit.targets.foreground import UNKNOWN
 from segkit.volumes.whole_output import whole_file
 
 _LOG = logging.getLogger("segkit.run")
@@ -45,7 +45,7 @@ def compare(job: Job, methods: Sequence[str], seeds: Sequence[int]) -> None:
             folder = job.folder / CELLS_NAME / f"{method}-{seed}"
             cells[method].append(run_cell(job_of(job, folder, seed=seed, method=method)))
         _write(job, cells)
-    for line in comparison_table(cells, job.plan.classes).splitlines():
+    for line in comparison_table(cells, job.plan.task.class_names).splitlines():
         _LOG.info("%s", line)
 
 
@@ -108,8 +108,8 @@ def _write(job: Job, cells: Cells) -> None:
     """Write ``comparison.json``, ``comparison.md`` and ``report.html``."""
     plan, folder = job.plan, job.folder
     comparison = {
-        "classes": list(plan.classes),
-        "summary": summarise(cells, plan.classes),
+        "classes": list(plan.task.class_names),
+        "summary": summarise(cells, plan.task.class_names),
         "cells": {
             method: [
                 {
@@ -126,7 +126,7 @@ def _write(job: Job, cells: Cells) -> None:
     }
     for name, text in (
         (COMPARISON_NAME, json.dumps(comparison, indent=1)),
-        ("comparison.md", comparison_table(cells, plan.classes)),
+        ("comparison.md", comparison_table(cells, plan.task.class_names)),
     ):
         with whole_file(folder / name, overwrite=True) as unfinished:
             unfinished.write_text(text + "\n")
@@ -143,7 +143,7 @@ def _write(job: Job, cells: Cells) -> None:
         ],
         plan={name: value for name, value in plan.to_dict().items() if name != "notices"},
         extra=[
-            Section("Methods", _html_table(cells, plan.classes)),
+            Section("Methods", _html_table(cells, plan.task.class_names)),
             validation_curves({title: cell["history"] for title, cell in first.items()}, "Training, first seed"),
             magnitude_curves({title: cell["magnitudes"] for title, cell in first.items()}),
             overlays(panels(job, list(cells), seeds), "Test images" if tested == "test" else "Validation images"),
@@ -180,7 +180,7 @@ def panels(job: Job, methods: Sequence[str], seeds: Sequence[int], count: int = 
     seed = max(found, key=lambda seed: len(found[seed]))  # the first of the fullest
     models = {title: load_model(path) for title, path in found[seed].items()}
     drawn = []
-    for row in telling_patches(sampler, len(job.plan.classes), count):
+    for row in telling_patches(sampler, len(job.plan.task.class_names), count):
         volume, z, y, x = sampler.table.rows[row].tolist()
         step, place = divmod(row, sampler.batch_size)
         images, targets = sampler.batch(step)
@@ -195,7 +195,7 @@ def panels(job: Job, methods: Sequence[str], seeds: Sequence[int], count: int = 
                     images[place, ..., 0],
                     np.where(annotated, targets[place, ..., 0], UNKNOWN).astype(np.uint8),
                     predictions,
-                    job.plan.classes,
+                    job.plan.task.class_names,
                     caption=f"Image {z}, tile at y = {y}, x = {x}; networks of seed {seed}",
                     ignore_value=UNKNOWN,
                     voxel_size_nm=job.volumes[volume].tomogram.voxel_size_nm,

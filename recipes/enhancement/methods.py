@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from segkit.errors import InputError
+from segkit.tasks.classes import ClassesTask
 
 if TYPE_CHECKING:
     import keras
@@ -57,6 +58,17 @@ METHODS = {
         Method(name="fixed", title="10 fixed maps, 10,000 times", enhance="never", num_enhanced=10, gain=1e4),  # Tab. 3
     )
 }
+
+
+def task_of(class_names: Sequence[str], model: Mapping[str, Any]) -> ClassesTask:
+    """Return the task of a method's network: of one with a second head, that takes its share of the loss.
+
+    Args:
+        class_names: Names of the classes in the order of their labels.
+        model: Settings of a plan's network: ``method``, ``supervision``.
+    """
+    supervised = METHODS[model["method"]].supervision
+    return ClassesTask(class_names=tuple(class_names), supervision=model["supervision"] if supervised else 0.0)
 
 
 def check_enhancement(method: Method, filters: Sequence[int], num_enhanced: int, gain: float) -> tuple[int, float]:

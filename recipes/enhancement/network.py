@@ -13,6 +13,7 @@ from segkit.errors import InputError
 from segkit.experiments.job import Network
 from segkit.experiments.plan import SEARCH_NAME, RunPlan
 from segkit.experiments.statistics import statistics_batches
+from segkit.experiments.tile_scores import TileScores
 from segkit.report.page import Section
 from segkit.report.search_figures import read_trials, search_section
 from segkit.report.sections import magnitude_curves
@@ -20,7 +21,6 @@ from segkit.training.preparation import Prepared
 from segkit.training.record_magnitudes import RecordMagnitudes, read_magnitudes
 from segkit.training.redraw_enhanced import RedrawEnhanced
 from segkit.training.reestimate_statistics import ReestimateStatistics
-from segkit.training.task import ClassTask
 
 STATISTICS_STEPS = 8
 """Batches of training tiles that the statistics of normalisation are taken from before every validation."""
@@ -44,9 +44,9 @@ def network(plan: RunPlan) -> Network:
     check_enhancement(method, *(plan.model[name] for name in ("filters", "num_enhanced", "gain")))
     levels = len(plan.model["filters"])
 
-    def build(*, num_classes: int, seed: int, l2: float, **settings: Any) -> keras.Model:
+    def build(*, num_classes: int, l2: float, **settings: Any) -> keras.Model:
         chosen = {name: settings[name] for name in ("filters", "num_enhanced", "gain", "normalization")}
-        return build_network(method, num_classes=num_classes, seed=seed, l2=l2, **chosen)
+        return build_network(method, num_classes=num_classes, seed=plan.training.seed, l2=l2, **chosen)
 
     def callbacks(model: keras.Model, prepared: Prepared, folder: pathlib.Path) -> list[keras.callbacks.Callback]:
         batches = statistics_batches(prepared, STATISTICS_STEPS)
@@ -61,9 +61,9 @@ def network(plan: RunPlan) -> Network:
         build,
         multiple_px=2 ** (levels - 1),
         halo_px=None,
-        task=ClassTask(plan.classes, plan.model["supervision"] if method.supervision else 0.0),
         callbacks=callbacks,
         sections=own_sections,
+        evidence=(TileScores(),),
     )
 
 

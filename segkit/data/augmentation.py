@@ -79,10 +79,9 @@ class Change:
         height, width = patch.shape[:2]
         dy, dx = (cv2.resize(nodes, (width, height), interpolation=cv2.INTER_CUBIC) for nodes in self.displacement_px)
         rows, columns = np.indices((height, width), dtype=np.float32)
-        return cv2.remap(
-            np.ascontiguousarray(patch),
-            columns + dx,
-            rows + dy,
-            cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REFLECT_101,
-        )
+        place, border = (columns + dx, rows + dy), cv2.BORDER_REFLECT_101
+        if nearest:  # moved as indices, as OpenCV takes no labels of 32 bits
+            index = np.arange(height * width, dtype=np.float64).reshape(height, width)
+            taken = cv2.remap(index, *place, cv2.INTER_NEAREST, borderMode=border).astype(np.intp)
+            return patch.reshape(height * width, *patch.shape[2:])[taken]
+        return cv2.remap(np.ascontiguousarray(patch), *place, cv2.INTER_LINEAR, borderMode=border)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from segkit.data.weights import BACKGROUND, FOREGROUND, pixel_kinds
+from segkit.targets.foreground import BACKGROUND, FOREGROUND, pixel_kinds
 
 
 def window_origins(size: int, patch: int, stride: int) -> np.ndarray:

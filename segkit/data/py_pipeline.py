@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import keras
 import numpy as np
 
-from segkit.data.sampler import LOGITS, PatchSampler, named_targets
+from segkit.data.sampler import LOGITS, PatchSampler, Spans, named_targets
 
 
 class PatchPyDataset(keras.utils.PyDataset):
@@ -19,7 +17,7 @@ class PatchPyDataset(keras.utils.PyDataset):
     Args:
         sampler: Source of the batches.
         first_epoch: Number of the first epoch of the stream.
-        outputs: Names of the model's outputs, and the channel of the targets that each is compared with.
+        outputs: Names of the model's outputs, and the channels of the target that each is compared with.
         workers: Threads that cut patches ahead of the training.
     """
 
@@ -28,7 +26,7 @@ class PatchPyDataset(keras.utils.PyDataset):
         sampler: PatchSampler,
         *,
         first_epoch: int = 0,
-        outputs: Mapping[str, int] = LOGITS,
+        outputs: Spans = LOGITS,
         workers: int = 2,
     ) -> None:
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=4)

@@ -11,32 +11,33 @@ import numpy as np
 
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
 from segkit.data.patches import PatchTable
-from segkit.data.weights import pixel_kinds, targets_and_weights
+from segkit.preprocessing.preprocessing import Preprocessing
+from segkit.targets.foreground import ForegroundTarget
+from segkit.targets.target import Target
 
-LOGITS = {"logits": 0}
-"""The outputs of a network that has the mask as its only target."""
+Spans = Mapping[str, tuple[int, int]]
+"""Names of a network's outputs, and the channels of the target of each: the first, and the one after the last."""
 
-_FULL = 255  # value of 1 in maps
+LOGITS: Spans = {"logits": (0, 1)}
+"""The outputs of a network that has one channel as its only target."""
+
 _ORDER, _CHANGE = 0, 1  # what a random stream is for: two uses never share one
 
 
 class PatchSampler:
-    """Cut, change, weigh and normalise patches.
+    """Cut, augment and normalise patches, and make their targets.
 
     Nothing is kept between calls: ``batch(step)`` gives the same arrays whenever, wherever and in whatever thread it
     is called, so a run that was cut off goes on inside its history. Arrays are read by slices, so a memory-mapped
     volume of any size is never loaded.
 
     Args:
-        pairs: Image and mask of each volume, both ``(z, y, x)``; coloured images ``(z, y, x, 3)``. After the mask may
-            follow maps, uint8 with 255 for 1, which become further targets.
+        pairs: Image and annotation of each volume, both ``(z, y, x)``; images of several channels
+            ``(z, y, x, channels)``. The annotation may have several parts, which follow each other.
         table: The patches.
         batch_size: Patches a step; the last step of an epoch holds what is left.
-        mean: Mean of the training voxels [grey value].
-        std: Standard deviation of the training voxels [grey value], positive.
-        weight_limit: Bound of the adaptive weights; ``None`` for no weighting.
-        ignore_value: Mask value of pixels that nobody annotated.
-        num_classes: Number of classes, background among them; with more than two the masks hold the class.
+        preprocessing: What becomes of the voxels of a patch, such as ``Standardize(mean=..., std=...)``.
+        target: Makes target and weight of the augmented annotation; ``ForegroundTarget()`` by default.
         augmentation: What may be changed; nothing by default.
         shuffle: Draw a new order every epoch.
         seed: Seed of order and augmentation.
@@ -48,11 +49,8 @@ class PatchSampler:
         table: PatchTable,
         *,
         batch_size: int,
-        mean: float,
-        std: float,
-        weight_limit: float | None = None,
-        ignore_value: int | None = None,
-        num_classes: int = 2,
+        preprocessing: Preprocessing,
+        target: Target | None = None,
         augmentation: Augmentation = NO_AUGMENTATION,
         shuffle: bool = False,
         seed: int = 0,
@@ -61,21 +59,18 @@ class PatchSampler:
             raise ValueError("`table` must hold at least one patch")
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be positive. Received: batch_size={batch_size!r}")
-        if weight_limit is not None and num_classes != 2:
-            raise ValueError(
-                "`weight_limit` is for foreground and background. "
-                f"Received: weight_limit={weight_limit!r}, num_classes={num_classes!r}"
-            )
         self.pairs = list(pairs)
-        self.channels = self.pairs[0][0].shape[3] if len(self.pairs[0][0].shape) == 4 else 1
-        self.num_targets = len(self.pairs[0])  # mask and weight, then maps
+        self.channels = shape[3] if len(shape := self.pairs[0][0].shape) == 4 else preprocessing.num_channels
+        self.target = target or ForegroundTarget()
+        parts = len(self.target.nearest)
+        if wrong := {len(pair) - 1 for pair in self.pairs} - {parts}:
+            raise ValueError(
+                f"`pairs` must hold an image and {parts} annotations each for this target. Received: {min(wrong)} "
+                f"annotations, target={self.target!r}"
+            )
         self.table = table
         self.batch_size = batch_size
-        self.mean = float(mean)
-        self.std = float(std)
-        self.weight_limit = weight_limit
-        self.ignore_value = ignore_value
-        self.num_classes = num_classes
+        self.preprocessing = preprocessing
         self.augmentation = augmentation
         self.shuffle = shuffle
         self.seed = seed
@@ -111,15 +106,15 @@ class PatchSampler:
             step: Number of the batch, counted from the first epoch on.
 
         Returns:
-            Normalised images, float32, ``(batch, y, x, channels)``, and targets with weights, float32,
-            ``(batch, y, x, 2)``; where there are maps, one channel more for each.
+            Normalised images, float32, ``(batch, y, x, channels)``, and targets with their weight behind, float32,
+            ``(batch, y, x, target.channels + 1)``.
         """
         epoch, place = divmod(step, self.steps_per_epoch)
         first = place * self.batch_size
         chosen = self.order(epoch)[first : first + self.batch_size]
         side = self.table.patch_px
         images = np.empty((len(chosen), side, side, self.channels), np.float32)
-        targets = np.empty((len(chosen), side, side, self.num_targets), np.float32)
+        targets = np.empty((len(chosen), side, side, self.target.channels + 1), np.float32)
         for i, row in enumerate(chosen):
             self._fill(images[i], targets[i], int(row), epoch, first + i)
         return images, targets
@@ -128,31 +123,22 @@ class PatchSampler:
         number, z, y, x = self.table.rows[row].tolist()
         side = self.table.patch_px
         window = (z, slice(y, y + side), slice(x, x + side))
-        image, mask, *maps = (np.asarray(array[window]) for array in self.pairs[number])
-        kinds = pixel_kinds(mask, self.ignore_value, self.num_classes)
+        image, *parts = (np.asarray(array[window]) for array in self.pairs[number])
         gain, shift = 1.0, 0.0
         if self.augmentation != NO_AUGMENTATION:
             change = self.augmentation.draw(np.random.default_rng([self.seed, _CHANGE, epoch, index]), side)
             gain, shift = change.gain, change.shift
-            image, kinds, *maps = (change.turn(part) for part in (image, kinds, *maps))
+            image, *parts = (change.turn(part) for part in (image, *parts))
             if change.displacement_px is not None:
-                image = change.bend(image.astype(np.float32), nearest=False)
-                kinds, *maps = (change.bend(part, nearest=True) for part in (kinds, *maps))
-        # (image - mean) / std * gain + shift in two passes over the output
-        np.multiply(
-            image.reshape(image_out.shape),
-            np.float32(gain / self.std),
-            out=image_out,
-            dtype=np.float32,
-            casting="unsafe",
-        )
-        image_out += np.float32(shift - gain * self.mean / self.std)
-        out = None if maps else target_out
-        target = targets_and_weights(kinds, limit=self.weight_limit, num_classes=self.num_classes, out=out)
-        if maps:
-            target_out[..., :2] = target
-            for channel, values in enumerate(maps, start=2):
-                np.multiply(values, np.float32(1 / _FULL), out=target_out[..., channel])
+                values = self.preprocessing.finish(image, gain=gain, shift=shift)
+                image_out[...] = change.bend(values, nearest=False).reshape(image_out.shape)
+                parts = [
+                    change.bend(part, nearest=nearest) for part, nearest in zip(parts, self.target.nearest, strict=True)
+                ]
+                self.target(parts, out=target_out)
+                return
+        self.preprocessing.finish(image, image_out, gain=gain, shift=shift)
+        self.target(parts, out=target_out)
 
     def _draw_order(self, epoch: int) -> np.ndarray:
         if not self.shuffle:
@@ -160,25 +146,22 @@ class PatchSampler:
         return np.random.default_rng([self.seed, _ORDER, epoch]).permutation(len(self.table))
 
 
-def named_targets(targets: Any, outputs: Mapping[str, int]) -> dict[str, Any]:
-    """Return what each output of a network is compared with: a target and its weight.
+def named_targets(targets: np.ndarray, outputs: Spans) -> dict[str, np.ndarray]:
+    """Return what each output of a network is compared with: its part of the target, and the weight last.
 
     Args:
-        targets: Targets of a batch, as ``PatchSampler.batch`` gives them, of NumPy or of a backend.
-        outputs: Names of outputs, and the channel of the target of each: 0 is the mask, 2 the first map.
+        targets: Targets of a batch with their weight, as ``PatchSampler.batch`` gives them.
+        outputs: Names of outputs and the channels of the target of each.
 
     Raises:
-        ValueError: If there is no such channel.
+        ValueError: If there are no such channels.
     """
-    if max(outputs.values()) not in (0, *range(2, targets.shape[-1])):
+    channels = targets.shape[-1] - 1
+    if wrong := [span for span in outputs.values() if not 0 <= span[0] < span[1] <= channels]:
         raise ValueError(
-            f"`outputs` must name channels of the targets, 0 or a map's. Received: outputs={outputs!r}, targets of "
-            f"{targets.shape[-1]} channels"
+            f"`outputs` must name channels of the target, which has {channels}. Received: {wrong[0]} in {dict(outputs)}"
         )
-    if targets.shape[-1] == 2:
-        return dict.fromkeys(outputs, targets)
-    # the target's channel, then channel 1
-    return {
-        name: targets[..., :2] if channel == 0 else targets[..., channel : 0 : 1 - channel]
-        for name, channel in outputs.items()
+    parts = {
+        span: targets if span == (0, channels) else targets[..., [*range(*span), -1]] for span in set(outputs.values())
     }
+    return {name: parts[tuple(span)] for name, span in outputs.items()}

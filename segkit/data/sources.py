@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from segkit.data.splits import Split, hold_out_every, parse_slices
 from segkit.errors import InputError
 from segkit.volumes.checks import check_binary_mask, check_finite, check_same_shape
 from segkit.volumes.files import open_volume
-from segkit.volumes.instance_ids import check_instance_ids
-from segkit.volumes.label_checks import LabelCounts, check_labels
 from segkit.volumes.orientation import mask_orientation
 from segkit.volumes.volume import Volume
 
@@ -67,7 +65,7 @@ class LabeledVolume:
         mask: Mask of the same shape.
         split: Slices for training, validation and test.
         warnings: What looked wrong, one line each.
-        labels: Classes of the mask and their voxels, where it holds classes.
+        labels: What the check of the annotation has found out, such as the voxels of every class; else ``None``.
     """
 
     source: Source
@@ -75,7 +73,7 @@ class LabeledVolume:
     mask: Volume
     split: Split
     warnings: tuple[str, ...] = ()
-    labels: LabelCounts | None = None
+    labels: Any = None
 
     @property
     def arrays(self) -> tuple[Any, Any]:
@@ -87,8 +85,7 @@ def open_source(
     source: Source,
     *,
     ignore_value: int | None = None,
-    holds: Literal["mask", "classes", "instances"] = "mask",
-    num_classes: int | None = None,
+    check: Callable[..., Any] = check_binary_mask,
     progress: Callable[[int, int], None] | None = None,
     tell: bool = True,
 ) -> LabeledVolume:
@@ -100,26 +97,19 @@ def open_source(
     Args:
         source: Paths and slices.
         ignore_value: Mask value of pixels that nobody annotated.
-        holds: What the mask file holds: one structure, the classes 0, 1, 2, ..., or ids of objects.
-        num_classes: Number of classes, where not all of them need occur.
+        check: Called as ``check(mask, ignore_value=..., progress=...)`` with the opened annotation, to refuse what
+            nothing can be learnt from; ``Task.check_annotation`` of a task. By default the mask must be binary.
         progress: Called as ``progress(done, total)`` while files are unpacked and read.
         tell: Log the warnings; otherwise they are only kept.
 
     Raises:
-        InputError: If a file can not be read, the shapes differ, a voxel is not finite, or the mask is not binary
-            (the labels are not whole numbers without a gap, the ids are negative or fractional) or has one class only.
+        InputError: If a file can not be read, the shapes differ, a voxel is not finite, or the check refuses the mask.
     """
     tomogram = open_volume(source.tomogram, progress=progress)
     mask = open_volume(source.mask, flip_y=source.flip_y, progress=progress)
     check_same_shape(mask, tomogram)
     check_finite(tomogram, progress=progress)
-    labels = None
-    if holds == "classes":
-        labels = check_labels(mask, num_classes=num_classes, ignore_value=ignore_value, progress=progress)
-    elif holds == "instances":
-        check_instance_ids(mask, progress=progress)
-    else:
-        check_binary_mask(mask, ignore_value=ignore_value, progress=progress)
+    labels = check(mask, ignore_value=ignore_value, progress=progress)
     count = tomogram.shape[0]
     chosen = {name: parse_slices(text, count) if (text := getattr(source, name)) else () for name in _USES}
     warnings = [f"{volume.name}: {warning}" for volume in (tomogram, mask) for warning in volume.warnings]

@@ -26,6 +26,10 @@ class ClassEvaluation:
     class_names: tuple[str, ...]
     slices: tuple[tuple[int, np.ndarray], ...]
 
+    def __add__(self, other: ClassEvaluation) -> ClassEvaluation:
+        """Return the slices of both as one evaluation."""
+        return ClassEvaluation(self.class_names, self.slices + other.slices)
+
     @property
     def total(self) -> np.ndarray:
         """Counts over all scored slices."""

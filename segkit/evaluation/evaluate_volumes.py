@@ -33,6 +33,10 @@ class Evaluation:
 
     slices: tuple[tuple[int, Confusion], ...]
 
+    def __add__(self, other: Evaluation) -> Evaluation:
+        """Return the slices of both as one evaluation."""
+        return Evaluation(self.slices + other.slices)
+
     @property
     def total(self) -> Confusion:
         """Counts over all scored slices."""

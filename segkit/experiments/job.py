@@ -9,16 +9,15 @@ from collections.abc import Callable, Sequence
 
 import keras
 
-from segkit.data.colorings import coloring_from_dict
 from segkit.data.sources import LabeledVolume, open_source, shared_warnings
 from segkit.errors import InputError
+from segkit.experiments.evidence import Evidence
 from segkit.experiments.plan import RunPlan
 from segkit.models.files import load_model, read_card
 from segkit.progress import ProgressLine
 from segkit.report.page import Section
 from segkit.training.precision import resolve_precision
-from segkit.training.preparation import Prepared, prepare, prepare_colored, shrink_patch
-from segkit.training.task import BinaryTask, Task
+from segkit.training.preparation import Prepared, prepare, shrink_patch
 
 _LOG = logging.getLogger("segkit.run")
 
@@ -47,21 +46,20 @@ class Network:
     """A network's builder and what tiles of its input must be like.
 
     Attributes:
-        build: Called with the plan's ``model``, ``l2`` and, of a network of several classes, ``num_classes`` and
-            ``seed``.
+        build: Called with the plan's ``model``, what its task asks of a builder, and ``l2``.
         multiple_px: Sides that the network takes are multiples of this.
         halo_px: Context that a tile needs; ``None`` where the network looks at its whole input.
-        task: Loss, metrics and alarm.
         callbacks: Called with the network, what it is trained from and the run folder; returns callbacks of its own.
         sections: Called with the run folder; returns sections of its own for the report.
+        evidence: What is shown beside the scores of the task.
     """
 
     build: Callable[..., keras.Model]
     multiple_px: int
     halo_px: int | None
-    task: Task = dataclasses.field(default_factory=BinaryTask)
     callbacks: Callable[[keras.Model, Prepared, pathlib.Path], Sequence[keras.callbacks.Callback]] = lambda *_: ()
     sections: Callable[[pathlib.Path], Sequence[Section]] = lambda _: ()
+    evidence: Sequence[Evidence] = ()
 
 
 def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
@@ -76,12 +74,17 @@ def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
     if plan.init:
         card = read_card(plan.init)
         network = dataclasses.replace(network, multiple_px=card.multiple_px, halo_px=card.halo_px)
-        if (channels := load_model(plan.init).input_shape[-1]) != 1:
-            raise InputError(f"{plan.init}: the model takes {channels} channels, a tomogram has 1; give another --init")
+        needed = plan.preprocessing.num_channels
+        if (channels := load_model(plan.init).input_shape[-1]) != needed:
+            raise InputError(
+                f"{plan.init}: the model takes {channels} channels, expected {needed}; give another --init"
+            )
     volumes = open_all(plan)
-    settings = plan.training if plan.coloring else shrink_patch(plan.training, volumes, network.multiple_px)
+    settings = plan.training
+    if not plan.preprocessing.resizes:
+        settings = shrink_patch(settings, volumes, network.multiple_px)
     settings = dataclasses.replace(settings, precision=resolve_precision(settings.precision))
-    for warning in (warnings := missing_classes(plan.classes, volumes)):
+    for warning in (warnings := plan.task.notices(volumes)):
         _LOG.warning("warning: %s", warning)
     plan = dataclasses.replace(plan, notices=tuple(dict.fromkeys((*plan.notices, *warnings))))
     plan = dataclasses.replace(plan, training=settings)
@@ -94,13 +97,12 @@ def open_all(plan: RunPlan) -> list[LabeledVolume]:
     Raises:
         InputError: If one can not be read, or not be learnt from.
     """
-    holds = "classes" if plan.classes else "instances" if plan.instances else "mask"
-    settings = {"ignore_value": plan.training.ignore_value, "num_classes": len(plan.classes) or None}
+    settings = {"ignore_value": plan.training.ignore_value, "check": plan.task.check_annotation}
     is_many = len(plan.data) > _MANY
     over_all, volumes = ProgressLine("reading volumes and their masks"), []
     for source in plan.data:
         one = None if is_many else ProgressLine(f"reading {pathlib.Path(source.tomogram).name} and its mask")
-        volumes.append(open_source(source, holds=holds, **settings, progress=one, tell=False))
+        volumes.append(open_source(source, **settings, progress=one, tell=False))
         if is_many:
             over_all(len(volumes), len(plan.data))
     for warning in shared_warnings(volumes):
@@ -113,26 +115,5 @@ _MANY = 8  # volumes, from which on each is read without a line of its own
 
 def prepare_plan(plan: RunPlan, volumes: Sequence[LabeledVolume]) -> Prepared:
     """Return what a plan's training reads from."""
-    settings, progress = plan.training, ProgressLine("measuring patches", "slices")
-    if plan.coloring:
-        coloring = coloring_from_dict(plan.coloring)
-        more = {"windows": plan.windows, "centers": plan.needs_centers}
-        return prepare_colored(volumes, settings, coloring, **more, progress=progress)
-    return prepare(volumes, settings, num_classes=len(plan.classes) or 2, progress=progress)
-
-
-def missing_classes(classes: Sequence[str], volumes: Sequence[LabeledVolume]) -> list[str]:
-    """Return a line for each use of slices that some class does not occur on."""
-    lines = []
-    for use, consequence in (("train", "it can not be learnt"), ("validation", "it has no say in the checkpoint")):
-        parts = [(volume, slices) for volume in volumes if (slices := getattr(volume.split, use))]
-        if not (classes and parts):
-            continue
-        missing = set.intersection(*(set(volume.labels.missing(slices)) for volume, slices in parts))
-        if missing:
-            names = ", ".join(classes[label] for label in sorted(missing))
-            lines.append(f"no {names} on the slices for {_USES[use]}: {consequence}; choose other slices")
-    return lines
-
-
-_USES = {"train": "training", "validation": "validation"}
+    shared = {"task": plan.task, "preprocessing": plan.preprocessing}
+    return prepare(volumes, plan.training, **shared, progress=ProgressLine("measuring patches", "slices"))

@@ -14,6 +14,11 @@ from typing import Any
 from segkit.data.sources import Source
 from segkit.errors import InputError
 from segkit.experiments.lock import LOCK_NAME, check_free
+from segkit.experiments.old_plans import upgraded
+from segkit.preprocessing.preprocessing import PREPROCESSINGS, Preprocessing
+from segkit.preprocessing.standardize import Standardize
+from segkit.tasks.foreground import ForegroundTask
+from segkit.tasks.task import TASKS, Task
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.whole_output import whole_file
 
@@ -29,10 +34,9 @@ class RunPlan:
         structure: What is segmented.
         preset: Where the settings came from: ``"paper"``, ``"demo"``, or one of them followed by ``", measured"``.
         data: Labeled tomograms.
-        classes: Names of all classes in the order of their labels; empty for foreground and background alone.
-        coloring: How grey slices become three channels, as ``coloring_to_dict`` says it; ``None`` for grey ones.
-        windows: Number of squares along y and x that coloured slices are cut into; ``None`` for whole slices.
-        instances: How objects are told apart, as ``InstanceSettings.to_dict`` says it; ``None`` for masks and classes.
+        task: What is learnt, and what is made of the network's outputs.
+        preprocessing: What becomes of the voxels before the network sees them; what it leaves open is measured on the
+            training slices.
         model: Arguments of the network's builder.
         training: How patches are cut and the network is fitted.
         init: Model file that the weights start from; ``None`` for random weights.
@@ -43,50 +47,46 @@ class RunPlan:
     structure: str
     preset: str
     data: tuple[Source, ...]
-    classes: tuple[str, ...] = ()
-    coloring: Mapping[str, Any] | None = None
-    windows: tuple[int, int] | None = None
-    instances: Mapping[str, Any] | None = None
+    task: Task = dataclasses.field(default_factory=ForegroundTask)
+    preprocessing: Preprocessing = dataclasses.field(default_factory=Standardize)
     model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     training: TrainingPlan = dataclasses.field(default_factory=TrainingPlan)
     init: str | None = None
     notices: tuple[str, ...] = ()
 
-    @property
-    def needs_centers(self) -> bool:
-        """Whether objects are told apart by centres, which a second network finds."""
-        return self.instances is not None and self.instances.get("method") == "centers"
-
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that ``json`` writes and ``from_dict`` reads."""
-        return dataclasses.asdict(self)
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {
+            **values,
+            "data": [dataclasses.asdict(source) for source in self.data],
+            "task": TASKS.to_dict(self.task),
+            "preprocessing": PREPROCESSINGS.to_dict(self.preprocessing),
+            "training": self.training.to_dict(),
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunPlan:
-        """Build from ``to_dict``'s dict.
+        """Build from ``to_dict``'s dict, or from a plan that an earlier version has written.
 
         Raises:
             InputError: If an entry is unknown, missing or out of range.
         """
+        values = upgraded(values)
         known = {field.name for field in dataclasses.fields(cls)}
         for name in set(values) - known:
             raise InputError(f"plan: unknown entry {name!r}; correct or remove it")
         for name in {"recipe", "structure", "preset", "data"} - set(values):
             raise InputError(f"plan: the entry {name!r} is missing")
-        if values.get("instances"):
-            # Here, not above: SciPy and scikit-image take longer to load than --help and mistakes should.
-            from segkit.instances.segment_instances import InstanceSettings
-
-            InstanceSettings.from_dict(values["instances"])
         if not values["data"]:
             raise InputError("plan: no entry under 'data'; give at least one tomogram with its mask")
         return cls(
             **{
                 **values,
                 "data": tuple(Source.from_dict(entry) for entry in values["data"]),
+                "task": TASKS.from_dict(values.get("task", {"kind": "foreground"})),
+                "preprocessing": PREPROCESSINGS.from_dict(values.get("preprocessing", {"kind": "standardize"})),
                 "training": TrainingPlan.from_dict(values.get("training", {})),
-                "classes": tuple(values.get("classes", ())),
-                "windows": tuple(windows) if (windows := values.get("windows")) else None,
                 "notices": tuple(values.get("notices", ())),
             }
         )

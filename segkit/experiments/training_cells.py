@@ -15,6 +15,7 @@ from typing import Any
 
 from segkit.errors import InputError
 from segkit.experiments.job import Job
+from segkit.experiments.old_plans import upgraded
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.training_run import publish, train
 from segkit.training.resumable import Resumable
@@ -50,11 +51,12 @@ def run_cell(
             _LOG.warning("%s: trained anew for more epochs; what it takes to go on was not kept", job.folder)
     record = train(job, resume=True)
     publish(record)
+    monitor = job.plan.task.monitor
     cell = {
         "plan": expected,
         "epochs": len(record.rows),
         "best_epoch": record.best_epoch + 1,
-        "val_mean_iou": record.rows[record.best_epoch]["val_mean_iou"],
+        monitor.name: record.rows[record.best_epoch][monitor.name],
         "seconds": round(record.seconds, 1),
         **measure(job, record),
         "history": [rounded(row) for row in record.rows],
@@ -73,6 +75,10 @@ def drop_state(folder: pathlib.Path) -> None:
 
 
 def _check_plan(folder: pathlib.Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+    if "task" not in found:  # of version 0.1
+        found = upgraded(found)
+        if expected["preprocessing"]["kind"] == "coloring":
+            found["task"] = expected["task"]  # which was not stored: masks of all cells were learnt alike
     flat = [
         {**plan, **plan["model"], **plan["training"], "model": None, "training": None} for plan in (found, expected)
     ]
@@ -98,9 +104,10 @@ def read_cell(folder: pathlib.Path) -> dict[str, Any] | None:
 
 def cell_plan(plan: RunPlan) -> dict[str, Any]:
     """Return what makes a cell the same as another, as ``json`` writes it: of its data the names, not the folders."""
-    values = {name: value for name, value in plan.to_dict().items() if name in ("classes", "model", "training")}
-    values |= {name: value for name in ("coloring", "windows") if (value := getattr(plan, name)) is not None}
-    told = 2 if plan.coloring else 1  # sequences of the challenge hold files of the same names
+    stored = plan.to_dict()
+    values = {name: stored[name] for name in ("preprocessing", "model", "training")}
+    values["task"] = plan.task.learning()
+    told = 2 if plan.preprocessing.resizes else 1  # sequences of the challenge hold files of the same names
     values["files"] = [["/".join(pathlib.Path(p).parts[-told:]) for p in (s.tomogram, s.mask)] for s in plan.data]
     values["slices"] = [[source.train, source.validation, source.test] for source in plan.data]
     return json.loads(json.dumps(values))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.util
 import json
 import logging
+import operator
 import pathlib
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 import keras
@@ -19,17 +20,15 @@ import numpy as np
 
 from segkit.data.sources import LabeledVolume, shared_warnings
 from segkit.errors import InputError
-from segkit.experiments import binary_results, class_results, instance_results
+from segkit.experiments.evidence import FinishedRun
 from segkit.experiments.job import Job
 from segkit.experiments.lock import only_process_in
-from segkit.experiments.percent import percent
 from segkit.experiments.plan import COMMANDS_NAME, RunPlan
 from segkit.experiments.provenance import remember_command, versions
 from segkit.experiments.resume import SCORES_NAME
 from segkit.export.from_file import export_from_file
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_volume import predict_volume
-from segkit.instances.segment_instances import InstanceSettings
 from segkit.models.card import ModelCard
 from segkit.models.files import load_model, read_card, save_model
 from segkit.models.precision import with_precision
@@ -57,7 +56,7 @@ def run(job: Job, *, saved_models: pathlib.Path, resume: bool = False, max_ram: 
     Returns:
         Scores of the held-out slices, as written to ``scores.json``.
     """
-    plan, folder, volumes, prepared = job.plan, job.folder, job.volumes, job.prepared
+    plan, folder, volumes = job.plan, job.folder, job.volumes
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     commands = remember_command(folder / COMMANDS_NAME, resume=resume)
@@ -66,10 +65,10 @@ def run(job: Job, *, saved_models: pathlib.Path, resume: bool = False, max_ram: 
     masks = predict_all(job, model_path, max_ram)
     evaluations = evaluate_held_out(plan, volumes, masks)
     exported = exported_before(folder, record) or export(model_path, saved_models)
-    held_out = [(volumes[number], slices) for number, slices in scored_slices(volumes)]
-    extra = results_of(plan).extra_scores(plan, record, prepared, held_out)
+    finished = FinishedRun(job, record, [(volumes[number], slices) for number, slices in scored_slices(volumes)])
+    extra = {name: value for one in job.network.evidence for name, value in one.scores(finished).items()}
     scores = write_scores(folder, plan, record, evaluations, exported, extra)
-    report(job, record, masks, evaluations, scores, commands)
+    report(finished, masks, evaluations, scores, commands)
     _LOG.info(
         "report: %s (training %.0f s, this process %.0f s)",
         folder / "report.html",
@@ -85,18 +84,13 @@ def card_of(job: Job) -> ModelCard:
     return ModelCard(
         name=f"{plan.recipe}-{plan.structure}",
         structure=plan.structure,
-        mean=prepared.mean,
-        std=prepared.std,
+        task=plan.task,
+        preprocessing=prepared.preprocessing,
         voxel_size_nm=prepared.voxel_size_nm,
         dtype=str(np.dtype(job.volumes[0].tomogram.dtype)),
         multiple_px=network.multiple_px,
         halo_px=network.halo_px,
-        tile_px=plan.training.patch_px if network.halo_px is None and not plan.coloring else None,
-        classes=plan.classes,
-        coloring=plan.coloring,
-        windows=plan.windows,
-        instances=plan.instances,
-        threshold=InstanceSettings.from_dict(plan.instances or {}).threshold,
+        tile_px=plan.training.patch_px if network.halo_px is None and not plan.preprocessing.resizes else None,
         provenance={"plan": plan.to_dict(), "versions": versions()},
     )
 
@@ -110,8 +104,7 @@ def train(job: Job, *, resume: bool) -> Resumable:
         if plan.init:
             model = with_precision(load_model(plan.init), settings.precision)
         else:
-            more = {"num_classes": len(plan.classes), "seed": settings.seed} if plan.classes else {}
-            model = job.network.build(**plan.model, **more, l2=settings.l2)
+            model = job.network.build(**plan.model, **plan.task.build_settings(), l2=settings.l2)
     _LOG.info(
         "training: %s parameters, %d patches of %d px (%d with foreground), %d steps an epoch, %s",
         f"{model.count_params():,}",
@@ -129,7 +122,6 @@ def train(job: Job, *, resume: bool) -> Resumable:
             settings,
             job.folder,
             card_of(job),
-            task=job.network.task,
             callbacks=job.network.callbacks(model, prepared, job.folder),
             resume=resume,
             progress=ProgressLine("training", "steps"),
@@ -143,23 +135,21 @@ def publish(record: Resumable) -> pathlib.Path:
     best = record.rows[record.best_epoch]
     provenance = {**card.provenance, "best_epoch": best}
     save_model(load_model(path), path, dataclasses.replace(card, provenance=provenance))
-    _LOG.info(
-        "best epoch %d of %d: validation mIoU %.4f",
-        record.best_epoch + 1,
-        len(record.rows),
-        best["val_mean_iou"],
-    )
+    monitor = card.task.monitor
+    score = f"validation {monitor.title} {best[monitor.name]:.4f}"
+    _LOG.info("best epoch %d of %d: %s", record.best_epoch + 1, len(record.rows), score)
     return path
 
 
 def predict_all(job: Job, model_path: pathlib.Path, max_ram: int | None) -> dict[int, pathlib.Path]:
-    """Predict tomograms whole, a file in the tomogram's own format each; of stacks of cells those that are scored.
+    """Predict volumes whole, a file in the volume's own format each; those that the task wants predicted.
 
     Returns:
         Their files by the number of the volume.
     """
     volumes, masks = job.volumes, {}
-    chosen = [number for number, _ in scored_slices(volumes)] if job.plan.instances else range(len(volumes))
+    everything = range(len(volumes))
+    chosen = [number for number, _ in scored_slices(volumes)] if job.plan.task.predicts_scored_only else everything
     loaded = LoadedModel.open(model_path) if max_ram is None else None
     for number in chosen:
         volume = volumes[number]
@@ -175,7 +165,7 @@ def predict_all(job: Job, model_path: pathlib.Path, max_ram: int | None) -> dict
 
 def output_path(job: Job, number: int) -> pathlib.Path:
     """Return where the prediction of a volume goes."""
-    name = "labels" if job.plan.classes or job.plan.instances else "mask"
+    name = job.plan.task.result_name
     suffix = suffix_like(job.volumes[number].tomogram)
     return job.folder / (f"{name}{suffix}" if len(job.volumes) == 1 else f"{name}-{number + 1}{suffix}")
 
@@ -221,16 +211,11 @@ def evaluate_held_out(
     plan: RunPlan, volumes: Sequence[LabeledVolume], masks: Mapping[int, pathlib.Path]
 ) -> list[tuple[int, Any]]:
     """Score the held-out slices of every volume; the number of the volume with each."""
-    results = results_of(plan)
+    shared = {"ignore_value": plan.training.ignore_value}
     return [
-        (number, results.evaluate(plan, open_volume(masks[number]), volumes[number], slices))
+        (number, plan.task.evaluate(open_volume(masks[number]), volumes[number].mask, slices=slices, **shared))
         for number, slices in scored_slices(volumes)
     ]
-
-
-def results_of(plan: RunPlan) -> ModuleType:
-    """Return what scores and shows the results of a plan's kind."""
-    return instance_results if plan.instances else class_results if plan.classes else binary_results
 
 
 def write_scores(
@@ -250,7 +235,7 @@ def write_scores(
         "epochs": len(record.rows),
         "training_seconds": round(record.seconds, 1),
         "saved_model": None if exported is None else str(exported),
-        "total": merged(plan, evaluations).to_dict()["total"],
+        "total": merged(evaluations).to_dict()["total"],
         **extra,
         "scores": [
             {"tomogram": plan.data[number].tomogram, **evaluation.to_dict()} for number, evaluation in evaluations
@@ -264,44 +249,45 @@ def write_scores(
     return scores
 
 
-def merged(plan: RunPlan, evaluations: Sequence[tuple[int, Any]]) -> Any:
+def merged(evaluations: Sequence[tuple[int, Any]]) -> Any:
     """Return all scored slices of all volumes as one evaluation."""
-    return results_of(plan).merged(plan, [evaluation for _, evaluation in evaluations])
+    return functools.reduce(operator.add, (evaluation for _, evaluation in evaluations))
 
 
 def report(
-    job: Job,
-    record: Resumable,
+    finished: FinishedRun,
     masks: Mapping[int, pathlib.Path],
     evaluations: Sequence[tuple[int, Any]],
     scores: dict[str, Any],
     commands: Sequence[str],
 ) -> None:
     """Write ``report.html``: the headline is over all scored slices, pictures come from every volume."""
-    plan, volumes, folder = job.plan, job.volumes, job.folder
-    results = results_of(plan)
+    job, record = finished.job, finished.record
+    plan, volumes, folder, task = job.plan, job.volumes, job.folder, job.plan.task
     scored = [(volumes[number], open_volume(masks[number]), part) for number, part in evaluations]
-    best = record.rows[record.best_epoch]
+    best, monitor = record.rows[record.best_epoch], task.monitor
     tested = any(volume.split.test for volume in volumes)
     uses = "test slices" if tested else "validation slices, which also chose the checkpoint"
+    evidence = [section for one in job.network.evidence for section in one.sections(finished, scores)]
     write_report(
         folder / "report.html",
         title=f"{plan.recipe}: {plan.structure}",
         summary=[
-            *results.headline(scores),
-            ("Validation mIoU of the checkpoint", percent(best["val_mean_iou"])),
+            *task.headline(scores),
+            (f"Validation {monitor.title} of the checkpoint", monitor.shown(best[monitor.name])),
         ],
         notices=[
             *plan.notices,
             f"Preset: {plan.preset}. Scores are of the {uses}.",
-            *record.tracked["alarm"][0].alarms,
+            *(line for callback, _ in record.tracked.values() for line in getattr(callback, "alarms", ())),
             *shared_warnings(volumes),
         ],
         plan={name: value for name, value in plan.to_dict().items() if name != "notices"},
         history=record.rows,
-        evaluation=merged(plan, evaluations).to_dict(),
-        overlays=results.overlays(plan, scored),
-        extra=[*results.sections(plan, scores, scored), *job.network.sections(folder)],
+        monitor=monitor,
+        evaluation=merged(evaluations).to_dict(),
+        overlays=task.overlays(scored, plan.training.ignore_value),
+        extra=[*evidence, *task.sections(scores, scored), *job.network.sections(folder)],
         versions=versions(),
         seed=plan.training.seed,
         seconds=record.seconds,

@@ -36,7 +36,7 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
         ``(b, y, x, classes)``, 0..1.
     ``raw_uint8``, ``raw_int8``, ``raw_uint16``, ``raw_float32``
         ``slices`` ``(b, y, x)`` [grey value of the training data] -> ``probability``, float32 ``(b, y, x)``,
-        0..1, and ``mask``, uint8 ``(b, y, x)``, 1 where the probability is above ``card.threshold``.
+        0..1, and ``mask``, uint8 ``(b, y, x)``, 1 where the probability is above the task's threshold.
         Of a network of several classes: ``probability``, float32 ``(b, y, x, classes)``, summing to 1, and
         ``labels``, uint8 ``(b, y, x)``, the class of the highest probability.
     ``png``
@@ -45,30 +45,31 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
         trained on int8 (``card.dtype``) 128 is subtracted, as signed bytes are shown. Offered where the
         network has 1, 3 or 4 input channels.
 
-    A network of coloured slices (``card.coloring``) has ``serving_default`` alone, because colouring is not part of
-    the graph: ``voxels``, float32 ``(b, y, x, 3)``, coloured, 0..1 -> ``probability``, float32 ``(b, y, x)``, and
-    ``mask``, uint8 ``(b, y, x)``; of a network with centres of cells also ``centers``, float32 ``(b, y, x)``, 0..1.
-    ``segkit.data.colorings`` colours slices outside.
+    A network whose preprocessing a graph cannot hold (coloured slices) has ``serving_default`` alone: ``voxels``,
+    float32 ``(b, y, x, 3)``, coloured, 0..1 -> ``probability``, float32 ``(b, y, x)``, and ``mask``, uint8
+    ``(b, y, x)``; of a network with centres of cells also ``centers``, float32 ``(b, y, x)``, 0..1. The card's
+    preprocessing makes them outside. Other tasks serve their maps and their decision under the names that
+    they give them.
 
     Args:
-        model: Float32 network from ``(b, y, x, c)`` to ``{"logits": (b, y, x, 1)}``, or with a logit for every one of
-            ``card.classes``.
-        card: Normalisation, threshold and the multiple that height and width must have.
+        model: Float32 network from ``(b, y, x, c)`` to the outputs of the card's task.
+        card: Task, preprocessing and the multiple that height and width must have.
 
     Returns:
         Signatures by name. Their names, and those of what they take and give, are a file format.
 
     Raises:
-        ValueError: If the network has another output.
+        ValueError: If the network lacks an output of the task.
     """
-    if not isinstance(model.output, Mapping) or "logits" not in model.output:
-        raise ValueError(f'`model` must end in {{"logits": ...}}. Received: model.output={model.output!r}')
-    logits = model.output["logits"]
-    if logits.shape[-1] != card.num_logits:
-        wanted = f"{len(card.classes)} logits" if card.classes else "one logit"
-        raise ValueError(f"`model` must give {wanted} a pixel. Received: logits of shape {logits.shape}")
+    outputs = model.output if isinstance(model.output, Mapping) else {}
+    for output in card.task.predicted:
+        if output.name not in outputs or outputs[output.name].shape[-1] != output.channels:
+            raise ValueError(
+                f"`model` must give {output.name!r} of {output.channels} channels for a task of the kind "
+                f"{card.task.kind!r}. Received: model.output={model.output!r}"
+            )
     served = _Served(model, card)
-    if card.coloring is not None:
+    if card.preprocessing.in_graph(tf.zeros((1, 1, 1, 1))) is None:
         return {"serving_default": Signature(served.with_decision, served.voxels_spec)}
     *size, channels = served.shape
     raw_shape = (None, *size) if channels == 1 else (None, *size, channels)
@@ -87,36 +88,34 @@ class _Served:
     def __init__(self, model: keras.Model, card: ModelCard) -> None:
         self.model = model
         self.card = card
+        self.task = card.task
         self.shape = tuple(model.inputs[0].shape[1:])  # (y, x, c), None where free
         self.voxels_spec = tf.TensorSpec((None, *self.shape), tf.float32, name="voxels")
         # As a function of its own the network is traced and stored once, not once a signature.
-        self.probability = tf.function(self._probability, input_signature=[self.voxels_spec], autograph=False)
+        self.maps = tf.function(self._maps, input_signature=[self.voxels_spec], autograph=False)
 
-    def _probability(self, voxels: tf.Tensor) -> dict[str, tf.Tensor]:
-        found = self.model(repeat_edge(voxels, self.card.multiple_px), training=False)
-        logits = crop_to(found["logits"], voxels)
-        probability = tf.nn.softmax(logits) if self.card.classes else tf.sigmoid(logits)
-        if "centers" not in found:
-            return {"probability": probability}
-        return {"probability": probability, "centers": tf.sigmoid(crop_to(found["centers"], voxels))}
+    def _maps(self, voxels: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = self.model(repeat_edge(voxels, self.card.multiple_px), training=False)
+        maps = self.task.maps({name: crop_to(values, voxels) for name, values in outputs.items()})
+        counts = [output.channels for output in self.task.predicted]
+        parts = tf.split(maps, counts, axis=-1) if len(counts) > 1 else [maps]
+        return {output.served: part for output, part in zip(self.task.predicted, parts, strict=True)}
 
     def from_voxels(self, voxels: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self.probability(voxels)
+        return self.maps(voxels)
 
     def from_grey_values(self, slices: tf.Tensor) -> dict[str, tf.Tensor]:
-        voxels = (tf.cast(slices, tf.float32) - self.card.mean) / self.card.std
-        if self.shape[-1] == 1:
-            voxels = voxels[..., tf.newaxis]
-        return self.with_decision(voxels)
+        voxels = self.card.preprocessing.in_graph(slices)
+        return self.with_decision(voxels[..., tf.newaxis] if self.shape[-1] == 1 else voxels)
 
     def with_decision(self, voxels: tf.Tensor) -> dict[str, tf.Tensor]:
-        found = self.probability(voxels)
-        probability = found.pop("probability")
-        if self.card.classes:
-            return {"probability": probability, "labels": tf.cast(tf.argmax(probability, axis=-1), tf.uint8)}
-        probability = probability[..., 0]
-        maps = {name: values[..., 0] for name, values in found.items()}
-        return {"probability": probability, **maps, "mask": tf.cast(probability > self.card.threshold, tf.uint8)}
+        parts = self.maps(voxels)
+        # Maps of one channel are served without an axis for it.
+        found = {name: part[..., 0] if part.shape[-1] == 1 else part for name, part in parts.items()}
+        if self.task.served_decision is None:
+            return found
+        decided = self.task.decide(tf.concat(list(parts.values()), axis=-1), keras.ops)
+        return {**found, self.task.served_decision: tf.cast(decided, self.task.result_dtype)}
 
     def from_png(self, png: tf.Tensor) -> dict[str, tf.Tensor]:
         slices = tf.map_fn(

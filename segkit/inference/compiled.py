@@ -8,32 +8,29 @@ import keras
 import numpy as np
 
 from segkit.models.precision import with_precision
+from segkit.tasks.foreground import ForegroundTask
+from segkit.tasks.task import Task
 
 BatchFunction = Callable[[np.ndarray], np.ndarray]
-"""From normalised slices ``(batch, y, x, 1)`` to probabilities ``(batch, y, x, logits)``, both float32."""
+"""From preprocessed slices ``(batch, y, x, channels)`` to maps ``(batch, y, x, maps)``, both float32."""
 
 
-def probability_model(model: keras.Model, precision: str = "float32") -> keras.Model:
-    """Return a model that ends in probabilities and shares the weights of ``model``.
+def probability_model(model: keras.Model, precision: str = "float32", *, task: Task | None = None) -> keras.Model:
+    """Return a model that ends in the maps of a task and shares the weights of ``model``.
 
     Args:
-        model: Network that gives ``{"logits": ...}``.
+        model: Network with the outputs of the task.
         precision: Dtype policy it computes under; another than the model's own makes a copy of the weights.
+        task: What it has learnt; one structure by default.
 
     Returns:
-        Model from ``(batch, y, x, 1)`` to float32 probabilities ``(batch, y, x, logits)``: the sigmoid of one logit,
-        the softmax of several. The heatmap of a network that gives ``centers`` too is one channel more.
+        Model from ``(batch, y, x, channels)`` to float32 maps ``(batch, y, x, task.num_maps)``.
     """
     inner = with_precision(model, precision)
     inputs = keras.Input(inner.input_shape[1:], name="voxels")
-    found = {name: keras.ops.cast(x, "float32") for name, x in inner(inputs, training=False).items()}
-    logits = found["logits"]
-    probability = keras.ops.sigmoid(logits) if logits.shape[-1] == 1 else keras.ops.softmax(logits)
-    if "centers" in found:
-        probability = keras.ops.concatenate([probability, keras.ops.sigmoid(found["centers"])], axis=-1)
-    outer = keras.Model(inputs, probability)
+    outer = keras.Model(inputs, (task or ForegroundTask()).maps(inner(inputs, training=False)))
     if keras.backend.backend() == "tensorflow":
-        outer.jit_compile = False  # XLA is three times slower on CPUs, and compiles anew for every shape
+        outer.jit_compile = False  # XLA is three times slower on CPUs, and compiles again for every shape
     return outer
 
 

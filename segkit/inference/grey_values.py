@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from segkit.models.card import ModelCard
+from segkit.preprocessing.pseudocolor import Pseudocoloring
+from segkit.preprocessing.standardize import Standardize
 from segkit.volumes.volume import Volume
 
 MEAN_TOLERANCE = 1.5
@@ -30,8 +32,10 @@ def warn_of_other_grey_values(volume: Volume, card: ModelCard, slices: Sequence[
         card: The model's card.
         slices: Indices of the slices to be predicted.
     """
-    if card.coloring is not None:  # colours are between 0 and 1 whatever the grey values
-        if card.coloring["kind"] == "pseudocolor" and card.dtype and _is_8_bit(volume.dtype) != _is_8_bit(card.dtype):
+    preprocessing = card.preprocessing
+    if not isinstance(preprocessing, Standardize):  # colours are between 0 and 1 whatever the grey values
+        equalises = isinstance(getattr(preprocessing, "coloring", None), Pseudocoloring)
+        if equalises and card.dtype and _is_8_bit(volume.dtype) != _is_8_bit(card.dtype):
             _log.warning(
                 "warning: %s: holds %s, but %s was trained on %s, and CLAHE equalises uint8 otherwise than all other "
                 "types: slices are coloured otherwise, and the result may be worse; save it as the training data were",
@@ -42,7 +46,7 @@ def warn_of_other_grey_values(volume: Volume, card: ModelCard, slices: Sequence[
     voxels = np.concatenate([np.asarray(volume.array[z]).ravel() for z in chosen])
     mean, std = float(voxels.mean(dtype=np.float64)), float(voxels.std(dtype=np.float64))
     other_bytes = {str(volume.dtype), card.dtype} == _BYTES
-    if other_bytes or abs(mean - card.mean) > MEAN_TOLERANCE * card.std:
+    if other_bytes or abs(mean - preprocessing.mean) > MEAN_TOLERANCE * preprocessing.std:
         remedy = (
             "signed bytes are unsigned ones minus 128: save it as the training data were"
             if other_bytes
@@ -51,7 +55,17 @@ def warn_of_other_grey_values(volume: Volume, card: ModelCard, slices: Sequence[
         _log.warning(
             "warning: %s: grey values (%s) of mean %.4g and deviation %.3g, but %s was trained on %s of mean %.4g and "
             "deviation %.3g; the result may be empty or wrong; %s",
-            *(volume.name, volume.dtype, mean, std, card.name, card.dtype or "voxels", card.mean, card.std, remedy),
+            *(
+                volume.name,
+                volume.dtype,
+                mean,
+                std,
+                card.name,
+                card.dtype or "voxels",
+                preprocessing.mean,
+                preprocessing.std,
+                remedy,
+            ),
         )
 
 

@@ -18,12 +18,13 @@ class LoadedModel:
     """A model and what its card says about it.
 
     Args:
-        model: Network from normalised slices, shape ``(batch, y, x, 1)``, or from coloured ones, ``(batch, y, x, 3)``,
-            to ``{"logits": (batch, y, x, logits)}``: one, or one a class of the card.
-        card: Its normalisation, threshold, voxel size and the context it needs.
+        model: Network from slices as the card's preprocessing makes them, shape ``(batch, y, x, channels)``, to the
+            outputs of the card's task.
+        card: Its task, preprocessing, voxel size and the context it needs.
 
     Raises:
-        InputError: If the model does not take slices of one channel and of any size, or gives no ``logits``.
+        InputError: If the model does not take slices of any size and of the preprocessing's channels, or lacks an
+            output of the task.
     """
 
     model: keras.Model
@@ -38,39 +39,33 @@ class LoadedModel:
                 f"{self.card.name}: the model takes inputs of shape {shape}, expected one slice-wise input "
                 "(batch, y, x, 1); choose a 2-D model"
             )
-        if shape[-1] != self.card.num_channels:
-            remedy = "choose a model trained on one channel" if self.card.coloring is None else "save it with its card"
-            given = "a volume has 1" if self.card.coloring is None else f"its card colours {self.card.num_channels}"
-            raise InputError(f"{self.card.name}: the model takes {shape[-1]} channels, {given}; {remedy}")
+        if shape[-1] != (given := self.card.preprocessing.num_channels):
+            raise InputError(
+                f"{self.card.name}: the model takes {shape[-1]} channels, its card gives {given}; save it with a card "
+                "of its own"
+            )
         if shape[1:3] != (None, None):
             raise InputError(
                 f"{self.card.name}: the model takes only slices of {shape[1]} x {shape[2]} pixels, expected "
                 "any size; build it with input_shape=(None, None, 1)"
             )
-        if "logits" not in self.model.output_names:
-            raise InputError(
-                f"{self.card.name}: the model gives {', '.join(self.model.output_names)}, expected logits; "
-                "save the network that was trained by segkit"
-            )
-        if (found := self.model.output["logits"].shape[-1]) != self.card.num_logits:
-            raise InputError(
-                f"{self.card.name}: the model gives {found} logits a pixel, its card names "
-                f"{self.card.num_logits}; save it with a card of its own classes"
-            )
-        self._check_centers()
-
-    def _check_centers(self) -> None:
-        needed = self.card.num_maps > self.card.num_logits
-        if needed != ("centers" in self.model.output_names):
-            raise InputError(
-                f"{self.card.name}: the model gives {', '.join(self.model.output_names)}, its card tells objects apart "
-                f"{'by' if needed else 'without'} centres; save it with a card of its own"
-            )
+        outputs = self.model.output if isinstance(self.model.output, dict) else {}
+        for output in self.card.task.predicted:
+            if output.name not in outputs:
+                raise InputError(
+                    f"{self.card.name}: the model gives {', '.join(self.model.output_names)}, expected {output.name}; "
+                    "save the network that was trained by segkit, with a card of its own task"
+                )
+            if (found := outputs[output.name].shape[-1]) != output.channels:
+                raise InputError(
+                    f"{self.card.name}: the model gives {found} channels in {output.name}, its task of the kind "
+                    f"{self.card.task.kind!r} has {output.channels}; save it with a card of its own task"
+                )
 
     def probability_model(self, precision: str = "float32") -> keras.Model:
-        """Return the network that ends in probabilities, always the same one: volume after volume, traced once."""
+        """Return the network that ends in maps, always the same one: volume after volume, traced once."""
         if precision not in self._ready:
-            self._ready[precision] = probability_model(self.model, precision)
+            self._ready[precision] = probability_model(self.model, precision, task=self.card.task)
         return self._ready[precision]
 
     @classmethod

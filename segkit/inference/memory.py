@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import os
-import pathlib
-import re
 
 from segkit.errors import InputError
+from segkit.process_memory import free_bytes, resident_bytes
 
 # Measured with SegET, TensorFlow 2.21 on two CPU cores, peak resident memory less what was resident before:
 # 950 to 1080 byte/px in float32 and 420 to 600 in bfloat16 (slices of 512, 1024 and 2048 px a side, first
@@ -18,17 +16,6 @@ _UNTRACED_BYTES_PER_PX = 1200.0
 _RUNTIME_BYTES = 192 * 2**20  # tracing, the kernels' own tables and packed weights
 _MODEL_BYTES = 96 * 2**20  # the trace of one more model
 _RSS_STEP = 64 * 2**20
-_UNKNOWN_RSS = 1024 * 2**20
-_UNKNOWN_FREE = 4096 * 2**20
-
-
-def resident_bytes() -> int:
-    """Return the memory that this process holds now [byte]; 1 GiB where the system does not tell."""
-    try:
-        pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return _UNKNOWN_RSS
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 @functools.cache
@@ -40,22 +27,6 @@ def held_bytes() -> int:
     """
     # In steps, so that equal runs cut slices alike.
     return -(-resident_bytes() // _RSS_STEP) * _RSS_STEP
-
-
-def free_bytes() -> int:
-    """Return the memory that programs could still take [byte]; 4 GiB where the system does not tell."""
-    try:
-        meminfo = pathlib.Path("/proc/meminfo").read_text()
-    except OSError:
-        return _UNKNOWN_FREE
-    free = int(re.search(r"MemAvailable:\s*(\d+) kB", meminfo)[1]) * 1024
-    group = pathlib.Path("/sys/fs/cgroup")  # the bound of a container
-    try:
-        limit = (group / "memory.max").read_text().strip()
-        used = int((group / "memory.current").read_text())
-    except OSError:
-        return free
-    return free if limit == "max" else min(free, max(0, int(limit) - used))
 
 
 def tile_budget_px(

@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,16 +19,14 @@ from segkit.inference.identity import task_identity
 from segkit.inference.label_merge import MAX_LABELS, merge_labels
 from segkit.inference.legend import legend_path, write_legend
 from segkit.inference.loaded_model import LoadedModel
-from segkit.inference.object_maps import objects_from_maps
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.region import Region
 from segkit.inference.slice_predictor import SlicePredictor
 from segkit.inference.slice_store import OBJECTS, TRIAL, SliceStore
-from segkit.instances.segment_instances import InstanceSettings
-from segkit.models.card import ModelCard
+from segkit.tasks.task import Task
 from segkit.volumes.files import save_volume
 from segkit.volumes.hdf5 import split_dataset
-from segkit.volumes.lazy_volume import LazyVolume, slice_stack
+from segkit.volumes.lazy_volume import slice_stack
 from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import check_output
 
@@ -44,7 +43,7 @@ class Prediction:
         voxels: Structure and number of voxels given to it, in the order of the labels.
         overlap_voxels: Voxels that more than one model claimed.
         resumed_slices: Slices that an earlier, cut-off run had finished.
-        objects: Number of objects, where they were told apart; else ``None``.
+        summary: What the task says of the whole result, such as its number of objects; ``None`` for nothing.
     """
 
     path: pathlib.Path
@@ -52,7 +51,7 @@ class Prediction:
     voxels: tuple[tuple[str, int], ...]
     overlap_voxels: int
     resumed_slices: int
-    objects: int | None = None
+    summary: str | None = None
 
 
 def predict_volume(
@@ -71,9 +70,9 @@ def predict_volume(
     anew, and says so in the log, when one of them is another.
 
     Args:
-        models: One model writes a mask (uint8, 0 and 1), or its probability; one whose card tells objects apart writes
-            their ids (the smallest type that holds them), one of several classes their labels (uint8). Several models
-            write one label volume (uint8): ``i`` where the ``i``-th model, counted from 1, has the highest
+        models: One model writes the result of its task: a mask (uint8, 0 and 1), labels of classes (uint8), ids of
+            objects (the smallest type that holds them), or the probability of a mask. Several models of one structure
+            each write one label volume (uint8): ``i`` where the ``i``-th model, counted from 1, has the highest
             probability of those above their thresholds, else 0. The legend of labels stands beside them.
         volume: The input; read slice by slice.
         output_path: File or folder to be written; its suffix chooses the format.
@@ -91,55 +90,63 @@ def predict_volume(
     models, options = list(models), options or PredictOptions()
     _check_models(models, options)
     slices = range(*(options.roi or Region()).within(volume.shape)[0])
-    told_apart = models[0].card.instances if not options.probability else None
-    dtype = np.dtype(np.float32 if options.probability or told_apart else np.uint8)
+    tasks = [_task(loaded, options) for loaded in models]
+    channels, dtype = (None, np.dtype(np.float32)) if options.probability else tasks[0].kept
+    dtype = np.dtype(dtype)
     target = split_dataset(output_path)[0]
-    structures = list(models[0].card.classes[1:]) or [loaded.card.structure for loaded in models]
-    is_labels = len(models) > 1 or bool(models[0].card.classes)
-    legend = legend_path(target) if is_labels else None
+    structures = list(tasks[0].labels) or [loaded.card.structure for loaded in models if loaded.card.task.is_counted]
+    legend = legend_path(target) if len(models) > 1 or tasks[0].labels else None
     scratch = target.with_name(f"{target.name}.partial")
     _check_target(target, legend, volume, overwrite=overwrite, itemsize=dtype.itemsize)
 
-    task = task_identity(models, volume, options)
-    stored_shape = (*volume.shape[1:], 2) if told_apart and models[0].card.num_maps == 2 else volume.shape[1:]
-    with SliceStore(scratch, task, slice_shape=stored_shape, dtype=dtype, num_labels=len(structures)) as store:
+    identity = task_identity(models, volume, options)
+    stored_shape = volume.shape[1:] if channels is None else (*volume.shape[1:], channels)
+    with SliceStore(scratch, identity, slice_shape=stored_shape, dtype=dtype, num_labels=len(structures)) as store:
         resumed = store.done
         try:
-            _check_format(output_path, store.folder, volume, np.dtype(np.uint16) if told_apart else dtype)
+            _check_format(output_path, store.folder, volume, dtype if options.probability else tasks[0].result_dtype)
             if resumed:
                 _log.info("%s: goes on after %d of %d slices", target, resumed, len(slices))
             if progress is not None:
                 progress(resumed, len(slices))
-            _predict_rest(store, slices, models, volume, options, progress)
-            if told_apart:
-                array = _instances(store, slices, models[0].card, volume, options)
-            else:
-                array = _whole(store, slices, volume.shape, dtype)
+            _predict_rest(store, slices, models, tasks, volume, options, progress)
+            array = _result(store, slices, tasks[0], volume, options)
             save_volume(output_path, dataclasses.replace(volume, array=array), like=volume, overwrite=overwrite)
         except InputError:
             if not store.done:
                 store.remove()
             raise
         if legend is not None:
-            background = next(iter(models[0].card.classes), "background")
-            write_legend(legend, structures, background=background, overwrite=overwrite)
+            write_legend(legend, structures, background=tasks[0].background, overwrite=overwrite)
         voxels, overlap = store.totals()
-        objects = int(array.max(initial=0)) if told_apart else None
+        summary = None if options.probability else tasks[0].summary(array)
         del array  # may be mapped from a file that goes now
         store.remove()
     counts = tuple(zip(structures, map(int, voxels), strict=True))
-    if objects is not None:
-        _log.info("%s: %d %s", target, objects, "object" if objects == 1 else "objects")
+    if summary is not None:
+        _log.info("%s: %s", target, summary)
     _tell(target, counts, overlap if len(models) > 1 else None)
     return Prediction(
-        path=target, legend=legend, voxels=counts, overlap_voxels=overlap, resumed_slices=resumed, objects=objects
+        path=target, legend=legend, voxels=counts, overlap_voxels=overlap, resumed_slices=resumed, summary=summary
     )
+
+
+def _task(loaded: LoadedModel, options: PredictOptions) -> Task:
+    """Return the task of a model, with the threshold that was asked for."""
+    task = loaded.card.task
+    try:
+        if options.probability:
+            task.probability_map  # noqa: B018 (refuses where there is none)
+        return task if options.threshold is None else task.with_threshold(options.threshold)
+    except InputError as fault:
+        raise InputError(f"{loaded.card.name}: {fault}") from fault
 
 
 def _predict_rest(
     store: SliceStore,
     slices: range,
     models: list[LoadedModel],
+    tasks: list[Task],
     volume: Volume,
     options: PredictOptions,
     progress: Callable[[int, int], None] | None,
@@ -149,55 +156,45 @@ def _predict_rest(
     if not rest:
         return
     predictors = [SlicePredictor(loaded, volume, options, num_models=len(models)) for loaded in models]
-    thresholds = [loaded.card.threshold if options.threshold is None else options.threshold for loaded in models]
-    if volume.shape[0] == 1 and any(loaded.card.coloring for loaded in models):
+    if volume.shape[0] == 1 and any(loaded.card.preprocessing.resizes for loaded in models):
         _log.info("%s: a single slice is taken as a stack of one, whose neighbours are black", volume.name)
     for loaded, predictor in zip(models, predictors, strict=True):
         predictor.check(rest)
         warn_of_other_grey_values(volume, loaded.card, rest)
-    for found in zip(*(predictor.iter_probability(rest) for predictor in predictors), strict=True):
-        probabilities = [probability for _, probability in found]
-        if classes := models[0].card.classes:
-            masks = []
-            labels, overlap = probabilities[0].argmax(axis=-1).astype(np.uint8), 0
-        else:
-            masks = [found if found.ndim == 2 else found[..., 0] for found in probabilities]  # a heatmap comes behind
-            labels, overlap = merge_labels(masks, thresholds)
-        num_labels = len(classes) - 1 if classes else len(models)
-        voxels = np.bincount(labels.ravel(), minlength=num_labels + 1)[1:]
-        kept = masks[0] if options.probability else probabilities[0] if models[0].card.instances else labels
-        store.append(kept, voxels, overlap)
+    for found in zip(*(predictor.iter_maps(rest) for predictor in predictors), strict=True):
+        maps = [one for _, one in found]
+        store.append(*_decided(maps, tasks, options))
         if progress is not None:
             progress(store.done, len(slices))
 
 
-def _whole(store: SliceStore, slices: range, shape: tuple[int, int, int], dtype: np.dtype) -> LazyVolume:
-    """Return the result as a volume that is read from the store; slices outside the region are background."""
+def _decided(maps: list[np.ndarray], tasks: list[Task], options: PredictOptions) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return what is kept of a slice, the voxels of every label, and the voxels that several models claimed."""
+    if len(tasks) > 1:
+        probabilities = [found[..., task.probability_map] for found, task in zip(maps, tasks, strict=True)]
+        labels, overlap = merge_labels(probabilities, [task.threshold for task in tasks])
+        return labels, np.bincount(labels.ravel(), minlength=len(tasks) + 1)[1:], overlap
+    (task,), (found,) = tasks, maps
+    kept = found[..., task.probability_map] if options.probability else task.keep(found)
+    return kept, task.count_labels(found), 0
+
+
+def _result(store: SliceStore, slices: range, task: Task, volume: Volume, options: PredictOptions) -> Any:
+    """Return the result of all slices; those outside the region are background."""
+    channels, dtype = (None, np.float32) if options.probability else task.kept
+    shape = volume.shape[1:] if channels is None else (*volume.shape[1:], channels)
 
     def read_slice(z: int) -> np.ndarray:
-        return store.read_slice(z - slices.start) if z in slices else np.zeros(shape[1:], dtype)
+        return store.read_slice(z - slices.start) if z in slices else np.zeros(shape, dtype)
 
-    return slice_stack(read_slice, shape, dtype)
-
-
-def _instances(
-    store: SliceStore, slices: range, card: ModelCard, volume: Volume, options: PredictOptions
-) -> np.ndarray:
-    """Tell the objects of a whole volume apart; distances are in pixels along x."""
-    settings = InstanceSettings.from_dict(card.instances)
-    threshold = card.threshold if options.threshold is None else options.threshold
+    if options.probability:
+        return slice_stack(read_slice, volume.shape, dtype)
     sizes = volume.voxel_size_nm or (1.0, 1.0, 1.0)
-
-    def read_slice(z: int) -> np.ndarray:
-        shape = volume.shape[1:] if card.num_maps == 1 else (*volume.shape[1:], card.num_maps)
-        return store.read_slice(z - slices.start) if z in slices else np.zeros(shape, np.float32)
-
-    return objects_from_maps(
+    return task.finish(
         read_slice,
         volume.shape,
-        dataclasses.replace(settings, threshold=threshold),
-        store.folder / OBJECTS,
         voxel_size=[size / sizes[2] for size in sizes],
+        folder=store.folder / OBJECTS,
         max_ram=options.max_ram,
     )
 
@@ -205,16 +202,10 @@ def _instances(
 def _check_models(models: list[LoadedModel], options: PredictOptions) -> None:
     if not 1 <= len(models) <= MAX_LABELS:
         raise InputError(f"{len(models)} models: expected 1 to {MAX_LABELS}, one for each structure")
-    if several := [loaded.card.name for loaded in models if loaded.card.classes]:
-        if len(models) > 1:
-            raise InputError(f"{several[0]}: a model of several classes is used alone; predict the models one by one")
-        if options.probability or options.threshold is not None:
-            raise InputError(
-                f"{several[0]}: a model of several classes gives labels, the class of the highest probability; leave "
-                "out --probability and --threshold"
-            )
-    if len(models) > 1 and (several := [loaded.card.name for loaded in models if loaded.card.instances]):
-        raise InputError(f"{several[0]}: a model that tells objects apart is used alone; predict the models one by one")
+    if len(models) > 1:
+        for loaded in models:
+            if reason := loaded.card.task.used_alone:
+                raise InputError(f"{loaded.card.name}: {reason}")
     if options.probability and len(models) > 1:
         raise InputError(
             f"{len(models)} models: a probability is written for one model; leave out "

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 import keras
 import numpy as np
 
-from segkit.data.colorings import coloring_from_dict
 from segkit.errors import InputError
 from segkit.inference.compiled import batch_function
 from segkit.inference.live_bytes import live_bytes, live_bytes_per_px
@@ -19,6 +18,7 @@ from segkit.inference.region import Region
 from segkit.inference.slice_source import SliceSource
 from segkit.inference.tiles import Span, TilePlan, Window, plan_tiles, plan_windows, smallest_tile_px
 from segkit.inference.voxel_scale import resampled, scale_yx
+from segkit.preprocessing.standardize import Standardize
 from segkit.volumes.volume import Volume
 
 _BATCH_PX = 512 * 512  # larger batches of small tiles gain nothing on a CPU
@@ -63,11 +63,10 @@ class SlicePredictor:
         self._scaled_shape = tuple(max(1, round(size * factor)) for size, factor in zip(sizes, scale, strict=True))
         self._wanted = tuple(map(_scaled_span, self._roi, sizes, self._scaled_shape))
         model = loaded.probability_model(options.precision)
-        self._channels = card.num_maps
+        self._channels = card.task.num_maps
         self.plan = self._cut(options, model, num_models)
         self._function = batch_function(model, tta=options.tta)
-        coloring = None if card.coloring is None else coloring_from_dict(card.coloring)
-        self._source = SliceSource(volume, self._scaled_shape, self.plan.reach, coloring)
+        self._source = SliceSource(volume, self._scaled_shape, self.plan.reach, card.preprocessing)
 
     def check(self, slices: Iterable[int]) -> None:
         """Look for voxels that are no numbers before the work.
@@ -77,21 +76,20 @@ class SlicePredictor:
         """
         self._source.check(slices)
 
-    def iter_probability(self, slices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+    def iter_maps(self, slices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
         """Predict slices one after the other; memory does not grow with their number.
 
         Args:
             slices: Indices along z.
 
         Yields:
-            The index, and the probability float32 of the whole slice, 0 outside the region: (y, x), with several
-            classes (y, x, classes), with a heatmap of centres (y, x, 2).
+            The index, and the maps of the whole slice, float32 ``(y, x, maps)``, 0 outside the region.
         """
         slices = list(slices)
         jobs = itertools.product(slices, self.plan)
         total = len(slices) * len(self.plan)
         size = max(1, min(self.batch_size, total))
-        batch = np.zeros((size, *self.plan.tile_shape, self._card.num_channels), np.float32)
+        batch = np.zeros((size, *self.plan.tile_shape, self._card.preprocessing.num_channels), np.float32)
         last_tile = len(self.plan)
         open_slices: dict[int, _OpenSlice] = {}
         while group := list(itertools.islice(jobs, size)):
@@ -106,13 +104,13 @@ class SlicePredictor:
                 if open_slices[z].added == last_tile:
                     found = open_slices.pop(z).probability
                     channels = [self._finished(found[..., k]) for k in range(self._channels)]
-                    yield z, channels[0] if len(channels) == 1 else np.stack(channels, axis=-1)
+                    yield z, channels[0][..., None] if len(channels) == 1 else np.stack(channels, axis=-1)
 
     def _cut(self, options: PredictOptions, model: keras.Model, num_models: int) -> TilePlan:
         card = self._card
-        if card.coloring is not None and options.tile_px is None:
+        if card.preprocessing.resizes and options.tile_px is None:
             # The network resizes what it is given: tiles would be seen in another size than it was trained on.
-            plan = plan_windows(self._scaled_shape, card.windows or (1, 1), wanted=self._wanted)
+            plan = plan_windows(self._scaled_shape, card.preprocessing.windows or (1, 1), wanted=self._wanted)
             self.batch_size = self._colored_batch(plan, options, model, num_models)
             return plan
         tile_px = options.tile_px if options.tile_px is not None else card.tile_px
@@ -170,14 +168,22 @@ class SlicePredictor:
         is_scaled = self._scaled_shape != self._volume.shape[1:]
         # Probabilities of a channel: the region's, the whole slice's, and as stored; more while they are resampled.
         results = self._channels * (stored * 8 + scaled * 4)
-        colored = 0 if self._card.coloring is None else _CLAHE_BYTES + _COLORED_BYTES_PER_PX * stored
+        colored = _CLAHE_BYTES + _COLORED_BYTES_PER_PX * stored if self._card.preprocessing.resizes else 0
         return stored * (2 * self._volume.dtype.itemsize + 4) + results + scaled * (20 if is_scaled else 0) + colored
 
     def _fill(self, target: np.ndarray, voxels: np.ndarray) -> None:
-        np.subtract(
-            voxels.reshape(target.shape), np.float32(self._card.mean), out=target, casting="unsafe", dtype=np.float32
-        )
-        target /= np.float32(self._card.std)
+        preprocessing = self._card.preprocessing
+        if isinstance(preprocessing, Standardize):
+            np.subtract(
+                voxels.reshape(target.shape),
+                np.float32(preprocessing.mean),
+                out=target,
+                casting="unsafe",
+                dtype=np.float32,
+            )
+            target /= np.float32(preprocessing.std)
+        else:
+            preprocessing.finish(voxels, target)
 
     def _finished(self, probability: np.ndarray) -> np.ndarray:
         """Bring the probability of the region back to the slice's scale and into the slice."""

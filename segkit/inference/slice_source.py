@@ -7,11 +7,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from segkit.data.colored_stack import ColoredStack
-from segkit.data.colorings import Coloring
 from segkit.errors import InputError
 from segkit.inference.tiles import Span, clamped
 from segkit.inference.voxel_scale import resampled
+from segkit.preprocessing.preprocessing import Preprocessing
 from segkit.volumes.lazy_volume import slice_stack
 from segkit.volumes.volume import ArrayLike3D, Volume
 
@@ -24,7 +23,8 @@ class SliceSource:
         scaled_shape: Shape (y, x) a slice is resampled to; the volume's own leaves it as it is.
         reach: Span of pixels of the scaled slice that is wanted along y and x; may end beyond it, where the
             last pixel is repeated.
-        coloring: How slices are coloured, for a network of three channels; they are read whole then.
+        preprocessing: What is done to the slices before a network sees them. Where it resizes slices as wholes, they
+            are read whole.
     """
 
     def __init__(
@@ -32,27 +32,27 @@ class SliceSource:
         volume: Volume,
         scaled_shape: tuple[int, int],
         reach: tuple[Span, ...],
-        coloring: Coloring | None = None,
+        preprocessing: Preprocessing,
     ) -> None:
         self._volume = volume
-        self._colored = None
-        if coloring is not None:
+        self._whole = None
+        if preprocessing.resizes:
             finite = slice_stack(lambda z: read_finite(volume, z), volume.shape, volume.dtype)
-            self._colored = ColoredStack(finite, coloring)
+            self._whole = preprocessing.open(finite)
         self._scaled_shape = tuple(scaled_shape)
         self._indices = [clamped(*span, size) for span, size in zip(reach, scaled_shape, strict=True)]
 
     def read(self, z: int) -> np.ndarray:
-        """Return the wanted part of slice ``z``, shape of ``reach``, with colouring ``(*reach, 3)``.
+        """Return the wanted part of slice ``z``, shape of ``reach``, with several channels these behind.
 
-        float32 if coloured or resampled, else as stored.
+        It is as the preprocessing reads it, float32 if resampled; ``Preprocessing.finish`` is left to be done.
 
         Raises:
             InputError: If a voxel of it is not finite.
         """
         rows, columns = self._indices
-        if self._colored is not None:
-            image = self._colored.read(z)
+        if self._whole is not None:
+            image = self._whole.read(z)
             channels = [resampled(image[..., channel], self._scaled_shape) for channel in range(image.shape[-1])]
             return np.stack([channel[np.ix_(rows, columns)] for channel in channels], axis=-1)
         stored = self._read_stored(z)

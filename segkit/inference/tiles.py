@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from segkit.data.square_windows import square_windows
+from segkit.geometry.square_windows import square_windows
 
 Span = tuple[int, int]
 """``(start, stop)`` along one axis [px]."""

@@ -18,11 +18,12 @@ from skimage.segmentation import watershed
 from skimage.util import map_array
 
 from segkit.instances.fill_holes import fill_holes
+from segkit.instances.instance_settings import InstanceSettings
 from segkit.instances.join_slices import joined_numbers
 from segkit.instances.renumber import smallest_id_dtype
 from segkit.instances.saddles import find_saddles, highest_of_pairs, join_shallow, peaks_of
 from segkit.instances.seeds import find_peaks, grown_peaks, order_of
-from segkit.instances.segment_instances import InstanceSettings, check_voxel_size, seed_heights, tell_apart
+from segkit.instances.segment_instances import check_voxel_size, seed_heights, tell_apart
 
 _log = logging.getLogger(__name__)
 

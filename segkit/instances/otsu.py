@@ -9,7 +9,8 @@ import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from segkit.instances.segment_instances import InstanceSettings, segment_instances
+from segkit.instances.instance_settings import InstanceSettings
+from segkit.instances.segment_instances import segment_instances
 
 
 def otsu_instances(

@@ -8,14 +8,15 @@ import keras
 from keras import ops
 
 from segkit.ops.overlap_loss import jaccard_distance, stable_bce
+from segkit.ops.split_weight import split_weight
 
 
 @keras.saving.register_keras_serializable(package="segkit")
 class BCEJaccard(keras.losses.Loss):
     """Weighted binary cross entropy plus Jaccard distance, from logits.
 
-    ``mean(w * bce(t, y)) + 1 - J(sigmoid(y), t)``. The weights act on the cross entropy alone, so they travel as a
-    second channel of ``y_true``: Keras would multiply a ``sample_weight`` into both terms. The mean is over pixels,
+    ``mean(w * bce(t, y)) + 1 - J(sigmoid(y), t)``. The weights act on the cross entropy alone, so they travel as the
+    last channel of ``y_true``: Keras would multiply a ``sample_weight`` into both terms. The mean is over pixels,
     not over the sum of the weights. A pixel of weight 0 is not annotated: it counts in neither term nor in the mean.
 
     Args:
@@ -25,12 +26,14 @@ class BCEJaccard(keras.losses.Loss):
         name: Name of the loss.
 
     Call arguments:
-        y_true: Shape ``(batch, ..., 2)``: target in {0, 1} and weight, not negative; or ``(batch, ..., 1)``: target
-            alone, every weight 1.
-        y_pred: Logits, shape ``(batch, ..., 1)``.
+        y_true: Shape ``(batch, ..., channels + 1)``: targets in {0, 1}, then their weight, not negative.
+        y_pred: Logits, shape ``(batch, ..., channels)``.
 
     Returns:
         Scalar, float32 [nat], not negative.
+
+    Raises:
+        ValueError: If ``y_true`` has not one channel more than ``y_pred``.
 
     Reference:
         Zhang et al. (2019), SegET, Eqs. 1, 3 and 5; weights Sec. 3.2. The L2 term of Eq. 1 sits in the layers'
@@ -52,10 +55,9 @@ class BCEJaccard(keras.losses.Loss):
         self.per_sample = per_sample
 
     def call(self, y_true, y_pred):
-        targets = y_true[..., :1]
-        weights = y_true[..., 1:2] if y_true.shape[-1] == 2 else ops.ones_like(targets)
+        targets, weights = split_weight(y_true, y_pred, name=type(self).__name__)
         annotated = ops.cast(weights > 0, y_pred.dtype)
-        count = ops.maximum(ops.sum(annotated), 1.0)
+        count = ops.maximum(ops.sum(annotated), 1.0) * y_pred.shape[-1]
         cross_entropy = ops.sum(weights * stable_bce(targets, y_pred)) / count
         axis = tuple(range(1, len(y_pred.shape))) if self.per_sample else None
         distance = jaccard_distance(targets * annotated, ops.sigmoid(y_pred) * annotated, axis=axis)

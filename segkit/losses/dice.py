@@ -8,13 +8,14 @@ import keras
 from keras import ops
 
 from segkit.ops.overlap_loss import jaccard_distance
+from segkit.ops.split_weight import split_weight
 
 
 @keras.saving.register_keras_serializable(package="segkit")
 class Dice(keras.losses.Loss):
     """One minus the soft Dice coefficient, ``1 - 2 sum(t p) / (sum(t) + sum(p))`` with ``p = sigmoid(y)``.
 
-    Weights travel as a second channel of ``y_true``, as they do for ``BCEJaccard``; a pixel of weight 0 is not
+    The weight is the last channel of ``y_true``, as it is for ``BCEJaccard``; a pixel of weight 0 is not
     annotated and counts nowhere. Other weights make no difference.
 
     Args:
@@ -24,12 +25,14 @@ class Dice(keras.losses.Loss):
         name: Name of the loss.
 
     Call arguments:
-        y_true: Shape ``(batch, ..., 2)``: target in [0, 1] and weight, not negative; or ``(batch, ..., 1)``: target
-            alone.
-        y_pred: Logits, shape ``(batch, ..., 1)``.
+        y_true: Shape ``(batch, ..., channels + 1)``: targets in [0, 1], then their weight, not negative.
+        y_pred: Logits, shape ``(batch, ..., channels)``.
 
     Returns:
         Scalar, float32, in [0, 1].
+
+    Raises:
+        ValueError: If ``y_true`` has not one channel more than ``y_pred``.
 
     Reference:
         Wagner & Rohr (2022), "EfficientCellSeg", Sec. 3.2, after Milletari et al. (2016), "V-Net", whose denominator
@@ -46,9 +49,10 @@ class Dice(keras.losses.Loss):
         self.per_sample = per_sample
 
     def call(self, y_true, y_pred):
-        annotated = ops.cast(y_true[..., 1:2] > 0, y_pred.dtype) if y_true.shape[-1] == 2 else 1.0
+        targets, weights = split_weight(y_true, y_pred, name=type(self).__name__)
+        annotated = ops.cast(weights > 0, y_pred.dtype)
         axis = tuple(range(1, len(y_pred.shape))) if self.per_sample else None
-        distance = jaccard_distance(y_true[..., :1] * annotated, ops.sigmoid(y_pred) * annotated, axis=axis)
+        distance = jaccard_distance(targets * annotated, ops.sigmoid(y_pred) * annotated, axis=axis)
         return ops.mean(distance / (2 - distance))  # with J = 1 - distance, 1 - 2 J / (1 + J)
 
     def get_config(self):

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from segkit.ops.split_weight import split_weight
+
 
 @keras.saving.register_keras_serializable(package="segkit")
 class HeatmapFocal(keras.losses.Loss):
@@ -17,8 +19,8 @@ class HeatmapFocal(keras.losses.Loss):
         ``-1 / max(n, 1) * sum((1 - p)^alpha log p  if t = 1  else  (1 - t)^beta p^alpha log(1 - p))``
 
     so pixels near a centre cost less for being taken for one. ``keras.losses.BinaryFocalCrossentropy`` is for targets
-    that are 0 or 1. Weights travel as a second channel of ``y_true``, as they do for ``BCEJaccard``; a pixel of weight
-    0 counts nowhere.
+    that are 0 or 1. The weight is the last channel of ``y_true``, as it is for ``BCEJaccard``; a pixel of weight 0
+    counts nowhere.
 
     Args:
         alpha: Power that takes weight from what is right already, not negative.
@@ -27,15 +29,14 @@ class HeatmapFocal(keras.losses.Loss):
         name: Name of the loss.
 
     Call arguments:
-        y_true: Shape ``(batch, ..., 2)``: heatmap in [0, 1] and weight, not negative; or ``(batch, ..., 1)``: heatmap
-            alone.
-        y_pred: Logits, shape ``(batch, ..., 1)``.
+        y_true: Shape ``(batch, ..., channels + 1)``: heatmaps in [0, 1], then their weight, not negative.
+        y_pred: Logits, shape ``(batch, ..., channels)``.
 
     Returns:
         Scalar, float32 [nat], not negative.
 
     Raises:
-        ValueError: If a power is negative.
+        ValueError: If a power is negative, or ``y_true`` has not one channel more than ``y_pred``.
 
     Reference:
         Wagner & Rohr (2022), "EfficientCellSeg", Sec. 3.3 (focal loss on heatmaps of cell centres); the form for soft
@@ -61,8 +62,8 @@ class HeatmapFocal(keras.losses.Loss):
         self.beta = beta
 
     def call(self, y_true, y_pred):
-        heatmap = y_true[..., :1]
-        annotated = ops.cast(y_true[..., 1:2] > 0, y_pred.dtype) if y_true.shape[-1] == 2 else 1.0
+        heatmap, weights = split_weight(y_true, y_pred, name=type(self).__name__)
+        annotated = ops.cast(weights > 0, y_pred.dtype)
         probability = ops.sigmoid(y_pred)
         at_centre = (1.0 - probability) ** self.alpha * ops.softplus(-y_pred)
         elsewhere = (1.0 - heatmap) ** self.beta * probability**self.alpha * ops.softplus(y_pred)

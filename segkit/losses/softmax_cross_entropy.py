@@ -7,25 +7,29 @@ from typing import Any
 import keras
 from keras import ops
 
+from segkit.ops.split_weight import split_weight
+
 
 @keras.saving.register_keras_serializable(package="segkit")
 class SoftmaxCrossEntropy(keras.losses.Loss):
     """Softmax cross entropy from logits, averaged over annotated pixels.
 
-    ``sum(w * ce) / n`` over the ``n`` pixels of positive weight. Weights travel as a second channel of ``y_true``, as
-    they do for ``BCEJaccard``; a pixel of weight 0 is not annotated.
+    ``sum(w * ce) / n`` over the ``n`` pixels of positive weight. The weight is the last channel of ``y_true``, as it
+    is for ``BCEJaccard``; a pixel of weight 0 is not annotated.
 
     Args:
         reduction: As in Keras.
         name: Name of the loss.
 
     Call arguments:
-        y_true: Shape ``(batch, ..., 2)``: class and weight, not negative; or ``(batch, ..., 1)``: class alone, every
-            weight 1.
+        y_true: Shape ``(batch, ..., 2)``: class, then its weight, not negative.
         y_pred: Logits, shape ``(batch, ..., num_classes)``.
 
     Returns:
         Scalar, float32 [nat], not negative.
+
+    Raises:
+        ValueError: If ``y_true`` has not two channels, or ``y_pred`` has one alone, which is no choice of classes.
 
     Example:
         Two classes, logits 0 and 0, weight 3: ``3 ln 2``.
@@ -37,8 +41,14 @@ class SoftmaxCrossEntropy(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, **kwargs)
 
     def call(self, y_true, y_pred):
-        weights = y_true[..., 1] if y_true.shape[-1] == 2 else ops.ones_like(y_true[..., 0])
-        # Whatever stands where nobody annotated need not be a class.
-        classes = ops.cast(ops.where(weights > 0, y_true[..., 0], 0.0), "int32")
+        if y_pred.shape[-1] < 2:
+            raise ValueError(
+                f"{type(self).__name__}: `y_pred` must have a channel for each of two or more classes. "
+                f"Received: y_true.shape={tuple(y_true.shape)}, y_pred.shape={tuple(y_pred.shape)}"
+            )
+        target, weight = split_weight(y_true, y_pred, channels=1, name=type(self).__name__)
+        weights = weight[..., 0]
+        # The values of unannotated pixels need not be classes.
+        classes = ops.cast(ops.where(weights > 0, target[..., 0], 0.0), "int32")
         entropy = ops.sparse_categorical_crossentropy(classes, y_pred, from_logits=True)
         return ops.sum(weights * entropy) / ops.maximum(ops.sum(ops.cast(weights > 0, entropy.dtype)), 1.0)

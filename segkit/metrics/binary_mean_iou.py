@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from segkit.metrics.confusion_counts import ConfusionCounts
+from segkit.ops.split_weight import split_weight
 
 
 @keras.saving.register_keras_serializable(package="segkit")
@@ -22,12 +23,14 @@ class BinaryMeanIoU(ConfusionCounts):
         name: Name of the metric.
 
     Call arguments:
-        y_true: Shape ``(batch, ..., 2)``: target in {0, 1} and weight, a pixel of weight 0 is left out; or
-            ``(batch, ..., 1)``.
+        y_true: Shape ``(batch, ..., 2)``: target in {0, 1}, then weight; a pixel of weight 0 is left out.
         y_pred: Logits, shape ``(batch, ..., 1)``.
 
     Returns:
         Scalar in [0, 1], float32; 0 before the first pixel.
+
+    Raises:
+        ValueError: If ``y_true`` has not two channels, or ``y_pred`` not one.
 
     Reference:
         Zhang et al. (2019), SegET, Eq. 6.
@@ -40,11 +43,17 @@ class BinaryMeanIoU(ConfusionCounts):
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch. ``sample_weight`` is refused: weights travel in ``y_true``."""
         if sample_weight is not None:
-            raise ValueError("`sample_weight` must be None: put weights into the second channel of `y_true`")
-        y_true = ops.convert_to_tensor(y_true)
-        truth = ops.cast(y_true[..., 0] > 0.5, "int32")
-        predicted = ops.cast(ops.convert_to_tensor(y_pred)[..., 0] > self.threshold, "int32")
-        self.add(truth, predicted, y_true[..., 1] > 0 if y_true.shape[-1] == 2 else ops.ones_like(truth))
+            raise ValueError("`sample_weight` must be None: put weights into the last channel of `y_true`")
+        y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+        if y_pred.shape[-1] != 1:
+            raise ValueError(
+                f"{type(self).__name__}: `y_pred` must have one channel. "
+                f"Received: y_true.shape={tuple(y_true.shape)}, y_pred.shape={tuple(y_pred.shape)}"
+            )
+        target, weight = split_weight(y_true, y_pred, name=type(self).__name__)
+        truth = ops.cast(target[..., 0] > 0.5, "int32")
+        predicted = ops.cast(y_pred[..., 0] > self.threshold, "int32")
+        self.add(truth, predicted, weight[..., 0] > 0)
 
     def result(self):
         """Return the mean over the classes that occur."""

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from segkit.metrics.confusion_counts import ConfusionCounts
+from segkit.ops.split_weight import split_weight
 
 
 @keras.saving.register_keras_serializable(package="segkit")
@@ -24,11 +25,14 @@ class MeanIoU(ConfusionCounts):
         name: Name of the metric.
 
     Call arguments:
-        y_true: Shape ``(batch, ..., 2)``: class and weight, a pixel of weight 0 is left out; or ``(batch, ..., 1)``.
+        y_true: Shape ``(batch, ..., 2)``: class, then weight; a pixel of weight 0 is left out.
         y_pred: Logits or probabilities, shape ``(batch, ..., num_classes)``; the largest is what is predicted.
 
     Returns:
         Scalar in [0, 1], float32; 0 where none of the classes has occurred.
+
+    Raises:
+        ValueError: If ``y_true`` has not two channels, or ``y_pred`` not one a class.
 
     Reference:
         Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Module", Sec. 4.1.
@@ -47,11 +51,16 @@ class MeanIoU(ConfusionCounts):
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch. ``sample_weight`` is refused: weights travel in ``y_true``."""
         if sample_weight is not None:
-            raise ValueError("`sample_weight` must be None: put weights into the second channel of `y_true`")
-        y_true = ops.convert_to_tensor(y_true)
-        truth = ops.cast(y_true[..., 0], "int32")
-        predicted = ops.argmax(ops.convert_to_tensor(y_pred), axis=-1)
-        self.add(truth, predicted, y_true[..., 1] > 0 if y_true.shape[-1] == 2 else ops.ones_like(truth))
+            raise ValueError("`sample_weight` must be None: put weights into the last channel of `y_true`")
+        y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+        if y_pred.shape[-1] != self.num_classes:
+            raise ValueError(
+                f"{type(self).__name__}: `y_pred` must have {self.num_classes} channels, one a class. "
+                f"Received: y_true.shape={tuple(y_true.shape)}, y_pred.shape={tuple(y_pred.shape)}"
+            )
+        target, weight = split_weight(y_true, y_pred, channels=1, name=type(self).__name__)
+        truth = ops.cast(target[..., 0], "int32")
+        self.add(truth, ops.argmax(y_pred, axis=-1), weight[..., 0] > 0)
 
     def result(self):
         """Return the mean over the chosen classes that occur."""

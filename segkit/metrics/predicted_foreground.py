@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from segkit.ops.split_weight import split_weight
+
 
 @keras.saving.register_keras_serializable(package="segkit")
 class PredictedForeground(keras.metrics.Mean):
@@ -17,12 +19,14 @@ class PredictedForeground(keras.metrics.Mean):
         name: Name of the metric.
 
     Call arguments:
-        y_true: Shape ``(batch, ..., 2)``: target and weight, a pixel of weight 0 is left out; any other is not
-            looked at.
-        y_pred: Logits, any shape.
+        y_true: Shape ``(batch, ..., channels + 1)``: targets, then weight; a pixel of weight 0 is left out.
+        y_pred: Logits, shape ``(batch, ..., channels)``.
 
     Returns:
         Scalar in [0, 1]: exactly 0 if no pixel was foreground, exactly 1 if all were.
+
+    Raises:
+        ValueError: If ``y_true`` has not one channel more than ``y_pred``.
     """
 
     def __init__(self, threshold: float = 0.0, *, name: str = "predicted_foreground", **kwargs: Any) -> None:
@@ -31,12 +35,12 @@ class PredictedForeground(keras.metrics.Mean):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch."""
-        foreground = ops.cast(ops.convert_to_tensor(y_pred) > self.threshold, "float32")
-        kept = ops.ones_like(foreground)
-        if y_true is not None and y_true.shape[-1] == 2:
-            kept = ops.cast(ops.convert_to_tensor(y_true)[..., 1:] > 0, "float32")
+        y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+        _, weight = split_weight(y_true, y_pred, name=type(self).__name__)
+        foreground = ops.cast(y_pred > self.threshold, "float32")
+        kept = ops.cast(weight > 0, "float32")
         # A mean over pixels, not of means over batches: weights are pixel counts.
-        annotated = ops.sum(kept)
+        annotated = ops.sum(kept) * y_pred.shape[-1]
         super().update_state(ops.sum(foreground * kept) / ops.maximum(annotated, 1.0), sample_weight=annotated)
 
     def get_config(self):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from segkit.data.pseudocolor import Pseudocoloring
+from segkit.preprocessing.pseudocolor import Pseudocoloring
 from segkit.report.overlay import SHOWN_PX, Overlay, Panel, as_rgb, shrunk, stretch_contrast
 
 

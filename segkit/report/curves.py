@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from segkit.monitor import MEAN_IOU, Monitor
 from segkit.report import colors
 
 
@@ -30,12 +31,6 @@ class Curve(NamedTuple):
     log_from: float = math.inf
 
 
-CURVES = (
-    Curve("Loss", {"loss": "training", "val_loss": "validation"}, 30.0),
-    Curve("Mean IoU", {"mean_iou": "training", "val_mean_iou": "validation"}),
-    Curve("Learning rate", {"learning_rate": "learning rate"}, 2.0),
-)
-
 _INK = "#010203"  # stands for the colour of the text around the figure
 _SERIES = {"training": colors.TRUTH, "validation": colors.PREDICTION}
 _OTHER_SERIES = [color for color in colors.CLASSES if color not in ("#f0e442", "#ffffff")]  # read on white ground
@@ -45,22 +40,22 @@ _MAX_INSIDE = 3  # entries of a legend inside the axes
 def curves(
     history: Sequence[Mapping[str, Any]],
     *,
-    monitor: str = "val_mean_iou",
+    monitor: Monitor | None = MEAN_IOU,
     format: str = "svg",
-    figures: Sequence[Curve] = CURVES,
+    figures: Sequence[Curve] | None = None,
 ) -> dict[str, bytes]:
-    """Draw loss, mean IoU and learning rate over the epochs, one figure each, the best epoch marked.
+    """Draw loss, monitored score and learning rate over the epochs, one figure each, the best epoch marked.
 
     They are separate figures so that a narrow page can stack them. The ink of SVG figures is
     ``currentColor``: inside a page it is the page's text colour, light or dark.
 
     Args:
         history: One row an epoch: ``epoch`` counted from 0 (its place in the list where missing), ``loss``,
-            ``val_loss``, ``mean_iou``, ``val_mean_iou``, ``learning_rate``. A figure without any of its
-            columns is left out; values that are not finite leave gaps.
-        monitor: Column whose highest value marks the best epoch.
+            ``val_loss``, ``learning_rate``, and the monitored score on training and validation patches. A figure
+            without any of its columns is left out; values that are not finite leave gaps.
+        monitor: The score whose best value marks the best epoch; ``None`` to mark none.
         format: ``"svg"`` or ``"png"``.
-        figures: What to draw.
+        figures: What to draw; by default loss, monitored score and learning rate.
 
     Returns:
         Encoded figures by title.
@@ -70,9 +65,9 @@ def curves(
     """
     if format not in ("svg", "png"):
         raise ValueError(f'`format` must be "svg" or "png". Received: format={format!r}')
-    best = best_epoch(history, monitor)
+    best = None if monitor is None else best_epoch(history, monitor)
     drawn = {}
-    for curve in figures:
+    for curve in training_figures(monitor) if figures is None else figures:
         series = {label: _column(history, column) for column, label in curve.columns.items()}
         series = {label: values for label, values in series.items() if np.isfinite(values).any()}
         if series:
@@ -81,10 +76,27 @@ def curves(
     return drawn
 
 
-def best_epoch(history: Sequence[Mapping[str, Any]], monitor: str = "val_mean_iou") -> int | None:
-    """Return the place of the first row with the highest value of a column; ``None`` if it has none."""
-    values = _column(history, monitor)
-    return int(np.nanargmax(values)) if np.isfinite(values).any() else None
+def training_figures(monitor: Monitor | None) -> list[Curve]:
+    """Return the figures of a training: loss, monitored score where it is not the loss, and learning rate."""
+    score = []
+    if monitor is not None and monitor.training_name != "loss":
+        columns = {monitor.training_name: "training", monitor.name: "validation"}
+        score = [Curve(_TITLES.get(monitor.training_name, monitor.title), columns)]
+    return [
+        Curve("Loss", {"loss": "training", "val_loss": "validation"}, 30.0),
+        *score,
+        Curve("Learning rate", {"learning_rate": "learning rate"}, 2.0),
+    ]
+
+
+_TITLES = {"mean_iou": "Mean IoU"}
+
+
+def best_epoch(history: Sequence[Mapping[str, Any]], monitor: Monitor = MEAN_IOU) -> int | None:
+    """Return the place of the first row with the best value of a score; ``None`` if no row has one."""
+    values = _column(history, monitor.name)
+    best = np.nanargmax if monitor.mode == "max" else np.nanargmin
+    return int(best(values)) if np.isfinite(values).any() else None
 
 
 def _column(history: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:

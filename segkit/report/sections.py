@@ -7,6 +7,7 @@ import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from segkit.monitor import MEAN_IOU, Monitor
 from segkit.progress import clock
 from segkit.report.curves import Curve, curves
 from segkit.report.overlay import Overlay, Panel
@@ -46,8 +47,8 @@ def notices(messages: Sequence[str]) -> Section:
     return Section("", f'<ul class="notices">{items}</ul>' if items else "")
 
 
-def training_curves(history: Sequence[Mapping[str, Any]], monitor: str = "val_mean_iou") -> Section:
-    """Show loss, score and learning rate over the epochs; see ``segkit.report.curves``."""
+def training_curves(history: Sequence[Mapping[str, Any]], monitor: Monitor = MEAN_IOU) -> Section:
+    """Show loss, monitored score and learning rate over the epochs; see ``segkit.report.curves``."""
     figures = curves(history, monitor=monitor) if history else {}
     drawn = "".join(f"<div>{inline_svg(figure, title + ' per epoch')}</div>" for title, figure in figures.items())
     return Section("Training", f'<div class="curves">{drawn}</div>' if drawn else "")
@@ -65,7 +66,7 @@ def validation_curves(histories: Mapping[str, Sequence[Mapping[str, float]]], ti
         {"epoch": epoch, **{name: rows[epoch]["val_mean_iou"] for name, rows in histories.items() if epoch < len(rows)}}
         for epoch in range(length)
     ]
-    figures = curves(merged, monitor="", figures=[Curve("Validation mIoU", {name: name for name in histories})])
+    figures = curves(merged, monitor=None, figures=[Curve("Validation mIoU", {name: name for name in histories})])
     drawn = "".join(f"<div>{inline_svg(figure, name)}</div>" for name, figure in figures.items())
     return Section(title, f'<div class="curves">{drawn}</div>')
 
@@ -86,7 +87,7 @@ def magnitude_curves(rows: Mapping[str, Sequence[Mapping[str, float]]]) -> Secti
     for name, entries in rows.items():
         title = name or "Mean magnitude"
         counted = [{**entry, "epoch": entry["epoch"] - 1} for entry in entries]  # row 0 is the untrained network
-        for figure in curves(counted, monitor="", figures=[Curve(title, columns, 10.0)]).values():
+        for figure in curves(counted, monitor=None, figures=[Curve(title, columns, 10.0)]).values():
             drawn += f"<div>{inline_svg(figure, title + ' per epoch')}</div>"
     return Section("Mean magnitude of the features", f'<div class="curves">{drawn}</div>' if drawn else "")
 

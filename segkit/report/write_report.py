@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segkit.errors import InputError
+from segkit.monitor import MEAN_IOU, Monitor
 from segkit.report import sections
 from segkit.report.overlay import Overlay
 from segkit.report.page import Section, render_page
@@ -23,6 +24,7 @@ def write_report(
     notices: Sequence[str] = (),
     plan: Mapping[str, Any] | None = None,
     history: Sequence[Mapping[str, Any]] = (),
+    monitor: Monitor = MEAN_IOU,
     evaluation: Mapping[str, Any] | None = None,
     overlays: Sequence[Overlay] = (),
     versions: Mapping[str, str] | None = None,
@@ -46,6 +48,7 @@ def write_report(
         notices: What a reader must know first: a phantom, the demo preset, collapse alarms.
         plan: Settings of the run; nested mappings become groups.
         history: One row an epoch, as ``log.csv`` holds them; see ``segkit.report.curves``.
+        monitor: The score that chose the checkpoint, such as ``Task.monitor``; validation mIoU by default.
         evaluation: ``{"total": {score: value}, "slices": [{"z": 3, score: value, ...}, ...]}``.
         overlays: Slices to look at, as ``segkit.report.overlay.overlay`` draws them.
         versions: Package and version.
@@ -73,7 +76,7 @@ def write_report(
         [
             sections.headline(summary),
             sections.notices(notices),
-            sections.training_curves(history),
+            sections.training_curves(history, monitor),
             sections.scores(evaluation or {}),
             sections.overlays(overlays),
             *extra,

@@ -9,7 +9,7 @@ import importlib
 from typing import Any
 
 _HOMES = {
-    "CollapseAlarm": "segkit.training.collapse_alarm",
+    "CollapseAlarm": "segkit.tasks.collapse_alarm",
     "DecayOnPlateau": "segkit.training.decay_on_plateau",
     "RecordMagnitudes": "segkit.training.record_magnitudes",
     "RedrawEnhanced": "segkit.training.redraw_enhanced",

@@ -12,7 +12,7 @@ from segkit.evaluation.class_scores import count_classes
 def count_patches(model: keras.Model, sampler: PatchSampler) -> np.ndarray:
     """Count the pixels of every true and predicted class over all patches of a sampler.
 
-    Each patch is predicted by itself. Pixels that nobody annotated do not count; where patches overlap, pixels count as
+    Each patch is predicted by itself. Unannotated pixels do not count; where patches overlap, pixels count as
     often as they occur.
 
     Args:
@@ -27,9 +27,10 @@ def count_patches(model: keras.Model, sampler: PatchSampler) -> np.ndarray:
     predictor = keras.Model(inputs, keras.ops.cast(classes, "int32"))
     if keras.backend.backend() == "tensorflow":
         predictor.jit_compile = False  # XLA is slower on CPUs
-    total = np.zeros((sampler.num_classes, sampler.num_classes), np.int64)
+    num_classes = model.output["logits"].shape[-1]
+    total = np.zeros((num_classes, num_classes), np.int64)
     for step in range(sampler.steps_per_epoch):
         images, targets = sampler.batch(step)
         predicted = np.asarray(predictor.predict_on_batch(images))
-        total += count_classes(predicted, targets[..., 0], sampler.num_classes, targets[..., 1] > 0)
+        total += count_classes(predicted, targets[..., 0], num_classes, targets[..., -1] > 0)
     return total

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
@@ -10,17 +10,18 @@ import keras
 class DecayOnPlateau(keras.callbacks.Callback):
     """Set the step size to ``learning_rate * scale / (1 + decay * step)``.
 
-    ``scale`` starts at 1 and is multiplied by ``factor`` whenever the monitored score has not risen for ``patience``
-    epochs. Keras's ``ReduceLROnPlateau`` can not do this, for it refuses a schedule. The rate is set before every
-    step; under JAX, whose training state can not be touched cheaply between steps, before every epoch.
+    ``scale`` starts at 1 and is multiplied by ``factor`` whenever the monitored score has not improved for
+    ``patience`` epochs. Keras's ``ReduceLROnPlateau`` cannot do this, as it refuses a schedule. The rate is set before
+    every step; under JAX, whose training state cannot be touched cheaply between steps, before every epoch.
 
     Args:
         learning_rate: Step size at the start.
         decay: Time decay a step, not negative.
-        monitor: Name of a score that should rise.
+        monitor: Name of a score in the logs.
+        mode: Whether the score should rise (``"max"``) or fall (``"min"``).
         factor: Factor in (0, 1].
-        patience: Epochs without a rise before ``scale`` falls.
-        min_delta: A rise by less does not count.
+        patience: Epochs without an improvement before ``scale`` falls.
+        min_delta: A smaller improvement does not count.
 
     Attributes:
         best: Best score so far.
@@ -36,7 +37,8 @@ class DecayOnPlateau(keras.callbacks.Callback):
         learning_rate: float,
         decay: float = 0.0,
         *,
-        monitor: str = "val_mean_iou",
+        monitor: str = "val_loss",
+        mode: Literal["max", "min"] = "min",
         factor: float = 0.5,
         patience: int = 3,
         min_delta: float = 1e-4,
@@ -44,15 +46,18 @@ class DecayOnPlateau(keras.callbacks.Callback):
         super().__init__()
         if not 0 < factor <= 1:
             raise ValueError(f"`factor` must be in (0, 1]. Received: factor={factor!r}")
+        if mode not in ("max", "min"):
+            raise ValueError(f"`mode` must be 'max' or 'min'. Received: mode={mode!r}")
         if decay < 0:
             raise ValueError(f"`decay` must not be negative. Received: decay={decay!r}")
         self.learning_rate = learning_rate
         self.decay = decay
         self.monitor = monitor
+        self.mode = mode
         self.factor = factor
         self.patience = patience
         self.min_delta = min_delta
-        self.best = float("-inf")
+        self.best = float("-inf" if mode == "max" else "inf")
         self.wait = 0
         self.scale = 1.0
         self._step = 0
@@ -77,7 +82,8 @@ class DecayOnPlateau(keras.callbacks.Callback):
         logs = {} if logs is None else logs
         logs["learning_rate"] = self.rate(self._step)
         score = logs[self.monitor]
-        if score > self.best + self.min_delta:
+        gain = score - self.best if self.mode == "max" else self.best - score
+        if gain > self.min_delta:
             self.best, self.wait = score, 0
             return
         self.wait += 1

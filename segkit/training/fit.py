@@ -7,24 +7,22 @@ import logging
 import os
 import pathlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
-from segkit.data.sampler import LOGITS, PatchSampler, named_targets
+from segkit.data.sampler import LOGITS, PatchSampler, Spans, named_targets
 from segkit.errors import InputError
 from segkit.models.card import ModelCard
+from segkit.monitor import Monitor
 from segkit.training.decay_on_plateau import DecayOnPlateau
 from segkit.training.plan import TrainingPlan
 from segkit.training.resumable import Resumable
-from segkit.training.task import BinaryTask, Task
 
 _LOG = logging.getLogger(__name__)
-MONITOR = "val_mean_iou"
 
 _MAY_CHANGE = ("epochs",)  # a run may be resumed to more epochs
-_INPUT = ("mean", "std", "coloring", "windows", "classes")  # what the network is given, as its card says it
 
 
 def fit(
@@ -35,26 +33,24 @@ def fit(
     folder: str | os.PathLike[str],
     card: ModelCard,
     *,
-    task: Task | None = None,
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Resumable:
-    """Fit a network until validation mIoU stops rising, or the epochs are used up.
+    """Fit a network until what its task watches stops improving, or the epochs are used up.
 
-    Everything a resumed run needs is in ``folder`` after every epoch. With ``resume`` the run goes on after its last
+    Everything a resumed run needs is in ``folder`` after every epoch. With ``resume`` the run continues after its last
     finished epoch: weights, optimizer, learning rate, early stopping, order and augmentation of the patches are as
     if it had never been interrupted.
 
     Args:
-        model: Network with the outputs of the task; compiled here.
+        model: Network with the outputs of the card's task; compiled here.
         training: Source of the training patches.
         validation: Source of the validation patches, not shuffled.
         plan: How to train.
         folder: Run folder.
-        card: Card of the model that is kept.
-        task: Loss, metrics and alarm; ``BinaryTask()`` by default.
-        resume: Go on where the run in ``folder`` stands, if there is one.
+        card: Card of the model that is kept; its task says what is learnt.
+        resume: Continue the run in ``folder``, if there is one.
         callbacks: More callbacks. What one names under ``STATE`` (attributes that ``json`` writes) a resumed run puts
             back; others have no memory.
         progress: Called as ``progress(done, total)`` after every training step, in steps.
@@ -63,16 +59,24 @@ def fit(
         The record of the run: rows, best epoch, and ``publish()`` for the model file.
 
     Raises:
-        InputError: If the run to go on with has had other settings, or more epochs.
+        InputError: If the run to resume has had other settings, or more epochs.
+        ValueError: If the network has other outputs than the task.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    task = task or BinaryTask()
+    task, monitor = card.task, card.task.monitor
     task.compile(model, plan.learning_rate)
-    if (channels := model.output["logits"].shape[-1]) != card.num_logits:
-        raise ValueError(f"`card` must name the classes of the network. Received: {channels} logits, card={card!r}")
-    plateau = DecayOnPlateau(plan.learning_rate, plan.decay, factor=plan.plateau_factor, patience=plan.plateau_patience)
-    stopping = keras.callbacks.EarlyStopping(monitor=MONITOR, mode="max", patience=plan.early_stopping_patience)
+    plateau = DecayOnPlateau(
+        plan.learning_rate,
+        plan.decay,
+        factor=plan.plateau_factor,
+        patience=plan.plateau_patience,
+        monitor=monitor.name,
+        mode=monitor.mode,
+    )
+    stopping = keras.callbacks.EarlyStopping(
+        monitor=monitor.name, mode=monitor.mode, patience=plan.early_stopping_patience
+    )
     alarms = task.alarms()
     tracked = {
         "plateau": (plateau, DecayOnPlateau.STATE),
@@ -80,24 +84,24 @@ def fit(
         **alarms,
         **{type(one).__name__: (one, one.STATE) for one in callbacks if hasattr(one, "STATE")},
     }
-    record = Resumable(folder, card, tracked, identity=_identity(plan, task, card))
+    record = Resumable(folder, card, tracked, identity=_identity(plan, card))
     if not (resume and record.resume(model)):
-        record.start_anew()
+        record.start_over()
     if record.epochs_done > plan.epochs:
         raise InputError(
             f"{folder}: {record.epochs_done} epochs are done, {plan.epochs} were asked for; give as many or more"
         )
     if record.stopped or record.epochs_done >= plan.epochs:
         return record
-    build_compiled(model, validation, task.outputs)
+    build_compiled(model, validation, task.spans)
     steps = training.steps_per_epoch
     shown = [StepProgress(progress, steps, plan.epochs)] if progress else []
     model.fit(
-        stream(training, first_epoch=record.epochs_done, outputs=task.outputs),
+        stream(training, first_epoch=record.epochs_done, outputs=task.spans),
         steps_per_epoch=steps,
         initial_epoch=record.epochs_done,
         epochs=plan.epochs,
-        validation_data=stream(validation, outputs=task.outputs),
+        validation_data=stream(validation, outputs=task.spans),
         validation_steps=validation.steps_per_epoch,
         # PlainNames stands before all that look at scores, EpochLog after those that add to the logs, Resumable after
         # all that have a memory.
@@ -109,7 +113,7 @@ def fit(
             *_tensorboard(folder),
             *callbacks,
             *shown,
-            EpochLog(plan.epochs),
+            EpochLog(plan.epochs, monitor),
             record,
         ],
         shuffle=False,  # the stream is in its order already
@@ -118,13 +122,13 @@ def fit(
     return record
 
 
-def _identity(plan: TrainingPlan, task: Task, card: ModelCard) -> dict[str, Any]:
-    """Return what must be the same where a training is gone on with."""
+def _identity(plan: TrainingPlan, card: ModelCard) -> dict[str, Any]:
+    """Return what must be the same where a training is resumed."""
     settings = {name: value for name, value in plan.to_dict().items() if name not in _MAY_CHANGE}
-    return {**settings, "task": repr(task), **{name: getattr(card, name) for name in _INPUT}}
+    return {**settings, "task": card.task.learning(), "preprocessing": card.to_dict()["preprocessing"]}
 
 
-def build_compiled(model: keras.Model, sampler: PatchSampler, outputs: Mapping[str, int] = LOGITS) -> None:
+def build_compiled(model: keras.Model, sampler: PatchSampler, outputs: Spans = LOGITS) -> None:
     """Build optimizer, loss and metrics of a compiled model from one batch.
 
     ``fit`` would do it by drawing a batch from the stream, and outside TensorFlow that batch is then lost.
@@ -136,7 +140,7 @@ def build_compiled(model: keras.Model, sampler: PatchSampler, outputs: Mapping[s
     model.reset_metrics()
 
 
-def stream(sampler: PatchSampler, *, first_epoch: int = 0, outputs: Mapping[str, int] = LOGITS) -> Any:
+def stream(sampler: PatchSampler, *, first_epoch: int = 0, outputs: Spans = LOGITS) -> Any:
     """Return a sampler's endless stream of epochs as what this backend trains from best."""
     if keras.backend.backend() == "tensorflow":
         from segkit.data.pipeline import patch_dataset  # needs TensorFlow, which other backends do without
@@ -193,11 +197,13 @@ class EpochLog(keras.callbacks.Callback):
 
     Args:
         epochs: Epochs at most.
+        monitor: The score that is shown beside the loss.
     """
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, epochs: int, monitor: Monitor) -> None:
         super().__init__()
         self._epochs = epochs
+        self._monitor = monitor
         self._start = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -206,12 +212,16 @@ class EpochLog(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Log the scores of the epoch."""
-        logs = logs or {}
+        logs, monitor = logs or {}, self._monitor
+        shown = {"loss": "loss", monitor.training_name: monitor.title}
+        parts = [f"{title} {logs[name]:.4f}" for name, title in shown.items() if name in logs]
+        parts += [f"validation {title} {logs[f'val_{name}']:.4f}" for name, title in shown.items()]
         _LOG.info(
-            "epoch %d/%d: loss %.4f, mIoU %.4f, validation loss %.4f, validation mIoU %.4f, rate %.2e, %.0f s",
+            "epoch %d/%d: %s, rate %.2e, %.0f s",
             epoch + 1,
             self._epochs,
-            *(logs[name] for name in ("loss", "mean_iou", "val_loss", "val_mean_iou", "learning_rate")),
+            ", ".join(parts),
+            logs["learning_rate"],
             time.monotonic() - self._start,
         )
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from segkit.data.colorings import Coloring
-from segkit.data.normalization import measure_normalization
 from segkit.data.patches import PatchTable, tabulate_patches
-from segkit.data.resized_slices import WHITE, colored_slices, heatmap_slices, mask_slices
 from segkit.data.sampler import PatchSampler
 from segkit.data.sources import LabeledVolume
-from segkit.data.square_windows import square_windows
-from segkit.data.weights import UNKNOWN
 from segkit.errors import InputError
+from segkit.preprocessing.preprocessing import Preprocessing
+from segkit.preprocessing.standardize import Standardize
+from segkit.tasks.foreground import ForegroundTask
+from segkit.tasks.task import Task
 from segkit.training.plan import TrainingPlan
-from segkit.volumes.instance_ids import ids_by_slice
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,16 +28,14 @@ class Prepared:
         training: Source of the training patches.
         validation: Source of the validation patches.
         test: Source of the test patches; ``None`` where no slices were kept for it.
-        mean: Mean of the training slices [grey value].
-        std: Standard deviation of the training slices [grey value].
+        preprocessing: What becomes of the voxels, with what was measured on the training slices.
         voxel_size_nm: Voxel size of the first volume that is trained on, ``(z, y, x)``.
     """
 
     training: PatchSampler
     validation: PatchSampler
     test: PatchSampler | None
-    mean: float
-    std: float
+    preprocessing: Preprocessing
     voxel_size_nm: tuple[float, float, float] | None
 
 
@@ -95,147 +90,96 @@ def prepare(
     volumes: Sequence[LabeledVolume],
     plan: TrainingPlan,
     *,
-    num_classes: int = 2,
+    task: Task | None = None,
+    preprocessing: Preprocessing | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
-    """Measure the normalisation, list the patches, and build both samplers.
+    """Measure what the preprocessing leaves open, list the patches, and build the samplers.
+
+    Where the preprocessing resizes slices as wholes, or windows of them, a patch is one of these.
 
     Args:
         volumes: Opened volumes with slices for training and for validation among them.
-        plan: How to cut and change.
-        num_classes: Number of classes, background among them; more than two need volumes opened as labels.
+        plan: How to cut and augment. Of slices that are resized, ``patch_px`` is the size and strides do not matter.
+        task: What is learnt; one structure by default.
+        preprocessing: What becomes of the voxels; mean 0 and standard deviation 1 by default.
         progress: Called as ``progress(done, total)`` after each slice read.
 
     Raises:
-        InputError: If there is nothing to train on or to validate with, or no foreground to train on.
+        InputError: If there is nothing to train on or to validate with, no foreground to train on where the task needs
+            some, or task, preprocessing and plan do not fit each other.
     """
-    tables = {use: tabulate(volumes, use, plan, progress) for use in _USES if _is_used(volumes, use)}
-    _check_tables(tables)
-    mean, std = measure_normalization([(volume.tomogram.array, volume.split.train) for volume in volumes], progress)
-    settings = {"mean": mean, "std": std, "ignore_value": plan.ignore_value, "num_classes": num_classes}
-    return _prepared(volumes, [volume.arrays for volume in volumes], tables, plan, settings, (mean, std))
-
-
-def prepare_colored(
-    volumes: Sequence[LabeledVolume],
-    plan: TrainingPlan,
-    coloring: Coloring,
-    *,
-    windows: Sequence[int] | None = None,
-    centers: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-) -> Prepared:
-    """List coloured slices as wholes, or windows of them, each resized to a patch, and build the samplers.
-
-    Args:
-        volumes: Opened volumes with slices for training and for validation among them.
-        plan: How to change; its patches are the network's size, strides do not matter.
-        coloring: How slices are coloured.
-        windows: Number of squares along y and x that slices are cut into; whole slices by default.
-        centers: Heatmaps of the centres of cells are targets too; the masks hold ids.
-        progress: Called as ``progress(done, total)`` after each slice read.
-
-    Returns:
-        What to train from; ``mean`` 0 and ``std`` 1: colours are between 0 and 1 already.
-
-    Raises:
-        InputError: If there is nothing to train on or to validate with, or no foreground to train on.
-    """
-    size = plan.patch_px
-    pairs, cuts = [], []
-    for volume in volumes:
-        cut = _cut(volume.tomogram.shape[1:], windows)
-        masks = mask_slices(volume.mask.array, size, cut, ignore_value=plan.ignore_value)
-        maps = []
-        if centers:
-            extents = volume.tomogram.voxel_size_nm or (1.0, 1.0, 1.0)
-            maps.append(
-                heatmap_slices(ids_by_slice(volume.mask), size, cut, voxel_size=extents, runs=runs_of_uses(volume))
-            )
-        pairs.append((colored_slices(volume.tomogram.array, coloring, size, cut), masks, *maps))
-        cuts.append(len(cut))
+    task, preprocessing = task or ForegroundTask(), preprocessing or Standardize()
+    size_px = plan.patch_px if preprocessing.resizes else None
+    ignore_value = task.resized_ignore_value if preprocessing.resizes else plan.ignore_value
+    parts = [task.annotation_parts(v, size_px, preprocessing.windows, plan.ignore_value) for v in volumes]
+    places = _whole_places(volumes, parts) if preprocessing.resizes else _slice_places(volumes)
+    strides = {"train": plan.patch_px if preprocessing.resizes else plan.stride_px}
     tables = {
         use: tabulate_patches(
-            [
-                (masks, [z * count + place for z in getattr(volume.split, use) for place in range(count)])
-                for volume, (_, masks, *_), count in zip(volumes, pairs, cuts, strict=True)
-            ],
-            patch_px=size,
-            stride_px=size,
-            ignore_value=UNKNOWN,
+            [(annotation, place) for (annotation, *_), place in zip(parts, places[use], strict=True)],
+            patch_px=plan.patch_px,
+            stride_px=strides.get(use, plan.patch_px if preprocessing.resizes else plan.validation_stride_px),
+            ignore_value=ignore_value,
             progress=progress,
         )
-        for use in _USES
-        if _is_used(volumes, use)
+        for use in USES
+        if use != "test" or any(volume.split.test for volume in volumes)
     }
-    _check_tables(tables)
-    settings = {"mean": 0.0, "std": float(WHITE), "ignore_value": UNKNOWN}
-    return _prepared(volumes, pairs, tables, plan, settings, (0.0, 1.0))
+    _check_tables(tables, task)
+    trained = [(volume.tomogram.array, volume.split.train) for volume in volumes]
+    preprocessing = preprocessing.measured(trained, progress)
+    target = task.target(weight_limit=plan.weight_limit, ignore_value=ignore_value, preprocessing=preprocessing)
+    pairs = [
+        (preprocessing.training_array(volume.tomogram.array, plan.patch_px), *annotation)
+        for volume, annotation in zip(volumes, parts, strict=True)
+    ]
+    first = next(volume for volume in volumes if volume.split.train)
+    for volume in volumes:
+        _warn_of_other_voxels(volume, first)
+    shared = {"batch_size": plan.batch_size, "preprocessing": preprocessing, "target": target, "seed": plan.seed}
+    table, test = tables["train"].with_positive_copies(plan.positive_copies), tables.get("test", ())
+    return Prepared(
+        training=PatchSampler(pairs, table, augmentation=plan.augmentation, shuffle=True, **shared),
+        validation=PatchSampler(pairs, tables["validation"], **shared),
+        test=PatchSampler(pairs, test, **shared) if len(test) else None,
+        preprocessing=preprocessing,
+        voxel_size_nm=first.tomogram.voxel_size_nm,
+    )
 
 
-def runs_of_uses(volume: LabeledVolume) -> list[tuple[int, int]]:
-    """Return the neighbouring slices that serve one use: first slice of each run, and the one after its last.
-
-    What is learnt on the training slices must not depend on where cells lie on others. Slices that were annotated one
-    by one are runs of their own.
-    """
-    runs: list[tuple[int, int]] = []
-    for use in _USES:
-        for number, z in enumerate(getattr(volume.split, use)):
-            if number and z == runs[-1][1] and not volume.source.annotated_in_part:
-                runs[-1] = (runs[-1][0], z + 1)
-            else:
-                runs.append((z, z + 1))
-    return runs
+USES = ("train", "validation", "test")
 
 
-_USES = ("train", "validation", "test")
+def _slice_places(volumes: Sequence[LabeledVolume]) -> dict[str, list[Sequence[int]]]:
+    """Return the slices of each volume that serve each use."""
+    return {use: [getattr(volume.split, use) for volume in volumes] for use in USES}
 
 
-def _cut(shape: Sequence[int], windows: Sequence[int] | None) -> list[tuple[slice, ...]]:
-    """Return the windows of a slice as index expressions; the whole slice where there are none."""
-    if windows is None:
-        return [(slice(None), slice(None))]
-    spans = [[slice(o, o + length) for o in origins] for length, origins in square_windows(shape, windows)]
-    return list(itertools.product(*spans))
+def _whole_places(volumes: Sequence[LabeledVolume], parts: Sequence[Sequence[Any]]) -> dict[str, list[Sequence[int]]]:
+    """Return the places of slices, or of their windows, in arrays in which the windows of a slice follow each other."""
+    counts = [
+        len(annotation) // volume.tomogram.shape[0] for volume, (annotation, *_) in zip(volumes, parts, strict=True)
+    ]
+    return {
+        use: [
+            [z * count + place for z in getattr(volume.split, use) for place in range(count)]
+            for volume, count in zip(volumes, counts, strict=True)
+        ]
+        for use in USES
+    }
 
 
-def _is_used(volumes: Sequence[LabeledVolume], use: str) -> bool:
-    return use != "test" or any(volume.split.test for volume in volumes)
-
-
-def _check_tables(tables: Mapping[str, PatchTable]) -> None:
+def _check_tables(tables: Mapping[str, PatchTable], task: Task) -> None:
     for use, what in (("train", "train on"), ("validation", "validate with")):
         if not len(tables[use]):
             raise InputError(f"no slices to {what}; give ranges with --train-z and --validation-z")
+    if not task.needs_foreground:
+        return
     if not tables["train"].positive.any():
         raise InputError("no foreground on the training slices; choose slices that the mask has foreground on")
     if not tables["validation"].positive.any():
         _LOG.warning("no foreground on the validation slices: the checkpoint is chosen by the background alone")
-
-
-def _prepared(
-    volumes: Sequence[LabeledVolume],
-    pairs: Sequence[tuple[Any, ...]],
-    tables: Mapping[str, PatchTable],
-    plan: TrainingPlan,
-    settings: Mapping[str, Any],
-    normalization: tuple[float, float],
-) -> Prepared:
-    """Build the samplers of all uses."""
-    shared = {"batch_size": plan.batch_size, "weight_limit": plan.weight_limit, "seed": plan.seed, **settings}
-    first = next(volume for volume in volumes if volume.split.train)
-    for volume in volumes:
-        _warn_of_other_voxels(volume, first)
-    table = tables["train"].with_positive_copies(plan.positive_copies)
-    test = tables.get("test", ())
-    return Prepared(
-        PatchSampler(pairs, table, augmentation=plan.augmentation, shuffle=True, **shared),
-        PatchSampler(pairs, tables["validation"], **shared),
-        PatchSampler(pairs, test, **shared) if len(test) else None,
-        *normalization,
-        first.tomogram.voxel_size_nm,
-    )
 
 
 def _warn_of_other_voxels(volume: LabeledVolume, first: LabeledVolume) -> None:

@@ -31,11 +31,10 @@ class Resumable(keras.callbacks.Callback):
     finished epochs stand and the interrupted one is done again. Put it last in the list of callbacks.
 
     Args:
-        folder: Run folder. Holds ``state/`` while the training goes on, ``log.csv`` and ``model.keras``.
-        card: Card of the model that is kept.
+        folder: Run folder. Holds ``state/`` during the training, ``log.csv`` and ``model.keras``.
+        card: Card of the model that is kept; what its task watches chooses the epoch.
         tracked: Name, callback and attributes of what else has a memory, such as early stopping.
         identity: What the run is, as ``json`` writes it; a snapshot of another run is refused.
-        monitor: Name of the score that should rise; its best epoch is kept.
 
     Attributes:
         rows: One dict of logged values an epoch.
@@ -52,14 +51,13 @@ class Resumable(keras.callbacks.Callback):
         tracked: Mapping[str, tuple[keras.callbacks.Callback, Sequence[str]]],
         *,
         identity: Mapping[str, Any] | None = None,
-        monitor: str = "val_mean_iou",
     ) -> None:
         super().__init__()
         self.folder = pathlib.Path(folder)
         self.card = card
         self.tracked = tracked
         self.identity = json.loads(json.dumps(identity or {}))
-        self.monitor = monitor
+        self.monitor = card.task.monitor
         self.rows: list[dict[str, float]] = []
         self.best_epoch = -1
         self.best_memory: dict[str, dict[str, Any]] = {}
@@ -89,7 +87,7 @@ class Resumable(keras.callbacks.Callback):
             if found != expected:
                 raise InputError(
                     f"{self.folder}: the run to resume has {name} {found!r}, the plan says {expected!r}; put it back "
-                    "in plan.json, or begin anew with --overwrite"
+                    "in plan.json, or start over with --overwrite"
                 )
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
@@ -109,7 +107,7 @@ class Resumable(keras.callbacks.Callback):
         self._clock = time.monotonic()
         self._remember()
 
-    def start_anew(self) -> None:
+    def start_over(self) -> None:
         """Remove what an earlier run has left in the folder, so that nothing of it can be taken for this one's."""
         for name in ("state", "tensorboard"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
@@ -128,7 +126,8 @@ class Resumable(keras.callbacks.Callback):
             name: {attribute: getattr(callback, attribute) for attribute in attributes}
             for name, (callback, attributes) in self.tracked.items()
         }
-        if self.best_epoch < 0 or self.rows[-1][self.monitor] > self.rows[self.best_epoch][self.monitor]:
+        score = self.rows[-1][self.monitor.name]
+        if self.best_epoch < 0 or self.monitor.is_better(score, self.rows[self.best_epoch][self.monitor.name]):
             self.best_epoch, self.best_memory = epoch, copy.deepcopy(memory)
             (self.folder / "state").mkdir(parents=True, exist_ok=True)
             save_model(self.model, self._best_path(epoch), self.card)
@@ -146,7 +145,7 @@ class Resumable(keras.callbacks.Callback):
         }
         self._snapshots.write(epoch + 1, self.model, facts)
         self._write_log()
-        # The best model of the snapshot before stays too, in case this one can not be read.
+        # The best model of the snapshot before stays too, in case this one cannot be read.
         for path in sorted((self.folder / "state").glob("best-*.keras"))[:-2]:
             path.unlink()
 
@@ -162,7 +161,7 @@ class Resumable(keras.callbacks.Callback):
             shutil.copyfile(best, unfinished := self.folder / f".{RUN_MODEL_NAME}.unfinished")
             os.replace(unfinished, published)
         elif not published.exists():
-            raise InputError(f"{best}: the best model of the run is gone; begin anew with --overwrite")
+            raise InputError(f"{best}: the best model of the run is gone; start over with --overwrite")
         return published
 
     def _best_path(self, epoch: int) -> pathlib.Path:

@@ -20,11 +20,15 @@ class Entry:
         make: Builds the object; keyword arguments go to the constructor.
         arguments: The arguments that `make` sets, with their values; none at its default.
         input_shapes: For layers: shape of the input, or a list of shapes, ``None`` where unknown.
+        outputs: For losses and metrics: channels of the prediction.
+        target_channels: For losses and metrics: channels of the target, its weight not counted.
     """
 
     make: Callable[..., Any]
     arguments: dict[str, Any]
     input_shapes: Any = None
+    outputs: int = 1
+    target_channels: int = 1
 
 
 UNKNOWN = (None, None, None)
@@ -60,8 +64,8 @@ CATALOG = {
     "segkit>HeatmapFocal": Entry(losses.HeatmapFocal, {"alpha": 3.0, "beta": 2.0, "reduction": "sum", "name": "other"}),
     "segkit>BCEJaccard": Entry(losses.BCEJaccard, {"per_sample": True, "reduction": "sum", "name": "other"}),
     "segkit>BinaryMeanIoU": Entry(metrics.BinaryMeanIoU, {"threshold": 0.4, "name": "other"}),
-    "segkit>MeanIoU": Entry(metrics.MeanIoU, {"num_classes": 3, "class_ids": [1], "name": "other"}),
-    "segkit>SoftmaxCrossEntropy": Entry(losses.SoftmaxCrossEntropy, {"reduction": "sum", "name": "other"}),
+    "segkit>MeanIoU": Entry(metrics.MeanIoU, {"num_classes": 3, "class_ids": [1], "name": "other"}, outputs=3),
+    "segkit>SoftmaxCrossEntropy": Entry(losses.SoftmaxCrossEntropy, {"reduction": "sum", "name": "other"}, outputs=3),
     "segkit>PredictedForeground": Entry(metrics.PredictedForeground, {"threshold": 0.4, "name": "other"}),
 }
 

@@ -12,6 +12,7 @@ import segkit.models
 from segkit.models.files import register_all
 
 LAYERS = [name for name, entry in CATALOG.items() if entry.input_shapes is not None]
+SCORED = (keras.losses.Loss, keras.metrics.Metric)
 POLICIES = ["float32", "mixed_bfloat16"]
 
 
@@ -94,6 +95,20 @@ def test_a_model_of_unknown_sizes_round_trips_through_a_file(name, tmp_path):
         for mine, other in zip(flat(model(voxels)), flat(again(voxels)), strict=True):
             assert mine.shape[1:3] != (0, 0)
             np.testing.assert_array_equal(mine, other)
+
+
+SCORING = [name for name in CATALOG if issubclass(type(CATALOG[name].make(**CATALOG[name].arguments)), SCORED)]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+@pytest.mark.parametrize("name", SCORING)
+def test_targets_of_another_width_are_refused_with_both_widths(name, channels):
+    scoring, outputs = CATALOG[name].make(**CATALOG[name].arguments), CATALOG[name].outputs
+    y_pred, y_true = np.zeros((2, 4, 4, outputs), "float32"), np.zeros((2, 4, 4, channels), "float32")
+    call = scoring.update_state if isinstance(scoring, keras.metrics.Metric) else scoring
+    call(np.zeros((2, 4, 4, CATALOG[name].target_channels + 1), "float32"), y_pred)
+    with pytest.raises(ValueError, match=rf"y_true.shape=\(2, 4, 4, {channels}\), y_pred.shape=\(2, 4, 4, {outputs}\)"):
+        call(y_true, y_pred)
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -27,20 +27,32 @@ SHARED = {
         "cli",
     ),
     "data/test_sampler.py": (
-        "a draw has a meaning only for a patch and its mask",
-        "data.augmentation",
-    ),
-    "training/test_prepare_colored.py": (
-        "a view of a volume through a colouring",
-        "data.colored_stack",
+        "draws, targets and normalisation have a meaning only for a patch and its annotation",
+        "data.augmentation preprocessing.standardize targets.classes targets.target",
     ),
     "data/test_pipelines.py": (
         "the two pipelines must give the same batches",
         "data.pipeline data.py_pipeline",
     ),
-    "data/test_colorings.py": (
+    "preprocessing/test_colorings.py": (
         "the colourings are tested side by side",
-        "data.pseudocolor",
+        "preprocessing.pseudocolor",
+    ),
+    "training/test_prepare_colored.py": (
+        "what a training on coloured slices reads",
+        "preprocessing.color_slices preprocessing.colored_stack tasks.cells tasks.centers",
+    ),
+    "targets/test_resized_annotations.py": (
+        "annotations and what a network learns of them, resized together",
+        "targets.centers",
+    ),
+    "experiments/test_own_task.py": (
+        "what every task and its images have in common is shown by one from outside",
+        "targets.image tasks.task preprocessing.preprocessing",
+    ),
+    "test_files_of_0_1.py": (
+        "plans and model files of the version before",
+        "experiments.old_plans models.old_cards tasks.old_entries",
     ),
     "data/phantom/test_phantom_shapes.py": (
         "shapes are measured side by side",
@@ -60,12 +72,12 @@ SHARED = {
     ),
     "test_readme.py": (
         "they need a run from its beginning to its end",
-        "experiments.binary_results experiments.demo_phantoms",
+        "experiments.demo_phantoms report.mask_pictures",
     ),
     "recipes/test_fre_recipe.py": (
         "the recipe and its modes; what comes out of a run needs a trained one",
-        "experiments.class_results experiments.percent experiments.statistics experiments.training_cells "
-        "experiments.training_run recipes.fre enhancement.cells enhancement.compare enhancement.mode "
+        "experiments.evidence experiments.statistics experiments.tile_scores report.label_pictures "
+        "experiments.training_cells experiments.training_run recipes.fre enhancement.cells enhancement.compare enhancement.mode "
         "enhancement.network enhancement.search",
     ),
     "test_bad_input.py": (
@@ -86,7 +98,7 @@ SHARED = {
     ),
     "instances/test_segment_instances.py": (
         "seeds are judged by the objects that they give",
-        "instances.saddles instances.seeds",
+        "instances.instance_settings instances.saddles instances.seeds",
     ),
     "layers/test_blocks.py": (
         "the layers of one network, on the same inputs",
@@ -117,8 +129,8 @@ SHARED = {
         "models.card models.precision",
     ),
     "losses/test_bce_jaccard.py": (
-        "a term of the losses",
-        "ops.overlap_loss",
+        "terms of the losses, and the weight they all take",
+        "ops.overlap_loss ops.split_weight",
     ),
     "report/test_instance_figures.py": (
         "figures of cells are drawn from one volume",
@@ -134,11 +146,11 @@ SHARED = {
     ),
     "training/test_callbacks.py": (
         "callbacks and the precision are driven through the same epochs",
-        "training.collapse_alarm training.decay_on_plateau training.precision",
+        "tasks.collapse_alarm training.decay_on_plateau training.precision",
     ),
     "training/test_task.py": (
-        "the alarm of a task",
-        "training.missed_class_alarm",
+        "what a task gives to the training: losses, metrics, alarms",
+        "tasks.classes tasks.foreground tasks.missed_class_alarm",
     ),
     "training/test_fit.py": (
         "what a training reads",
@@ -156,6 +168,10 @@ SHARED = {
         "all formats at once",
         "volumes.compressed volumes.files",
     ),
+    "inference/test_memory.py": (
+        "the memory of a process and how predictions keep below a bound",
+        "process_memory",
+    ),
     "volumes/test_mrc.py": (
         "a header is read with its file",
         "volumes.mrc_header",
@@ -170,7 +186,7 @@ SHARED = {
     ),
     "recipes/test_efficientcellseg_recipe.py": (
         "the recipe, its data and its modes",
-        "recipes.efficientcellseg cells.ablation cells.arguments cells.challenge_results cells.data "
+        "experiments.cell_evidence recipes.efficientcellseg cells.ablation cells.arguments cells.challenge_results cells.data "
         "cells.mode cells.network cells.protocols",
     ),
 }

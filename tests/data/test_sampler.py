@@ -5,7 +5,11 @@ import pytest
 
 from segkit.data.augmentation import Augmentation
 from segkit.data.patches import tabulate_patches
-from segkit.data.sampler import PatchSampler
+from segkit.data.sampler import PatchSampler, named_targets
+from segkit.preprocessing.standardize import Standardize
+from segkit.targets.centers import CentersTarget
+from segkit.targets.classes import ClassTarget
+from segkit.targets.foreground import ForegroundTarget
 
 EVERYTHING = Augmentation(brightness=0.3, contrast=0.2, elastic_px=1.0, elastic_grid_px=4)
 
@@ -19,7 +23,13 @@ def volumes(seed=0, shape=(3, 24, 20)):
 def sampler(pair=None, **changes):
     pair = volumes() if pair is None else pair
     table = tabulate_patches([(pair[1], range(len(pair[1])))], patch_px=8, stride_px=6)
-    arguments = {"batch_size": 4, "mean": 5.0, "std": 40.0, "weight_limit": 50.0, "shuffle": True, "seed": 1}
+    arguments = {
+        "batch_size": 4,
+        "preprocessing": Standardize(mean=5.0, std=40.0),
+        "target": ForegroundTarget(weight_limit=50.0),
+        "shuffle": True,
+        "seed": 1,
+    }
     return PatchSampler([pair], table, **{**arguments, **changes})
 
 
@@ -63,7 +73,7 @@ def test_without_changes_a_patch_is_the_normalised_voxels():
 def test_image_mask_and_weights_move_together():
     _, mask = volumes()
     # The image is the mask, so wherever a change moves them they must still agree.
-    source = sampler((mask, mask), mean=0.0, std=1.0, augmentation=Augmentation())
+    source = sampler((mask, mask), preprocessing=Standardize(mean=0.0, std=1.0), augmentation=Augmentation())
     for step in range(source.steps_per_epoch):
         images, targets = source.batch(step)
         np.testing.assert_array_equal(images[..., 0], targets[..., 0])
@@ -81,7 +91,12 @@ def test_all_eight_flips_and_turns_occur():
     corner[0, 0, 1] = 1
     table = tabulate_patches([(corner, [0])], patch_px=8, stride_px=8)
     source = PatchSampler(
-        [(corner, corner)], table, batch_size=1, mean=0.0, std=1.0, augmentation=Augmentation(), seed=0
+        [(corner, corner)],
+        table,
+        batch_size=1,
+        preprocessing=Standardize(mean=0.0, std=1.0),
+        augmentation=Augmentation(),
+        seed=0,
     )
     seen = {tuple(np.argwhere(source.batch(step)[0][0, ..., 0] > 0)[0].tolist()) for step in range(100)}
     assert seen == {(0, 1), (0, 6), (1, 0), (1, 7), (6, 0), (6, 7), (7, 1), (7, 6)}
@@ -93,7 +108,9 @@ def test_brightness_and_contrast_stay_in_their_bounds_and_leave_the_mask_alone()
     mask[0, 2:4] = 1
     table = tabulate_patches([(mask, [0])], patch_px=8, stride_px=8)
     change = Augmentation(flips=False, turns=False, brightness=0.5, contrast=0.25)
-    source = PatchSampler([(image, mask)], table, batch_size=1, mean=0.0, std=10.0, augmentation=change)
+    source = PatchSampler(
+        [(image, mask)], table, batch_size=1, preprocessing=Standardize(mean=0.0, std=10.0), augmentation=change
+    )
     drawn = []
     for step in range(200):
         images, targets = source.batch(step)
@@ -109,7 +126,9 @@ def test_bending_moves_image_and_mask_alike():
     mask[0, 16:48, 16:48] = 1
     table = tabulate_patches([(mask, [0])], patch_px=64, stride_px=64)
     bend = Augmentation(flips=False, turns=False, elastic_px=3.0, elastic_grid_px=16)
-    source = PatchSampler([(mask, mask)], table, batch_size=1, mean=0.0, std=1.0, augmentation=bend)
+    source = PatchSampler(
+        [(mask, mask)], table, batch_size=1, preprocessing=Standardize(mean=0.0, std=1.0), augmentation=bend
+    )
     images, targets = source.batch(0)
     moved = targets[0, ..., 0]
     assert 0 < np.abs(moved - mask[0]).sum() < 0.5 * mask.sum()
@@ -135,16 +154,16 @@ def test_augmentation_without_meaning_is_refused(arguments, message):
         Augmentation(**arguments)
 
 
-def test_weights_of_several_classes_are_refused():
-    with pytest.raises(ValueError, match="is for foreground and background"):
-        sampler(num_classes=3)
+def test_annotations_that_the_target_does_not_take_are_refused():
+    with pytest.raises(ValueError, match=r"an image and 2 annotations each for this target\. Received: 1 annotations"):
+        sampler(target=CentersTarget())
 
 
 def test_a_sampler_without_patches_is_refused():
     none = np.zeros(0, int)
     empty = dataclasses.replace(sampler().table, rows=np.zeros((0, 4), int), foreground=none, background=none)
     with pytest.raises(ValueError, match="at least one patch"):
-        PatchSampler([volumes()], empty, batch_size=1, mean=0.0, std=1.0)
+        PatchSampler([volumes()], empty, batch_size=1, preprocessing=Standardize(mean=0.0, std=1.0))
 
 
 def test_a_memory_mapped_volume_is_read_by_patches_only():
@@ -168,13 +187,15 @@ def test_a_memory_mapped_volume_is_read_by_patches_only():
 def test_several_classes_come_as_they_are_and_move_with_the_image():
     image, _ = volumes()
     labels = (np.abs(image.astype(int)) // 30).astype(np.uint8) % 4
-    source = sampler((labels.astype(np.float32), labels), mean=0.0, std=1.0, weight_limit=None, num_classes=4)
+    source = sampler(
+        (labels.astype(np.float32), labels),
+        preprocessing=Standardize(mean=0.0, std=1.0),
+        target=ClassTarget(num_classes=4),
+    )
     turned = sampler(
         (labels.astype(np.float32), labels),
-        mean=0.0,
-        std=1.0,
-        weight_limit=None,
-        num_classes=4,
+        preprocessing=Standardize(mean=0.0, std=1.0),
+        target=ClassTarget(num_classes=4),
         augmentation=Augmentation(),
     )
     for each in (source, turned):
@@ -182,3 +203,14 @@ def test_several_classes_come_as_they_are_and_move_with_the_image():
         np.testing.assert_array_equal(images[..., 0], targets[..., 0])
         assert set(np.unique(targets[..., 0])) == {0, 1, 2, 3}
         assert (targets[..., 1] == 1).all()
+
+
+def test_outputs_are_compared_with_their_own_channels_and_the_weight():
+    targets = np.arange(2 * 4).reshape(1, 1, 2, 4)
+    found = named_targets(targets, {"logits": (0, 1), "offsets": (1, 3)})
+    assert found["logits"].tolist() == [[[[0, 3], [4, 7]]]]
+    assert found["offsets"].tolist() == [[[[1, 2, 3], [5, 6, 7]]]]
+    with pytest.raises(ValueError, match="must name channels of the target, which has 1"):
+        named_targets(targets[..., :2], {"logits": (0, 1), "centers": (1, 2)})
+    plain = np.zeros((1, 1, 1, 2))
+    assert named_targets(plain, {"a": (0, 1), "b": (0, 1)}) == {"a": plain, "b": plain}

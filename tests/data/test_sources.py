@@ -6,7 +6,9 @@ from scipy.ndimage import gaussian_filter
 
 from segkit.data.sources import Source, open_source, shared_warnings, split_by_hold_out
 from segkit.errors import InputError
+from segkit.tasks.classes import ClassesTask
 from segkit.volumes.files import save_volume
+from segkit.volumes.label_checks import check_labels
 from segkit.volumes.volume import Volume
 
 
@@ -79,16 +81,20 @@ def test_every_volume_is_held_out_from_by_itself():
     assert [(part.train, part.validation) for part in split] == [("1-4", "0,5"), ("1-2", "0")]
 
 
+def of_classes(count):
+    return ClassesTask(class_names=[f"class {k}" for k in range(count)]).check_annotation
+
+
 def test_labels_are_opened_as_classes(blobs):
     mask = np.asarray(open_source(source(blobs)).mask.array[:])
     labels = mask + (np.roll(mask, 5, axis=2) & (1 - mask)) * 2  # 1, and 2 beside it
     save_volume(blobs / "L.mrc", Volume(array=labels.astype(np.uint8), voxel_size_nm=(5.0, 2.0, 2.0)))
     with pytest.raises(InputError, match="expected 0 and one other value"):
         open_source(source(blobs, "L.mrc"))
-    opened = open_source(source(blobs, "L.mrc"), holds="classes")
+    opened = open_source(source(blobs, "L.mrc"), check=check_labels)
     assert opened.labels.num_classes == 3
     assert opened.labels.voxels.sum(axis=0).tolist() == np.bincount(labels.ravel()).tolist()
-    assert open_source(source(blobs, "L.mrc"), holds="classes", num_classes=5).labels.num_classes == 5
+    assert open_source(source(blobs, "L.mrc"), check=of_classes(5)).labels.num_classes == 5
     with pytest.raises(InputError, match="found 2 in slice 0"):
-        open_source(source(blobs, "L.mrc"), holds="classes", num_classes=2)
+        open_source(source(blobs, "L.mrc"), check=of_classes(2))
     assert open_source(source(blobs)).labels is None

@@ -9,10 +9,17 @@ from segkit.export.saved_model import export_saved_model
 from segkit.layers import FREnhance
 from segkit.models.card import ModelCard
 from segkit.models.unet_se import unet_se
+from segkit.preprocessing.standardize import Standardize
+from segkit.tasks.classes import ClassesTask
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="exports run on TensorFlow")
 CARD = ModelCard(
-    name="fre", structure="cell", mean=90.0, std=40.0, multiple_px=4, halo_px=None, classes=("background", "a", "b")
+    name="fre",
+    structure="cell",
+    preprocessing=Standardize(mean=90.0, std=40.0),
+    multiple_px=4,
+    halo_px=None,
+    task=ClassesTask(class_names=("background", "a", "b")),
 )
 
 

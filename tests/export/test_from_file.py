@@ -15,10 +15,11 @@ from segkit.export.saved_model import read_exported_card
 from segkit.models.card import ModelCard
 from segkit.models.files import save_model
 from segkit.models.seget import seget
+from segkit.preprocessing.standardize import Standardize
 
 # Keras's own: NumPy 2.4 dislikes how Keras 3.15 reads TensorFlow variables while it saves them.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
-CARD = ModelCard(name="m", structure="s", mean=1.0, std=2.0, multiple_px=4)
+CARD = ModelCard(name="m", structure="s", preprocessing=Standardize(mean=1.0, std=2.0), multiple_px=4)
 
 
 @pytest.fixture

@@ -22,13 +22,20 @@ from segkit.export.saved_model import existing_versions, export_saved_model, rea
 from segkit.export.signatures import serving_signatures
 from segkit.models.card import ModelCard
 from segkit.models.seget import seget
+from segkit.preprocessing.standardize import Standardize
+from segkit.tasks.foreground import ForegroundTask
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="exports run on TensorFlow")
 
 CARD = ModelCard(
-    name="segET-test", structure="centriole", mean=90.0, std=40.0, threshold=0.4, multiple_px=4, halo_px=None,
-    voxel_size_nm=(2.0, 1.0, 1.0), provenance={"data": "noise"},
-)  # fmt: skip
+    name="segET-test",
+    structure="centriole",
+    task=ForegroundTask(threshold=0.4),
+    preprocessing=Standardize(mean=90.0, std=40.0),
+    multiple_px=4,
+    voxel_size_nm=(2.0, 1.0, 1.0),
+    provenance={"data": "noise"},
+)
 TOLERANCE = 2e-6  # of a probability: float32 sums of other orders, of logits of about 3
 
 Results = dict[str, np.ndarray]
@@ -58,7 +65,7 @@ def spread_network(channels: int = 1, size: tuple[int | None, int | None] = (Non
 
 def keras_probability(model: keras.Model, slices: np.ndarray) -> np.ndarray:
     """The other route: NumPy pads, Keras computes, NumPy crops; ``(b, y, x[, c])`` -> ``(b, y, x)``."""
-    voxels = (slices.astype("float32") - CARD.mean) / CARD.std
+    voxels = (slices.astype("float32") - CARD.preprocessing.mean) / CARD.preprocessing.std
     voxels = voxels[..., np.newaxis] if voxels.ndim == 3 else voxels
     height, width = voxels.shape[1:3]
     padded = np.pad(voxels, ((0, 0), (0, -height % 4), (0, -width % 4), (0, 0)), mode="edge")
@@ -94,7 +101,9 @@ def exported(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> pa
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The batches as a file for other processes; encoded images as arrays of their bytes."""
     arrays = dict(BATCHES)
-    arrays["serving_default"] = ((BATCHES["raw_uint8"].astype("float32") - CARD.mean) / CARD.std)[..., np.newaxis]
+    arrays["serving_default"] = (
+        (BATCHES["raw_uint8"].astype("float32") - CARD.preprocessing.mean) / CARD.preprocessing.std
+    )[..., np.newaxis]
     for i, data in enumerate(encoded(PNG_8_BIT)):
         arrays[f"png@{i}"] = np.frombuffer(data, np.uint8)
     path = tmp_path_factory.mktemp("inputs") / "inputs.npz"
@@ -177,7 +186,7 @@ def test_raw_signature_equals_keras(model: keras.Model, results: Results, signat
     probability, mask = results[f"{signature}/probability"], results[f"{signature}/mask"]
     assert (probability.dtype, mask.dtype) == (np.float32, np.uint8)
     np.testing.assert_allclose(probability, expected, rtol=0, atol=TOLERANCE)
-    np.testing.assert_array_equal(mask, probability > np.float32(CARD.threshold))
+    np.testing.assert_array_equal(mask, probability > np.float32(CARD.task.threshold))
     if expected.size > 100:  # neither 0.5 everywhere nor a mask of one value
         assert np.ptp(expected) > 0.8 and 0 < mask.mean() < 1
 
@@ -185,7 +194,7 @@ def test_raw_signature_equals_keras(model: keras.Model, results: Results, signat
 def test_png_equals_keras(model: keras.Model, results: Results) -> None:
     expected = keras_probability(model, PNG_8_BIT)
     np.testing.assert_allclose(results["png/probability"], expected, rtol=0, atol=TOLERANCE)
-    np.testing.assert_array_equal(results["png/mask"], results["png/probability"] > np.float32(CARD.threshold))
+    np.testing.assert_array_equal(results["png/mask"], results["png/probability"] > np.float32(CARD.task.threshold))
 
 
 def test_serving_default_takes_normalised_voxels(model: keras.Model, results: Results) -> None:
@@ -332,7 +341,7 @@ def test_a_killed_export_leaves_no_version(tmp_path: pathlib.Path, warm_python) 
             os.kill(os.getpid(), signal.SIGKILL)
 
         saved_model._write = killed
-        saved_model.export_saved_model(None, ModelCard(name="m", structure="s", mean=0, std=1), sys.argv[1])
+        saved_model.export_saved_model(None, ModelCard(name="m", structure="s"), sys.argv[1])
     """)
     done = warm_python.run(["-c", program, tmp_path], tmp_path)
     assert done.returncode == -9, done.stderr
@@ -348,7 +357,7 @@ def test_a_place_that_can_not_be_written(quick: list[str], tmp_path: pathlib.Pat
 
 @pytest.mark.parametrize("name", ["", "..", "a/b"])
 def test_a_name_that_is_no_folder_name(tmp_path: pathlib.Path, name: str) -> None:
-    card = ModelCard(name=name, structure="s", mean=0.0, std=1.0)
+    card = ModelCard(name=name, structure="s", preprocessing=Standardize(mean=0.0, std=1.0))
     with pytest.raises(InputError, match="expected a plain folder name"):
         export_saved_model(None, card, tmp_path)
     assert tree(tmp_path) == set()

@@ -14,19 +14,22 @@ from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
 from segkit.inference.slice_predictor import SlicePredictor
 from segkit.models.unet_se import unet_se
+from segkit.preprocessing.standardize import Standardize
+from segkit.tasks.classes import ClassesTask
 from segkit.volumes.files import open_volume
 from segkit.volumes.volume import Volume
 
 CLASSES = ("background", "wall", "core")
 
 
-def by_grey_value(**card):
+def by_grey_value(classes=CLASSES, **card):
     """Logits 0, v and 2 v - 3: background below 0, core above 3, wall between."""
     inputs = keras.Input((None, None, 1), name="voxels")
     layer = keras.layers.Conv2D(3, 1, dtype="float32", name="logits")
     model = keras.Model(inputs, {"logits": layer(inputs)}, name="by_grey_value")
     layer.set_weights([np.array([0.0, 1.0, 2.0]).reshape(1, 1, 1, 3), np.array([0.0, 0.0, -3.0])])
-    facts = {"mean": 0.0, "std": 1.0, "halo_px": 0, "structure": "cell", "classes": CLASSES}
+    facts = {"preprocessing": Standardize(mean=0.0, std=1.0), "halo_px": 0, "structure": "cell"}
+    facts["task"] = ClassesTask(class_names=classes)
     return LoadedModel(model, tiny_card(**{**facts, **card}))
 
 
@@ -52,27 +55,29 @@ def test_labels_and_their_legend(options, tmp_path):
 
 
 def test_probabilities_of_a_pixel_sum_to_one():
-    ((_, found),) = SlicePredictor(by_grey_value(), voxels()).iter_probability([0])
+    ((_, found),) = SlicePredictor(by_grey_value(), voxels()).iter_maps([0])
     assert found.shape == (13, 18, 3)
     np.testing.assert_allclose(found.sum(axis=-1), 1.0, atol=1e-6)
 
 
 def test_a_network_that_sees_all_is_given_tiles_of_the_size_it_was_trained_on():
     keras.utils.set_random_seed(0)
-    card = tiny_card(classes=CLASSES, halo_px=None, tile_px=16, mean=0.0, std=1.0)
+    card = tiny_card(
+        task=ClassesTask(class_names=CLASSES), halo_px=None, tile_px=16, preprocessing=Standardize(mean=0.0, std=1.0)
+    )
     loaded = LoadedModel(unet_se(num_classes=3, filters=(2, 4)), card)
     volume = voxels((1, 48, 16))
     plan = SlicePredictor(loaded, volume).plan
     assert plan.tile_shape == (16, 16)
     bare = SlicePredictor(loaded, volume, PredictOptions(halo_px=0))
-    ((_, found),) = bare.iter_probability([0])
+    ((_, found),) = bare.iter_maps([0])
     tile = loaded.model(volume.array[:, :16, :, None])["logits"]
     np.testing.assert_allclose(found[:16], keras.ops.convert_to_numpy(keras.ops.softmax(tile))[0], atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"probability": True}, "leave out --probability"), ({"threshold": 0.4}, "and --threshold")],
+    [({"probability": True}, "leave out --probability"), ({"threshold": 0.4}, "leave out --threshold")],
 )
 def test_choices_that_mean_nothing(options, message, tmp_path):
     with pytest.raises(InputError, match=message):
@@ -83,9 +88,9 @@ def test_choices_that_mean_nothing(options, message, tmp_path):
 def test_such_a_network_is_used_alone_and_with_its_own_card(tmp_path):
     with pytest.raises(InputError, match="is used alone"):
         predict_volume([by_grey_value(), pointwise()], voxels(), tmp_path / "o.mrc")
-    with pytest.raises(InputError, match="gives 3 logits a pixel, its card names 2"):
+    with pytest.raises(InputError, match="gives 3 channels in logits, its task of the kind 'classes' has 2"):
         by_grey_value(classes=("a", "b"))
     with pytest.raises(ValueError, match="more than two halos"):
         tiny_card(tile_px=256, halo_px=288)
     with pytest.raises(ValueError, match="two or more different names"):
-        tiny_card(classes=("a", "a"))
+        ClassesTask(class_names=("a", "a"))

@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 from tiny_encoder import TINY_ENCODER
 
-from segkit.data.colorings import GreyTriple, coloring_from_dict, coloring_to_dict
-from segkit.data.pseudocolor import Pseudocoloring
 from segkit.errors import InputError
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
@@ -14,9 +12,17 @@ from segkit.inference.predict_volume import predict_volume
 from segkit.inference.region import Region
 from segkit.inference.slice_predictor import SlicePredictor
 from segkit.inference.tiles import plan_windows
-from segkit.instances.segment_instances import InstanceSettings, segment_instances
+from segkit.instances.instance_settings import InstanceSettings
+from segkit.instances.segment_instances import segment_instances
 from segkit.models import cells_and_centers, efficient_cell_seg
 from segkit.models.card import ModelCard
+from segkit.preprocessing.color_slices import ColorSlices
+from segkit.preprocessing.colorings import GreyTriple, coloring_from_dict, coloring_to_dict
+from segkit.preprocessing.pseudocolor import Pseudocoloring
+from segkit.preprocessing.standardize import Standardize
+from segkit.tasks.cells import CellsTask
+from segkit.tasks.centers import CentersTask
+from segkit.tasks.foreground import ForegroundTask
 from segkit.volumes.files import open_volume, save_volume
 from segkit.volumes.volume import Volume
 
@@ -30,20 +36,18 @@ def network():
     return efficient_cell_seg(size=16, decoder_filters=(4, 3), encoder=TINY_ENCODER)
 
 
-def loaded(network, **card):
-    return LoadedModel(
-        network,
-        ModelCard(
-            **{"name": "cells", "structure": "cells", "mean": 0.0, "std": 1.0, "multiple_px": 1, "halo_px": None}
-            | {"coloring": PSEUDOCOLOR}
-            | card
-        ),
-    )
+def loaded(network, *, coloring=PSEUDOCOLOR, windows=None, instances=None, threshold=0.5, **card):
+    preprocessing = ColorSlices(coloring=coloring, windows=windows)
+    task = ForegroundTask(threshold=threshold)
+    if instances is not None:
+        task = (CentersTask if instances.method == "centers" else CellsTask)(instances=instances)
+    facts = {"name": "cells", "structure": "cells", "preprocessing": preprocessing, "task": task}
+    return LoadedModel(network, ModelCard(**{**facts, **card}))
 
 
 def probabilities(model, volume, options=None):
     predictor = SlicePredictor(model, volume, options)
-    return np.stack([found for _, found in predictor.iter_probability(range(volume.shape[0]))])
+    return np.stack([found[..., 0] for _, found in predictor.iter_maps(range(volume.shape[0]))])
 
 
 def by_hand(network, image):
@@ -61,7 +65,8 @@ def test_a_region_sees_the_colours_of_the_whole_stack(network):
     model, volume = loaded(network), Volume(array=STACK)
     region = PredictOptions(roi=Region.parse("1:3,5:30,10:50"))
     predictor = SlicePredictor(model, volume, region)
-    for z, found in predictor.iter_probability([1, 2]):
+    for z, maps in predictor.iter_maps([1, 2]):
+        found = maps[..., 0]
         assert found[5:30, 10:50].min() > 0
         assert not found[:5].any()
         assert not found[:, :10].any()
@@ -133,15 +138,16 @@ def test_a_model_that_tells_objects_apart_writes_their_ids(network, tmp_path):
     found = probabilities(loaded(network), volume)
     threshold = float(np.quantile(found, 0.8))
     settings = InstanceSettings(method="components", threshold=threshold)
-    model = loaded(network, threshold=threshold, instances=settings.to_dict())
+    model = loaded(network, instances=settings)
     done = predict_volume([model], volume, tmp_path / "labels.tif")
     labels = open_volume(done.path).array[:]
     np.testing.assert_array_equal(labels, segment_instances(found, settings))
-    assert done.objects == labels.max() > 1
+    assert done.summary == f"{labels.max()} objects"
+    assert labels.max() > 1
     assert done.legend is None
     probability = predict_volume([model], volume, tmp_path / "p.tif", PredictOptions(probability=True))
     np.testing.assert_allclose(open_volume(probability.path).array[:], found, atol=1e-6)
-    with pytest.raises(InputError, match="a model that tells objects apart is used alone"):
+    with pytest.raises(InputError, match="a model that separates objects gives ids and is used alone"):
         predict_volume([model, model], volume, tmp_path / "two.tif")
 
 
@@ -151,7 +157,7 @@ def test_distances_between_objects_are_in_pixels_along_x_whatever_the_voxel_size
     expected = segment_instances(maps, settings, voxel_size=(3.0, 1.0, 1.0))
     for sizes in ((300.0, 100.0, 100.0), (30.0, 10.0, 10.0)):
         volume = Volume(array=STACK, voxel_size_nm=sizes)
-        model = loaded(network, instances=settings.to_dict(), threshold=0.4, voxel_size_nm=sizes)
+        model = loaded(network, instances=settings, voxel_size_nm=sizes)
         predict_volume([model], volume, tmp_path / f"{sizes[2]:g}.tif")
         found = np.asarray(open_volume(tmp_path / f"{sizes[2]:g}.tif").array[:])
         np.testing.assert_array_equal(found, expected)
@@ -196,11 +202,11 @@ def test_a_single_slice_is_said_to_be_one(network, tmp_path, caplog):
 
 
 def test_a_card_and_a_network_that_do_not_fit_are_refused(network):
-    with pytest.raises(InputError, match="the model takes 3 channels, a volume has 1; choose a model trained on one"):
-        loaded(network, coloring=None)
+    with pytest.raises(InputError, match="the model takes 3 channels, its card gives 1"):
+        loaded(network, preprocessing=Standardize(mean=0.0, std=1.0))
     one = keras.Sequential([keras.Input((None, None, 1)), keras.layers.Conv2D(1, 1)])
     wrapped = keras.Model(one.inputs, {"logits": one.outputs[0]})
-    with pytest.raises(InputError, match="the model takes 1 channels, its card colours 3"):
+    with pytest.raises(InputError, match="the model takes 1 channels, its card gives 3"):
         loaded(wrapped)
     with pytest.raises(ValueError, match="`windows` must be two positive numbers"):
         loaded(network, windows=(2, 0))
@@ -225,22 +231,21 @@ def test_objects_are_told_apart_by_the_centres_that_the_second_network_finds(wit
         center_threshold=float(np.quantile(maps["centers"], 0.9)),
         seed_distance=2.0,
     )
-    card = {"instances": settings.to_dict(), "threshold": settings.threshold}
+    card = {"instances": settings}
     done = predict_volume([loaded(with_centers, **card)], volume, tmp_path / "labels.tif")
     expected = segment_instances(maps["logits"], settings, voxel_size=(2, 1, 1), heatmap=maps["centers"])
     found = np.asarray(open_volume(tmp_path / "labels.tif").array[:])
-    assert done.objects == expected.max() > 1
+    assert done.summary == f"{expected.max()} objects"
+    assert expected.max() > 1
     assert (found != expected).mean() < 0.001
     options = PredictOptions(probability=True)
     predict_volume([loaded(with_centers, **card)], volume, tmp_path / "p.tif", options)
     np.testing.assert_allclose(np.asarray(open_volume(tmp_path / "p.tif").array[:]), maps["logits"], atol=1e-5)
 
 
-def test_centres_and_a_card_that_knows_nothing_of_them_are_refused(network, with_centers):
-    with pytest.raises(InputError, match="gives centers, logits, its card tells objects apart without centres"):
-        loaded(with_centers)
-    with pytest.raises(InputError, match="gives logits, its card tells objects apart by centres"):
-        loaded(network, instances=InstanceSettings(method="centers").to_dict())
+def test_a_network_that_lacks_an_output_of_its_task_is_refused(network):
+    with pytest.raises(InputError, match="the model gives logits, expected centers"):
+        loaded(network, instances=InstanceSettings(method="centers"))
 
 
 def test_volume_after_volume_is_predicted_by_the_same_traced_network(network):

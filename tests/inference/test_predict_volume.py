@@ -13,6 +13,7 @@ from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
 from segkit.inference.region import Region
 from segkit.models.files import save_model
+from segkit.preprocessing.standardize import Standardize
 from segkit.volumes.files import open_volume
 from segkit.volumes.volume import Volume
 
@@ -251,11 +252,13 @@ def test_an_output_is_not_replaced_unasked(tomogram, tmp_path):
 def test_other_grey_values_are_told(tomogram, tmp_path, caplog):
     predict_volume([model()], tomogram, tmp_path / "fits.mrc")
     assert "grey values" not in caplog.text
-    predict_volume([model(mean=60.0, std=20.0)], tomogram, tmp_path / "far.mrc")
+    predict_volume([model(preprocessing=Standardize(mean=60.0, std=20.0))], tomogram, tmp_path / "far.mrc")
     assert "was trained on voxels of mean 60 and deviation 20" in caplog.text
     caplog.clear()
     unsigned = Volume(array=np.full((2, 8, 8), 128, np.uint8) + np.eye(8, dtype=np.uint8), voxel_size_nm=SIZE_NM)
-    predict_volume([model(mean=100.0, std=90.0, dtype="int8")], unsigned, tmp_path / "bytes.mrc")
+    predict_volume(
+        [model(preprocessing=Standardize(mean=100.0, std=90.0), dtype="int8")], unsigned, tmp_path / "bytes.mrc"
+    )
     assert "signed bytes are unsigned ones minus 128" in caplog.text
 
 

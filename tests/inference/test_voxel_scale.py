@@ -68,8 +68,9 @@ def test_the_probability_comes_back_at_the_volumes_own_scale():
     fine = Volume(array=disc[None], voxel_size_nm=(5.0, 1.0, 1.0))
     predictor = SlicePredictor(loaded, fine, PredictOptions(rescale=True))
     assert predictor.plan.tile_shape == (32, 40)
-    ((_, found),) = predictor.iter_probability([0])
-    assert found.shape == (60, 80)
+    ((_, found),) = predictor.iter_maps([0])
+    assert found.shape == (60, 80, 1)
+    found = found[..., 0]
     assert np.abs((found > 0.5) - disc).sum() < 20  # of 96 voxels on the circle
     np.testing.assert_allclose(found[30, 40], sigmoid(2.0), atol=1e-5)
     np.testing.assert_allclose(found[0, 0], sigmoid(-2.0), atol=1e-5)
@@ -79,9 +80,10 @@ def test_a_rescaled_region_equals_the_same_part_of_the_whole():
     loaded = pointwise(weight=4.0, voxel_size_nm=(5.0, 2.0, 3.0))
     voxels = np.random.default_rng(0).normal(size=(1, 61, 83)).astype(np.float32)
     noise = Volume(array=voxels, voxel_size_nm=(5.0, 1.4, 4.0))
-    ((_, whole),) = SlicePredictor(loaded, noise, PredictOptions(rescale=True)).iter_probability([0])
+    ((_, whole),) = SlicePredictor(loaded, noise, PredictOptions(rescale=True)).iter_maps([0])
     roi = Region((0, 1), (20, 33), (7, 41))
     predictor = SlicePredictor(loaded, noise, PredictOptions(rescale=True, roi=roi))
-    ((_, part),) = predictor.iter_probability([0])
+    ((_, part),) = predictor.iter_maps([0])
+    part, whole = part[..., 0], whole[..., 0]
     np.testing.assert_allclose(part[20:33, 7:41], whole[20:33, 7:41], atol=1e-5)
     assert np.count_nonzero(part) == 13 * 34

@@ -44,9 +44,9 @@ def whole(tiny, volume):
 def predict(loaded, volume, slices=None, **options):
     predictor = SlicePredictor(loaded, volume, PredictOptions(**options))
     slices = range(volume.shape[0]) if slices is None else slices
-    found = list(predictor.iter_probability(slices))
+    found = list(predictor.iter_maps(slices))
     assert [z for z, _ in found] == list(slices)
-    return predictor, np.stack([probability for _, probability in found])
+    return predictor, np.stack([maps[..., 0] for _, maps in found])
 
 
 def test_the_reach_of_the_tiny_network_is_what_its_card_says(tiny):
@@ -125,7 +125,7 @@ def test_batches_span_slices_without_mixing_them(tiny, volume, whole):
     predictor = SlicePredictor(tiny, volume, PredictOptions(tile_px=120))
     predictor.batch_size = 5
     assert (3 * len(predictor.plan)) % 5
-    found = np.stack([probability for _, probability in predictor.iter_probability([2, 0, 1])])
+    found = np.stack([maps[..., 0] for _, maps in predictor.iter_maps([2, 0, 1])])
     np.testing.assert_allclose(found, whole[[2, 0, 1]], atol=1e-5)
 
 

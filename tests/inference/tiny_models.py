@@ -8,6 +8,8 @@ import numpy as np
 from segkit.inference.loaded_model import LoadedModel
 from segkit.models.card import ModelCard
 from segkit.models.seget import seget
+from segkit.preprocessing.standardize import Standardize
+from segkit.tasks.foreground import ForegroundTask
 
 TINY_REACH_PX = 44
 """Context that decides a pixel of the tiny SegET; `test_whole_and_tiled` measures it."""
@@ -47,17 +49,18 @@ def spread_out(model: keras.Model, seed: int = 0) -> keras.Model:
 
 
 def tiny_card(**changes) -> ModelCard:
-    facts = {"name": "tiny", "structure": "blob", "mean": 100.0, "std": 20.0, "multiple_px": 4}
+    facts = {"name": "tiny", "structure": "blob", "preprocessing": Standardize(mean=100.0, std=20.0), "multiple_px": 4}
     return ModelCard(**{**facts, "halo_px": TINY_REACH_PX, **changes})
 
 
-def pointwise(weight: float = 1.0, bias: float = 0.0, **card) -> LoadedModel:
+def pointwise(weight: float = 1.0, bias: float = 0.0, *, threshold: float = 0.5, **card) -> LoadedModel:
     """A network whose logit is `weight * voxel + bias`: its results can be worked out by hand."""
     inputs = keras.Input((None, None, 1), name="voxels")
     layer = keras.layers.Conv2D(1, 1, dtype="float32", name="logits")
     model = keras.Model(inputs, {"logits": layer(inputs)}, name="pointwise")
     layer.set_weights([np.full((1, 1, 1, 1), weight), np.full((1,), bias)])
-    facts = {"mean": 0.0, "std": 1.0, "multiple_px": 4, "halo_px": 0, "name": "pointwise"}
+    facts = {"preprocessing": Standardize(mean=0.0, std=1.0), "multiple_px": 4, "halo_px": 0, "name": "pointwise"}
+    facts["task"] = ForegroundTask(threshold=threshold)
     return LoadedModel(model, tiny_card(**{**facts, **card}))
 
 

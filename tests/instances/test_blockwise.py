@@ -10,7 +10,8 @@ from scipy import ndimage
 
 from segkit.data.simulated_cells import CellSimulation, simulate_cells
 from segkit.instances.blockwise import segment_blockwise
-from segkit.instances.segment_instances import InstanceSettings, segment_instances
+from segkit.instances.instance_settings import InstanceSettings
+from segkit.instances.segment_instances import segment_instances
 
 BLOCKS = (5, 24, 20)
 

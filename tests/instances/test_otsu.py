@@ -1,7 +1,7 @@
 import numpy as np
 
+from segkit.instances.instance_settings import InstanceSettings
 from segkit.instances.otsu import otsu_instances
-from segkit.instances.segment_instances import InstanceSettings
 
 
 def test_bright_objects_are_found_and_counted():

@@ -10,11 +10,12 @@ from partition import is_same_partition
 from skimage.measure import label
 
 from segkit.errors import InputError
+from segkit.instances.instance_settings import METHODS, InstanceSettings
 from segkit.instances.join_slices import join_slices
 from segkit.instances.label_overlaps import count_overlaps
 from segkit.instances.saddles import find_saddles, join_shallow
 from segkit.instances.seeds import peak_seeds, split_seeds
-from segkit.instances.segment_instances import METHODS, InstanceSettings, distance_inside, segment_instances
+from segkit.instances.segment_instances import distance_inside, segment_instances
 
 VOXEL_SIZE = (2.0, 1.0, 1.0)
 

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from weighted import weighted
 
 from segkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 
@@ -17,10 +18,10 @@ def test_a_case_worked_out_by_hand():
     assert loss(y_true, y_pred) == pytest.approx((3 * np.log(2) + np.log(1 + np.e)) / 2, rel=1e-6)
 
 
-def test_classes_alone_weigh_one():
+def test_weights_of_one_give_the_mean():
     y_pred = [[[0, 0, 0], [2, 0, 0]]]
     expected = (np.log(3) + np.log(1 + 2 * np.exp(-2))) / 2
-    assert loss([[[2], [0]]], y_pred) == pytest.approx(expected, rel=1e-6)
+    assert loss(weighted([[[2], [0]]]), y_pred) == pytest.approx(expected, rel=1e-6)
 
 
 def test_nothing_annotated_costs_nothing_and_large_logits_do_not_overflow():

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from weighted import weighted
 
 from segkit.metrics.binary_mean_iou import BinaryMeanIoU
 from segkit.metrics.predicted_foreground import PredictedForeground
@@ -27,13 +28,13 @@ def test_streams_to_equation_6(seed, batches):
     truth[0, 0, 0, :2] = 0, 1  # both classes occur
     metric = BinaryMeanIoU()
     for t, y in zip(truth, logits, strict=True):
-        metric.update_state(t[..., None].astype("float32"), y[..., None].astype("float32"))
+        metric.update_state(weighted(t[..., None]), y[..., None].astype("float32"))
     assert result(metric) == pytest.approx(mean_iou_of_equation_6(truth, logits > 0), rel=1e-6)
 
 
 def test_a_class_that_does_not_occur_is_left_out():
     metric = BinaryMeanIoU()
-    metric.update_state(np.zeros((1, 2, 2, 1), "float32"), np.full((1, 2, 2, 1), -1, "float32"))
+    metric.update_state(weighted(np.zeros((1, 2, 2, 1))), np.full((1, 2, 2, 1), -1, "float32"))
     assert result(metric) == 1.0
 
 
@@ -49,14 +50,14 @@ def test_single_pixels_count_beyond_the_reach_of_float32_and_of_one_word():
     metric.high.assign([0, 0, 0, 3])
     metric.low.assign([0, 0, 0, 2**30 - 1])
     one_hit = np.ones((1, 1, 1, 1), "float32")
-    metric.update_state(one_hit, one_hit)
+    metric.update_state(weighted(one_hit), one_hit)
     assert keras.ops.convert_to_numpy(metric.high).tolist() == [0, 0, 0, 4]
     assert keras.ops.convert_to_numpy(metric.low).tolist() == [0, 0, 0, 0]
     assert float(metric.confusion()[1, 1]) == 4 * 2**30
 
 
 def test_sample_weight_is_refused():
-    with pytest.raises(ValueError, match="second channel"):
+    with pytest.raises(ValueError, match="last channel"):
         BinaryMeanIoU().update_state(np.ones((1, 1, 1)), np.ones((1, 1, 1)), sample_weight=np.ones(1))
 
 
@@ -71,5 +72,6 @@ def test_predicted_foreground_is_of_annotated_pixels_over_batches_of_any_size():
 def test_predicted_foreground_is_exact_at_its_ends(logits, share):
     metric = PredictedForeground()
     for _ in range(3):
-        metric.update_state(None, np.array(logits, "float32").reshape(1, 2, 1, 1))
+        logits = np.array(logits, "float32").reshape(1, 2, 1, 1)
+        metric.update_state(weighted(np.zeros_like(logits)), logits)
     assert result(metric) == share

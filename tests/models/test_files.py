@@ -13,8 +13,11 @@ from segkit.models.card import ModelCard
 from segkit.models.files import load_model, read_card, save_model
 from segkit.models.precision import with_precision
 from segkit.models.seget import seget
+from segkit.preprocessing.standardize import Standardize
 
-CARD = ModelCard(name="segET-x", structure="x", mean=3.0, std=2.0, voxel_size_nm=(1, 2.5, 2.5), halo_px=24)
+CARD = ModelCard(
+    name="segET-x", structure="x", preprocessing=Standardize(mean=3.0, std=2.0), voxel_size_nm=(1, 2.5, 2.5), halo_px=24
+)
 
 
 def tiny(**arguments):
@@ -75,7 +78,7 @@ def test_a_users_subclass_opens_in_a_fresh_process(tmp_path):
         import segkit
         from my_blocks import DoubleEncoder
         model = segkit.models.seget(filters=(2, 4), dilation_rates=(1,), encoder_block=DoubleEncoder)
-        segkit.save_model(model, "m.keras", segkit.ModelCard(name="a", structure="a", mean=0, std=1))
+        segkit.save_model(model, "m.keras", segkit.ModelCard(name="a", structure="a"))
         """,
         tmp_path,
     )
@@ -132,8 +135,8 @@ def test_a_failed_save_leaves_the_older_file_alone(tmp_path, monkeypatch):
 
 def test_a_card_reads_later_versions_and_refuses_nonsense():
     assert ModelCard.from_dict({**CARD.to_dict(), "from_the_future": 1}) == CARD
-    with pytest.raises(ValueError, match="`std` must be positive"):
-        ModelCard(name="a", structure="a", mean=0.0, std=0.0)
+    with pytest.raises(ValueError, match="`std` positive"):
+        ModelCard(name="a", structure="a", preprocessing=Standardize(mean=0.0, std=0.0))
 
 
 def test_precision_changes_the_arithmetic_and_keeps_weights_and_output():

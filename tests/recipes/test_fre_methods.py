@@ -7,8 +7,8 @@ import pytest
 from recipes.enhancement.methods import METHODS, build_network
 from segkit.errors import InputError
 from segkit.layers import FREnhance
+from segkit.tasks import ClassTask
 from segkit.training.redraw_enhanced import RedrawEnhanced
-from segkit.training.task import ClassTask
 
 SMALL = {"num_classes": 3, "filters": (4, 8, 16), "num_enhanced": 4, "gain": 250.0, "seed": 1}
 

@@ -113,7 +113,7 @@ def test_png() -> None:
 def test_a_legend_of_many_lines_stands_below_the_axes(number: int, stands_below: bool) -> None:
     labels = {f"s{i}": f"series {i}" for i in range(number)}
     rows = [{"epoch": e, **{name: e + i for i, name in enumerate(labels)}} for e in range(3)]
-    figure = curves(rows, monitor="none", figures=[Curve("All", labels)])["All"]
+    figure = curves(rows, monitor=None, figures=[Curve("All", labels)])["All"]
     lines = np.concatenate([drawn_points(figure, f"series-{label.replace(' ', '-')}") for label in labels.values()])
     tree = ElementTree.fromstring(figure.replace(b"xlink:", b""))
     [legend] = [element for element in tree.iter(f"{SVG}g") if (element.get("id") or "").startswith("legend")]

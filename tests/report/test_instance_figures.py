@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segkit.data.pseudocolor import Pseudocoloring
+from segkit.preprocessing.pseudocolor import Pseudocoloring
 from segkit.report.coloring_steps import coloring_steps
 from segkit.report.instance_overlay import colored_objects, instance_overlay, object_color, object_overlay
 from segkit.report.size_histogram import size_histogram

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segkit.errors import InputError
-from segkit.training.collapse_alarm import CollapseAlarm
+from segkit.tasks.collapse_alarm import CollapseAlarm
 from segkit.training.decay_on_plateau import DecayOnPlateau
 from segkit.training.plan import TrainingPlan
 from segkit.training.precision import dtype_policy, resolve_precision
@@ -35,16 +35,19 @@ def test_rate_falls_with_every_step_and_on_plateaus():
     assert (plateau.scale, plateau.wait) == (0.5, 1)
 
 
-def test_plateau_counts_epochs_without_a_rise():
-    plateau = DecayOnPlateau(1.0, patience=2, factor=0.1, min_delta=0.0)
+@pytest.mark.parametrize(("mode", "sign"), [("max", 1), ("min", -1)])
+def test_plateau_counts_epochs_without_an_improvement(mode, sign):
+    plateau = DecayOnPlateau(1.0, monitor="val_score", mode=mode, patience=2, factor=0.1, min_delta=0.0)
     for score in (0.5, 0.6, 0.6, 0.59):
-        plateau.on_epoch_end(0, {"val_mean_iou": score})
-    assert (plateau.best, plateau.scale) == (0.6, 0.1)
-    plateau.on_epoch_end(0, {"val_mean_iou": 0.7})
-    assert (plateau.best, plateau.wait, plateau.scale) == (0.7, 0, 0.1)
+        plateau.on_epoch_end(0, {"val_score": sign * score})
+    assert (plateau.best, plateau.scale) == (sign * 0.6, 0.1)
+    plateau.on_epoch_end(0, {"val_score": sign * 0.7})
+    assert (plateau.best, plateau.wait, plateau.scale) == (sign * 0.7, 0, 0.1)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [({"factor": 0.0}, "`factor`"), ({"decay": -1.0}, "`decay`")])
+@pytest.mark.parametrize(
+    ("arguments", "message"), [({"factor": 0}, "`factor`"), ({"decay": -1}, "`decay`"), ({"mode": "up"}, "`mode`")]
+)
 def test_rates_without_meaning_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         DecayOnPlateau(0.1, **arguments)

@@ -3,6 +3,8 @@ import numpy as np
 
 from segkit.data.patches import tabulate_patches
 from segkit.data.sampler import PatchSampler
+from segkit.preprocessing.standardize import Standardize
+from segkit.targets.classes import ClassTarget
 from segkit.training.count_patches import count_patches
 
 
@@ -23,7 +25,12 @@ def test_every_pixel_of_every_patch_is_counted_once_and_ignored_ones_not():
     masked[0, :4] = 99
     table = tabulate_patches([(masked, [0, 1])], patch_px=8, stride_px=8, ignore_value=99)
     sampler = PatchSampler(
-        [(image, masked)], table, batch_size=5, mean=0.0, std=1.0, ignore_value=99, num_classes=3, shuffle=True
+        [(image, masked)],
+        table,
+        batch_size=5,
+        preprocessing=Standardize(mean=0.0, std=1.0),
+        target=ClassTarget(num_classes=3, ignore_value=99),
+        shuffle=True,
     )
     counts = count_patches(by_grey_value(), sampler)
     kept = masked != 99

@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 
 from segkit.errors import InputError
+from segkit.losses.bce_jaccard import BCEJaccard
 from segkit.metrics.predicted_foreground import PredictedForeground
 from segkit.models.card import ModelCard
+from segkit.preprocessing.standardize import Standardize
+from segkit.targets.foreground import ForegroundTarget
 from segkit.training.fit import build_compiled, stream
 from segkit.training.plan import TrainingPlan
 from segkit.training.preparation import _warn_of_other_voxels, shrink_patch
 from segkit.training.resumable import Resumable
 
-CARD = ModelCard(name="a", structure="a", mean=0.0, std=1.0)
+CARD = ModelCard(name="a", structure="a", preprocessing=Standardize(mean=0.0, std=1.0))
 
 
 class Numbered:
@@ -22,7 +25,7 @@ class Numbered:
 
     steps_per_epoch = 3
     channels = 1
-    num_targets = 2
+    target = ForegroundTarget()
     table = types.SimpleNamespace(patch_px=2)
 
     def batch(self, step):
@@ -37,9 +40,9 @@ class MeanTarget(keras.metrics.Mean):
 
 def small_model():
     inputs = keras.Input((None, None, 1))
-    model = keras.Model(inputs, {"logits": keras.layers.Conv2D(2, 1)(inputs)})
+    model = keras.Model(inputs, {"logits": keras.layers.Conv2D(1, 1)(inputs)})
     metrics = [MeanTarget(name="step"), PredictedForeground()]
-    model.compile(optimizer=keras.optimizers.Adam(), loss={"logits": "mse"}, metrics={"logits": metrics})
+    model.compile(optimizer=keras.optimizers.Adam(), loss={"logits": BCEJaccard()}, metrics={"logits": metrics})
     return model
 
 
@@ -65,7 +68,7 @@ def test_every_epoch_is_fed_its_own_batches_once(first_epoch):
 def record_of(folder, epochs, identity=None):
     model = small_model()
     build_compiled(model, Numbered())
-    record = Resumable(folder, CARD, {}, identity=identity, monitor="score")
+    record = Resumable(folder, CARD, {}, identity=identity)
     record.set_model(model)
     record.set_params({"epochs": epochs})
     return record, model
@@ -73,7 +76,7 @@ def record_of(folder, epochs, identity=None):
 
 def finish_epochs(record, scores):
     for score in scores:
-        record.on_epoch_end(record.epochs_done, {"score": score})
+        record.on_epoch_end(record.epochs_done, {"val_mean_iou": score})
 
 
 def test_a_run_that_begins_anew_owes_nothing_to_the_one_before(tmp_path):
@@ -81,7 +84,7 @@ def test_a_run_that_begins_anew_owes_nothing_to_the_one_before(tmp_path):
     finish_epochs(old, [0.1, 0.2, 0.3, 0.4, 0.5])
     old.publish()
     new, model = record_of(tmp_path, 2)
-    new.start_anew()
+    new.start_over()
     assert not (tmp_path / "model.keras").exists()
     finish_epochs(new, [0.2, 0.1])
     again, _ = record_of(tmp_path, 2)

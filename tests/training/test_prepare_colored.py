@@ -8,9 +8,6 @@ import pytest
 from tiny_encoder import TINY_ENCODER
 
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
-from segkit.data.colorings import coloring_to_dict
-from segkit.data.pseudocolor import Pseudocoloring
-from segkit.data.resized_slices import resized
 from segkit.data.simulated_cells import CellSimulation, simulate_cells
 from segkit.data.sources import LabeledVolume, Source
 from segkit.data.splits import Split
@@ -18,19 +15,25 @@ from segkit.errors import InputError
 from segkit.evaluation.seg_score import reference_jaccards
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.slice_predictor import SlicePredictor
+from segkit.instances.instance_settings import InstanceSettings
 from segkit.instances.label_overlaps import count_overlaps
-from segkit.instances.segment_instances import InstanceSettings, segment_instances
+from segkit.instances.segment_instances import segment_instances
 from segkit.models import cells_and_centers, efficient_cell_seg
 from segkit.models.card import ModelCard
+from segkit.preprocessing.color_slices import ColorSlices
+from segkit.preprocessing.pseudocolor import Pseudocoloring
+from segkit.preprocessing.resized_slices import resized
+from segkit.tasks.cells import CellsTask
+from segkit.tasks.centers import CentersTask, runs_of_uses
 from segkit.training.fit import fit
 from segkit.training.plan import TrainingPlan
-from segkit.training.preparation import prepare_colored, runs_of_uses
-from segkit.training.task import BinaryTask, CentersTask
+from segkit.training.preparation import prepare
 from segkit.volumes.volume import Volume
 
 SIMULATION = CellSimulation(shape=(12, 80, 96), count=9, spacing=1.0)
 PLAN = TrainingPlan(patch_px=64, batch_size=4, epochs=6, learning_rate=3e-3, augmentation=NO_AUGMENTATION)
 COLORING = Pseudocoloring(tiles=4, expected_share=0.3)
+COLORS, CELLS, CENTERS = ColorSlices(coloring=COLORING), CellsTask(), CentersTask()
 
 
 def volume(seed, **slices):
@@ -41,11 +44,11 @@ def volume(seed, **slices):
 
 def test_every_slice_of_a_use_is_one_patch():
     volumes = [volume(0, train=(0, 1, 5), test=(7,)), volume(1, validation=(2, 3))]
-    prepared = prepare_colored(volumes, PLAN, COLORING)
+    prepared = prepare(volumes, PLAN, task=CELLS, preprocessing=COLORS)
     assert prepared.training.table.rows[:, :2].tolist() == [[0, 0], [0, 1], [0, 5]]
     assert prepared.validation.table.rows[:, :2].tolist() == [[1, 2], [1, 3]]
     assert prepared.test.table.rows[:, :2].tolist() == [[0, 7]]
-    assert (prepared.mean, prepared.std) == (0, 1)
+    assert prepared.preprocessing == COLORS
     images, targets = prepared.validation.batch(0)
     (expected,) = COLORING.color(volumes[1].tomogram.array, [3])
     np.testing.assert_allclose(images[1], resized(expected, 64), atol=1e-4)
@@ -65,17 +68,22 @@ def test_ids_of_any_type_have_centres(dtype):
         for kind in (np.int32, dtype)
     )
     expected, found = (
-        prepare_colored([one], PLAN, COLORING, centers=True).training.batch(0)[1] for one in (of_numbers, other)
+        prepare([one], PLAN, task=CENTERS, preprocessing=COLORS).training.batch(0)[1] for one in (of_numbers, other)
     )
     assert expected.shape[-1] == 3
     np.testing.assert_array_equal(found, expected)
 
 
 def test_every_window_of_a_slice_is_one_patch():
-    prepared = prepare_colored([volume(0, train=(4,), validation=(5,))], PLAN, COLORING, windows=(2, 3))
+    prepared = prepare(
+        [volume(0, train=(4,), validation=(5,))],
+        PLAN,
+        task=CELLS,
+        preprocessing=ColorSlices(coloring=COLORING, windows=(2, 3)),
+    )
     # squares of 40 px: two along 80, three along 96
     assert prepared.training.table.rows[:, 1].tolist() == [24, 25, 26, 27, 28, 29]
-    whole = prepare_colored([volume(0, train=(4,), validation=(5,))], PLAN, COLORING)
+    whole = prepare([volume(0, train=(4,), validation=(5,))], PLAN, task=CELLS, preprocessing=COLORS)
     images, _ = prepared.training.with_seed(0).without_augmentation().batch(0)
     assert images.shape == (4, 64, 64, 3)
     assert len(whole.training.table) == 1
@@ -83,10 +91,10 @@ def test_every_window_of_a_slice_is_one_patch():
 
 def test_a_stack_that_nothing_is_learnt_from_is_refused():
     with pytest.raises(InputError, match="no slices to validate with"):
-        prepare_colored([volume(0, train=(4,))], PLAN, COLORING)
+        prepare([volume(0, train=(4,))], PLAN, task=CELLS, preprocessing=COLORS)
     empty = dataclasses.replace(volume(0, train=(4,), validation=(5,)), mask=Volume(array=np.zeros((12, 80, 96), int)))
     with pytest.raises(InputError, match="no foreground on the training slices"):
-        prepare_colored([empty], PLAN, COLORING)
+        prepare([empty], PLAN, task=CELLS, preprocessing=COLORS)
 
 
 def test_from_stacks_to_cells(tmp_path):
@@ -98,18 +106,17 @@ def test_from_stacks_to_cells(tmp_path):
     card = ModelCard(
         name="cells",
         structure="cells",
-        mean=0.0,
-        std=1.0,
-        coloring=coloring_to_dict(COLORING),
+        task=CELLS,
+        preprocessing=COLORS,
         multiple_px=1,
         halo_px=None,
     )
-    prepared = prepare_colored(volumes, plan, COLORING)
-    record = fit(model, prepared.training, prepared.validation, plan, tmp_path, card, task=BinaryTask(loss="dice"))
+    prepared = prepare(volumes, plan, task=CELLS, preprocessing=COLORS)
+    record = fit(model, prepared.training, prepared.validation, plan, tmp_path, card)
     assert record.rows[-1]["val_mean_iou"] > 0.7
     image, truth = simulate_cells(SIMULATION, seed=100)
     predictor = SlicePredictor(LoadedModel.open(record.publish()), Volume(array=image))
-    probability = np.stack([found for _, found in predictor.iter_probability(everything)])
+    probability = np.stack([found[..., 0] for _, found in predictor.iter_maps(everything)])
     settings = InstanceSettings(seed_distance=3, min_size=20)
     found = segment_instances(probability, settings, voxel_size=SIMULATION.voxel_size_um)
     assert reference_jaccards(count_overlaps(truth, found)).mean() > 0.4
@@ -120,7 +127,7 @@ def test_targets_of_the_training_know_nothing_of_other_slices():
     labels = np.where(np.arange(12)[:, None, None] < 8, whole.mask.array, 0)
     erased = dataclasses.replace(whole, mask=Volume(array=labels))
     first, second = (
-        prepare_colored([known, volume(3, validation=tuple(range(12)))], PLAN, COLORING, centers=True).training
+        prepare([known, volume(3, validation=tuple(range(12)))], PLAN, task=CENTERS, preprocessing=COLORS).training
         for known in (whole, erased)
     )
     for step in range(first.steps_per_epoch):
@@ -141,12 +148,12 @@ def test_cells_and_their_centres_are_learnt_side_by_side(tmp_path):
     volumes = [volume(0, train=everything), volume(3, validation=everything)]
     keras.utils.set_random_seed(0)
     model = cells_and_centers(size=64, decoder_filters=(8, 4), encoder=TINY_ENCODER)
-    card = ModelCard(name="cells", structure="cells", mean=0.0, std=1.0, multiple_px=1, halo_px=None)
+    card = ModelCard(name="cells", structure="cells", task=CENTERS, preprocessing=COLORS)
     plan = dataclasses.replace(PLAN, epochs=4)
-    prepared = prepare_colored(volumes, plan, COLORING, centers=True)
+    prepared = prepare(volumes, plan, task=CENTERS, preprocessing=COLORS)
     _, targets = prepared.training.batch(0)
     assert targets.shape == (4, 64, 64, 3)
-    record = fit(model, prepared.training, prepared.validation, plan, tmp_path, card, task=CentersTask(loss="dice"))
+    record = fit(model, prepared.training, prepared.validation, plan, tmp_path, card)
     first, last = record.rows[0], record.rows[-1]
     assert last["val_mean_iou"] > first["val_mean_iou"]
     assert last["val_centers_loss"] < 0.8 * first["val_centers_loss"]

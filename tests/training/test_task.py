@@ -1,6 +1,7 @@
 """Binary and several-class trainings through the same `fit`."""
 
 import csv
+import dataclasses
 import logging
 
 import keras
@@ -13,10 +14,12 @@ from segkit.errors import InputError
 from segkit.models.card import ModelCard
 from segkit.models.files import load_model
 from segkit.models.unet_se import unet_se
+from segkit.preprocessing.standardize import Standardize
+from segkit.targets.classes import ClassTarget
+from segkit.tasks.classes import ClassesTask
+from segkit.tasks.missed_class_alarm import MissedClassAlarm
 from segkit.training.fit import PlainNames, fit
-from segkit.training.missed_class_alarm import MissedClassAlarm
 from segkit.training.plan import TrainingPlan
-from segkit.training.task import ClassTask
 
 NAMES = ("background", "left", "right")
 
@@ -26,7 +29,7 @@ def samplers():
     labels = np.zeros((4, 16, 48), np.uint8)
     labels[..., 16:32], labels[..., 32:] = 1, 2
     image = (80 * labels + np.random.default_rng(0).integers(-20, 20, labels.shape)).astype(np.int16)
-    shared = {"batch_size": 4, "mean": 80.0, "std": 65.0, "num_classes": 3}
+    shared = {"batch_size": 4, "preprocessing": Standardize(mean=80.0, std=65.0), "target": ClassTarget(num_classes=3)}
     tables = [tabulate_patches([(labels, z)], patch_px=16, stride_px=8) for z in ([1, 2, 3], [0])]
     return [PatchSampler([(image, labels)], table, **shared) for table in tables]
 
@@ -36,9 +39,13 @@ def test_three_stripes_are_learnt_and_every_class_is_logged(supervision, tmp_pat
     keras.utils.set_random_seed(0)
     model = unet_se(num_classes=3, filters=(4, 8), supervision=supervision > 0)
     plan = TrainingPlan(epochs=12, learning_rate=2e-2, precision="float32")
-    card = ModelCard(name="stripes", structure="stripes", mean=80.0, std=65.0, classes=NAMES)
-    task = ClassTask(NAMES, supervision)
-    record = fit(model, *samplers(), plan, tmp_path, card, task=task)
+    card = ModelCard(
+        name="stripes",
+        structure="stripes",
+        preprocessing=Standardize(mean=80.0, std=65.0),
+        task=ClassesTask(class_names=NAMES, supervision=supervision),
+    )
+    record = fit(model, *samplers(), plan, tmp_path, card)
     with open(tmp_path / "log.csv", newline="") as log:
         columns = next(csv.reader(log))
     assert {"mean_iou", "val_mean_iou", *(f"val_iou_{name}" for name in NAMES)} <= set(columns)
@@ -51,29 +58,34 @@ def test_three_stripes_are_learnt_and_every_class_is_logged(supervision, tmp_pat
 
 
 def test_what_does_not_belong_together_is_refused_before_the_training(tmp_path):
-    plan, card = TrainingPlan(epochs=1), ModelCard(name="a", structure="a", mean=0.0, std=1.0)
-    with pytest.raises(ValueError, match="must name the classes of the network"):
-        fit(unet_se(num_classes=3, filters=(2, 4)), *samplers(), plan, tmp_path, card, task=ClassTask(NAMES))
-    for task in (ClassTask(NAMES[:2]), ClassTask(NAMES, 0.3)):
-        with pytest.raises(ValueError, match=r"for this task\. Received"):
+    plan, card = (
+        TrainingPlan(epochs=1),
+        ModelCard(name="a", structure="a", preprocessing=Standardize(mean=0.0, std=1.0)),
+    )
+    with pytest.raises(ValueError, match="must give 'logits' of 1 channel for a task of the kind 'foreground'"):
+        fit(unet_se(num_classes=3, filters=(2, 4)), *samplers(), plan, tmp_path, card)
+    for task in (ClassesTask(class_names=NAMES[:2]), ClassesTask(class_names=NAMES, supervision=0.3)):
+        with pytest.raises(ValueError, match=r"for a task of the kind 'classes'\. Received"):
             task.compile(unet_se(num_classes=3, filters=(2, 4)), 1e-3)
 
 
 def test_a_run_is_not_resumed_as_another_task(tmp_path):
     plan = TrainingPlan(epochs=1, precision="float32")
-    card = ModelCard(name="a", structure="a", mean=80.0, std=65.0, classes=NAMES)
-    fit(unet_se(num_classes=3, filters=(2, 4)), *samplers(), plan, tmp_path, card, task=ClassTask(NAMES))
-    other = ClassTask(NAMES[::-1])
+    card = ModelCard(
+        name="a", structure="a", preprocessing=Standardize(mean=80.0, std=65.0), task=ClassesTask(class_names=NAMES)
+    )
+    fit(unet_se(num_classes=3, filters=(2, 4)), *samplers(), plan, tmp_path, card)
+    other = dataclasses.replace(card, task=ClassesTask(class_names=NAMES[::-1]))
     with pytest.raises(InputError, match="the run to resume has task"):
-        fit(unet_se(num_classes=3, filters=(2, 4)), *samplers(), plan, tmp_path, card, task=other, resume=True)
+        fit(unet_se(num_classes=3, filters=(2, 4)), *samplers(), plan, tmp_path, other, resume=True)
 
 
 def test_the_loss_is_shared_out_as_the_paper_says():
     model = unet_se(num_classes=3, filters=(4, 8), supervision=True)
-    task = ClassTask(NAMES, 0.25)
+    task = ClassesTask(class_names=NAMES, supervision=0.25)
     task.compile(model, 1e-3)
     images, targets = samplers()[1].batch(0)
-    found = model.test_on_batch(images, dict.fromkeys(task.outputs, targets), return_dict=True)
+    found = model.test_on_batch(images, dict.fromkeys(task.spans, targets), return_dict=True)
     assert found["loss"] == pytest.approx(0.75 * found["logits_loss"] + 0.25 * found["deep_logits_loss"], rel=1e-5)
 
 
@@ -109,4 +121,4 @@ def test_a_class_that_is_never_found_is_told_ever_less_often(caplog):
 @pytest.mark.parametrize(("names", "share"), [(("a",), 0.0), (("a", "a"), 0.0), (("a", "b"), 1.0), (("a", "b"), -0.1)])
 def test_tasks_without_meaning_are_refused(names, share):
     with pytest.raises(ValueError, match="Received"):
-        ClassTask(names, share)
+        ClassesTask(class_names=names, supervision=share)

@@ -19,6 +19,8 @@ from segkit.data.patches import tabulate_patches
 from segkit.data.sampler import PatchSampler
 from segkit.models.card import ModelCard
 from segkit.models.seget import seget
+from segkit.preprocessing.standardize import Standardize
+from segkit.targets.foreground import ForegroundTarget
 from segkit.training import fit as fit_module
 from segkit.training import snapshots
 from segkit.training.plan import TrainingPlan
@@ -47,7 +49,12 @@ def samplers():
     mask = (smooth > smooth.std()).astype(np.int8)
     image = (30 * mask + rng.normal(0, 20, mask.shape)).astype(np.int8)
     tables = [tabulate_patches([(mask, z)], patch_px=16, stride_px=8) for z in ([1, 2, 3], [0])]
-    shared = {"batch_size": 6, "mean": 5.0, "std": 25.0, "weight_limit": 20.0, "seed": PLAN.seed}
+    shared = {
+        "batch_size": 6,
+        "preprocessing": Standardize(mean=5.0, std=25.0),
+        "target": ForegroundTarget(weight_limit=20.0),
+        "seed": PLAN.seed,
+    }
     training = PatchSampler([(image, mask)], tables[0], augmentation=PLAN.augmentation, shuffle=True, **shared)
     return training, PatchSampler([(image, mask)], tables[1], **shared)
 
@@ -85,7 +92,7 @@ def main(folder, kill_point=None):
     if kill_point:
         epoch, place = kill_point.split(":")
         extra.append(KillAt(int(epoch), place))
-    card = ModelCard(name="tiny", structure="tiny", mean=5.0, std=25.0, halo_px=24)
+    card = ModelCard(name="tiny", structure="tiny", preprocessing=Standardize(mean=5.0, std=25.0), halo_px=24)
     record = fit_module.fit(model, training, validation, PLAN, folder, card, resume=True, callbacks=extra)
     record.publish()
     pathlib.Path(folder, "memory.json").write_text(json.dumps(record.best_memory))

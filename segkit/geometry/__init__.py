@@ -1,0 +1,1 @@
+"""Boxes, block grids, tilings and sliding windows of any number of axes."""

@@ -1,0 +1,25 @@
+"""Model cards as version 0.1 wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from segkit.tasks.old_entries import preprocessing_of_entries, task_of_entries
+
+
+def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a card's entries in today's layout.
+
+    Args:
+        values: Entries of a card, of any version.
+    """
+    if "task" in values:
+        return dict(values)
+    threshold = values.get("threshold", 0.5)
+    loss = "dice" if values.get("coloring") else "bce_jaccard"
+    task = task_of_entries(values, loss=loss, threshold=threshold)
+    if "instances" in task:
+        task["instances"]["threshold"] = threshold
+    old = {"multiple_px": 16, "halo_px": 288, **values}  # what cards left out then
+    return {**old, "task": task, "preprocessing": preprocessing_of_entries(values)}

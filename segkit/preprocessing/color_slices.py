@@ -1,0 +1,85 @@
+"""Colour grey slices by their neighbours, for networks that compute at a size of their own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from segkit.preprocessing.colored_stack import ColoredStack
+from segkit.preprocessing.colorings import Coloring, coloring_from_dict, coloring_to_dict
+from segkit.preprocessing.preprocessing import PREPROCESSINGS
+from segkit.preprocessing.resized_slices import WHITE, ResizedSlices, colored_slices, cut_windows
+
+
+@PREPROCESSINGS.register("coloring")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ColorSlices:
+    """Three channels for every slice, as wholes or in windows, which the network resizes to its own size.
+
+    Attributes:
+        coloring: How slices are coloured, or the dict that ``coloring_to_dict`` makes of it.
+        windows: Number of overlapping squares along y and x that a slice is cut into; ``None`` for whole slices.
+
+    Raises:
+        ValueError: If ``windows`` is not two positive numbers.
+
+    Reference:
+        Wagner & Rohr (2022), "EfficientCellSeg", Secs. 2.2 and 3.3.
+    """
+
+    coloring: Coloring
+    windows: tuple[int, int] | None = None
+    kind: ClassVar[str]
+    num_channels: ClassVar[int] = 3
+    resizes: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if isinstance(self.coloring, Mapping):
+            object.__setattr__(self, "coloring", coloring_from_dict(self.coloring))
+        if self.windows is not None:
+            object.__setattr__(self, "windows", tuple(self.windows))
+            if len(self.windows) != 2 or min(self.windows) < 1:
+                raise ValueError(f"`windows` must be two positive numbers (y, x). Received: windows={self.windows!r}")
+
+    def settings(self) -> dict[str, Any]:
+        """Return the fields as ``json`` writes them."""
+        return {"coloring": coloring_to_dict(self.coloring), "windows": self.windows}
+
+    def measured(
+        self, slices: Sequence[tuple[Any, Iterable[int]]], progress: Callable[[int, int], None] | None = None
+    ) -> ColorSlices:
+        """Return it as it is: colours are between 0 and 1 whatever the grey values."""
+        return self
+
+    def open(self, stack: Any) -> ColoredStack:
+        """Return a reader of the coloured slices, float32 in [0, 1]."""
+        return ColoredStack(stack, self.coloring)
+
+    def training_array(self, stack: Any, size_px: int) -> ResizedSlices:
+        """Return the coloured slices, or their windows, at one size, each made when it is first read, 16 bits."""
+        return colored_slices(stack, self.coloring, size_px, cut_windows(stack.shape[1:], self.windows))
+
+    def finish(
+        self, voxels: np.ndarray, out: np.ndarray | None = None, *, gain: float = 1.0, shift: float = 0.0
+    ) -> np.ndarray:
+        """Return colours from 0 to 1, times ``gain`` plus ``shift``, float32.
+
+        Args:
+            voxels: Colours, 16 bits with 65535 for 1, or floating point in [0, 1]; channels last.
+            out: Where to write.
+            gain: Factor.
+            shift: Summand.
+        """
+        out = np.empty(voxels.shape, np.float32) if out is None else out
+        white = WHITE if voxels.dtype == np.uint16 else 1
+        np.multiply(voxels, np.float32(gain / white), out=out, dtype=np.float32, casting="unsafe")
+        if shift:
+            out += np.float32(shift)
+        return out
+
+    def in_graph(self, slices: Any) -> None:
+        """Return ``None``: equalising a neighbour's histogram is no operation of a backend."""
+        return None

@@ -1,0 +1,70 @@
+"""What a network of three channels is given for a grey slice: ways to choose from, and how a card names them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from segkit.errors import InputError
+from segkit.preprocessing.pseudocolor import Pseudocoloring, stretched
+
+
+class Coloring(Protocol):
+    """A way to make three channels of the slices of a stack."""
+
+    def color(self, stack: Any, slices: Iterable[int]) -> Iterator[np.ndarray]:
+        """Yield the slices of a stack ``(z, y, x)`` as float32 in [0, 1], ``(y, x, 3)``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class GreyTriple:
+    """The slice itself three times, brought to [0, 1]: no context."""
+
+    def color(self, stack: Any, slices: Iterable[int]) -> Iterator[np.ndarray]:
+        """Yield the slices of a stack ``(z, y, x)`` as float32 in [0, 1], ``(y, x, 3)``."""
+        for z in slices:
+            yield np.repeat(stretched(np.asarray(stack[z]))[..., None], 3, axis=-1)
+
+
+@dataclasses.dataclass(frozen=True)
+class NeighbourStack:
+    """The slices before, at and after as red, green and blue, brought to [0, 1] together.
+
+    Beyond the first and last slice stands the darkest value of the slice.
+    """
+
+    def color(self, stack: Any, slices: Iterable[int]) -> Iterator[np.ndarray]:
+        """Yield the slices of a stack ``(z, y, x)`` as float32 in [0, 1], ``(y, x, 3)``."""
+        for z in slices:
+            current = np.asarray(stack[z])
+            dark = np.full_like(current, current.min())
+            sides = [np.asarray(stack[side]) if 0 <= side < stack.shape[0] else dark for side in (z - 1, z + 1)]
+            yield stretched(np.stack([sides[0], current, sides[1]], axis=-1))
+
+
+COLORINGS = {"pseudocolor": Pseudocoloring, "grey": GreyTriple, "neighbours": NeighbourStack}
+
+
+def coloring_to_dict(coloring: Coloring) -> dict[str, Any]:
+    """Return a dict that ``json`` writes and ``coloring_from_dict`` reads: ``kind`` and what it was made with."""
+    (kind,) = (name for name, made in COLORINGS.items() if type(coloring) is made)
+    return {"kind": kind, **dataclasses.asdict(coloring)}
+
+
+def coloring_from_dict(values: Mapping[str, Any]) -> Coloring:
+    """Build a colouring from ``coloring_to_dict``'s dict.
+
+    Raises:
+        InputError: If the kind or a value is unknown or out of range.
+    """
+    settings = dict(values)
+    kind = settings.pop("kind", None)
+    if kind not in COLORINGS:
+        raise InputError(f"colouring {kind!r}; give one of {', '.join(COLORINGS)}")
+    try:
+        return COLORINGS[kind](**settings)
+    except (TypeError, ValueError) as fault:
+        raise InputError(f"colouring {kind!r}: {fault}") from fault

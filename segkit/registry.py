@@ -1,0 +1,93 @@
+"""Kinds of things by name, as plans and model cards store them: ``{"kind": name, ...settings}``."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from segkit.errors import InputError
+
+Kind = TypeVar("Kind", bound=type)
+
+
+class Registry:
+    """Frozen dataclasses by the name of their kind.
+
+    segkit's own kinds are imported when they are first asked for, so that reading a plan of one kind loads no library
+    that only another one needs.
+
+    Args:
+        what: What is registered, for messages, such as ``"task"``.
+        homes: Names of segkit's own kinds and the modules that register them.
+    """
+
+    def __init__(self, what: str, homes: Mapping[str, str]) -> None:
+        self._what = what
+        self._homes = dict(homes)
+        self._kinds: dict[str, type] = {}
+
+    def register(self, name: str) -> Callable[[Kind], Kind]:
+        """Return a class decorator that makes a frozen dataclass known by a name, and sets it as ``kind``.
+
+        Raises:
+            ValueError: If another class has the name already.
+        """
+
+        def decorate(cls: Kind) -> Kind:
+            known = self._kinds.get(name)
+            if known is not None and known.__qualname__ != cls.__qualname__:
+                raise ValueError(f"`name` must be new. Received: name={name!r}, which is {known.__qualname__}")
+            cls.kind = name
+            self._kinds[name] = cls
+            return cls
+
+        return decorate
+
+    def names(self) -> list[str]:
+        """Return the names of all known kinds."""
+        return list(dict.fromkeys([*self._homes, *self._kinds]))
+
+    def find(self, name: Any) -> type:
+        """Return the class of a kind.
+
+        Raises:
+            InputError: If there is none of that name.
+        """
+        if name in self._homes and name not in self._kinds:
+            importlib.import_module(self._homes[name])
+        if name not in self._kinds:
+            raise InputError(
+                f"{self._what} of the unknown kind {name!r}; choose one of {', '.join(self.names())}, or import the "
+                "module that registers it first"
+            )
+        return self._kinds[name]
+
+    def to_dict(self, thing: Any) -> dict[str, Any]:
+        """Return a dict that ``json`` writes and ``from_dict`` reads.
+
+        A class whose fields are more than ``dataclasses.asdict`` can write has a method ``settings`` that returns them,
+        and takes them in its constructor.
+        """
+        settings = thing.settings() if hasattr(thing, "settings") else dataclasses.asdict(thing)
+        return json.loads(json.dumps({"kind": thing.kind, **settings}))
+
+    def from_dict(self, values: Mapping[str, Any]) -> Any:
+        """Build from ``to_dict``'s dict.
+
+        Raises:
+            InputError: If the kind or a setting is unknown, or a value is out of its range.
+        """
+        if not isinstance(values, Mapping):
+            raise InputError(f"{self._what} {values!r}; give an object with the entry 'kind'")
+        settings = dict(values)
+        cls = self.find(settings.pop("kind", None))
+        unknown = set(settings) - {field.name for field in dataclasses.fields(cls)}
+        if unknown:
+            raise InputError(f"{self._what} {cls.kind!r}: unknown setting {min(unknown)!r}; correct or remove it")
+        try:
+            return cls(**settings)
+        except (TypeError, ValueError) as fault:
+            raise InputError(f"{self._what} {cls.kind!r}: {fault}") from fault

@@ -1,0 +1,10 @@
+"""What a network learns: target, outputs, what the checkpoint watches, and the decision that makes a result."""
+
+from segkit.monitor import Monitor
+from segkit.tasks.cells import CellsTask
+from segkit.tasks.centers import CentersTask
+from segkit.tasks.classes import ClassesTask
+from segkit.tasks.foreground import ForegroundTask
+from segkit.tasks.task import TASKS, Output, Task
+
+__all__ = ["TASKS", "CellsTask", "CentersTask", "ClassesTask", "ForegroundTask", "Monitor", "Output", "Task"]

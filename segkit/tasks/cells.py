@@ -1,0 +1,153 @@
+"""Objects with ids, separated in the probability of foreground."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from segkit.instances.instance_settings import InstanceSettings
+from segkit.monitor import as_percent
+from segkit.tasks.foreground import ForegroundTask
+from segkit.tasks.task import TASKS, ReadSlice, Scored
+
+if TYPE_CHECKING:
+    from segkit.evaluation.evaluate_instances import InstanceEvaluation
+    from segkit.report.overlay import Overlay
+    from segkit.report.page import Section
+    from segkit.volumes.volume import Volume
+
+
+@TASKS.register("cells")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CellsTask(ForegroundTask):
+    """Cells or other objects: a network learns their foreground, which is separated into objects afterwards.
+
+    Training, checkpoint and served model are those of foreground. The result of a volume is ids.
+
+    Attributes:
+        loss: As in ``ForegroundTask``.
+        threshold: That of ``instances``.
+        instances: How objects are separated, by components or a distance watershed; distances are in pixels along x.
+
+    Raises:
+        ValueError: If the method needs a network that finds centres.
+    """
+
+    loss: Literal["bce_jaccard", "dice"] = "dice"
+    threshold: float = dataclasses.field(init=False, default=0.5)
+    instances: InstanceSettings = dataclasses.field(default_factory=InstanceSettings)
+
+    result_name: ClassVar[str] = "labels"
+    predicts_scored_only: ClassVar[bool] = True
+    decision_settings: ClassVar[tuple[str, ...]] = ("instances",)
+    methods: ClassVar[tuple[str, ...]] = ("components", "distance")
+    _what_it_gives: ClassVar[str] = "a model that separates objects gives ids"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.instances, Mapping):
+            object.__setattr__(self, "instances", InstanceSettings.from_dict(self.instances))
+        object.__setattr__(self, "threshold", self.instances.threshold)
+        super().__post_init__()
+        if self.instances.method not in self.methods:
+            raise ValueError(
+                f"`instances` must use one of the methods {', '.join(self.methods)} in a task of the kind "
+                f"{self.kind!r}. Received: method={self.instances.method!r}"
+            )
+
+    def settings(self) -> dict[str, Any]:
+        """Return the fields as ``json`` writes them; the threshold stands with the instances."""
+        return {"loss": self.loss, "instances": self.instances.to_dict()}
+
+    def check_annotation(
+        self, annotation: Volume, *, ignore_value: int | None, progress: Callable[[int, int], None] | None
+    ) -> None:
+        """See that ids are whole numbers and not negative."""
+        from segkit.volumes.instance_ids import check_instance_ids
+
+        check_instance_ids(annotation, progress=progress)
+
+    def with_threshold(self, threshold: float) -> CellsTask:
+        """Return the task with another threshold."""
+        return dataclasses.replace(self, instances=dataclasses.replace(self.instances, threshold=threshold))
+
+    @property
+    def used_alone(self) -> str:
+        """Ids of several models can not be merged."""
+        return f"{self._what_it_gives} and is used alone; predict the models one by one"
+
+    def keep(self, maps: np.ndarray) -> np.ndarray:
+        """Return the maps: objects are separated when all slices are there."""
+        return maps[..., 0] if self.num_maps == 1 else maps
+
+    @property
+    def kept(self) -> tuple[int | None, str]:
+        """Channels and type of the maps."""
+        return None if self.num_maps == 1 else self.num_maps, "float32"
+
+    def finish(
+        self,
+        read_slice: ReadSlice,
+        shape: tuple[int, int, int],
+        *,
+        voxel_size: Sequence[float],
+        folder: pathlib.Path,
+        max_ram: int | None,
+    ) -> np.ndarray:
+        """Return the ids of all objects of a volume."""
+        from segkit.instances.objects_from_maps import objects_from_maps
+
+        return objects_from_maps(read_slice, shape, self.instances, folder, voxel_size=voxel_size, max_ram=max_ram)
+
+    def summary(self, result: Any) -> str:
+        """Return the number of objects."""
+        count = int(result.max(initial=0))
+        return f"{count} {'object' if count == 1 else 'objects'}"
+
+    def evaluate(
+        self,
+        prediction: Volume,
+        reference: Volume,
+        *,
+        slices: Sequence[int] | None = None,
+        ignore_value: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> InstanceEvaluation:
+        """Return SEG and average precision, in 3-D where all slices are scored."""
+        from segkit.evaluation.evaluate_instances import evaluate_instances
+
+        return evaluate_instances(prediction, reference, slices=slices, progress=progress)
+
+    def headline(self, scores: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return SEG, average precision and mean IoU, beside Otsu's threshold and with PESEG where they are known."""
+        from segkit.evaluation.seg_score import parameter_efficiency
+
+        total, seg = scores["total"], scores["total"]["seg"]
+        where = {True: ", slice by slice", False: ", whole cells", None: ""}[scores.get("slice_by_slice")]
+        rows = [(f"SEG{where}", _three_digits(seg))]
+        if "otsu" in scores:
+            rows.append(("SEG of Otsu's threshold", _three_digits(scores["otsu"]["seg"])))
+        rows.append(("Average precision at IoU 0.5", _three_digits(total["ap_50"])))
+        rows.append(("Mean IoU", as_percent(total["mean_iou"])))
+        if parameters := scores.get("num_parameters"):
+            rows.append(("PESEG", _three_digits(None if seg is None else parameter_efficiency(seg, parameters))))
+        return rows
+
+    def overlays(self, scored: Scored, ignore_value: int | None) -> list[Overlay]:
+        """Return slices from the best to the worst."""
+        from segkit.report.object_pictures import slice_pictures
+
+        return slice_pictures(scored)
+
+    def sections(self, scores: Mapping[str, Any], scored: Scored) -> list[Section]:
+        """Show the best and the worst objects, and sizes."""
+        from segkit.report.object_pictures import object_section, size_section
+
+        return [object_section(scored), size_section(scored)]
+
+
+def _three_digits(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"

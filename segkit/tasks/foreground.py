@@ -1,0 +1,155 @@
+"""One structure: foreground against background."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from segkit.monitor import MEAN_IOU, Monitor, as_percent
+from segkit.targets.foreground import UNKNOWN, ForegroundTarget
+from segkit.tasks.task import TASKS, Alarms, Output, Scored, Task, check_share
+
+if TYPE_CHECKING:
+    import keras
+
+    from segkit.data.sources import LabeledVolume
+    from segkit.evaluation.evaluate_volumes import Evaluation
+    from segkit.preprocessing.preprocessing import Preprocessing
+    from segkit.report.overlay import Overlay
+    from segkit.volumes.volume import Volume
+
+FOREGROUND_LOSSES = ("bce_jaccard", "dice")
+"""Names of the losses of foreground: SegET's, and EfficientCellSeg's."""
+
+
+@TASKS.register("foreground")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ForegroundTask(Task):
+    """Foreground against background: a mask, watched by two-class mIoU, with an alarm for collapsed networks.
+
+    Attributes:
+        loss: ``"bce_jaccard"``, SegET's, or ``"dice"``, EfficientCellSeg's.
+        threshold: Probability above which a voxel is foreground, in [0, 1].
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    loss: Literal["bce_jaccard", "dice"] = "bce_jaccard"
+    threshold: float = 0.5
+
+    decision_settings: ClassVar[tuple[str, ...]] = ("threshold",)
+
+    def __post_init__(self) -> None:
+        if self.loss not in FOREGROUND_LOSSES:
+            raise ValueError(f"`loss` must be one of {', '.join(FOREGROUND_LOSSES)}. Received: loss={self.loss!r}")
+        check_share("threshold", self.threshold)
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """One logit a voxel."""
+        return (Output(name="logits", channels=1, span=(0, 1), served="probability"),)
+
+    @property
+    def monitor(self) -> Monitor:
+        """Validation mIoU of foreground and background."""
+        return MEAN_IOU
+
+    def losses(self) -> dict[str, keras.losses.Loss]:
+        """Return the loss of the mask."""
+        from segkit.losses import BCEJaccard, Dice
+
+        return {"logits": {"bce_jaccard": BCEJaccard, "dice": Dice}[self.loss]()}
+
+    def metrics(self) -> dict[str, list[keras.metrics.Metric]]:
+        """Return mIoU, and the share of foreground that the alarm watches."""
+        from segkit.metrics import BinaryMeanIoU, PredictedForeground
+
+        return {"logits": [BinaryMeanIoU(), PredictedForeground()]}
+
+    def alarms(self) -> Alarms:
+        """Return the alarm for networks that predict one class alone."""
+        from segkit.tasks.collapse_alarm import CollapseAlarm
+
+        return {"alarm": (CollapseAlarm(), CollapseAlarm.STATE)}
+
+    def target(
+        self, *, weight_limit: float | None, ignore_value: int | None, preprocessing: Preprocessing
+    ) -> ForegroundTarget:
+        """Return the target of a mask."""
+        return ForegroundTarget(weight_limit=weight_limit, ignore_value=ignore_value)
+
+    def check_annotation(
+        self, annotation: Volume, *, ignore_value: int | None, progress: Callable[[int, int], None] | None
+    ) -> None:
+        """See that a mask is binary."""
+        from segkit.volumes.checks import check_binary_mask
+
+        check_binary_mask(annotation, ignore_value=ignore_value, progress=progress)
+
+    def annotation_parts(
+        self, volume: LabeledVolume, size_px: int | None, windows: Sequence[int] | None, ignore_value: int | None
+    ) -> list[Any]:
+        """Return the mask, resized where slices are."""
+        if size_px is None:
+            return [volume.mask.array]
+        from segkit.preprocessing.resized_slices import cut_windows
+        from segkit.targets.resized_annotations import mask_slices
+
+        cut = cut_windows(volume.tomogram.shape[1:], windows)
+        return [mask_slices(volume.mask.array, size_px, cut, ignore_value=ignore_value)]
+
+    @property
+    def resized_ignore_value(self) -> int:
+        """Value of unannotated pixels in a resized mask."""
+        return UNKNOWN
+
+    def decide(self, maps: Any, xp: Any = np) -> Any:
+        """Return where the probability is above the threshold."""
+        return maps[..., 0] > self.threshold
+
+    def with_threshold(self, threshold: float) -> ForegroundTask:
+        """Return the task with another threshold."""
+        return dataclasses.replace(self, threshold=threshold)
+
+    @property
+    def probability_map(self) -> int:
+        """The first map is the probability."""
+        return 0
+
+    @property
+    def used_alone(self) -> str | None:
+        """Masks of several models are merged into labels."""
+        return None
+
+    def evaluate(
+        self,
+        prediction: Volume,
+        reference: Volume,
+        *,
+        slices: Sequence[int] | None = None,
+        ignore_value: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Evaluation:
+        """Return IoU, Dice and other scores of a mask, slice by slice."""
+        from segkit.evaluation.evaluate_volumes import evaluate_volumes
+
+        return evaluate_volumes(prediction, reference, slices=slices, ignore_value=ignore_value, progress=progress)
+
+    def headline(self, scores: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return foreground IoU, mean IoU and Dice."""
+        total = scores["total"]
+        return [
+            ("Foreground IoU", as_percent(total["foreground_iou"])),
+            ("Mean IoU", as_percent(total["mean_iou"])),
+            ("Dice", as_percent(total["dice"])),
+        ]
+
+    def overlays(self, scored: Scored, ignore_value: int | None) -> list[Overlay]:
+        """Return the best, the median and the worst slice of every volume."""
+        from segkit.report.mask_pictures import mask_pictures
+
+        return mask_pictures(scored, ignore_value)

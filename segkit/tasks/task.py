@@ -1,0 +1,398 @@
+"""What a network learns, as one object that plan and model card store and every step of a run asks."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import math
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from segkit.errors import InputError
+from segkit.monitor import Monitor
+from segkit.registry import Registry
+
+if TYPE_CHECKING:
+    import keras
+
+    from segkit.data.sources import LabeledVolume
+    from segkit.preprocessing.preprocessing import Preprocessing
+    from segkit.report.overlay import Overlay
+    from segkit.report.page import Section
+    from segkit.targets.target import Target
+    from segkit.volumes.volume import Volume
+
+# Keras, SciPy and Matplotlib are imported by the methods that need them: a plan is read, and a mistake in a command
+# found, without waiting for them.
+
+TASKS = Registry(
+    "task",
+    {
+        "foreground": "segkit.tasks.foreground",
+        "classes": "segkit.tasks.classes",
+        "cells": "segkit.tasks.cells",
+        "centers": "segkit.tasks.centers",
+    },
+)
+"""Kinds of tasks by name; ``TASKS.register("name")`` above a frozen dataclass adds one."""
+
+Alarms = dict[str, "tuple[keras.callbacks.Callback, Sequence[str]]"]
+"""Name, callback, and the attributes of it that a resumed run must put back."""
+
+ReadSlice = Callable[[int], np.ndarray]
+"""From an index along z to what ``Task.keep`` returned for the slice."""
+
+Scored = Sequence["tuple[LabeledVolume, Volume, Any]"]
+"""Volumes, what was predicted for them, and the evaluations of both."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Output:
+    """One output of a network.
+
+    Attributes:
+        name: Its name in the network's dict of outputs; part of file formats and never renamed.
+        channels: Number of its channels.
+        span: Channels of the target that it is compared with: the first, and the one after the last.
+        activation: What makes maps of it.
+        share: Share of the loss.
+        served: Name under which a served model gives its maps; ``None`` for outputs that are used in training alone.
+    """
+
+    name: str
+    channels: int
+    span: tuple[int, int]
+    activation: Literal["sigmoid", "softmax", "linear"] = "sigmoid"
+    share: float = 1.0
+    served: str | None = None
+
+
+class Task(abc.ABC):
+    """A kind of result: from the annotation that it is learnt from to the volume that is written.
+
+    Subclasses are frozen dataclasses of what ``json`` can write, registered by ``TASKS.register``. Training,
+    prediction, export, evaluation and report ask the task and never its kind, so a kind of one's own works everywhere.
+    A map is an output after its activation; the maps of all outputs with a ``served`` name are joined along the last
+    axis, in the order of ``outputs``.
+
+    Attributes:
+        kind: Name in plans and model cards, set by the registration.
+        result_name: What the file of a predicted volume is called, without its suffix.
+        result_dtype: Type of the voxels of ``decide``.
+        predicts_scored_only: After a training only the volumes that are scored are predicted, and not all of them.
+        needs_foreground: There is nothing to learn from training slices that are all background.
+        decision_settings: Fields that decide the result alone; a training does not depend on them, and is resumed
+            with others.
+    """
+
+    kind: ClassVar[str]
+    result_name: ClassVar[str] = "mask"
+    result_dtype: ClassVar[str] = "uint8"
+    predicts_scored_only: ClassVar[bool] = False
+    needs_foreground: ClassVar[bool] = True
+    decision_settings: ClassVar[tuple[str, ...]] = ()
+
+    # What is learnt
+
+    @property
+    @abc.abstractmethod
+    def outputs(self) -> tuple[Output, ...]:
+        """The outputs that the network must have, the main one first."""
+
+    @property
+    @abc.abstractmethod
+    def monitor(self) -> Monitor:
+        """The score that the checkpoint follows."""
+
+    @abc.abstractmethod
+    def losses(self) -> dict[str, keras.losses.Loss]:
+        """Return a loss for each output."""
+
+    @abc.abstractmethod
+    def metrics(self) -> dict[str, list[keras.metrics.Metric]]:
+        """Return metrics by output."""
+
+    def learning(self) -> dict[str, Any]:
+        """Return what a training depends on, as ``json`` writes it: kind and settings without those of the decision."""
+        return {name: value for name, value in TASKS.to_dict(self).items() if name not in self.decision_settings}
+
+    def optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:
+        """Return the optimizer: Adam."""
+        import keras
+
+        return keras.optimizers.Adam(learning_rate)
+
+    def alarms(self) -> Alarms:
+        """Return callbacks that warn of what goes wrong in such trainings; none by default.
+
+        What their attribute ``alarms`` holds after a training, a list of lines, stands in the report.
+        """
+        return {}
+
+    @abc.abstractmethod
+    def target(self, *, weight_limit: float | None, ignore_value: int | None, preprocessing: Preprocessing) -> Target:
+        """Return what makes targets of the annotation of a patch.
+
+        Args:
+            weight_limit: Bound of the adaptive weights of foreground; ``None`` for none.
+            ignore_value: Value of unannotated voxels.
+            preprocessing: What is done to the images, for targets that are images too.
+
+        Raises:
+            InputError: If the task has no use for one of them.
+        """
+
+    @abc.abstractmethod
+    def check_annotation(
+        self, annotation: Volume, *, ignore_value: int | None, progress: Callable[[int, int], None] | None
+    ) -> Any:
+        """See that targets can be made of an annotation.
+
+        Returns:
+            What was found out about it, kept as ``LabeledVolume.labels``; ``None`` for nothing.
+
+        Raises:
+            InputError: If they can not be made.
+        """
+
+    def annotation_parts(
+        self, volume: LabeledVolume, size_px: int | None, windows: Sequence[int] | None, ignore_value: int | None
+    ) -> list[Any]:
+        """Return the arrays that patches of the annotation are cut from, as ``target`` takes them.
+
+        Args:
+            volume: The labeled volume.
+            size_px: Side that slices are resized to as wholes; ``None`` where patches are cut from them [px].
+            windows: Squares along y and x that slices are cut into before they are resized.
+            ignore_value: Value of unannotated voxels.
+
+        Raises:
+            InputError: If the annotation can not be resized.
+        """
+        if size_px is not None:
+            raise InputError(
+                f"task {self.kind!r}: its annotation can not be resized; choose a preprocessing that keeps the size"
+            )
+        return [volume.mask.array]
+
+    @property
+    def resized_ignore_value(self) -> int | None:
+        """Value of unannotated pixels in the arrays of ``annotation_parts`` that were resized."""
+        return None
+
+    def notices(self, volumes: Sequence[LabeledVolume]) -> list[str]:
+        """Return what readers of the results must know about the annotation, one line each."""
+        return []
+
+    def build_settings(self) -> dict[str, Any]:
+        """Return arguments that a builder of networks needs because of the task."""
+        return {}
+
+    def compile(self, model: keras.Model, learning_rate: float) -> None:
+        """Compile a network.
+
+        Raises:
+            ValueError: If the network has other outputs than the task.
+        """
+        self.check_model(model)
+        shares = {output.name: output.share for output in self.outputs}
+        model.compile(
+            optimizer=self.optimizer(learning_rate),
+            loss=self.losses(),
+            loss_weights=None if set(shares.values()) == {1.0} else shares,
+            metrics=self.metrics(),
+        )
+
+    def check_model(self, model: keras.Model) -> None:
+        """See that a network has the outputs of the task.
+
+        Raises:
+            ValueError: If it has not.
+        """
+        outputs = model.output
+        found = {name: x.shape[-1] for name, x in outputs.items()} if isinstance(outputs, Mapping) else outputs
+        expected = {output.name: output.channels for output in self.outputs}
+        if found != expected:
+            raise ValueError(
+                f"`model` must give {_channels(expected)} for a task of the kind {self.kind!r}. "
+                f"Received: {_channels(found) if isinstance(found, dict) else found}"
+            )
+
+    @property
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """Channels of the target that each output is compared with, by its name."""
+        return {output.name: output.span for output in self.outputs}
+
+    # What is made of the maps
+
+    @property
+    def predicted(self) -> tuple[Output, ...]:
+        """The outputs whose maps are predicted."""
+        return tuple(output for output in self.outputs if output.served is not None)
+
+    @property
+    def num_maps(self) -> int:
+        """Number of maps of a voxel."""
+        return sum(output.channels for output in self.predicted)
+
+    def maps(self, outputs: Mapping[str, Any]) -> Any:
+        """Return the maps of a network's outputs, float32, joined along the last axis; on any Keras backend."""
+        from keras import ops
+
+        activated = [
+            _ACTIVATIONS[output.activation](ops, ops.cast(outputs[output.name], "float32")) for output in self.predicted
+        ]
+        return activated[0] if len(activated) == 1 else ops.concatenate(activated, axis=-1)
+
+    @abc.abstractmethod
+    def decide(self, maps: Any, xp: Any = np) -> Any:
+        """Return the result of every voxel, of a block or of slices inside a served model.
+
+        Args:
+            maps: Maps, shape ``(..., num_maps)``, an array of NumPy or a tensor.
+            xp: ``numpy``, or ``keras.ops`` for tensors.
+
+        Returns:
+            Result, shape ``(...)``; the caller casts it to ``result_dtype``.
+        """
+
+    @property
+    def served_decision(self) -> str | None:
+        """Name under which a served model gives what ``decide`` returns; ``None`` where the maps say it all."""
+        return "mask"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the labels of the result from 1 on; empty where it is one structure."""
+        return ()
+
+    @property
+    def background(self) -> str:
+        """Name of the label 0."""
+        return "background"
+
+    def with_threshold(self, threshold: float) -> Task:
+        """Return the task with another threshold.
+
+        Raises:
+            InputError: If it decides by none.
+        """
+        raise InputError(f"{self._what_it_gives}; leave out --threshold")
+
+    @property
+    def probability_map(self) -> int:
+        """Place of the map that is written where a probability is asked for.
+
+        Raises:
+            InputError: If no single map is one.
+        """
+        raise InputError(f"{self._what_it_gives}; leave out --probability")
+
+    @property
+    def used_alone(self) -> str | None:
+        """Why results of several models can not be merged; ``None`` where they can."""
+        return f"{self._what_it_gives} and is used alone; predict the models one by one"
+
+    _what_it_gives: ClassVar[str] = "the model gives a result of its own kind"
+
+    def keep(self, maps: np.ndarray) -> np.ndarray:
+        """Return what is kept of a slice or block until all are predicted; by default what is decided."""
+        return np.asarray(self.decide(maps)).astype(self.result_dtype)
+
+    @property
+    def kept(self) -> tuple[int | None, str]:
+        """Channels (``None`` for no such axis) and type of what ``keep`` returns."""
+        return None, self.result_dtype
+
+    def finish(
+        self,
+        read_slice: ReadSlice,
+        shape: tuple[int, int, int],
+        *,
+        voxel_size: Sequence[float],
+        folder: pathlib.Path,
+        max_ram: int | None,
+    ) -> Any:
+        """Return the whole result of what was kept of every slice, as an array or one that is read lazily.
+
+        Args:
+            read_slice: Returns what was kept of a slice.
+            shape: Extent along (z, y, x).
+            voxel_size: Extent of a voxel along (z, y, x), in units of the voxel size along x.
+            folder: For files that live as long as the result is read.
+            max_ram: Bound on the memory of the process [byte]; ``None`` for half of what is free.
+        """
+        from segkit.volumes.lazy_volume import slice_stack
+
+        return slice_stack(read_slice, shape, np.dtype(self.result_dtype))
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the result is made of labels whose voxels are counted, and not of values."""
+        return np.dtype(self.result_dtype).kind in "biu"
+
+    def count_labels(self, maps: np.ndarray) -> np.ndarray:
+        """Return the voxels of every label from 1 on in a slice or block, int64; none where the result is values."""
+        if not self.is_counted:
+            return np.zeros(0, np.int64)
+        count = max(len(self.labels), 1)
+        return np.bincount(np.asarray(self.decide(maps)).astype(np.int64).ravel(), minlength=count + 1)[1:]
+
+    def summary(self, result: Any) -> str | None:
+        """Return a line about a whole result for the log, such as its number of objects; ``None`` for none."""
+        return None
+
+    # How it is scored and shown
+
+    @abc.abstractmethod
+    def evaluate(
+        self,
+        prediction: Volume,
+        reference: Volume,
+        *,
+        slices: Sequence[int] | None = None,
+        ignore_value: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Any:
+        """Return the scores of a predicted volume against its annotation.
+
+        Returns:
+            An evaluation: it has ``to_dict()`` with ``"total"`` and ``"slices"``, ``to_table()``, and another one is
+            added to it by ``+``.
+        """
+
+    @abc.abstractmethod
+    def headline(self, scores: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return the numbers that matter, as name and value, from what ``scores.json`` holds."""
+
+    def overlays(self, scored: Scored, ignore_value: int | None) -> list[Overlay]:
+        """Return pictures of scored slices; none by default."""
+        return []
+
+    def sections(self, scores: Mapping[str, Any], scored: Scored) -> list[Section]:
+        """Return more sections of the report; none by default."""
+        return []
+
+
+def check_share(name: str, value: Any) -> None:
+    """See that a setting is a number from 0 to 1.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not (math.isfinite(value) and 0 <= value <= 1):
+        raise ValueError(f"`{name}` must be a number from 0 to 1. Received: {name}={value!r}")
+
+
+def _channels(outputs: Mapping[str, int]) -> str:
+    return " and ".join(f"{name!r} of {count} channel{'' if count == 1 else 's'}" for name, count in outputs.items())
+
+
+_ACTIVATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "sigmoid": lambda ops, logits: ops.sigmoid(logits),
+    "softmax": lambda ops, logits: ops.softmax(logits),
+    "linear": lambda ops, values: values,
+}

@@ -1,0 +1,104 @@
+"""A kind of task from outside of segkit is trained, resumed, predicted, exported, evaluated and reported."""
+
+import dataclasses
+import json
+import logging
+
+import keras
+import numpy as np
+import pytest
+import tifffile
+from own_task import DenoisingTask
+
+from segkit.data.augmentation import NO_AUGMENTATION
+from segkit.data.sources import Source
+from segkit.errors import InputError
+from segkit.experiments.job import Network, set_up
+from segkit.experiments.plan import RunPlan
+from segkit.experiments.training_run import run
+from segkit.models.files import read_card
+from segkit.training.plan import TrainingPlan
+from segkit.volumes.files import open_volume
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a run exports, which is TensorFlow's")
+
+
+def network(**settings):
+    inputs = keras.Input((None, None, 1), name="voxels")
+    x = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(inputs)
+    x = keras.layers.Conv2D(1, 3, padding="same", dtype="float32")(x)
+    return keras.Model(inputs, {"values": keras.layers.Add(dtype="float32", name="values")([x, inputs])})
+
+
+NETWORK = Network(network, multiple_px=1, halo_px=2)
+
+
+@pytest.fixture
+def plan(tmp_path):
+    rng = np.random.default_rng(0)
+    clean = np.kron(rng.integers(0, 200, (6, 5, 7)), np.ones((1, 8, 8))).astype(np.float32)
+    tifffile.imwrite(tmp_path / "clean.tif", clean, photometric="minisblack")
+    noisy = clean + rng.normal(0, 40, clean.shape).astype(np.float32)
+    tifffile.imwrite(tmp_path / "noisy.tif", noisy, photometric="minisblack")
+    source = Source(
+        tomogram=str(tmp_path / "noisy.tif"), mask=str(tmp_path / "clean.tif"), train="0-3", validation="4", test="5"
+    )
+    training = TrainingPlan(
+        patch_px=32, stride_px=8, validation_stride_px=8, batch_size=4, epochs=2, learning_rate=1e-2,
+        augmentation=NO_AUGMENTATION, precision="float32",
+    )  # fmt: skip
+    return RunPlan(
+        recipe="own", structure="texture", preset="test", data=(source,), task=DenoisingTask(), training=training
+    )
+
+
+@pytest.mark.parametrize("watches", ["psnr", "loss"])
+def test_the_whole_life_of_a_run(plan, watches, tmp_path, caplog):
+    caplog.set_level(logging.INFO, logger="segkit")
+    plan = dataclasses.replace(plan, task=DenoisingTask(watches=watches))
+    plan = RunPlan.from_dict(json.loads(json.dumps(plan.to_dict())))
+    assert plan.task == DenoisingTask(watches=watches)
+    scores = run(set_up(plan, tmp_path / "run", NETWORK), saved_models=tmp_path / "served")
+    longer = dataclasses.replace(plan, training=dataclasses.replace(plan.training, epochs=4))
+    resumed = run(set_up(longer, tmp_path / "run", NETWORK), saved_models=tmp_path / "served", resume=True)
+    assert (scores["epochs"], resumed["epochs"]) == (2, 4)
+    rows = (tmp_path / "run/log.csv").read_text().splitlines()
+    assert len(rows) == 5
+    values = [float(row.split(",")[rows[0].split(",").index(f"val_{watches}")]) for row in rows[1:]]
+    best = values.index(max(values) if watches == "psnr" else min(values))
+    assert resumed["best_epoch"]["epoch"] == best
+    assert f"validation {'PSNR' if watches == 'psnr' else 'loss'}" in caplog.text
+    noisy, clean, found = (
+        np.asarray(open_volume(path).array[5], float)
+        for path in (tmp_path / "noisy.tif", tmp_path / "clean.tif", tmp_path / "run/clean.tif")
+    )
+    assert resumed["total"]["mse"] == pytest.approx(((found - clean) ** 2).mean(), rel=1e-5)
+    card = read_card(tmp_path / "run")
+    std = card.preprocessing.std
+    assert ((found - (clean - card.preprocessing.mean) / std) ** 2).mean() < ((noisy - clean) ** 2).mean() / std**2
+    page = (tmp_path / "run/report.html").read_text()
+    assert "Mean squared error" in page
+    import tensorflow as tf
+
+    served = tf.saved_model.load(str(tmp_path / "served/own-texture/2")).signatures["raw_float32"]
+    values = served(slices=tf.constant(noisy[None].astype(np.float32)))
+    assert set(values) == {"values"}
+    np.testing.assert_allclose(values["values"][0], found, atol=1e-5)
+
+
+def test_a_plan_of_an_unknown_kind_is_one_line(plan):
+    values = plan.to_dict()
+    values["task"]["kind"] = "colourising"
+    with pytest.raises(InputError, match="task of the unknown kind 'colourising'; choose one of foreground, classes"):
+        RunPlan.from_dict(values)
+    values["task"] = {"kind": "denoising", "watches": "psnr", "colour": 3}
+    with pytest.raises(InputError, match="task 'denoising': unknown setting 'colour'"):
+        RunPlan.from_dict(values)
+
+
+def test_an_annotation_that_the_task_cannot_use_is_one_line(plan, tmp_path):
+    clean = tifffile.imread(tmp_path / "clean.tif")
+    clean[1, 2, 3] = np.nan
+    tifffile.imwrite(tmp_path / "clean.tif", clean, photometric="minisblack")
+    with pytest.raises(InputError, match=r"clean.tif: .*NaN"):
+        set_up(plan, tmp_path / "run", NETWORK)

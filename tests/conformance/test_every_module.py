@@ -77,8 +77,8 @@ SHARED = {
     "recipes/test_fre_recipe.py": (
         "the recipe and its modes; what comes out of a run needs a trained one",
         "experiments.evidence experiments.statistics experiments.tile_scores report.label_pictures "
-        "experiments.training_cells experiments.training_run recipes.fre enhancement.cells enhancement.compare enhancement.mode "
-        "enhancement.network enhancement.search",
+        "experiments.training_cells experiments.training_run recipes.fre enhancement.cells enhancement.compare "
+        "enhancement.mode enhancement.network enhancement.search",
     ),
     "test_bad_input.py": (
         "what a run refuses before it writes",
@@ -186,8 +186,8 @@ SHARED = {
     ),
     "recipes/test_efficientcellseg_recipe.py": (
         "the recipe, its data and its modes",
-        "experiments.cell_evidence recipes.efficientcellseg cells.ablation cells.arguments cells.challenge_results cells.data "
-        "cells.mode cells.network cells.protocols",
+        "experiments.cell_evidence recipes.efficientcellseg cells.ablation cells.arguments "
+        "cells.challenge_results cells.data cells.mode cells.network cells.protocols",
     ),
 }
 

@@ -18,7 +18,7 @@ LONGEST = (
     "test_own_task.py",
     "test_saved_model.py",
 )
-"""Files of the most seconds. Workers of pytest-xdist take them first, so that none is left for one worker at the end."""
+"""Files of the most seconds. Workers of pytest-xdist take them first: none is left for one worker at the end."""
 
 
 def pytest_configure(config):

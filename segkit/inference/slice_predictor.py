@@ -18,7 +18,6 @@ from segkit.inference.region import Region
 from segkit.inference.slice_source import SliceSource
 from segkit.inference.tiles import Span, TilePlan, Window, plan_tiles, plan_windows, smallest_tile_px
 from segkit.inference.voxel_scale import resampled, scale_yx
-from segkit.preprocessing.standardize import Standardize
 from segkit.volumes.volume import Volume
 
 _BATCH_PX = 512 * 512  # larger batches of small tiles gain nothing on a CPU
@@ -96,7 +95,7 @@ class SlicePredictor:
             for slot, (z, tile) in enumerate(group):
                 if z not in open_slices:
                     open_slices[z] = _OpenSlice(self._source.read(z), self.plan, self._channels)
-                self._fill(batch[slot], open_slices[z].voxels(tile))
+                self._card.preprocessing.finish(open_slices[z].voxels(tile), batch[slot])
             # A last, partial batch keeps what the slots held before: another shape would cost a trace.
             results = self._function(batch)
             for (z, tile), result in zip(group, results, strict=False):
@@ -170,20 +169,6 @@ class SlicePredictor:
         results = self._channels * (stored * 8 + scaled * 4)
         colored = _CLAHE_BYTES + _COLORED_BYTES_PER_PX * stored if self._card.preprocessing.resizes else 0
         return stored * (2 * self._volume.dtype.itemsize + 4) + results + scaled * (20 if is_scaled else 0) + colored
-
-    def _fill(self, target: np.ndarray, voxels: np.ndarray) -> None:
-        preprocessing = self._card.preprocessing
-        if isinstance(preprocessing, Standardize):
-            np.subtract(
-                voxels.reshape(target.shape),
-                np.float32(preprocessing.mean),
-                out=target,
-                casting="unsafe",
-                dtype=np.float32,
-            )
-            target /= np.float32(preprocessing.std)
-        else:
-            preprocessing.finish(voxels, target)
 
     def _finished(self, probability: np.ndarray) -> np.ndarray:
         """Bring the probability of the region back to the slice's scale and into the slice."""

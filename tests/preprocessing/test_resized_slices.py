@@ -9,9 +9,9 @@ from segkit.data.patches import tabulate_patches
 from segkit.data.sampler import PatchSampler
 from segkit.ops.resize_bilinear import resize_bilinear
 from segkit.preprocessing.color_slices import ColorSlices
-from segkit.preprocessing.colorings import GreyTriple
+from segkit.preprocessing.colorings import WHITE, GreyTriple
 from segkit.preprocessing.pseudocolor import Pseudocoloring
-from segkit.preprocessing.resized_slices import WHITE, colored_slices, resized
+from segkit.preprocessing.resized_slices import colored_slices, resized
 from segkit.targets.resized_annotations import mask_slices
 
 STACK = np.random.default_rng(0).integers(0, 255, (3, 40, 52)).astype(np.uint8)

@@ -23,6 +23,7 @@ from benchmarks.table import show_table
 from benchmarks.training_step import spread
 from segkit.experiments.enhancement_methods import METHODS, SMALL_FILTERS, build_network
 from segkit.layers import conv_bn_relu, linear_up
+from segkit.tasks.classes import ClassesTask
 from segkit.training.precision import dtype_policy
 from segkit.training.record_magnitudes import RecordMagnitudes
 from segkit.training.redraw_enhanced import enhancing_layers

@@ -27,7 +27,8 @@ class Signature(NamedTuple):
 def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signature]:
     """Return the signatures of a served network, by name.
 
-    Any height and width is served: inside, slices are padded at the bottom and at the right by repeating
+    Networks of volumes are served alike, with ``z`` before ``y``, but for ``png``. Any height and width is served:
+    inside, slices are padded at the bottom and at the right by repeating
     their last row and column, to a multiple of ``card.multiple_px``, and the result is cropped back. Where a
     network has several input channels, ``(b, y, x)`` below is ``(b, y, x, c)`` for what it takes.
 
@@ -77,7 +78,7 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
     for dtype in RAW_DTYPES:
         spec = tf.TensorSpec(raw_shape, dtype, name="slices")
         signatures[f"raw_{dtype}"] = Signature(served.from_grey_values, spec)
-    if channels in _PNG_CHANNELS:
+    if len(size) == 2 and channels in _PNG_CHANNELS:
         signatures["png"] = Signature(served.from_png, tf.TensorSpec((None,), tf.string, name="png"))
     return signatures
 
@@ -129,18 +130,18 @@ class _Served:
 
 
 def repeat_edge(voxels: tf.Tensor, multiple_px: int) -> tf.Tensor:
-    """Pad at the bottom and at the right to a multiple, by repeating the last row and column.
+    """Pad at the far ends to a multiple, by repeating the last row and column (of volumes, slice too).
 
     Unlike a mirror image this works for every size, even where more is added than there is.
 
     Args:
-        voxels: Shape ``(b, y, x, c)``, ``y`` and ``x`` at least 1.
-        multiple_px: Height and width of the result are multiples of this [px].
+        voxels: Shape ``(b, y, x, c)`` or ``(b, z, y, x, c)``, extents at least 1.
+        multiple_px: Extents of the result are multiples of this [px].
 
     Returns:
-        Tensor of the dtype of ``voxels``, with the least such height and width.
+        Tensor of the dtype of ``voxels``, with the least such extents.
     """
-    for axis in (1, 2):
+    for axis in range(1, len(voxels.shape) - 1):
         size = tf.shape(voxels)[axis]
         padded_size = -(-size // multiple_px) * multiple_px
         voxels = tf.gather(voxels, tf.minimum(tf.range(padded_size), size - 1), axis=axis)
@@ -148,9 +149,9 @@ def repeat_edge(voxels: tf.Tensor, multiple_px: int) -> tf.Tensor:
 
 
 def crop_to(padded: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Return the top left part of ``padded`` of the height and width of ``like``, both ``(b, y, x, c)``."""
+    """Return the near part of ``padded`` of the extents of ``like``, both ``(b, ..., c)``."""
     size = tf.shape(like)
-    return padded[:, : size[1], : size[2], :]
+    return padded[(slice(None), *(slice(0, size[axis]) for axis in range(1, len(like.shape) - 1)))]
 
 
 def decode_png(encoded: tf.Tensor, channels: int) -> tf.Tensor:

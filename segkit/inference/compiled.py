@@ -11,6 +11,8 @@ from segkit.models.precision import with_precision
 from segkit.tasks.foreground import ForegroundTask
 from segkit.tasks.task import Task
 
+_PLANE = (-3, -2)  # y and x
+
 BatchFunction = Callable[[np.ndarray], np.ndarray]
 """From preprocessed slices ``(batch, y, x, channels)`` to maps ``(batch, y, x, maps)``, both float32."""
 
@@ -57,16 +59,17 @@ def mean_over_turns(function: BatchFunction, batch: np.ndarray) -> np.ndarray:
 
     Args:
         function: Function of a batch.
-        batch: Slices ``(batch, y, x, 1)``; quarter turns exchange y and x.
+        batch: Slices ``(batch, y, x, channels)`` or volumes ``(batch, z, y, x, channels)``; quarter turns exchange y
+            and x.
 
     Returns:
         Mean of the eight results, float32.
     """
     total = 0.0
     for flip in (False, True):
-        flipped = batch[:, :, ::-1] if flip else batch
+        flipped = np.flip(batch, -2) if flip else batch
         for turns in range(4):
-            turned = function(np.ascontiguousarray(np.rot90(flipped, turns, axes=(1, 2))))
-            back = np.rot90(turned, -turns, axes=(1, 2))
-            total = total + (back[:, :, ::-1] if flip else back)
+            turned = function(np.ascontiguousarray(np.rot90(flipped, turns, axes=_PLANE)))
+            back = np.rot90(turned, -turns, axes=_PLANE)
+            total = total + (np.flip(back, -2) if flip else back)
     return total / np.float32(8)

@@ -12,7 +12,7 @@ import numpy as np
 Arrays = Sequence[tuple[Hashable, int]]
 """Arrays as ``(identity, bytes)``."""
 
-_TRACED_PX = 256
+_TRACED_PX = {2: 256, 3: 64}  # side of the traced input, by its number of axes
 
 
 def live_bytes_per_px(model: keras.Model, *, multiple: int = 1) -> float | None:
@@ -22,23 +22,24 @@ def live_bytes_per_px(model: keras.Model, *, multiple: int = 1) -> float | None:
     decoder's outputs are raised to one resolution and joined.
 
     Args:
-        model: Model of one input ``(batch, y, x, channels)``.
-        multiple: What height and width must be divisible by.
+        model: Model of one input ``(batch, y, x, channels)`` or ``(batch, z, y, x, channels)``.
+        multiple: What its extents must be divisible by.
 
     Returns:
         Bytes per pixel; ``None`` on a backend without a trace (only TensorFlow and JAX have one).
     """
-    side = -(-_TRACED_PX // multiple) * multiple
-    found = live_bytes(model, (side, side))
-    return None if found is None else found / side**2
+    axes = len(model.input_shape) - 2
+    side = -(-_TRACED_PX[axes] // multiple) * multiple
+    found = live_bytes(model, (side,) * axes)
+    return None if found is None else found / side**axes
 
 
 def live_bytes(model: keras.Model, size: Sequence[int]) -> int | None:
-    """Return the most bytes of arrays alive at a time while a model runs on one image.
+    """Return the most bytes of arrays alive at a time while a model runs on one image or volume.
 
     Args:
-        model: Model of one input ``(batch, y, x, channels)``.
-        size: Height and width of the image [px].
+        model: Model of one input ``(batch, ..., channels)``.
+        size: Extent of the input along each spatial axis [px].
 
     Returns:
         Bytes; ``None`` on a backend without a trace.

@@ -18,13 +18,13 @@ class LoadedModel:
     """A model and what its card says about it.
 
     Args:
-        model: Network from slices as the card's preprocessing makes them, shape ``(batch, y, x, channels)``, to the
-            outputs of the card's task.
+        model: Network from slices as the card's preprocessing makes them, shape ``(batch, y, x, channels)``, or from
+            volumes, ``(batch, z, y, x, channels)``, to the outputs of the card's task.
         card: Its task, preprocessing, voxel size and the context it needs.
 
     Raises:
-        InputError: If the model does not take slices of any size and of the preprocessing's channels, or lacks an
-            output of the task.
+        InputError: If the model does not take slices or volumes of any size and of the preprocessing's channels, or
+            lacks an output of the task.
     """
 
     model: keras.Model
@@ -34,20 +34,26 @@ class LoadedModel:
     def __post_init__(self) -> None:
         """Refuse networks that slices can not be given to."""
         shape = self.model.input_shape
-        if not isinstance(shape, tuple) or len(shape) != 4:
+        if not isinstance(shape, tuple) or len(shape) not in (4, 5):
             raise InputError(
-                f"{self.card.name}: the model takes inputs of shape {shape}, expected one slice-wise input "
-                "(batch, y, x, 1); choose a 2-D model"
+                f"{self.card.name}: the model takes inputs of shape {shape}, expected one input of slices "
+                "(batch, y, x, channels) or of volumes (batch, z, y, x, channels)"
             )
         if shape[-1] != (given := self.card.preprocessing.num_channels):
             raise InputError(
                 f"{self.card.name}: the model takes {shape[-1]} channels, its card gives {given}; save it with a card "
                 "of its own"
             )
-        if shape[1:3] != (None, None):
+        if any(size is not None for size in shape[1:-1]):
+            any_size = ", ".join(["None"] * (len(shape) - 2))
             raise InputError(
-                f"{self.card.name}: the model takes only slices of {shape[1]} x {shape[2]} pixels, expected "
-                "any size; build it with input_shape=(None, None, 1)"
+                f"{self.card.name}: the model takes only inputs of {' x '.join(map(str, shape[1:-1]))} pixels, expected "
+                f"any size; build it with input_shape=({any_size}, {shape[-1]})"
+            )
+        if self.card.preprocessing.resizes and len(shape) == 5:
+            raise InputError(
+                f"{self.card.name}: the model takes volumes, but its preprocessing makes slices; save it with a card of "
+                "its own"
             )
         outputs = self.model.output if isinstance(self.model.output, dict) else {}
         for output in self.card.task.predicted:
@@ -61,6 +67,11 @@ class LoadedModel:
                     f"{self.card.name}: the model gives {found} channels in {output.name}, its task of the kind "
                     f"{self.card.task.kind!r} has {output.channels}; save it with a card of its own task"
                 )
+
+    @property
+    def takes_volumes(self) -> bool:
+        """Whether the network takes volumes, and not slices one by one."""
+        return len(self.model.input_shape) == 5
 
     def probability_model(self, precision: str = "float32") -> keras.Model:
         """Return the network that ends in maps, always the same one: volume after volume, traced once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import math
 import os
@@ -16,6 +17,7 @@ import numpy as np
 from segkit.errors import InputError
 from segkit.geometry.block_grid import BlockGrid
 from segkit.geometry.region import Region
+from segkit.inference.box_engine import BoxEngine, box_grid
 from segkit.inference.executors import InProcess, Share
 from segkit.inference.grey_values import warn_of_other_grey_values
 from segkit.inference.identity import task_identity
@@ -29,7 +31,7 @@ from segkit.inference.prediction import Prediction
 from segkit.inference.slice_engine import SliceEngine
 from segkit.process_memory import free_bytes
 from segkit.tasks.task import Task
-from segkit.volumes.block_store import BlockStore
+from segkit.volumes.block_store import BlockStore, Position
 from segkit.volumes.checks import check_axes
 from segkit.volumes.files import save_volume
 from segkit.volumes.hdf5 import split_dataset
@@ -81,7 +83,6 @@ def predict_volume(
     models, options, share = list(models), options or PredictOptions(), share or Share()
     check_axes(volume)
     _check_models(models, options)
-    slices = range(*(options.roi or Region()).within(volume.shape)[0])
     tasks = [_task(loaded, options) for loaded in models]
     channels, dtype = (None, np.dtype(np.float32)) if options.probability else tasks[0].kept
     dtype = np.dtype(dtype)
@@ -93,10 +94,11 @@ def predict_volume(
         _check_target(target, legend, volume, overwrite=overwrite, itemsize=dtype.itemsize)
 
     check_target()
+    grid, positions = _cut(models, volume, options, share)
     with BlockStore(
         target.with_name(f"{target.name}.partial"),
         task_identity(models, volume, options),
-        grid=BlockGrid(volume.shape, (1, *volume.shape[1:]), (0, 0, 0)),
+        grid=grid,
         dtype=dtype,
         channels=() if channels is None else (channels,),
         counts={"voxels": (len(structures),), "overlap": ()},
@@ -104,10 +106,11 @@ def predict_volume(
         if store.was_empty:
             check_target()  # another process may have written it, and left, since the first look
         _check_format(output_path, store.work_folder, volume, dtype if options.probability else tasks[0].result_dtype)
-        resumed = sum((z, 0, 0) in store.finished() for z in slices)
+        resumed = sum(position in store.finished() for position in positions)
         if resumed and not share.index:
-            _log.info("%s: resuming: %d of %d slices are finished", target, resumed, len(slices))
-        _predict_slices(store, slices, models, tasks, volume, options, share, progress)
+            what = "blocks" if models[0].takes_volumes else "slices"
+            _log.info("%s: resuming: %d of %d %s are finished", target, resumed, len(positions), what)
+        _predict_blocks(store, positions, models, tasks, volume, options, share, progress)
         if share.index:
             return None
 
@@ -129,7 +132,7 @@ def predict_volume(
         legend=legend,
         voxels=counts,
         overlap_voxels=found["overlap"],
-        resumed_slices=resumed,
+        resumed_blocks=resumed,
         summary=found["summary"],
     )
 
@@ -145,9 +148,23 @@ def _task(loaded: LoadedModel, options: PredictOptions) -> Task:
         raise InputError(f"{loaded.card.name}: {fault}") from fault
 
 
-def _predict_slices(
+def _cut(
+    models: list[LoadedModel], volume: Volume, options: PredictOptions, share: Share
+) -> tuple[BlockGrid, list[Position]]:
+    """Return how a volume is cut, into slices or into boxes, and the blocks that hold the region asked for."""
+    grid = BlockGrid(volume.shape, (1, *volume.shape[1:]), (0, 0, 0))
+    if models[0].takes_volumes:
+        grid = box_grid(models, volume, dataclasses.replace(options, max_ram=_ram_of_share(options, models, share)))
+    spans = (options.roi or Region()).within(volume.shape)
+    ranges = [
+        range(start // block, -(-stop // block)) for (start, stop), block in zip(spans, grid.block_shape, strict=True)
+    ]
+    return grid, list(itertools.product(*ranges))
+
+
+def _predict_blocks(
     store: BlockStore,
-    slices: range,
+    positions: list[Position],
     models: list[LoadedModel],
     tasks: list[Task],
     volume: Volume,
@@ -155,19 +172,22 @@ def _predict_slices(
     share: Share,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Predict the slices that the store lacks, all models side by side."""
+    """Predict the blocks that the store lacks, all models side by side."""
     engine = None
-    if rest := [z for z in slices if (z, 0, 0) not in store.finished()]:
-        own = dataclasses.replace(options, max_ram=_ram_of_share(options, models, share))
-        engine = SliceEngine(models, tasks, volume, own, num_slices=len(rest))
-        if volume.shape[0] == 1 and any(loaded.card.preprocessing.resizes for loaded in models):
-            _log.info("%s: a single slice is taken as a stack of one, whose neighbours are black", volume.name)
+    if rest := [position for position in positions if position not in store.finished()]:
+        slices = sorted({z for position in rest for z in range(*store.grid.core(position)[0].indices(volume.shape[0]))})
+        if models[0].takes_volumes:
+            engine = BoxEngine(models, tasks, volume, options)
+        else:
+            own = dataclasses.replace(options, max_ram=_ram_of_share(options, models, share))
+            engine = SliceEngine(models, tasks, volume, own, num_slices=len(rest))
+            if volume.shape[0] == 1 and any(loaded.card.preprocessing.resizes for loaded in models):
+                _log.info("%s: a single slice is taken as a stack of one, whose neighbours are black", volume.name)
         if not share.index:
-            engine.check(rest)
+            engine.check(slices)
             for loaded in models:
-                warn_of_other_grey_values(volume, loaded.card, rest)
-    positions = [(z, 0, 0) for z in slices]
-    map_blocks(engine, None, store, positions=positions, executor=InProcess(share), progress=progress)
+                warn_of_other_grey_values(volume, loaded.card, slices)
+    map_blocks(engine, volume.array, store, positions=positions, executor=InProcess(share), progress=progress)
 
 
 def _ram_of_share(options: PredictOptions, models: list[LoadedModel], share: Share) -> int | None:
@@ -198,6 +218,8 @@ def _result(store: BlockStore, task: Task, volume: Volume, options: PredictOptio
 def _check_models(models: list[LoadedModel], options: PredictOptions) -> None:
     if not 1 <= len(models) <= MAX_LABELS:
         raise InputError(f"{len(models)} models: expected 1 to {MAX_LABELS}, one for each structure")
+    if len({loaded.takes_volumes for loaded in models}) > 1:
+        raise InputError("one model takes volumes, another one slices; predict the models one by one")
     if len(models) > 1:
         for loaded in models:
             if reason := loaded.card.task.used_alone:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
+from segkit.inference.decision import decided
 from segkit.inference.engines import Block, BlockResult
-from segkit.inference.label_merge import merge_labels
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.slice_predictor import SlicePredictor
@@ -63,17 +62,5 @@ class SliceEngine:
         )
         # All predictors take the stream in one order and give it back in that order.
         for parts in zip(*found, strict=True):
-            yield next(blocks), self._decided([maps for _, maps in parts])
-
-    def _decided(self, maps: list[np.ndarray]) -> BlockResult:
-        """Return what is kept of a slice."""
-        tasks = self._tasks
-        if len(tasks) > 1:
-            probabilities = [found[..., task.probability_map] for found, task in zip(maps, tasks, strict=True)]
-            kept, overlap = merge_labels(probabilities, [task.threshold for task in tasks])
-            voxels = np.bincount(kept.ravel(), minlength=len(tasks) + 1)[1:]
-        else:
-            (task,), (found,) = tasks, maps
-            kept = found[..., task.probability_map] if self._options.probability else task.keep(found)
-            voxels, overlap = task.count_labels(found), 0
-        return BlockResult(kept[None], {"voxels": voxels, "overlap": overlap})
+            result = decided([maps for _, maps in parts], self._tasks, probability=self._options.probability)
+            yield next(blocks), dataclasses.replace(result, array=result.array[None])

@@ -23,10 +23,12 @@ from segkit.volumes.files import open_volume
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a run exports, which is TensorFlow's")
 
 
-def network(**settings):
-    inputs = keras.Input((None, None, 1), name="voxels")
-    x = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(inputs)
-    x = keras.layers.Conv2D(1, 3, padding="same", dtype="float32")(x)
+def network(*, axes=2, l2=0.0):
+    """Two convolutions of images or volumes whose result is added to the input."""
+    convolution = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}[axes]
+    inputs = keras.Input((*(None,) * axes, 1), name="voxels")
+    x = convolution(8, 3, padding="same", activation="relu")(inputs)
+    x = convolution(1, 3, padding="same", dtype="float32")(x)
     return keras.Model(inputs, {"values": keras.layers.Add(dtype="float32", name="values")([x, inputs])})
 
 
@@ -36,12 +38,16 @@ NETWORK = Network(network, multiple_px=1, halo_px=2)
 @pytest.fixture
 def plan(tmp_path):
     rng = np.random.default_rng(0)
-    clean = np.kron(rng.integers(0, 200, (6, 5, 7)), np.ones((1, 8, 8))).astype(np.float32)
+    clean = np.kron(rng.integers(0, 200, (8, 5, 7)), np.ones((1, 8, 8))).astype(np.float32)
     tifffile.imwrite(tmp_path / "clean.tif", clean, photometric="minisblack")
     noisy = clean + rng.normal(0, 40, clean.shape).astype(np.float32)
     tifffile.imwrite(tmp_path / "noisy.tif", noisy, photometric="minisblack")
     source = Source(
-        tomogram=str(tmp_path / "noisy.tif"), mask=str(tmp_path / "clean.tif"), train="0-3", validation="4", test="5"
+        tomogram=str(tmp_path / "noisy.tif"),
+        mask=str(tmp_path / "clean.tif"),
+        train="0-3",
+        validation="4-5",
+        test="6-7",
     )
     training = TrainingPlan(
         patch_px=32, stride_px=8, validation_stride_px=8, batch_size=4, epochs=2, learning_rate=1e-2,
@@ -52,10 +58,11 @@ def plan(tmp_path):
     )
 
 
-@pytest.mark.parametrize("watches", ["psnr", "loss"])
-def test_the_whole_life_of_a_run(plan, watches, tmp_path, caplog):
+@pytest.mark.parametrize(("watches", "axes"), [("psnr", 2), ("loss", 2), ("psnr", 3)])
+def test_the_whole_life_of_a_run(plan, watches, axes, tmp_path, caplog):
     caplog.set_level(logging.INFO, logger="segkit")
-    plan = dataclasses.replace(plan, task=DenoisingTask(watches=watches))
+    training = dataclasses.replace(plan.training, patch_slices=2 if axes == 3 else None)
+    plan = dataclasses.replace(plan, task=DenoisingTask(watches=watches), training=training, model={"axes": axes})
     plan = RunPlan.from_dict(json.loads(json.dumps(plan.to_dict())))
     assert plan.task == DenoisingTask(watches=watches)
     scores = run(set_up(plan, tmp_path / "run", NETWORK), saved_models=tmp_path / "served")
@@ -69,7 +76,7 @@ def test_the_whole_life_of_a_run(plan, watches, tmp_path, caplog):
     assert resumed["best_epoch"]["epoch"] == best
     assert f"validation {'PSNR' if watches == 'psnr' else 'loss'}" in caplog.text
     noisy, clean, found = (
-        np.asarray(open_volume(path).array[5], float)
+        np.asarray(open_volume(path).array[6:], float)
         for path in (tmp_path / "noisy.tif", tmp_path / "clean.tif", tmp_path / "run/clean.tif")
     )
     assert resumed["total"]["mse"] == pytest.approx(((found - clean) ** 2).mean(), rel=1e-5)
@@ -81,9 +88,10 @@ def test_the_whole_life_of_a_run(plan, watches, tmp_path, caplog):
     import tensorflow as tf
 
     served = tf.saved_model.load(str(tmp_path / "served/own-texture/2")).signatures["raw_float32"]
-    values = served(slices=tf.constant(noisy[None].astype(np.float32)))
+    whole = np.asarray(open_volume(tmp_path / "noisy.tif").array[:], np.float32)
+    values = served(slices=tf.constant(whole[None] if axes == 3 else whole))
     assert set(values) == {"values"}
-    np.testing.assert_allclose(values["values"][0], found, atol=1e-5)
+    np.testing.assert_allclose(np.reshape(values["values"], whole.shape)[6:], found, atol=1e-5)
 
 
 def test_a_plan_of_an_unknown_kind_is_one_line(plan):

@@ -183,7 +183,7 @@ def test_a_prediction_in_windows_goes_on_where_it_was_cut_off(network, tmp_path)
 
     with pytest.raises(KeyboardInterrupt):
         predict_volume([model], volume, tmp_path / "m.tif", progress=stop)
-    assert predict_volume([model], volume, tmp_path / "m.tif").resumed_slices == 2
+    assert predict_volume([model], volume, tmp_path / "m.tif").resumed_blocks == 2
 
 
 def test_a_neighbour_that_is_no_number_is_told(network):

@@ -42,7 +42,7 @@ def test_several_processes_give_what_one_gives(folder, tmp_path, caplog):
     results = [np.asarray(open_volume(found.path).array[:]) for found in (one, two)]
     np.testing.assert_allclose(*results, atol=1e-5)
     assert results[0].std() > 0.1
-    assert (two.voxels, two.resumed_slices, two.summary) == (one.voxels, 0, None)
+    assert (two.voxels, two.resumed_blocks, two.summary) == (one.voxels, 0, None)
     assert caplog.text.count("blob has") == 1
     assert seen[-1] == (9, 9)
     assert seen == sorted(set(seen))

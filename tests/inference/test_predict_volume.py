@@ -82,7 +82,7 @@ def test_a_mask_keeps_the_place_of_its_tomogram(tomogram, tmp_path):
     np.testing.assert_allclose(mask.origin_nm, (30, 20, 10), rtol=1e-6)
     assert seen == [(done, 6) for done in range(7)]
     assert found.voxels == (("blob", int(expected.sum())),)
-    assert (found.legend, found.overlap_voxels, found.resumed_slices) == (None, 0, 0)
+    assert (found.legend, found.overlap_voxels, found.resumed_blocks) == (None, 0, 0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["T.mrc", "mask.mrc"]
 
 
@@ -148,7 +148,7 @@ def test_a_run_that_was_cut_off_goes_on_and_ends_the_same(tomogram, tmp_path, mo
     with caplog.at_level(logging.INFO, logger="segkit"):
         found = predict_volume(models, tomogram, tmp_path / "cut.mrc")
     assert len(calls) - before == 2 * (6 - finished)
-    assert found.resumed_slices == finished
+    assert found.resumed_blocks == finished
     assert f"resuming: {finished} of 6 slices are finished" in caplog.text
     assert not (tmp_path / "cut.mrc.partial").exists()
     whole, cut = (np.asarray(open_volume(tmp_path / name).array[:]) for name in ("whole.mrc", "cut.mrc"))
@@ -163,7 +163,7 @@ def test_ctrl_c_is_let_through_and_keeps_what_is_finished(tomogram, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         predict_volume([model()], tomogram, tmp_path / "m.mrc", progress=interrupt)
-    assert predict_volume([model()], tomogram, tmp_path / "m.mrc").resumed_slices == 3
+    assert predict_volume([model()], tomogram, tmp_path / "m.mrc").resumed_blocks == 3
 
 
 @pytest.mark.parametrize("change", ["model", "input", "options"])
@@ -180,7 +180,7 @@ def test_what_another_model_input_or_choice_has_finished_is_not_used(tomogram, t
             mrc.data[5, 0, 0] += 1
         volume = open_volume(tomogram.source)
     found = predict_volume([loaded], volume, tmp_path / "m.mrc", options)
-    assert found.resumed_slices == 0
+    assert found.resumed_blocks == 0
     assert f"different {change}" in caplog.text
     fresh = predict_volume([loaded], volume, tmp_path / "fresh.mrc", options)
     masks = [np.asarray(open_volume(result.path).array[:]) for result in (found, fresh)]
@@ -194,21 +194,21 @@ def test_a_model_file_opened_anew_is_the_same_model(tomogram, tmp_path):
         first = LoadedModel.open(tmp_path / "a.keras")
         predict_volume([first], tomogram, tmp_path / "m.mrc", progress=stop_after(3))
     again = LoadedModel.open(tmp_path / "b.keras")
-    assert predict_volume([again], tomogram, tmp_path / "m.mrc").resumed_slices == 3
+    assert predict_volume([again], tomogram, tmp_path / "m.mrc").resumed_blocks == 3
 
 
 def test_less_memory_does_not_start_anew(tomogram, tmp_path):
     with pytest.raises(Interrupted):
         predict_volume([model()], tomogram, tmp_path / "m.mrc", progress=stop_after(3))
     found = predict_volume([model()], tomogram, tmp_path / "m.mrc", PredictOptions(max_ram=64 * 2**30))
-    assert found.resumed_slices == 3
+    assert found.resumed_blocks == 3
 
 
 def test_flipped_rows_of_one_file_are_another_input(tomogram, tmp_path):
     with pytest.raises(Interrupted):
         predict_volume([model()], tomogram, tmp_path / "m.mrc", progress=stop_after(3))
     flipped = open_volume(tomogram.source, flip_y=True)
-    assert predict_volume([model()], flipped, tmp_path / "m.mrc").resumed_slices == 0
+    assert predict_volume([model()], flipped, tmp_path / "m.mrc").resumed_blocks == 0
 
 
 def test_a_fault_in_the_input_shows_before_the_work_and_leaves_nothing(tomogram, tmp_path, monkeypatch):
@@ -276,7 +276,7 @@ def test_models_that_do_not_fit_are_refused(tomogram, tmp_path):
         LoadedModel(coloured, model().card)
     inputs = keras.Input((64, 64, 1))
     fixed = keras.Model(inputs, {"logits": keras.layers.Conv2D(1, 1, name="logits")(inputs)})
-    with pytest.raises(InputError, match="takes only slices of 64 x 64 pixels, expected any size"):
+    with pytest.raises(InputError, match="takes only inputs of 64 x 64 pixels, expected any size"):
         LoadedModel(fixed, model().card)
     inputs = keras.Input((None, None, 1))
     with pytest.raises(InputError, match=r"the model gives .*, expected logits"):

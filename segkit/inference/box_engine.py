@@ -1,0 +1,128 @@
+"""Networks of volumes as an engine that computes boxes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from segkit.errors import InputError
+from segkit.geometry.block_grid import BlockGrid
+from segkit.inference.compiled import batch_function
+from segkit.inference.decision import decided
+from segkit.inference.engines import Block, BlockResult
+from segkit.inference.live_bytes import live_bytes_per_px
+from segkit.inference.loaded_model import LoadedModel
+from segkit.inference.memory import tile_budget_px
+from segkit.inference.predict_options import PredictOptions
+from segkit.inference.slice_source import read_finite
+from segkit.tasks.task import Task
+from segkit.volumes.volume import Volume
+
+_BOX_PX = 96  # side of boxes with their halo where neither model nor user say another
+_BLENDED_HALO_PX = 16  # where the card knows no halo that is enough
+
+
+class BoxEngine:
+    """Predict boxes of a volume with one or more networks of volumes side by side.
+
+    Boxes begin at multiples of the networks' strides and are padded at the far ends of the volume by repeating the last
+    voxel, so where the halo is the card's a box gives what the whole volume gives.
+
+    Args:
+        models: The models, in the order of their labels.
+        tasks: Task of each model, with the threshold that counts.
+        volume: The volume.
+        options: How to predict.
+
+    Raises:
+        InputError: If slices are to be resampled, or the memory bound is too small for a box.
+    """
+
+    def __init__(
+        self, models: Sequence[LoadedModel], tasks: Sequence[Task], volume: Volume, options: PredictOptions
+    ) -> None:
+        self._tasks, self._volume, self._options = list(tasks), volume, options
+        self._preprocessings = [loaded.card.preprocessing for loaded in models]
+        self._multiple = math.lcm(*(loaded.card.multiple_px for loaded in models))
+        built = [loaded.probability_model(options.precision) for loaded in models]
+        self._functions = [batch_function(model, tta=options.tta) for model in built]
+
+    def check(self, slices: Sequence[int]) -> None:
+        """Look for voxels that are no numbers before the work.
+
+        Raises:
+            InputError: If there is one.
+        """
+        if self._volume.dtype.kind == "f":
+            for z in slices:
+                read_finite(self._volume, z)
+
+    def __call__(self, voxels: np.ndarray, block: Block) -> BlockResult:
+        """Return the result for the core of a block."""
+        far = [(0, -size % self._multiple) for size in voxels.shape]
+        padded = np.pad(voxels, far, mode="edge")
+        maps = []
+        for function, preprocessing in zip(self._functions, self._preprocessings, strict=True):
+            found = function(preprocessing.finish(padded)[None])[0]
+            maps.append(found[block.inside])
+        result = decided(maps, self._tasks, probability=self._options.probability)
+        return dataclasses.replace(result, array=self._within_region(result.array, block))
+
+    def _within_region(self, array: np.ndarray, block: Block) -> np.ndarray:
+        """Return the result with background outside the region that was asked for."""
+        if self._options.roi is None:
+            return array
+        spans = self._options.roi.within(self._volume.shape)
+        wanted = tuple(
+            slice(max(start - core.start, 0), max(stop - core.start, 0))
+            for (start, stop), core in zip(spans, block.core, strict=True)
+        )
+        kept = np.zeros_like(array)
+        kept[wanted] = array[wanted]
+        return kept
+
+
+def box_grid(models: Sequence[LoadedModel], volume: Volume, options: PredictOptions) -> BlockGrid:
+    """Return how a volume is cut for networks of volumes.
+
+    Args:
+        models: The models.
+        volume: The volume.
+        options: The side of the boxes, the halo and the bound on the memory.
+
+    Raises:
+        InputError: If options are for networks of slices, or the bound is too small for the smallest box.
+    """
+    if options.rescale:
+        raise InputError("rescaling is for networks of slices; resample the volume first, or leave out --rescale")
+    multiple = math.lcm(*(loaded.card.multiple_px for loaded in models))
+    halos = [_BLENDED_HALO_PX if loaded.card.halo_px is None else loaded.card.halo_px for loaded in models]
+    asked = max(halos) if options.halo_px is None else options.halo_px
+    halo = -(-asked // multiple) * multiple
+    smallest = 2 * halo + multiple
+    trained = [loaded.card.tile_px for loaded in models if loaded.card.tile_px]
+    side = options.tile_px or max([*trained, _BOX_PX, smallest + 2 * halo])
+    if side < smallest:
+        raise InputError(
+            f"tile of {side} px: expected at least {smallest} px (two halos and a core); give a larger tile"
+        )
+    if options.max_ram is not None:
+        side = min(side, _fitting_side(models, options, smallest, multiple))
+    core = (side - 2 * halo) // multiple * multiple
+    return BlockGrid(volume.shape, [min(core, -(-n // multiple) * multiple) for n in volume.shape], [halo] * 3)
+
+
+def _fitting_side(models: Sequence[LoadedModel], options: PredictOptions, smallest: int, multiple: int) -> int:
+    """Return the side of the largest box that the bound on the memory allows."""
+    costs = [live_bytes_per_px(one.probability_model(options.precision), multiple=multiple) for one in models]
+    budget = tile_budget_px(
+        options.max_ram,
+        live_bytes_per_px=None if None in costs else max(costs),
+        slice_bytes=0,
+        smallest_px=smallest**3,
+        num_models=len(models),
+    )
+    return int(budget ** (1 / 3) + 1e-6)

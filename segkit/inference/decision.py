@@ -1,0 +1,29 @@
+"""What is kept of the maps of one or several models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from segkit.inference.engines import BlockResult
+from segkit.inference.label_merge import merge_labels
+from segkit.tasks.task import Task
+
+
+def decided(maps: Sequence[np.ndarray], tasks: Sequence[Task], *, probability: bool = False) -> BlockResult:
+    """Return what is kept of a slice or block, with the voxels of each label and those that several models claim.
+
+    Args:
+        maps: Maps of each model, ``(..., maps)``.
+        tasks: Task of each, with the threshold that counts. Several are merged into labels.
+        probability: Keep the probability of the only model instead of its result.
+    """
+    if len(tasks) > 1:
+        probabilities = [found[..., task.probability_map] for found, task in zip(maps, tasks, strict=True)]
+        kept, overlap = merge_labels(probabilities, [task.threshold for task in tasks])
+        voxels = np.bincount(kept.ravel(), minlength=len(tasks) + 1)[1:]
+        return BlockResult(kept, {"voxels": voxels, "overlap": overlap})
+    (task,), (found,) = tasks, maps
+    kept = found[..., task.probability_map] if probability else task.keep(found)
+    return BlockResult(kept, {"voxels": task.count_labels(found), "overlap": 0})

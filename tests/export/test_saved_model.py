@@ -374,7 +374,7 @@ def test_other_backends_are_refused(tmp_path: pathlib.Path, monkeypatch: pytest.
 def test_a_network_of_another_kind_is_refused(tmp_path: pathlib.Path) -> None:
     inputs = keras.Input((None, None, 1))
     bare = keras.Model(inputs, keras.layers.Conv2D(1, 1)(inputs))
-    with pytest.raises(ValueError, match=r'`model` must end in \{"logits"'):
+    with pytest.raises(ValueError, match="`model` must give 'logits' of 1 channel"):
         export_saved_model(bare, CARD, tmp_path)
     classes = keras.Model(inputs, {"logits": keras.layers.Conv2D(3, 1)(inputs)})
     with pytest.raises(ValueError, match="one logit a pixel"):

@@ -272,7 +272,7 @@ def test_models_that_do_not_fit_are_refused(tomogram, tmp_path):
 
     inputs = keras.Input((None, None, 3))
     coloured = keras.Model(inputs, {"logits": keras.layers.Conv2D(1, 1, name="logits")(inputs)})
-    with pytest.raises(InputError, match="pointwise: the model takes 3 channels, a volume has 1"):
+    with pytest.raises(InputError, match="pointwise: the model takes 3 channels, its card gives 1"):
         LoadedModel(coloured, model().card)
     inputs = keras.Input((64, 64, 1))
     fixed = keras.Model(inputs, {"logits": keras.layers.Conv2D(1, 1, name="logits")(inputs)})

@@ -4,7 +4,7 @@
         --out benchmarks/results/coloring.md -- --images 1135_mini.h5:raw --labels 1135_mini.h5:label --preset small
 
 Everything behind ``--`` is for ``recipes.efficientcellseg``. A finished run leaves a small file among the cells and is
-not done again; one that was cut off goes on. The table is of all cells there are.
+not done again; an interrupted one is resumed. The table is of all cells there are.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ import argparse
 import json
 import pathlib
 import sys
-
-import numpy as np
+from collections.abc import Mapping
+from typing import Any
 
 from benchmarks.table import show_table
-from recipes import efficientcellseg
 from segkit.console import run_command
+from segkit.experiments.command_trials import run_command_trial
+from segkit.experiments.comparison import Trial, run_trials, tidy_rows
+from segkit.experiments.tables import Column, Row, Table, summary_table
 from segkit.preprocessing.colorings import COLORINGS
 
-_SCORES = ("seg", "ap_50", "mean_iou")
+_SCORES = {"seg": "SEG", "ap_50": "AP at IoU 0.5", "mean_iou": "mean IoU"}
+_OTSU = "Otsu's threshold"
 
 
 def main(argv: list[str]) -> None:
@@ -35,50 +38,46 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--out", type=pathlib.Path)
     end = argv.index("--") if "--" in argv else len(argv)
     args = parser.parse_args(argv[:end])
-    for seed in range(args.seeds):
-        for coloring in args.colorings:
-            cell = args.cells / f"{args.name}-{coloring}-{seed}.json"
-            if cell.exists():
-                continue
-            folder = args.runs / cell.stem
-            is_begun = (folder / "plan.json").exists()
-            words = ["--resume"] if is_begun else [*argv[end + 1 :], "--coloring", coloring, "--seed", str(seed)]
-            efficientcellseg.main([*words, "--out", str(folder), "--saved-models", str(folder / "saved_models")])
-            scores = json.loads((folder / "scores.json").read_text())
-            kept = {
-                "data": args.name,
-                "coloring": coloring,
-                "seed": seed,
-                "epochs": scores["epochs"],
-                "training_seconds": scores["training_seconds"],
-                "total": scores["total"],
-                "otsu": scores["otsu"],
-            }
-            args.cells.mkdir(parents=True, exist_ok=True)
-            cell.write_text(json.dumps(kept) + "\n")
-    show_table(table(args.cells), args.out)
+
+    def run(coloring: str, seed: int) -> dict[str, Any]:
+        cell = args.cells / f"{args.name}-{coloring}-{seed}.json"
+        if cell.exists():
+            return json.loads(cell.read_text())
+        words = [*argv[end + 1 :], "--coloring", coloring, "--seed", str(seed)]
+        scores = run_command_trial("recipes.efficientcellseg", words, args.runs / cell.stem)
+        kept = {name: scores[name] for name in ("epochs", "training_seconds", "total", "otsu")}
+        kept = {"data": args.name, "coloring": coloring, "seed": seed, **kept}
+        args.cells.mkdir(parents=True, exist_ok=True)
+        cell.write_text(json.dumps(kept) + "\n")
+        return kept
+
+    run_trials(args.colorings, range(args.seeds), run)
+    show_table(table(args.cells).to_markdown().splitlines(), args.out)
 
 
-def table(folder: pathlib.Path) -> list[str]:
-    """Return the lines of the table: mean and standard deviation over the seeds."""
+def table(folder: pathlib.Path) -> Table:
+    """Return the table: mean and standard deviation over the seeds."""
     cells = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    lines = ["| data | slices | seeds | SEG | AP at IoU 0.5 | mean IoU |", "|---|---|---|---|---|---|"]
-    for data in dict.fromkeys(cell["data"] for cell in cells):
-        of_data = [cell for cell in cells if cell["data"] == data]
-        for coloring in COLORINGS:
-            totals = [cell["total"] for cell in of_data if cell["coloring"] == coloring]
-            if totals:
-                shown = " | ".join(_spread([total[name] for total in totals]) for name in _SCORES)
-                lines.append(f"| {data} | {coloring} | {len(totals)} | {shown} |")
-        by_seed = {cell["seed"]: cell["otsu"] for cell in of_data}.values()  # simulated stacks differ with the seed
-        shown = " | ".join(_spread([otsu[name] for otsu in by_seed]) for name in _SCORES)
-        lines.append(f"| {data} | Otsu's threshold | {len(by_seed)} | {shown} |")
-    return lines
+    rows = [row for cell in cells for row in rows_of(cell)]
+    data, order = list(dict.fromkeys(cell["data"] for cell in cells)), [*COLORINGS, _OTSU]
+    rows.sort(key=lambda row: (data.index(row["data"]), order.index(row["variant"])))
+    # Otsu's threshold is scored with every colouring; simulated stacks differ with the seed.
+    once = {(row["data"], row["variant"], row["seed"], row["score"]): row for row in rows}
+    columns = [Column(head=head, score=score) for score, head in _SCORES.items()]
+    return summary_table(list(once.values()), {"data": "data", "variant": "slices"}, columns)
 
 
-def _spread(values: list[float]) -> str:
-    mean = f"{np.mean(values):.4f}"
-    return mean if len(values) < 2 else f"{mean} \N{PLUS-MINUS SIGN} {np.std(values, ddof=1):.4f}"
+def rows_of(cell: Mapping[str, Any]) -> list[Row]:
+    """Return the rows of a cell, and those of Otsu's threshold on the same data."""
+    return [
+        {"data": cell["data"], **row}
+        for variant, scores in ((cell["coloring"], cell["total"]), (_OTSU, cell["otsu"]))
+        for row in tidy_rows([Trial(variant, cell["seed"], scores)], _shown)
+    ]
+
+
+def _shown(scores: Mapping[str, float]) -> list[dict[str, Any]]:
+    return [{"score": name, "value": scores[name]} for name in _SCORES]
 
 
 if __name__ == "__main__":

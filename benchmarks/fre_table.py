@@ -13,8 +13,10 @@ import pathlib
 from typing import Any
 
 from benchmarks.table import show_table
-from recipes.enhancement.compare import comparison_table, summarise
-from recipes.enhancement.methods import METHODS
+from segkit.experiments.class_comparison import class_rows, class_summary, class_table
+from segkit.experiments.comparison import Trial
+from segkit.experiments.enhancement_methods import METHODS
+from segkit.experiments.old_plans import upgraded
 
 # mIoU in per cent: Tables 1 and 2 of Ando & Hotta (2021).
 PAPER = {
@@ -44,11 +46,19 @@ def main() -> None:
     args = parser.parse_args()
     cells = read_cells(args.cells)
     any_cell = next(iter(cells.values()))[0]
-    classes = any_cell["plan"]["classes"]
+    classes = upgraded(any_cell["plan"])["task"]["class_names"]
     paper = PAPER[args.paper]
-    lines = [comparison_table(cells, classes), "", "mIoU less that of the plain network, in points:", ""]
+    trials = [Trial(method, cell["plan"]["training"]["seed"], cell) for method, mine in cells.items() for cell in mine]
+    rows = class_rows(trials)
+    titles = {name: method.title for name, method in METHODS.items()}
+    lines = [
+        *class_table(rows, classes, titles).to_markdown().splitlines(),
+        "",
+        "mIoU less that of the plain network, in points:",
+        "",
+    ]
     lines += ["| method | re-estimated | running | the paper |", "|---|---|---|---|"]
-    means = {(row["method"], row["statistics"]): row["mean_iou"][0] for row in summarise(cells, classes)}
+    means = {(row["method"], row["statistics"]): row["mean_iou"][0] for row in class_summary(rows, classes)}
     for method in cells:
         gains = [
             100 * (means[method, statistics] - means["plain", statistics]) for statistics in ("reestimated", "running")

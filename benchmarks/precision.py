@@ -3,8 +3,7 @@
     python -m benchmarks.precision --structure mitochondria --tomogram T.mrc --mask M.mrc --work cells \\
         --out benchmarks/results/precision.md -- --train-z 0-9 --validation-z 10-11 --epochs 12
 
-What stands behind ``--`` goes to the recipe. A cell is one training; finished ones are kept in ``--work``, and one that
-was cut off goes on.
+What stands behind ``--`` goes to the recipe. Finished trainings are kept in ``--work``; an interrupted one is resumed.
 """
 
 from __future__ import annotations
@@ -12,23 +11,27 @@ from __future__ import annotations
 import argparse
 import csv
 import pathlib
-import statistics
 import subprocess
 import sys
+from typing import Any
 
 from benchmarks.table import show_table
+from segkit.console import run_command
 from segkit.data.sources import open_source
 from segkit.evaluation.evaluate_volumes import evaluate_volumes
+from segkit.experiments.command_trials import run_command_trial
+from segkit.experiments.comparison import run_trials, tidy_rows
 from segkit.experiments.plan import PLAN_NAME, read_plan
+from segkit.experiments.tables import Column, Table, summary_table
 from segkit.experiments.training_run import scored_slices
 from segkit.volumes.files import open_volume
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 
 
-def main() -> None:
-    """Train the cells that are missing and write the table."""
-    argv, _, recipe_arguments = partition(sys.argv[1:], "--")
+def main(argv: list[str]) -> None:
+    """Run the trainings that are missing and write the table."""
+    argv, _, recipe_arguments = partition(argv, "--")
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("structure", "tomogram", "mask"):
         parser.add_argument(f"--{name}", required=True)
@@ -36,31 +39,38 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=pathlib.Path)
     args = parser.parse_args(argv)
-    best = {
-        precision: [train(args, precision, seed, recipe_arguments) for seed in range(args.seeds)]
-        for precision in PRECISIONS
-    }
-    lines = ["| trained in | validation mIoU of the best epoch, a seed each | mean | spread |", "|---|---|---|---|"]
-    for precision, scores in best.items():
-        shown = ", ".join(f"{score:.4f}" for score in scores)
-        lines.append(f"| {precision} | {shown} | {statistics.mean(scores):.4f} | {statistics.pstdev(scores):.4f} |")
-    lines += ["", "| same weights, predicted in | mIoU on the scored slices |", "|---|---|"]
-    cell = args.work / f"{PRECISIONS[1]}-0"
-    lines += [f"| {precision} | {score_in(precision, cell, args.tomogram):.4f} |" for precision in PRECISIONS]
+
+    def run(precision: str, seed: int) -> dict[str, Any]:
+        words = ["--structure", args.structure, "--tomogram", args.tomogram, "--mask", args.mask]
+        words += ["--precision", precision, "--seed", str(seed), "--preset", "demo", *recipe_arguments]
+        folder = args.work / f"{precision}-{seed}"
+        run_command_trial("recipes.segET", words, folder, resume_with_words=True)
+        with open(folder / "log.csv", newline="") as log:
+            return {"val_mean_iou": max(float(row["val_mean_iou"]) for row in csv.DictReader(log))}
+
+    trials = run_trials(PRECISIONS, range(args.seeds), run)
+    rows = tidy_rows(trials, lambda result: [{"score": "val_mean_iou", "value": result["val_mean_iou"]}])
+    lines = trained_table(rows).to_markdown().splitlines()
+    model = args.work / f"{PRECISIONS[1]}-0"
+    scores = [[precision, f"{score_in(precision, model, args.tomogram):.4f}"] for precision in PRECISIONS]
+    lines += [
+        "",
+        *Table(["same weights, predicted in", "mIoU on the scored slices"], scores).to_markdown().splitlines(),
+    ]
     show_table(lines, args.out)
 
 
-def train(args: argparse.Namespace, precision: str, seed: int, recipe_arguments: list[str]) -> float:
-    """Return the best validation mIoU of a cell, trained if it is not there yet."""
-    cell = args.work / f"{precision}-{seed}"
-    if not (cell / "scores.json").exists():
-        command = [sys.executable, "-m", "recipes.segET", "--structure", args.structure, "--preset", "demo"]
-        command += ["--tomogram", args.tomogram, "--mask", args.mask, "--precision", precision, "--seed", str(seed)]
-        command += ["--out", str(cell), "--saved-models", str(args.work / "saved_models"), *recipe_arguments]
-        command += ["--resume"] if (cell / PLAN_NAME).exists() else []
-        subprocess.run(command, check=True)
-    with open(cell / "log.csv", newline="") as log:
-        return max(float(row["val_mean_iou"]) for row in csv.DictReader(log))
+def trained_table(rows: list[dict[str, Any]]) -> Table:
+    """Return the best validation mIoU of every training, and their mean and standard deviation."""
+    columns = [
+        Column(
+            head="validation mIoU of the best epoch, one per seed",
+            score="val_mean_iou",
+            show=lambda values: ", ".join(f"{value:.4f}" for value in values),
+        ),
+        Column(head="mean and standard deviation", score="val_mean_iou"),
+    ]
+    return summary_table(rows, {"variant": "trained in"}, columns, count=None)
 
 
 def score_in(precision: str, cell: pathlib.Path, tomogram: str) -> float:
@@ -82,4 +92,4 @@ def partition(words: list[str], mark: str) -> tuple[list[str], str, list[str]]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command(main))

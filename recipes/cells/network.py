@@ -59,6 +59,18 @@ def check_encoder(name: str | None) -> None:
         raise InputError(f"encoder {name!r}; give one of {', '.join(ENCODERS)}")
 
 
+def settle(plan: RunPlan, is_resumed: bool, kind: str) -> RunPlan:
+    """Return a plan that says which weights the encoder starts from; that of an ablation, whose models differ, stays.
+
+    Raises:
+        InputError: If weights that were asked for are missing or of another network, or a random encoder is frozen.
+    """
+    if is_resumed and plan.model["encoder_weights"] != "auto":
+        return plan
+    settled = with_weights(plan)
+    return plan if kind == "ablation" else settled
+
+
 def with_weights(plan: RunPlan) -> RunPlan:
     """Return a plan that says which weights the encoder starts from, where it was left open (``"auto"``).
 

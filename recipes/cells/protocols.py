@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from segkit.data.simulated_cells import A549_SIM, MDA231, TRIC, CellSimulation
+from segkit.data.cell_simulation import A549_SIM, MDA231, TRIC, CellSimulation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

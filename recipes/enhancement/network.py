@@ -8,10 +8,11 @@ from typing import Any
 
 import keras
 
-from recipes.enhancement.methods import METHODS, build_network, check_enhancement
 from segkit.errors import InputError
+from segkit.experiments.enhancement_methods import METHODS, build_network, check_enhancement
+from segkit.experiments.folder import SEARCH_NAME
 from segkit.experiments.job import Network
-from segkit.experiments.plan import SEARCH_NAME, RunPlan
+from segkit.experiments.plan import RunPlan
 from segkit.experiments.statistics import statistics_batches
 from segkit.experiments.tile_scores import TileScores
 from segkit.report.page import Section

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import pathlib
 
-from segkit.data.phantom.generate import make_phantom
-from segkit.data.phantom.imaging import Imaging
-from segkit.data.phantom.write import write_phantom
 from segkit.data.sources import Source, write_slices
 from segkit.experiments.settings import TINY
 from segkit.progress import ProgressLine
@@ -16,16 +13,17 @@ PATCH_PX = 128
 
 _SHAPE = (4, 160, 160) if TINY else (8, 512, 512)
 _CENTRIOLES = None if TINY else 16  # a cell has two; of two a network learns the place, not the look
-_IMAGING = Imaging(noise=0.07)
+_NOISE = 0.07
 # Neighbouring slices show nearly the same: three thin phantoms teach more than one thick one.
 _TRAIN, _VALIDATION, _TEST = (0, 1, 2), 3, 1000
+_USES = {**dict.fromkeys(_TRAIN, "train"), _VALIDATION: "validation", _TEST: "test"}
 
 
 def demo_phantoms(folder: pathlib.Path, names: list[str], seed: int) -> tuple[dict[str, tuple[Source, ...]], str]:
-    """Make the phantoms, write them as the paper's data set is written, and say what each is for.
+    """Say what phantoms are for, and where ``make_demo_phantoms`` writes them.
 
     Args:
-        folder: Where they go, a folder a seed.
+        folder: Where they go, one folder per seed.
         names: Structures to return sources of; every phantom holds all five.
         seed: Seed of the first; the others are counted from it.
 
@@ -33,12 +31,11 @@ def demo_phantoms(folder: pathlib.Path, names: list[str], seed: int) -> tuple[di
         Sources of each structure, and a notice for readers of the results.
     """
     everything = write_slices(range(_SHAPE[0]))
-    uses = {**dict.fromkeys(_TRAIN, "train"), _VALIDATION: "validation", _TEST: "test"}
-    made = {offset: _write(folder, seed + offset) for offset in uses}
+    places = {offset: folder / f"seed-{seed + offset}" for offset in _USES}
     sources = {
         name: tuple(
-            Source(tomogram=str(files["tomogram"]), mask=str(files[name]), **{uses[offset]: everything})
-            for offset, files in made.items()
+            Source(tomogram=str(place / "tomogram.mrc"), mask=str(place / f"{name}.mrc"), **{_USES[offset]: everything})
+            for offset, place in places.items()
         )
         for name in names
     }
@@ -50,13 +47,20 @@ def demo_phantoms(folder: pathlib.Path, names: list[str], seed: int) -> tuple[di
     return sources, notice
 
 
-def _write(folder: pathlib.Path, seed: int) -> dict[str, pathlib.Path]:
-    phantom = make_phantom(
-        shape=_SHAPE,
-        voxel_size_nm=VOXEL_SIZE_NM,
-        seed=seed,
-        centrioles=_CENTRIOLES,
-        imaging=_IMAGING,
-        progress=ProgressLine(f"making the phantom of seed {seed}", "%"),
-    )
-    return write_phantom(phantom, folder / f"seed-{seed}", overwrite=True)
+def make_demo_phantoms(folder: pathlib.Path, seed: int) -> None:
+    """Make the phantoms that ``demo_phantoms`` names, and write them as the paper's data set is written."""
+    # Here, not above: SciPy takes longer to load than --help and mistakes should.
+    from segkit.data.phantom.generate import make_phantom
+    from segkit.data.phantom.imaging import Imaging
+    from segkit.data.phantom.write import write_phantom
+
+    for number in (seed + offset for offset in _USES):
+        phantom = make_phantom(
+            shape=_SHAPE,
+            voxel_size_nm=VOXEL_SIZE_NM,
+            seed=number,
+            centrioles=_CENTRIOLES,
+            imaging=Imaging(noise=_NOISE),
+            progress=ProgressLine(f"making the phantom of seed {number}", "%"),
+        )
+        write_phantom(phantom, folder / f"seed-{number}", overwrite=True)

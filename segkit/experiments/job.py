@@ -71,14 +71,7 @@ def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
     _LOG.info("%s: preset %s", plan.structure, plan.preset)
     for notice in plan.notices:
         _LOG.info("note: %s", notice)
-    if plan.init:
-        card = read_card(plan.init)
-        network = dataclasses.replace(network, multiple_px=card.multiple_px, halo_px=card.halo_px)
-        needed = plan.preprocessing.num_channels
-        if (channels := load_model(plan.init).input_shape[-1]) != needed:
-            raise InputError(
-                f"{plan.init}: the model takes {channels} channels, expected {needed}; give another --init"
-            )
+    network = network_to_start_from(plan, network)
     volumes = open_all(plan)
     settings = plan.training
     if not plan.preprocessing.resizes:
@@ -89,6 +82,20 @@ def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
     plan = dataclasses.replace(plan, notices=tuple(dict.fromkeys((*plan.notices, *warnings))))
     plan = dataclasses.replace(plan, training=settings)
     return Job(plan, folder, network, volumes, prepare_plan(plan, volumes))
+
+
+def network_to_start_from(plan: RunPlan, network: Network) -> Network:
+    """Return a network with what is known of the model that a plan starts from; as it is where there is none.
+
+    Raises:
+        InputError: If the model cannot be read, or takes other channels.
+    """
+    if not plan.init:
+        return network
+    card, needed = read_card(plan.init), plan.preprocessing.num_channels
+    if (channels := load_model(plan.init).input_shape[-1]) != needed:
+        raise InputError(f"{plan.init}: the model takes {channels} channels, expected {needed}; give another --init")
+    return dataclasses.replace(network, multiple_px=card.multiple_px, halo_px=card.halo_px)
 
 
 def open_all(plan: RunPlan) -> list[LabeledVolume]:

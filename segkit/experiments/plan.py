@@ -1,19 +1,15 @@
-"""The resolved plan of a run, and the folder it runs in."""
+"""The resolved plan of a run."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import os
 import pathlib
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from segkit.data.sources import Source
 from segkit.errors import InputError
-from segkit.experiments.lock import LOCK_NAME, check_free
 from segkit.experiments.old_plans import upgraded
 from segkit.preprocessing.preprocessing import PREPROCESSINGS, Preprocessing
 from segkit.preprocessing.standardize import Standardize
@@ -117,77 +113,3 @@ def read_plan(path: pathlib.Path) -> RunPlan:
         return RunPlan.from_dict(values)
     except InputError as fault:
         raise InputError(f"{path}: {fault}") from fault
-
-
-SEARCH_NAME, CELLS_NAME = "search", "cells"
-
-MODE_NAME = "mode.json"
-"""What was begun in a folder beside its plan: one run, a comparison, a search, an ablation."""
-
-COMMANDS_NAME = "commands.txt"
-"""The commands that a run was made with, a line each: the first one, and those that went on with it."""
-
-_TRACES = ("state", "model.keras", CELLS_NAME, SEARCH_NAME)
-"""What a run that has begun leaves in its folder; a plan alone is none yet."""
-
-_RESULTS = ("tensorboard", COMMANDS_NAME, LOCK_NAME, "log.csv", "magnitudes.csv", "scores.json", "report.html")
-_RESULTS += ("comparison.json", "comparison.md", "ablation.json", "ablation.md")
-
-
-def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_plan: bool = False) -> None:
-    """Make sure that a run may write into a folder; nothing is made yet.
-
-    Args:
-        folder: The run folder.
-        resume: The run in it goes on.
-        overwrite: What is in it is replaced.
-        keeps_plan: A plan alone is not replaced unasked either: it may have been edited, and waits to be started.
-
-    Raises:
-        InputError: If another run lies there, one is under way, or there is none to resume.
-    """
-    there = any((folder / name).exists() for name in _TRACES)
-    if resume and not (folder / PLAN_NAME).exists():
-        raise InputError(f"{folder}: no run to resume here; leave --resume out, or give its folder with --out")
-    if there and not resume and not overwrite:
-        raise InputError(
-            f"{folder}: holds a run already; go on with --resume, replace it with --overwrite, or choose --out"
-        )
-    if keeps_plan and (folder / PLAN_NAME).exists() and not resume and not overwrite:
-        raise InputError(
-            f"{folder}: holds a plan; start it with --resume, replace it with --overwrite, or choose --out"
-        )
-    check_writable(folder)
-    check_free(folder)
-
-
-@contextlib.contextmanager
-def nothing_left_of(folder: pathlib.Path) -> Iterator[None]:
-    """Remove a folder that was made inside the block, where the block finds the input wrong."""
-    is_new = not folder.exists()
-    try:
-        yield
-    except InputError:
-        if is_new:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def remove_run(folder: pathlib.Path) -> None:
-    """Remove what an earlier run, comparison or search has left, so that nothing of it is taken for the next one's."""
-    for path in (*(folder / name for name in (*_TRACES, *_RESULTS)), *folder.glob("[0-9][0-9]_RES")):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def check_writable(folder: pathlib.Path) -> None:
-    """Make sure that a folder can be written to, or made; it is not made.
-
-    Raises:
-        InputError: If it can not.
-    """
-    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
-        raise InputError(f"{folder}: can not be written to ({nearest} is no writable folder); choose another one")

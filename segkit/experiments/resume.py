@@ -53,3 +53,17 @@ def _refuse_others(args: argparse.Namespace, found: Sequence[tuple[RunPlan, path
         there = {pathlib.Path(path).resolve() for path in known}
         if other := [path for path in given if pathlib.Path(path).resolve() not in there]:
             raise InputError(f"{other[0]}: not in the run to resume; leave it out, or choose another --out")
+
+
+def run_to_resume(recipe: str, folder: pathlib.Path, args: argparse.Namespace) -> RunPlan:
+    """Return the plan of the run in a folder, with what the command line changes in its training.
+
+    Raises:
+        InputError: If there is none, or it is another recipe's.
+    """
+    if not (folder / PLAN_NAME).exists():
+        raise InputError(f"{folder}: no run to resume there; leave --resume out, or name its folder with --out")
+    plan = read_plan(folder / PLAN_NAME)
+    if plan.recipe != recipe:
+        raise InputError(f"{folder}: holds a run of the recipe {plan.recipe}, not of {recipe}; choose another --out")
+    return dataclasses.replace(plan, training=overridden(plan.training, args))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 
 import keras
 import numpy as np
@@ -75,19 +75,22 @@ class SlicePredictor:
         """
         self._source.check(slices)
 
-    def iter_maps(self, slices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+    def iter_maps(self, slices: Iterable[int], *, num_slices: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
         """Predict slices one after the other; memory does not grow with their number.
 
         Args:
-            slices: Indices along z.
+            slices: Indices along z; taken only as far as the next batch needs them.
+            num_slices: Number of slices that will come, at most: the network is given no larger batches than they fill.
+                By default their own number, where they have one.
 
         Yields:
             The index, and the maps of the whole slice, float32 ``(y, x, maps)``, 0 outside the region.
         """
-        slices = list(slices)
-        jobs = itertools.product(slices, self.plan)
-        total = len(slices) * len(self.plan)
-        size = max(1, min(self.batch_size, total))
+        if num_slices is None and isinstance(slices, Sized):
+            num_slices = len(slices)
+        jobs = ((z, tile) for z in slices for tile in self.plan)
+        most = self.batch_size if num_slices is None else num_slices * len(self.plan)
+        size = max(1, min(self.batch_size, most))
         batch = np.zeros((size, *self.plan.tile_shape, self._card.preprocessing.num_channels), np.float32)
         last_tile = len(self.plan)
         open_slices: dict[int, _OpenSlice] = {}

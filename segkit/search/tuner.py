@@ -24,7 +24,7 @@ from segkit.volumes.whole_output import whole_file
 
 _LOG = logging.getLogger(__name__)
 TRIALS_NAME = "trials.csv"
-_IDENTITY_NAME = "search.json"
+IDENTITY_NAME = "search.json"
 _EPOCHS = "tuner/epochs"
 _HEARTBEATS_A_LEASE = 6
 
@@ -82,7 +82,7 @@ def search(
     """
     folder = pathlib.Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    _check_identity(folder / _IDENTITY_NAME, oracle, identity or {})
+    _check_identity(folder / IDENTITY_NAME, oracle, identity or {})
     oracle.verbose = 0
     with contextlib.redirect_stdout(io.StringIO()):  # "Reloading Tuner from ..."
         tuner = _Tuner(evaluate, oracle, folder)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from skimage.measure import label, regionprops
 
-from segkit.data.simulated_cells import A549_SIM, MDA231, TRIC, CellSimulation, simulate_cells
+from segkit.data.cell_simulation import A549_SIM, MDA231, TRIC, CellSimulation
+from segkit.data.simulated_cells import simulate_cells
 
 SMALL = CellSimulation(shape=(16, 80, 90), count=6, spacing=1.2, voxel_size_um=(1.0, 0.5, 0.5))
 

@@ -1,8 +1,8 @@
 import pytest
 
 from segkit.errors import InputError
+from segkit.experiments.folder import claim_folder, remove_run
 from segkit.experiments.lock import LOCK_NAME, check_free, only_process_in
-from segkit.experiments.plan import claim_folder, remove_run
 
 pytest.importorskip("fcntl")
 

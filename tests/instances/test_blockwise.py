@@ -8,7 +8,8 @@ from hypothesis.extra import numpy as nps
 from partition import is_same_partition
 from scipy import ndimage
 
-from segkit.data.simulated_cells import CellSimulation, simulate_cells
+from segkit.data.cell_simulation import CellSimulation
+from segkit.data.simulated_cells import simulate_cells
 from segkit.instances.blockwise import segment_blockwise
 from segkit.instances.instance_settings import InstanceSettings
 from segkit.instances.segment_instances import segment_instances

@@ -5,7 +5,8 @@ import pytest
 from partition import is_same_partition
 
 import segkit.instances.objects_from_maps as module
-from segkit.data.simulated_cells import CellSimulation, simulate_cells
+from segkit.data.cell_simulation import CellSimulation
+from segkit.data.simulated_cells import simulate_cells
 from segkit.instances.cell_centers import find_centers
 from segkit.instances.instance_settings import InstanceSettings
 from segkit.instances.objects_from_maps import fitting_block, halo_of, objects_from_maps

@@ -10,18 +10,20 @@ import numpy as np
 import pytest
 import tifffile
 
-import recipes.cells.data
 from recipes import efficientcellseg
 from recipes.cells import ablation as cell_ablation
-from recipes.cells.data import _shares, measure_cells, paired_stacks
-from recipes.cells.mode import ABLATION_MODELS
 from recipes.cells.protocols import PROTOCOLS
-from segkit.data.simulated_cells import CellSimulation, simulate_cells
+from segkit.data.cell_measures import measure_cells
+from segkit.data.cell_simulation import CellSimulation
+from segkit.data.labeled_stacks import paired_stacks
+from segkit.data.simulated_cells import simulate_cells
 from segkit.data.sources import Source
 from segkit.errors import InputError
 from segkit.experiments.plan import read_plan
+from segkit.experiments.recipe import drafts_of, made, parse_args
 from segkit.models.encoders import ENCODERS
 from segkit.models.files import read_card
+from segkit.preprocessing.pseudocolor import Pseudocoloring
 from segkit.volumes.challenge import write_frame
 from segkit.volumes.files import open_volume
 from segkit.volumes.volume import Volume
@@ -48,11 +50,13 @@ def write_challenge(folder, frames):
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(recipes.cells.data, "TINY", False)
 
 
 def resolve(*argv):
-    return efficientcellseg.resolve(efficientcellseg.parse_args([str(word) for word in argv]))
+    """Return the plan that a command line means, its data written, and the run folder."""
+    recipe = efficientcellseg.RECIPE
+    drafts = drafts_of(recipe, parse_args(recipe, [str(word) for word in argv]))
+    return *made(drafts), drafts[0].folder
 
 
 FOLDERS = ("--images", "stacks", "--labels", "labels")
@@ -85,11 +89,6 @@ def test_the_slices_of_fewer_stacks_are_split_in_blocks():
     assert (plan.data[0].train, plan.data[0].validation, plan.data[0].test) == ("0,2", "4", "")
 
 
-@pytest.mark.parametrize(("count", "shares"), [(3, (1, 1, 1)), (4, (2, 1, 1)), (10, (7, 1, 2)), (100, (70, 10, 20))])
-def test_every_use_gets_its_share(count, shares):
-    assert _shares(count) == shares
-
-
 def test_what_is_left_open_follows_from_the_cells_on_the_training_slices():
     labels = np.zeros((3, 60, 60), np.uint16)
     y, x = np.mgrid[:60, :60]
@@ -103,29 +102,30 @@ def test_what_is_left_open_follows_from_the_cells_on_the_training_slices():
     assert cells.voxels == pytest.approx(2 * np.pi * (8**2 + 12**2) / 2, rel=0.05)
     tifffile.imwrite("i.tif", labels * 100, photometric="minisblack")
     plan, _ = resolve("--images", "i.tif", "--labels", "l.tif")
-    assert plan.coloring == {"kind": "pseudocolor", "expected_share": pytest.approx(2 * cells.share, rel=0.1)}
-    assert plan.instances["seed_distance"] == pytest.approx(5, abs=0.3)
-    assert plan.instances["min_size"] == pytest.approx(
+    assert plan.preprocessing.coloring.expected_share == pytest.approx(2 * cells.share, rel=0.1)
+    assert plan.task.instances.seed_distance == pytest.approx(5, abs=0.3)
+    assert plan.task.instances.min_size == pytest.approx(
         0.05 * cells.voxels / 2, abs=1
     )  # of three slices one is trained on
     plan, _ = resolve(
         "--images", "i.tif", "--labels", "l.tif", "--seed-distance", "3", "--expected-share", "0.2", "--min-size", "0"
     )
-    assert (plan.instances["seed_distance"], plan.coloring["expected_share"], plan.instances["min_size"]) == (3, 0.2, 0)
+    chosen = plan.task.instances
+    assert (chosen.seed_distance, plan.preprocessing.coloring.expected_share, chosen.min_size) == (3, 0.2, 0)
 
 
 def test_centres_of_single_annotated_slices_are_told_apart_slice_by_slice():
     write_challenge(pathlib.Path("data"), 3)
     plan, _ = resolve("--ctc", "data", "--instances", "centers")
     assert not plan.data[0].annotated_in_part
-    assert not plan.instances["slice_wise"]
+    assert not plan.task.instances.slice_wise
     whole = pathlib.Path("data/01_GT/SEG/man_seg000.tif")
     truth = tifffile.imread(whole)
     whole.unlink()
     for z in (0, 2, 3):
         tifffile.imwrite(whole.with_name(f"man_seg_000_{z:03d}.tif"), truth[z])
     plan, _ = resolve("--ctc", "data", "--instances", "centers")
-    assert plan.instances["slice_wise"]
+    assert plan.task.instances.slice_wise
     assert any("slice by slice" in notice for notice in plan.notices)
 
 
@@ -149,7 +149,7 @@ def test_of_frames_annotated_in_part_only_the_annotated_slices_are_used():
     (source,) = plan.data
     assert (source.train, source.validation, source.test) == ("0", "2", "3")
     assert source.annotated_in_part
-    assert not plan.instances["slice_wise"]
+    assert not plan.task.instances.slice_wise
     assembled = np.asarray(open_volume(source.mask).array[:])
     np.testing.assert_array_equal(assembled[[0, 2, 3]], truth[[0, 2, 3]])
     assert not assembled[[1, 4]].any()
@@ -166,7 +166,8 @@ def test_the_protocols_are_the_papers_data_sets():
     }
     write_stacks(3)
     plan, folder = resolve(*FOLDERS, "--protocol", "tric")
-    assert (plan.windows, plan.instances["method"], folder) == ((2, 3), "distance", pathlib.Path("runs/tric"))
+    assert (plan.preprocessing.windows, plan.task.instances.method) == ((2, 3), "distance")
+    assert folder == pathlib.Path("runs/tric")
 
 
 def test_single_images_are_stacks_of_one_and_that_is_said():
@@ -286,7 +287,8 @@ def test_from_the_challenges_folders_to_seg_and_a_report(monkeypatch, caplog):
     assert labels.voxel_size_nm == pytest.approx((2000, 800, 800))
     assert pathlib.Path("run/labels-3.tif").exists() is False  # stacks that are not scored are not predicted
     card = read_card("run")
-    assert (card.instances["method"], card.coloring["kind"], card.num_maps) == ("centers", "pseudocolor", 2)
+    assert (card.task.kind, card.task.instances.method) == ("centers", "centers")
+    assert isinstance(card.preprocessing.coloring, Pseudocoloring)
     page = pathlib.Path("run/report.html").read_text()
     for title in (
         "SEG, whole cells",
@@ -307,7 +309,7 @@ def test_from_the_challenges_folders_to_seg_and_a_report(monkeypatch, caplog):
     (result / "mask009.tif").write_bytes(b"of an earlier run")
     efficientcellseg.main(["--out", "run", "--resume", "--epochs", "3"])
     assert len(pathlib.Path("run/log.csv").read_text().splitlines()) == 4
-    assert read_plan(pathlib.Path("run/plan.json")).instances == before.instances
+    assert read_plan(pathlib.Path("run/plan.json")).task == before.task
     with pytest.raises(InputError, match="run: 3 epochs are done, 2 were asked for"):
         efficientcellseg.main(["--out", "run", "--resume", "--epochs", "2"])
     assert read_plan(pathlib.Path("run/plan.json")).training.epochs == 3
@@ -374,10 +376,10 @@ def test_what_follows_from_the_cells_is_told():
     write_stacks(3)
     plan, _ = resolve(*FOLDERS, "--smoothing", "7")
     (told,) = (notice for notice in plan.notices if notice.startswith("Measured"))
-    chosen = plan.instances
-    assert f"a seed distance of {chosen['seed_distance']} px, a smoothing of 7.0 px" in told
-    assert f"a least size of {chosen['min_size']} voxels" in told
-    assert f"an expected share of {plan.coloring['expected_share']:.3g}" in told
+    chosen = plan.task.instances
+    assert f"a seed distance of {chosen.seed_distance} px, a smoothing of 7.0 px" in told
+    assert f"a least size of {chosen.min_size} voxels" in told
+    assert f"an expected share of {plan.preprocessing.coloring.expected_share:.3g}" in told
 
 
 def test_a_plan_alone_may_be_edited_and_run(monkeypatch):
@@ -395,21 +397,26 @@ def test_a_plan_alone_may_be_edited_and_run(monkeypatch):
     plan = json.loads(path.read_text())
     assert plan["model"]["encoder_weights"] == "auto"
     edited = {**plan, "model": {**plan["model"], "decoder_filters": [6, 3]}}
-    edited["instances"]["threshold"] = 0.375
+    edited["task"]["instances"]["threshold"] = 0.375
     path.write_text(json.dumps(edited))
     efficientcellseg.main(["--out", "run", "--resume"])
     assert (pathlib.Path("run") / "scores.json").exists()
     assert read_plan(path).model["decoder_filters"] == [6, 3]
-    assert read_card(pathlib.Path("run/model.keras")).threshold == 0.375
+    assert read_card(pathlib.Path("run/model.keras")).task.threshold == 0.375
     for name, wrong, message in (
         ("model", {**edited["model"], "encoder": "vgg"}, "encoder 'vgg'; give one of"),
-        ("instances", {**edited["instances"], "method": "magic"}, "run/plan.json: instances 'magic'; give one of"),
+        (
+            "task",
+            {**edited["task"], "instances": {**edited["task"]["instances"], "method": "magic"}},
+            "run/plan.json: .*'magic'",
+        ),
     ):
         path.write_text(json.dumps({**edited, name: wrong}))
         with pytest.raises(InputError, match=message):
             efficientcellseg.main(["--out", "run", "--resume"])
-    path.write_text(json.dumps({**edited, "coloring": {"kind": "grey"}}))
-    with pytest.raises(InputError, match="the run to resume has coloring"):
+    grey = {**edited["preprocessing"], "coloring": {"kind": "grey"}}
+    path.write_text(json.dumps({**edited, "preprocessing": grey}))
+    with pytest.raises(InputError, match="the run to resume has preprocessing"):
         efficientcellseg.main(["--out", "run", "--resume", "--epochs", "2"])
 
 
@@ -448,14 +455,14 @@ def test_the_ablation_trains_what_it_can_and_says_what_needs_weights(monkeypatch
     assert list(json.loads(pathlib.Path("first/ablation.json").read_text())["models"]) == ["2", "1"]
     assert found["2"] is None
     assert len(found["1"]["history"]) == 1
-    assert found["1"]["plan"]["coloring"] == {"kind": "grey"}
+    assert found["1"]["plan"]["preprocessing"]["coloring"] == {"kind": "grey"}
     assert 0 < found["1"]["test_mean_iou"] < 1
     assert found["1"]["parameters"] == found["1"]["decoder_parameters"] + 334  # two convolutions
     assert [layer for layer, _, _ in found["1"]["layers"]] == ["decoder_1", "decoder_2", "head"]
     efficientcellseg.main(["--out", "run", "--resume", "--models", "1,2,3r,5r"])
     more = json.loads(pathlib.Path("run/ablation.json").read_text())["models"]
     assert more["1"] == found["1"]  # not trained again
-    assert more["3r"]["plan"]["coloring"]["kind"] == "pseudocolor"
+    assert more["3r"]["plan"]["preprocessing"]["coloring"]["kind"] == "pseudocolor"
     assert more["5r"]["parameters"] > more["3r"]["parameters"]
     lines = pathlib.Path("run/ablation.md").read_text().splitlines()
     assert "test MeanIoU" in lines[0]
@@ -530,4 +537,4 @@ def test_a_plan_alone_that_replaces_a_run_leaves_nothing_of_it():
 def test_the_ablation_is_the_papers():
     paper = {name: model.paper_mean_iou for name, model in cell_ablation.ABLATION.items() if model.paper_mean_iou}
     assert paper == {"3": 0.9007, "4": 0.9003, "5": 0.9042}
-    assert set(ABLATION_MODELS) <= set(cell_ablation.ABLATION)
+    assert cell_ablation.COMPARISON.chosen == ("1", "2", "3", "3r", "4", "5")

@@ -9,15 +9,20 @@ import pytest
 import tifffile
 
 from recipes import fre
-from recipes.enhancement.compare import comparison_table, summarise
 from recipes.enhancement.network import network
-from recipes.enhancement.search import _keep_best_state, best_trial
+from recipes.enhancement.protocols import PROTOCOLS
 from segkit.errors import InputError
 from segkit.evaluation.class_scores import class_scores
+from segkit.experiments.class_comparison import class_rows, class_summary, class_table
+from segkit.experiments.comparison import Trial
+from segkit.experiments.enhancement_methods import METHODS
 from segkit.experiments.plan import read_plan
-from segkit.experiments.training_cells import read_cell
+from segkit.experiments.recipe import drafts_of, parse_args
+from segkit.experiments.settings_search import best_trial, keep_best_state
+from segkit.experiments.trials import read_trial
 from segkit.layers import FREnhance
 from segkit.models.files import load_model, read_card
+from segkit.monitor import MEAN_IOU
 from segkit.search.tuner import SearchTrial
 from segkit.volumes.files import open_volume
 
@@ -46,13 +51,15 @@ DATA = ("--images", "images.tif", "--labels", "labels.tif")
 
 
 def resolve(*argv):
-    return fre.resolve(fre.parse_args([str(word) for word in argv]))
+    """Return the plan that a command line means, with its folder."""
+    (draft,) = drafts_of(fre.RECIPE, parse_args(fre.RECIPE, [str(word) for word in argv]))
+    return draft.plan, draft.folder
 
 
 def test_the_default_is_the_method_with_the_papers_settings_for_ones_own_data(data):
     plan, folder = resolve(*DATA)
     assert folder == pathlib.Path("runs/images")
-    assert plan.classes == ("background", "class-1", "class-2")
+    assert plan.task.class_names == ("background", "class-1", "class-2")
     assert plan.model == {
         "method": "fre",
         "filters": [16, 32, 64, 128, 512],
@@ -78,13 +85,13 @@ def test_the_two_protocols_are_the_papers(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_data(50, 256)
     plan, _ = resolve(*DATA, "--protocol", "mouse", "--preset", "paper")
-    assert plan.classes == ("background", "membrane", "nucleus")
+    assert plan.task.class_names == ("background", "membrane", "nucleus")
     assert (plan.model["num_enhanced"], plan.model["gain"], plan.model["supervision"]) == (162, 632.0, 0.3257)
     assert plan.model["filters"] == [64, 128, 256, 512, 512]
     assert (plan.training.epochs, plan.training.patch_px, plan.training.stride_px) == (2000, 256, 256)
     with pytest.raises(InputError, match=r"50 x 256 x 256 .* drosophila is for 20 x 1024 x 1024"):
         resolve(*DATA, "--protocol", "drosophila")
-    drosophila = fre.PROTOCOLS["drosophila"]
+    drosophila = PROTOCOLS["drosophila"]
     assert (drosophila.num_enhanced, drosophila.gain, drosophila.supervision) == (8, 250.0, 0.2781)
 
 
@@ -158,7 +165,7 @@ def test_a_run_leaves_a_model_labels_scores_and_a_report(data, small_plans):
     assert found["reestimated"]["mean_iou"] == pytest.approx(scores["best_epoch"]["val_mean_iou"], abs=1e-6)
     assert found["reestimated"]["confusion"] != found["running"]["confusion"]
     card = read_card("run")
-    assert (card.classes, card.tile_px, card.halo_px) == (("background", "disc", "ring"), 32, None)
+    assert (card.task.class_names, card.tile_px, card.halo_px) == (("background", "disc", "ring"), 32, None)
     labels = open_volume("run/labels.tif")
     assert labels.shape == (8, 64, 64)
     page = pathlib.Path("run/report.html").read_text()
@@ -175,19 +182,22 @@ def test_a_run_leaves_a_model_labels_scores_and_a_report(data, small_plans):
 def test_methods_are_compared_over_seeds_and_a_comparison_goes_on(data, small_plans):
     command = [*DATA, *SPLIT, "--compare", "--methods", "plain,fre", "--num-enhanced", "3", "--out", "c"]
     fre.main(command)
-    first = read_cell(pathlib.Path("c/cells/fre-0"))
+    first = read_trial(pathlib.Path("c/cells/fre-0"))
     fre.main(["--out", "c", "--resume", "--seeds", "2"])  # the kind and the methods are known
-    assert read_cell(pathlib.Path("c/cells/fre-0")) == first
-    cells = {name: [read_cell(pathlib.Path(f"c/cells/{name}-{seed}")) for seed in (0, 1)] for name in ("plain", "fre")}
+    assert read_trial(pathlib.Path("c/cells/fre-0")) == first
+    cells = {name: [read_trial(pathlib.Path(f"c/cells/{name}-{seed}")) for seed in (0, 1)] for name in ("plain", "fre")}
     comparison = json.loads(pathlib.Path("c/comparison.json").read_text())
     classes = comparison["classes"]
-    assert comparison["summary"] == summarise(cells, classes)
+    rows = class_rows([Trial(name, seed, cells[name][seed]) for seed in (0, 1) for name in cells])
+    assert comparison["rows"] == rows
+    assert comparison["summary"] == class_summary(rows, classes)
     row = next(r for r in comparison["summary"] if (r["method"], r["statistics"]) == ("fre", "running"))
     values = [cell["tiles"]["test"]["running"]["mean_iou"] for cell in cells["fre"]]
     assert values[0] != values[1]
     assert row["mean_iou"] == pytest.approx([np.mean(values), abs(values[0] - values[1]) / 2**0.5])
     table = pathlib.Path("c/comparison.md").read_text()
-    assert table.strip() == comparison_table(cells, classes)
+    titles = {name: METHODS[name].title for name in cells}
+    assert table.strip() == class_table(rows, classes, titles).to_markdown()
     assert f"{100 * row['mean_iou'][0]:.2f} ± {100 * row['mean_iou'][1]:.2f} |" in table
     page = pathlib.Path("c/report.html").read_text()
     for text in ("FREnhance", "U-Net + SE", "Validation mIoU", "Mean magnitude", "re-estimated", "tile at y"):
@@ -202,7 +212,7 @@ def test_methods_are_compared_over_seeds_and_a_comparison_goes_on(data, small_pl
     labels = tifffile.imread("labels.tif")
     tifffile.imwrite("labels.tif", labels[:, ::-1], photometric="minisblack")
     fre.main([*command, "--overwrite"])  # nothing of the old cells is taken over
-    assert read_cell(pathlib.Path("c/cells/fre-0"))["tiles"] != first["tiles"]
+    assert read_trial(pathlib.Path("c/cells/fre-0"))["tiles"] != first["tiles"]
     assert not pathlib.Path("c/cells/fre-1").exists()
 
 
@@ -251,8 +261,8 @@ def test_the_state_that_is_kept_is_that_of_the_best_trial(tied, tmp_path):
         (tmp_path / name / "state").mkdir(parents=True)
         (tmp_path / name / "cell.json").write_text(json.dumps({"val_mean_iou": score}))
         trials.append(SearchTrial(number, {}, None, score, "COMPLETED", tmp_path / name))
-        _keep_best_state(tmp_path)
-    assert [path.parent.name for path in tmp_path.glob("*/state")] == [best_trial(trials, 5).folder.name]
+        keep_best_state(tmp_path, MEAN_IOU)
+    assert [path.parent.name for path in tmp_path.glob("*/state")] == [best_trial(trials, 5, MEAN_IOU).folder.name]
 
 
 def test_settings_of_a_search_are_plain_numbers_after_the_gaussian_process_too(data, small_plans):

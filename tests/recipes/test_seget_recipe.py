@@ -11,6 +11,7 @@ import pytest
 from recipes import segET
 from segkit.errors import InputError
 from segkit.experiments.plan import RunPlan, read_plan, write_plan
+from segkit.experiments.recipe import drafts_of, made, parse_args
 
 
 def write_mrc(path, array, voxel_size=22.55):
@@ -34,7 +35,9 @@ DATA = ("--tomogram", "T.mrc", "--mask", "M.mrc")
 
 
 def resolve(*argv):
-    return segET.resolve(segET.parse_args([str(word) for word in argv]))
+    """Return the plans that a command line means, with their folders."""
+    drafts = drafts_of(segET.RECIPE, parse_args(segET.RECIPE, [str(word) for word in argv]))
+    return list(zip(made(drafts), (draft.folder for draft in drafts), strict=True))
 
 
 # Structure, learning rate, decay, epochs, early stop, plateau, weight limit, extra copies: the paper's Sec. 3.2.
@@ -186,7 +189,7 @@ def test_of_several_structures_the_unfinished_are_resumed_by_the_same_command(fi
     assert [plan.structure for plan, _ in resolve(*same, "--out", "o", "--resume")] == ["mine"]
 
 
-def test_a_slip_of_the_pen_in_a_name_is_pointed_at(files, caplog):
+def test_a_typo_in_a_name_is_pointed_at(files, caplog):
     tomogram, mask = files
     with caplog.at_level(logging.WARNING):
         resolve("--structure", "all", "--tomogram", tomogram, "--mask", f"goly={mask}", "--out", "o")
@@ -203,7 +206,7 @@ def test_a_slip_of_the_pen_in_a_name_is_pointed_at(files, caplog):
         ({"data": [{"tomogram": "T.mrc", "mask": "M.mrc", "train": [0, 1]}]}, "give text, slices as"),
     ],
 )
-def test_slips_in_an_edited_plan_are_found(change, message):
+def test_typos_in_an_edited_plan_are_found(change, message):
     data = [{"tomogram": "T.mrc", "mask": "M.mrc"}]
     plan = {"recipe": "segET", "structure": "a", "preset": "paper", "data": data}
     with pytest.raises(InputError, match=message):

@@ -8,7 +8,8 @@ import pytest
 from tiny_encoder import TINY_ENCODER
 
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
-from segkit.data.simulated_cells import CellSimulation, simulate_cells
+from segkit.data.cell_simulation import CellSimulation
+from segkit.data.simulated_cells import simulate_cells
 from segkit.data.sources import LabeledVolume, Source
 from segkit.data.splits import Split
 from segkit.errors import InputError

@@ -1,6 +1,6 @@
-"""Trainings side by side on the same data: the cells of comparisons, searches and ablations.
+"""Trainings side by side on the same data: the trials of comparisons, searches and ablations.
 
-A finished cell leaves one small file, ``cell.json``, and its model. One that was cut off goes on inside its training.
+A finished trial leaves one small file, ``cell.json``, and its model. An interrupted one resumes inside its training.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import logging
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from segkit.errors import InputError
@@ -18,41 +18,43 @@ from segkit.experiments.job import Job
 from segkit.experiments.old_plans import upgraded
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.training_run import publish, train
+from segkit.preprocessing.preprocessing import PREPROCESSINGS
+from segkit.tasks.task import TASKS
 from segkit.training.resumable import Resumable
 from segkit.volumes.whole_output import whole_file
 
 _LOG = logging.getLogger("segkit.run")
-CELL_NAME = "cell.json"
+TRIAL_NAME = "cell.json"  # trials were called cells first; the name is a file format
 
 
-def run_cell(
+def run_trial(
     job: Job, measure: Callable[[Job, Resumable], dict[str, Any]], *, keep_state: bool = False
 ) -> dict[str, Any]:
     """Train a job's network in its folder and measure it, or return what an earlier run has found.
 
     Args:
-        job: What to train; volumes and pipeline may be shared with other cells.
+        job: What to train; volumes and pipeline may be shared with other trials.
         measure: Called with the job and the record of a published training; returns what ``json`` writes.
         keep_state: Keep what it takes to train on for more epochs.
 
     Returns:
-        The cell, as written to ``cell.json``: ``plan``, ``epochs``, ``best_epoch``, its ``val_mean_iou``,
+        The trial, as written to ``cell.json``: ``plan``, ``epochs``, ``best_epoch``, its ``val_mean_iou``,
         ``seconds``, ``history``, and what was measured.
 
     Raises:
-        InputError: If the folder holds a cell of another plan, or one of more epochs.
+        InputError: If the folder holds a trial of another plan, or one of more epochs.
     """
-    expected = cell_plan(job.plan)
-    if found := read_cell(job.folder):
-        _check_plan(job.folder, found["plan"], expected)
+    expected = trial_plan(job.plan)
+    if found := read_trial(job.folder):
+        check_trial_plan(job.folder, found["plan"], expected)
         if found["plan"]["training"]["epochs"] == expected["training"]["epochs"]:
             return found
         if not (job.folder / "state").exists():
-            _LOG.warning("%s: trained anew for more epochs; what it takes to go on was not kept", job.folder)
+            _LOG.warning("%s: trained from the start for more epochs; its state was not kept", job.folder)
     record = train(job, resume=True)
     publish(record)
     monitor = job.plan.task.monitor
-    cell = {
+    trial = {
         "plan": expected,
         "epochs": len(record.rows),
         "best_epoch": record.best_epoch + 1,
@@ -61,24 +63,32 @@ def run_cell(
         **measure(job, record),
         "history": [rounded(row) for row in record.rows],
     }
-    with whole_file(job.folder / CELL_NAME, overwrite=True) as unfinished:
-        unfinished.write_text(json.dumps(cell) + "\n")
+    with whole_file(job.folder / TRIAL_NAME, overwrite=True) as unfinished:
+        unfinished.write_text(json.dumps(trial) + "\n")
     if not keep_state:
         drop_state(job.folder)
     gc.collect()
-    return cell
+    return trial
 
 
 def drop_state(folder: pathlib.Path) -> None:
-    """Remove what it would take to train a cell on; model and scores stay."""
+    """Remove what it would take to train a trial on; model and scores stay."""
     shutil.rmtree(folder / "state", ignore_errors=True)
 
 
-def _check_plan(folder: pathlib.Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+def check_trial_plan(folder: pathlib.Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Refuse a trial of another plan; one of fewer epochs is the same.
+
+    Args:
+        folder: Where it was found.
+        found: Its plan, of any version, as ``trial_plan`` returned it.
+        expected: The plan that is wanted.
+
+    Raises:
+        InputError: If a setting differs.
+    """
     if "task" not in found:  # of version 0.1
-        found = upgraded(found)
-        if expected["preprocessing"]["kind"] == "coloring":
-            found["task"] = expected["task"]  # which was not stored: masks of all cells were learnt alike
+        found = _of_today(found, expected)
     flat = [
         {**plan, **plan["model"], **plan["training"], "model": None, "training": None} for plan in (found, expected)
     ]
@@ -86,24 +96,35 @@ def _check_plan(folder: pathlib.Path, found: dict[str, Any], expected: dict[str,
         other = flat[0].get(name)
         if other != value and not (name == "epochs" and other < value):
             raise InputError(
-                f"{folder}: holds a training with {name} {other!r}, not {value!r}; choose another --out, or begin "
-                "anew with --overwrite"
+                f"{folder}: holds a training with {name} {other!r}, not {value!r}; choose another --out, or "
+                "start again with --overwrite"
             )
 
 
-def read_cell(folder: pathlib.Path) -> dict[str, Any] | None:
-    """Return a finished cell; ``None`` where there is none."""
-    path = folder / CELL_NAME
+def _of_today(found: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plan of a trial of version 0.1 in today's layout, settings that came later at their defaults."""
+    found = upgraded(found)
+    if expected["preprocessing"]["kind"] == "coloring":
+        task = expected["task"]  # which was not stored: masks of all cells were learnt alike
+    else:
+        task = TASKS.from_dict(found["task"]).learning()
+    preprocessing = PREPROCESSINGS.to_dict(PREPROCESSINGS.from_dict(found["preprocessing"]))
+    return json.loads(json.dumps({**found, "task": task, "preprocessing": preprocessing}))
+
+
+def read_trial(folder: pathlib.Path) -> dict[str, Any] | None:
+    """Return a finished trial; ``None`` where there is none."""
+    path = folder / TRIAL_NAME
     if not path.exists():
         return None
     try:
         return json.loads(path.read_text())
     except ValueError as fault:
-        raise InputError(f"{path}: damaged ({fault}); delete it, and the cell is trained again") from fault
+        raise InputError(f"{path}: damaged ({fault}); delete it, and the trial is run again") from fault
 
 
-def cell_plan(plan: RunPlan) -> dict[str, Any]:
-    """Return what makes a cell the same as another, as ``json`` writes it: of its data the names, not the folders."""
+def trial_plan(plan: RunPlan) -> dict[str, Any]:
+    """Return what makes a trial the same as another, as ``json`` writes it: of its data the names, not the folders."""
     stored = plan.to_dict()
     values = {name: stored[name] for name in ("preprocessing", "model", "training")}
     values["task"] = plan.task.learning()

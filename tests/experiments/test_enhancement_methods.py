@@ -4,10 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from recipes.enhancement.methods import METHODS, build_network
 from segkit.errors import InputError
+from segkit.experiments.enhancement_methods import METHODS, build_network, task_of
 from segkit.layers import FREnhance
-from segkit.tasks import ClassTask
 from segkit.training.redraw_enhanced import RedrawEnhanced
 
 SMALL = {"num_classes": 3, "filters": (4, 8, 16), "num_enhanced": 4, "gain": 250.0, "seed": 1}
@@ -55,14 +54,15 @@ def test_every_method_trains_through_the_same_task(name):
     keras.utils.set_random_seed(0)
     method = METHODS[name]
     model = build_network(method, **SMALL)
-    task = ClassTask(("a", "b", "c"), 0.3 if method.supervision else 0.0)
+    task = task_of(("a", "b", "c"), {"method": name, "supervision": 0.3})
+    assert task.supervision == (0.3 if name == "supervision" else 0.0)
     task.compile(model, 1e-3)
     rng = np.random.default_rng(0)
     images = rng.normal(size=(8, 16, 16, 1)).astype("float32")
     targets = np.stack([np.digitize(images[..., 0], [-0.5, 0.5]), np.ones((8, 16, 16))], -1).astype("float32")
     callbacks = [RedrawEnhanced()] if method.enhance == "epoch" else []
     losses = model.fit(
-        images, dict.fromkeys(task.outputs, targets), batch_size=8, epochs=6, verbose=0, callbacks=callbacks
+        images, dict.fromkeys(task.spans, targets), batch_size=8, epochs=6, verbose=0, callbacks=callbacks
     ).history["loss"]
     assert np.isfinite(losses).all()
     assert min(losses[1:]) < losses[0]

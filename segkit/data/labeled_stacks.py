@@ -1,0 +1,94 @@
+"""Stacks with the labels of their objects, from files or folders."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+
+from segkit.errors import InputError
+from segkit.progress import ProgressLine
+from segkit.volumes.compressed import COMPRESSED_SUFFIXES
+from segkit.volumes.files import open_volume
+from segkit.volumes.hdf5 import HDF5_SUFFIXES, split_dataset
+from segkit.volumes.mrc import MRC_SUFFIXES
+from segkit.volumes.png import PNG_SUFFIXES
+from segkit.volumes.tiff import TIFF_SUFFIXES
+
+_SUFFIXES = {*COMPRESSED_SUFFIXES, *TIFF_SUFFIXES, *MRC_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES, ".ome"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LabeledStack:
+    """A stack with the labels of its cells.
+
+    Attributes:
+        image: Path of the stack.
+        labels: Path of the ids, same shape.
+        count: Number of slices.
+        annotated: Indices of the slices whose cells are all drawn.
+        parts: Files of the annotated slices that ``labels`` is still to be made of, by their indices; empty where it is
+            there.
+    """
+
+    image: str
+    labels: str
+    count: int
+    annotated: tuple[int, ...]
+    parts: Mapping[int, pathlib.Path] = dataclasses.field(default_factory=dict)
+
+
+def paired_stacks(images: str, labels: str) -> list[LabeledStack]:
+    """Return the stacks of a file or folder with their labels.
+
+    Args:
+        images: A stack, or a folder of them.
+        labels: Its labels, or a folder with a file of the same name for each.
+
+    Raises:
+        InputError: If there is none, or labels are missing or of another number of slices.
+    """
+    for path in (images, labels):
+        if not pathlib.Path(split_dataset(path)[0]).exists():
+            raise InputError(f"{path}: no such file or folder; give a stack, or a folder of stacks")
+    folders = [pathlib.Path(path).is_dir() for path in (images, labels)]
+    if folders[0] != folders[1]:
+        raise InputError(f"{images} and {labels}: one is a folder and one is not; give two stacks, or two folders")
+    if not folders[0]:
+        return [open_stack(images, labels)]
+    files = _files(pathlib.Path(images))
+    if not files:
+        raise InputError(f"{images}: no file in it; give a folder of stacks")
+    by_stem: dict[str, pathlib.Path] = {}
+    for path in _files(pathlib.Path(labels)):
+        if (other := by_stem.setdefault(_stem(path), path)) != path:
+            raise InputError(f"{labels}: {other.name} and {path.name} have one name; leave one of them")
+    if missing := [path.name for path in files if _stem(path) not in by_stem]:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise InputError(f"{labels}: no labels named as {missing[0]}{more}; give each stack's labels its name")
+    return [open_stack(str(path), str(by_stem[_stem(path)])) for path in files]
+
+
+def _files(folder: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+
+
+def _stem(path: pathlib.Path) -> str:
+    while path.suffix.lower() in _SUFFIXES:
+        path = path.with_suffix("")
+    return path.name
+
+
+def open_stack(image: str, labels: str) -> LabeledStack:
+    """Return a stack whose slices are all annotated.
+
+    Raises:
+        InputError: If a file cannot be read, or the labels have another number of slices.
+    """
+    counts = [
+        open_volume(path, progress=ProgressLine(f"opening {pathlib.Path(path).name}", "bytes")).shape[0]
+        for path in (image, labels)
+    ]
+    if counts[0] != counts[1]:
+        raise InputError(f"{labels}: {counts[1]} slices, but {image} has {counts[0]}; give the labels of this stack")
+    return LabeledStack(image=image, labels=labels, count=counts[0], annotated=tuple(range(counts[0])))

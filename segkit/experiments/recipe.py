@@ -1,0 +1,229 @@
+"""The life of a run, from its command line to its report; what differs between papers is a ``Recipe``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from segkit.console import parse_size, run_command
+from segkit.experiments.arguments import add_output_arguments, add_training_arguments
+from segkit.experiments.comparison import Comparison
+from segkit.experiments.draft import Draft
+from segkit.experiments.folder import check_writable, claim_folder, nothing_left_of, remove_run
+from segkit.experiments.modes import (
+    SEARCHES,
+    Mode,
+    Search,
+    add_mode_arguments,
+    check_mode_arguments,
+    joins_search,
+    resolve_mode,
+    write_mode,
+)
+from segkit.experiments.plan import PLAN_NAME, RunPlan, write_plan
+from segkit.experiments.settings import TINY
+
+if TYPE_CHECKING:
+    from segkit.experiments.job import Job, Network
+    from segkit.training.resumable import Resumable
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What makes a paper's run another than any run.
+
+    Functions that need Keras or SciPy import them inside: a recipe is read before ``--help`` is shown.
+
+    Attributes:
+        name: Name in plans and of the module, ``recipes.<name>``; never renamed.
+        description: First line of ``--help``.
+        add_arguments: Adds the recipe's own arguments to a parser; those of training, output, comparison and search are
+            added behind them.
+        check_arguments: Refuses arguments that do not fit together, by an ``InputError``.
+        draft: Returns the runs that arguments mean; refuses what the data cannot be.
+        resumed: Returns the runs that a command with ``--resume`` continues, with what it changes in them.
+        network: Returns the network of a plan; refuses unknown settings under ``model``.
+        tiny: Returns a plan that runs in seconds.
+        settle: Called with a plan, whether it is resumed and the kind of its mode, when Keras is loaded and before data
+            are made; returns the plan with what was left open, such as the weights that are at hand.
+        comparison: What can be compared; ``None`` for nothing.
+        search: What can be searched for; ``None`` for nothing.
+        measure: What is kept of a trial of a comparison or search: called with its job and the record of its training.
+        remember: Returns what a resumed run must know beside its plan, kept in ``mode.json``.
+        finish: Called with the job of a finished run, its mode and the bound of memory; writes more results.
+    """
+
+    name: str
+    description: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    check_arguments: Callable[[argparse.Namespace], None] = lambda args: None
+    draft: Callable[[argparse.Namespace], Sequence[Draft]]
+    resumed: Callable[[argparse.Namespace], Sequence[Draft]]
+    network: Callable[[RunPlan], Network]
+    tiny: Callable[[RunPlan], RunPlan]
+    settle: Callable[[RunPlan, bool, str], RunPlan] = lambda plan, resumed, kind: plan
+    comparison: Comparison | None = None
+    search: Search | None = None
+    measure: Callable[[Job, Resumable], dict[str, Any]] = lambda job, record: {}
+    remember: Callable[[argparse.Namespace], Mapping[str, Any]] = lambda args: {}
+    finish: Callable[[Job, Mapping[str, Any], int | None], None] = lambda job, mode, max_ram: None
+
+    @property
+    def has_modes(self) -> bool:
+        """Whether ``mode.json`` tells what was begun in a folder."""
+        return bool(self.comparison or self.search)
+
+
+def parse_args(recipe: Recipe, argv: Sequence[str]) -> argparse.Namespace:
+    """Read a command line.
+
+    Raises:
+        InputError: If arguments do not fit together.
+    """
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, prog=f"python -m recipes.{recipe.name}", description=recipe.description
+    )
+    recipe.add_arguments(parser)
+    add_mode_arguments(parser, recipe.comparison, recipe.search)
+    add_training_arguments(parser)
+    add_output_arguments(parser)
+    args = parser.parse_args(argv)
+    recipe.check_arguments(args)
+    check_mode_arguments(args, recipe.comparison, recipe.search)
+    return args
+
+
+def drafts_of(recipe: Recipe, args: argparse.Namespace) -> list[Draft]:
+    """Return the runs that a command line means; nothing is written.
+
+    Raises:
+        InputError: If the arguments do not fit the data or the run that is resumed.
+    """
+    if args.resume and not getattr(args, "plan", None):
+        return list(recipe.resumed(args))
+    return [_made_tiny(recipe, args, draft) for draft in recipe.draft(args)]
+
+
+def _made_tiny(recipe: Recipe, args: argparse.Namespace, draft: Draft) -> Draft:
+    if not TINY or getattr(args, "plan", None):
+        return draft
+    measure = draft.measure
+    small = None if measure is None else lambda plan: recipe.tiny(measure(plan))
+    return dataclasses.replace(draft, plan=recipe.tiny(draft.plan), measure=small)
+
+
+def made(drafts: Sequence[Draft]) -> list[RunPlan]:
+    """Write the data that plans wait for, and return the plans with what follows from them.
+
+    Raises:
+        InputError: If there is nothing to learn in the data.
+    """
+    for make_data in dict.fromkeys(draft.make_data for draft in drafts if draft.make_data):
+        make_data()
+    return [draft.plan if draft.measure is None else draft.measure(draft.plan) for draft in drafts]
+
+
+def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
+    """Do what a command line says: plan, train, evaluate, export, report; or compare, or search.
+
+    Whatever can be refused is refused before data are simulated, and data, plan and network are found to fit together
+    before anything of an earlier run is removed.
+
+    Raises:
+        InputError: If arguments, data, plan or folders do not fit.
+    """
+    args = parse_args(recipe, argv)
+    max_ram = parse_size(args.max_ram)
+    check_writable(args.saved_models)
+    drafts = drafts_of(recipe, args)
+    mode: Mode = {"kind": "run"}
+    if recipe.has_modes:
+        mode = resolve_mode(args, drafts[0].folder, recipe.comparison, recipe.remember(args))
+    joining = recipe.has_modes and joins_search(args, mode, drafts[0].folder)
+    for draft in drafts:
+        claim_folder(
+            draft.folder,
+            resume=args.resume or (joining and (draft.folder / PLAN_NAME).exists()),
+            overwrite=args.overwrite,
+            keeps_plan=not hasattr(args, "plan"),  # who starts plans with --plan has them elsewhere
+        )
+    is_new = not (args.resume or joining)
+    with _nothing_left_of(drafts):
+        if args.plan_only:
+            plans = made(drafts)
+        else:
+            jobs = _jobs(recipe, drafts, is_resumed=args.resume, kind=mode["kind"])
+            plans = [job.plan for job in jobs]
+    for plan, draft in zip(plans, drafts, strict=True):
+        if is_new:
+            if args.overwrite:
+                remove_run(draft.folder)
+            write_plan(plan, draft.folder / PLAN_NAME)
+        if recipe.has_modes:
+            write_mode(mode, draft.folder)
+        if args.plan_only:
+            _tell_plan(plan, draft.folder)
+    if args.plan_only:
+        return
+    for job in jobs:
+        _run(recipe, job, mode, args, max_ram)
+
+
+def _nothing_left_of(drafts: Sequence[Draft]) -> contextlib.AbstractContextManager[None]:
+    """Return a block that leaves no folder of its own behind where it finds the input wrong."""
+    folders = {draft.folder for draft in drafts}
+    return nothing_left_of(next(iter(folders)) if len(folders) == 1 else next(iter(folders)).parent)
+
+
+def _tell_plan(plan: RunPlan, folder: pathlib.Path) -> None:
+    for notice in plan.notices:
+        sys.stderr.write(f"note: {notice}\n")
+    sys.stderr.write(f"plan: {folder / PLAN_NAME}; start it with --out {folder} --resume\n")
+
+
+def _jobs(recipe: Recipe, drafts: Sequence[Draft], *, is_resumed: bool, kind: str) -> list[Job]:
+    """Return the jobs of some plans, everything opened and checked."""
+    # Here, not above: TensorFlow takes longer to load than --help and mistakes should.
+    from segkit.experiments.job import network_to_start_from, set_up
+
+    drafts = [dataclasses.replace(draft, plan=recipe.settle(draft.plan, is_resumed, kind)) for draft in drafts]
+    for draft in drafts:
+        network_to_start_from(draft.plan, recipe.network(draft.plan))  # refuses before anything is simulated
+    return [set_up(plan, draft.folder, recipe.network(plan)) for plan, draft in zip(made(drafts), drafts, strict=True)]
+
+
+def _run(recipe: Recipe, job: Job, mode: Mode, args: argparse.Namespace, max_ram: int | None) -> None:
+    """Do what the mode says with a job."""
+    from segkit.experiments.training_run import run
+
+    if recipe.comparison is not None and mode["kind"] == recipe.comparison.kind:
+        from segkit.experiments.compare import compare
+
+        seeds = range(mode["seeds"]) if recipe.comparison.has_seeds else [job.plan.training.seed]
+        compare(job, recipe.comparison, recipe.measure, mode[recipe.comparison.noun], seeds)
+        return
+    if mode["kind"] in SEARCHES:
+        from segkit.experiments.settings_search import search_settings
+
+        found = search_settings(job, recipe.search, recipe.measure, mode.get("trials"))
+        if found is None:
+            return
+        job = found
+    is_resumed = args.resume or mode["kind"] in SEARCHES
+    run(job, saved_models=args.saved_models, resume=is_resumed, max_ram=max_ram)
+    write_plan(job.plan, job.folder / PLAN_NAME)  # with what was found, or the epochs that a resumed run was given
+    recipe.finish(job, mode, max_ram)
+
+
+def recipe_command(recipe: Recipe, argv: Sequence[str] | None = None) -> int:
+    """Run a recipe as a program and return its exit status; see ``segkit.console.run_command``."""
+    return run_command(
+        lambda words: run_recipe(recipe, words),
+        argv,
+        when_interrupted="Finished epochs are kept: run the same command with --resume.",
+    )

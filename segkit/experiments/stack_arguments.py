@@ -1,0 +1,109 @@
+"""Arguments that every recipe on labeled stacks of objects takes, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import pathlib
+from collections.abc import Callable, Sequence
+
+from segkit.data.challenge_stacks import challenge_stacks, write_labels
+from segkit.data.labeled_stacks import LabeledStack, paired_stacks
+from segkit.data.sources import Source
+from segkit.errors import InputError
+from segkit.experiments.arguments import add_slice_arguments
+from segkit.experiments.names import check_name, is_plain_name
+from segkit.experiments.stack_sources import sources_of
+
+STACK_ARGUMENTS = (
+    *("images", "labels", "ctc", "sequence", "test_sequence", "reference", "name", "train_z", "validation_z", "test_z"),
+)
+"""Names of the values, for a recipe whose resumed runs take them from their folder."""
+
+
+def add_stack_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add stacks with labels, data sets of the Cell Tracking Challenge, and which slices are for what."""
+    data = parser.add_argument_group("data")
+    data.add_argument("--images", metavar="PATH", help="stack, or folder of stacks")
+    data.add_argument("--labels", metavar="PATH", help="ids of the cells: a stack, or a folder with the same names")
+    data.add_argument("--ctc", type=pathlib.Path, metavar="FOLDER", help="data set of the Cell Tracking Challenge")
+    data.add_argument("--sequence", metavar="NN", help="sequence of the data set (01)")
+    data.add_argument("--test-sequence", metavar="NN", help="score this sequence, and train on the other alone")
+    data.add_argument("--reference", choices=("GT", "ST"), help="annotations of the data set (GT)")
+    data.add_argument("--name", help="names the run and the served model (the run folder's name, or cells)")
+    add_slice_arguments(data)
+    return data
+
+
+def check_stack_arguments(args: argparse.Namespace) -> None:
+    """Refuse arguments of data that do not fit together.
+
+    Raises:
+        InputError: If one does not.
+    """
+    if bool(args.images) != bool(args.labels):
+        raise InputError("give --images and --labels together, or neither for simulated stacks")
+    if args.ctc and args.images:
+        raise InputError("--ctc beside --images; give one of them")
+    if (args.sequence or args.test_sequence or args.reference) and not args.ctc:
+        raise InputError("--sequence, --test-sequence or --reference without --ctc; give the folder of the data set")
+    if args.test_sequence and args.test_sequence == (args.sequence or "01"):
+        raise InputError(f"--test-sequence {args.test_sequence} is trained on; give another")
+    if (args.train_z or args.validation_z or args.test_z) and not (args.images or args.ctc):
+        raise InputError("--train-z, --validation-z or --test-z without --images or --ctc; give a stack")
+    if args.name:
+        check_name(args.name, "--name")
+
+
+def run_name(args: argparse.Namespace, default: str) -> str:
+    """Return the name of what is segmented: as given, or the run folder's; ``default`` where there is neither."""
+    if args.name or args.out is None:
+        return args.name or default
+    return args.out.name if is_plain_name(args.out.name) else "cells"
+
+
+def sequences_of(args: argparse.Namespace) -> list[pathlib.Path]:
+    """Return the folders of images of the challenge that are trained on or scored."""
+    names = (args.sequence or "01", args.test_sequence)
+    return [args.ctc / name for name in names if name] if args.ctc else []
+
+
+def labeled_stacks(
+    args: argparse.Namespace, folder: pathlib.Path
+) -> tuple[tuple[Source, ...], list[str], Callable[[], None]]:
+    """Return what each stack is for, what a reader of the results must know, and what writes the labels still missing.
+
+    Args:
+        args: The command line.
+        folder: Run folder; frames of which single slices are annotated get their labels as one stack in it.
+
+    Raises:
+        InputError: If there is no stack, labels are missing or do not fit, or there are too few.
+    """
+    tests: list[LabeledStack] = []
+    if args.ctc:
+        found = [
+            challenge_stacks(args.ctc, path.name, folder / "annotated" / path.name, reference=args.reference or "GT")
+            for path in sequences_of(args)
+        ]
+        stacks, tests = found[0], found[1] if len(found) > 1 else []
+    else:
+        stacks = paired_stacks(args.images, args.labels)
+    sources = sources_of(stacks, tests=tests, train_z=args.train_z, validation_z=args.validation_z, test_z=args.test_z)
+    notices = []
+    if args.ctc and len(stacks) > 1 and not tests:
+        notices.append(
+            "Frames of one sequence show the same cells, so the scores are of cells that were trained on at other "
+            "times; --test-sequence scores another sequence."
+        )
+    if single := sum(stack.count == 1 for stack in stacks):
+        notices.append(
+            f"{single} of {len(stacks)} images are a single slice: each is treated as a stack of one, its "
+            "neighbours are black."
+        )
+    return sources, notices, functools.partial(_write_all, (*stacks, *tests))
+
+
+def _write_all(stacks: Sequence[LabeledStack]) -> None:
+    for stack in stacks:
+        write_labels(stack)

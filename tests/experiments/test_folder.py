@@ -1,0 +1,47 @@
+"""Whose run folder it is, and what is removed from it."""
+
+import pytest
+
+from segkit.errors import InputError
+from segkit.experiments.folder import claim_folder, has_begun, nothing_left_of, remove_run
+
+
+@pytest.mark.parametrize("trace", ["state", "model.keras", "cells", "search"])
+def test_a_run_that_has_begun_is_not_replaced_unasked(trace, tmp_path):
+    assert not has_begun(tmp_path)
+    claim_folder(tmp_path, resume=False, overwrite=False)
+    (tmp_path / trace).mkdir()
+    assert has_begun(tmp_path)
+    with pytest.raises(InputError, match="holds a run already"):
+        claim_folder(tmp_path, resume=False, overwrite=False)
+    claim_folder(tmp_path, resume=False, overwrite=True)
+    with pytest.raises(InputError, match="no run to resume here"):
+        claim_folder(tmp_path, resume=True, overwrite=False)
+
+
+def test_a_plan_that_waits_is_kept_where_that_is_asked_for(tmp_path):
+    (tmp_path / "plan.json").write_text("{}")
+    claim_folder(tmp_path, resume=False, overwrite=False)
+    with pytest.raises(InputError, match="holds a plan; start it with --resume"):
+        claim_folder(tmp_path, resume=False, overwrite=False, keeps_plan=True)
+    claim_folder(tmp_path, resume=True, overwrite=False, keeps_plan=True)
+
+
+def test_a_users_files_stay(tmp_path):
+    for name in ("state", "01_RES", "cells", "notes"):
+        (tmp_path / name).mkdir()
+    for name in ("model.keras", "scores.json", "ablation.md", "mine.txt", "plan.json"):
+        (tmp_path / name).write_text("")
+    remove_run(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.txt", "notes", "plan.json"]
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+def test_only_a_folder_of_its_own_is_taken_back(was_there, tmp_path):
+    folder = tmp_path / "run"
+    if was_there:
+        folder.mkdir()
+    with pytest.raises(InputError), nothing_left_of(folder):
+        (folder / "simulated").mkdir(parents=True)
+        raise InputError("wrong")
+    assert folder.exists() == was_there

@@ -1,0 +1,279 @@
+"""The life of a run, shown with a recipe of a few lines that stands outside ``recipes``."""
+
+import dataclasses
+import json
+import logging
+import pathlib
+import types
+
+import numpy as np
+import pytest
+import tifffile
+
+from segkit.data.sources import Source
+from segkit.errors import InputError
+from segkit.experiments import job, recipe, training_run
+from segkit.experiments.comparison import Comparison, Findings, tidy_rows
+from segkit.experiments.draft import Draft
+from segkit.experiments.folder import CELLS_NAME
+from segkit.experiments.modes import Search
+from segkit.experiments.plan import RunPlan, read_plan
+from segkit.experiments.recipe import Recipe, drafts_of, made, parse_args, recipe_command, run_recipe
+from segkit.experiments.resume import run_to_resume
+from segkit.experiments.tables import Column, summary_table
+from segkit.experiments.tiny import tiny_plan
+from segkit.experiments.variation import varied
+from segkit.models.files import read_card
+from segkit.training.plan import TrainingPlan
+
+happened = []
+
+
+def write_stack():
+    """Discs on noise, six slices."""
+    happened.append("make data")
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:32, :32]
+    labels = np.stack([np.hypot(y - 16, x - 10 - z) < 6 for z in range(6)]).astype(np.uint8)
+    tifffile.imwrite("i.tif", (90 * labels + rng.integers(0, 90, labels.shape)).astype(np.uint8))
+    tifffile.imwrite("l.tif", labels)
+
+
+def toy_arguments(parser):
+    parser.add_argument("--width", type=int, default=2)
+    parser.add_argument("--start")
+
+
+def toy_draft(args):
+    happened.append("draft")
+    training = TrainingPlan(
+        patch_px=32, stride_px=32, validation_stride_px=32, batch_size=4, epochs=args.epochs or 1, precision="float32"
+    )
+    plan = RunPlan(
+        recipe="toy",
+        structure="disc",
+        preset="toy",
+        data=(Source(tomogram="i.tif", mask="l.tif", train="0-3", validation="4", test="5"),),
+        model={"width": args.width},
+        training=training,
+        init=args.start,
+    )
+    measure = lambda plan: dataclasses.replace(plan, notices=(*plan.notices, "measured"))  # noqa: E731
+    return [Draft(plan=plan, folder=args.out, make_data=write_stack, measure=measure)]
+
+
+def toy_network(plan):
+    happened.append("network")
+    if plan.model["width"] < 1:
+        raise InputError("--width 0; give at least 1")
+    from segkit.models.seget import seget
+
+    def build(*, width, l2):
+        return seget(filters=(2 * width, 4 * width), dilation_rates=(1, 2), l2=l2)
+
+    return job.Network(build, multiple_px=2, halo_px=None)
+
+
+def toy_findings(job, trials):
+    rows = tidy_rows(trials, lambda result: [{"score": "parameters", "value": result["parameters"]}])
+    table = summary_table(rows, {"variant": "width"}, [Column(head="parameters", score="parameters", form=".0f")])
+    return Findings(title="toy", rows=rows, table=table, entries={"known": True}, notices=["A toy."])
+
+
+def toy_vary(job):
+    def of(width, seed):
+        return varied(job, toy_network, job.folder / CELLS_NAME / f"{width}-{seed}", seed=seed, width=int(width))
+
+    return of
+
+
+def toy_measure(job, record):
+    return {"parameters": job.plan.model["width"]}
+
+
+TOY = Recipe(
+    name="toy",
+    description="A toy.",
+    add_arguments=toy_arguments,
+    draft=toy_draft,
+    resumed=lambda args: [Draft(plan=run_to_resume("toy", args.out, args), folder=args.out)],
+    network=toy_network,
+    tiny=lambda plan: tiny_plan(plan, model={"width": 1}),
+    comparison=Comparison(
+        kind="compare",
+        noun="widths",
+        file_name="comparison",
+        variants=("1", "2", "3"),
+        chosen=("1", "2"),
+        help="compare widths",
+        vary=toy_vary,
+        findings=toy_findings,
+    ),
+    search=Search(help="search", searched=lambda plan: ("width",), space=lambda plan: None, vary=varied),
+    measure=toy_measure,
+    remember=lambda args: {"width": args.width},
+    finish=lambda job, mode, max_ram: happened.append(("finish", mode["width"], max_ram)),
+)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(recipe, "TINY", False)
+    happened.clear()
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """Runs that are only noted down."""
+
+    def set_up(plan, folder, network):
+        happened.append("set up")
+        return types.SimpleNamespace(plan=plan, folder=folder, network=network)
+
+    monkeypatch.setattr(job, "set_up", set_up)
+    monkeypatch.setattr(training_run, "run", lambda job, **how: happened.append(("run", how["resume"])))
+
+
+def test_everything_is_checked_before_data_are_made_and_the_plan_is_written_before_the_run(no_training):
+    run_recipe(TOY, ["--out", "run", "--max-ram", "1G"])
+    assert happened == ["draft", "network", "make data", "network", "set up", ("run", False), ("finish", 2, 2**30)]
+    assert read_plan(pathlib.Path("run/plan.json")).notices == ("measured",)
+    assert json.loads(pathlib.Path("run/mode.json").read_text()) == {"kind": "run", "width": 2}
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--max-ram", "much"], "size 'much'"),
+        (["--saved-models", "file"], "file: can"),
+        (["--width", "0"], "--width 0; give at least 1"),
+        (["--start", "none.keras"], "none.keras"),
+        (["--out", "full"], "full: holds a run already"),
+        (["--out", "file/run"], "file/run: can"),
+        (["--compare", "--widths", "1,9"], "'9' is none of 1, 2, 3"),
+        (["--compare", "--widths", "1,1"], "one is named twice"),
+        (["--compare", "--seeds", "0"], "--seeds 0; give at least 1"),
+        (["--compare", "--seed", "3"], "--seed beside --compare"),
+        (["--widths", "1"], "--widths or --seeds without --compare"),
+        (["--search", "0"], "--search 0; give at least 1 trial"),
+        (["--search", "1", "--halving"], "--search beside --halving"),
+        (["--search", "1", "--compare"], "search first, then compare"),
+        (["--resume"], "no run to resume"),
+    ],
+)
+def test_what_is_refused_is_refused_before_data_are_made(argv, message, no_training):
+    pathlib.Path("file").write_text("a user's")
+    pathlib.Path("full/state").mkdir(parents=True)
+    with pytest.raises(InputError, match=message):
+        run_recipe(TOY, ["--out", "run", *argv])
+    assert "make data" not in happened
+    assert not pathlib.Path("run").exists()
+
+
+def test_a_plan_alone_is_written_and_waits(no_training, capsys):
+    run_recipe(TOY, ["--out", "run", "--plan-only"])
+    assert happened == ["draft", "make data"]
+    assert capsys.readouterr().err == "note: measured\nplan: run/plan.json; start it with --out run --resume\n"
+    with pytest.raises(InputError, match="run: holds a plan; start it with --resume"):
+        run_recipe(TOY, ["--out", "run"])
+    happened.clear()
+    run_recipe(TOY, ["--out", "run", "--resume", "--width", "7", "--epochs", "5"])
+    assert happened[-2:] == [("run", True), ("finish", 2, None)]  # what was remembered counts
+    plan = read_plan(pathlib.Path("run/plan.json"))
+    assert (plan.model["width"], plan.training.epochs) == (2, 5)
+
+
+def test_an_earlier_run_is_removed_only_when_the_new_one_fits(no_training, monkeypatch):
+    pathlib.Path("run/state").mkdir(parents=True)
+
+    def refuse(plan, folder, network):
+        raise InputError("does not fit")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(job, "set_up", refuse)
+        with pytest.raises(InputError, match="does not fit"):
+            run_recipe(TOY, ["--out", "run", "--overwrite"])
+        with pytest.raises(InputError, match="does not fit"):
+            run_recipe(TOY, ["--out", "other"])
+    assert pathlib.Path("run/state").exists()
+    assert not pathlib.Path("other").exists()
+    run_recipe(TOY, ["--out", "run", "--overwrite"])
+    assert not pathlib.Path("run/state").exists()
+
+
+def test_a_folder_stays_what_was_begun_in_it(no_training):
+    run_recipe(TOY, ["--out", "run", "--plan-only"])
+    mode = pathlib.Path("run/mode.json")
+    run_recipe(TOY, ["--out", "run", "--resume", "--plan-only", "--compare", "--seeds", "2"])  # nothing has begun
+    assert json.loads(mode.read_text()) == {"kind": "compare", "widths": ["1", "2"], "seeds": 2, "width": 2}
+    pathlib.Path("run/cells").mkdir()
+    run_recipe(TOY, ["--out", "run", "--resume", "--plan-only", "--widths", "3"])
+    assert json.loads(mode.read_text()) == {"kind": "compare", "widths": ["3"], "seeds": 2, "width": 2}
+    with pytest.raises(InputError, match="run: holds a compare, not a search"):
+        run_recipe(TOY, ["--out", "run", "--resume", "--search", "3"])
+
+
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [({"ablation": None, "sequences": ["01"]}, "run"), ({"ablation": ["1", "2"], "sequences": []}, "ablation")],
+)
+def test_modes_of_cells_before_kinds_are_read(written, kind):
+    from segkit.experiments.modes import read_mode
+
+    pathlib.Path("mode.json").write_text(json.dumps(written))
+    found = read_mode(pathlib.Path())
+    assert (found["kind"], found["sequences"]) == (kind, written["sequences"])
+    assert found.get("models") == written["ablation"]
+
+
+def test_a_run_of_another_recipe_is_not_resumed(no_training):
+    run_recipe(TOY, ["--out", "run", "--plan-only"])
+    other = dataclasses.replace(TOY, resumed=lambda args: [Draft(plan=run_to_resume("x", args.out, args), folder=None)])
+    with pytest.raises(InputError, match="holds a run of the recipe toy, not of x"):
+        run_recipe(other, ["--out", "run", "--resume"])
+
+
+def test_tiny_plans_are_tiny_after_they_were_measured(monkeypatch):
+    monkeypatch.setattr(recipe, "TINY", True)
+    drafts = drafts_of(TOY, parse_args(TOY, ["--out", str(pathlib.Path("run"))]))
+    (plan,) = made([dataclasses.replace(draft, folder=pathlib.Path("run")) for draft in drafts])
+    assert (plan.model["width"], plan.training.epochs, plan.training.patch_px) == (1, 2, 32)
+    assert set(plan.notices) == {"measured", "SEGKIT_TINY_PLAN is set: a tiny network and two epochs. The scores mean "
+                                 "nothing."}  # fmt: skip
+
+
+def test_a_users_mistake_is_a_line_and_status_2(capsys, monkeypatch):
+    log = logging.getLogger("segkit")  # which the command sets up for the console
+    monkeypatch.setattr(log, "handlers", [])
+    monkeypatch.setattr(log, "propagate", log.propagate)
+    assert recipe_command(TOY, ["--out", "run", "--max-ram", "much"]) == 2
+    assert capsys.readouterr().err.startswith("error: size 'much'")
+
+
+def test_variants_are_compared_over_seeds_and_finished_trials_stay(caplog):
+    caplog.set_level("INFO")
+    run_recipe(TOY, ["--out", "c", "--compare", "--widths", "1"])
+    first = {path.parent.name: path.read_bytes() for path in pathlib.Path("c").glob("cells/*/cell.json")}
+    assert set(first) == {"1-0"}
+    run_recipe(TOY, ["--out", "c", "--resume", "--seeds", "2"])
+    after = {path.parent.name: path.read_bytes() for path in pathlib.Path("c").glob("cells/*/cell.json")}
+    assert set(after) == {"1-0", "1-1"}
+    assert {name: after[name] for name in first} == first
+    found = json.loads(pathlib.Path("c/comparison.json").read_text())
+    assert found["known"] is True
+    assert [(row["variant"], row["seed"]) for row in found["rows"]] == [("1", 0), ("1", 1)]
+    table = pathlib.Path("c/comparison.md").read_text().splitlines()
+    assert table[0] == "| width | seeds | parameters |"
+    assert table[2].startswith("| 1 | 2 | ")
+    page = pathlib.Path("c/report.html").read_text()
+    assert "A toy." in page
+    assert "<h2>Widths</h2>" in page
+    with pytest.raises(InputError, match=r"c/cells/1-0: holds a training with learning_rate .*; choose another --out"):
+        run_recipe(TOY, ["--out", "c", "--resume", "--learning-rate", "0.5"])
+
+
+def test_a_run_ends_with_a_model_and_scores():
+    run_recipe(TOY, ["--out", "run"])
+    assert read_card("run").name == "toy-disc"
+    assert json.loads(pathlib.Path("run/scores.json").read_text())["epochs"] == 1

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 
 import numpy as np
 from tiny_models import tiny_card, tiny_seget
@@ -23,11 +24,13 @@ from segkit.models.files import save_model
 from segkit.volumes.files import open_volume, save_volume
 from segkit.volumes.volume import Volume
 
-SHAPE = (40, 256, 256)
+SHAPE = (48, 512, 512)
 _LONGEST_S = 300
 
 
-def predict_and_kill(folder: pathlib.Path, kills: int, *, workers: int = 1, seed: int = 0) -> int:
+def predict_and_kill(
+    folder: pathlib.Path, kills: int, *, workers: int = 1, seed: int = 0, tell: Callable[[str], None] = lambda _: None
+) -> int:
     """Predict a volume over and over with two commands, one of which is killed now and then.
 
     Args:
@@ -35,6 +38,7 @@ def predict_and_kill(folder: pathlib.Path, kills: int, *, workers: int = 1, seed
         kills: How often a process is killed while it works.
         workers: Processes of each command; the command itself is killed.
         seed: Decides which is killed and when.
+        tell: Called with a line after every kill and every prediction.
 
     Returns:
         Number of predictions that were finished and compared.
@@ -56,12 +60,14 @@ def predict_and_kill(folder: pathlib.Path, kills: int, *, workers: int = 1, seed
         while killed < kills:
             victim = running.pop(rng.integers(2))
             _wait_until_it_works(victim)
-            time.sleep(rng.uniform(0, 1.5))
+            _wait_for_slices(folder, victim, _finished(folder) + rng.integers(8))
+            time.sleep(rng.uniform(0, 0.1))
             was_alive = victim.poll() is None
             victim.send_signal(signal.SIGKILL)
             code, told = _ended(victim)
             assert code in (0, -signal.SIGKILL) or "exists already" in told, told
             killed += was_alive
+            tell(f"{killed} killed, {_finished(folder)} slices finished")
             if (folder / "mask.mrc").exists():
                 break
             running.append(_start(folder, workers))
@@ -71,11 +77,16 @@ def predict_and_kill(folder: pathlib.Path, kills: int, *, workers: int = 1, seed
         found = np.asarray(open_volume(folder / "mask.mrc").array[:])
         np.testing.assert_array_equal(found, expected)
         compared += 1
+        tell(f"{compared} compared")
         (folder / "mask.mrc").unlink()
         left = {path.name for path in folder.iterdir()} - {"model.keras", "T.mrc", "whole.mrc"}
         # Who is killed after the output was written leaves its folder, or the file that it was writing.
         assert all(name.endswith(".partial") for name in left), left
     return compared
+
+
+def _finished(folder: pathlib.Path) -> int:
+    return len(list((folder / "mask.mrc.partial").glob("blocks/*.npy")))
 
 
 def _start(folder: pathlib.Path, workers: int) -> subprocess.Popen:
@@ -95,6 +106,13 @@ def _wait_until_it_works(process: subprocess.Popen) -> None:
         time.sleep(0.02)
 
 
+def _wait_for_slices(folder: pathlib.Path, process: subprocess.Popen, count: int) -> None:
+    deadline = time.monotonic() + _LONGEST_S
+    while process.poll() is None and not (folder / "mask.mrc").exists() and _finished(folder) < count:
+        assert time.monotonic() < deadline, process.log.read_text()
+        time.sleep(0.005)
+
+
 def _ended(process: subprocess.Popen) -> tuple[int, str]:
     code = process.wait(_LONGEST_S)
     told = process.log.read_text()
@@ -110,5 +128,5 @@ if __name__ == "__main__":
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
         (place := pathlib.Path(root) / "run").mkdir()
-        count = predict_and_kill(place, given.kills, workers=given.workers, seed=given.seed)
+        count = predict_and_kill(place, given.kills, workers=given.workers, seed=given.seed, tell=print)
     print(f"{given.kills} kills, {count} predictions equal")

@@ -29,6 +29,7 @@ MODULES = (
     "segkit.preprocessing.colorings",
     "segkit.preprocessing.pseudocolor",
     "segkit.geometry.square_windows",
+    "segkit.data.cell_simulation",
     "segkit.data.simulated_cells",
     "segkit.data.phantom.generate",
     "segkit.data.phantom.write",

@@ -22,8 +22,8 @@ import tensorflow as tf
 from benchmarks.table import show_table
 from benchmarks.training_step import spread
 from segkit.experiments.enhancement_methods import METHODS, SMALL_FILTERS, build_network
-from segkit.layers import bilinear_up_2d, conv_bn_relu
-from segkit.tasks import ClassTask
+from segkit.layers import conv_bn_relu, linear_up
+from segkit.tasks.classes import ClassesTask
 from segkit.training.precision import dtype_policy
 from segkit.training.record_magnitudes import RecordMagnitudes
 from segkit.training.redraw_enhanced import enhancing_layers
@@ -49,7 +49,7 @@ class Stepper:
             self.model = build_network(
                 METHODS[method], num_classes=4, filters=SMALL_FILTERS, num_enhanced=8, gain=250.0
             )
-        ClassTask(CLASSES).compile(self.model, 1e-3)
+        ClassesTask(class_names=CLASSES).compile(self.model, 1e-3)
         for layer in enhancing_layers(self.model):
             layer.draw()
         rng = np.random.default_rng(0)
@@ -83,7 +83,7 @@ def keras_layers() -> Iterator[None]:
     up = {2: keras.layers.UpSampling2D(2, interpolation="bilinear", dtype="float32")}
     with (
         mock.patch.object(conv_bn_relu, "FusedBatchNorm", keras.layers.BatchNormalization),
-        mock.patch.object(bilinear_up_2d, "bilinear_up", lambda inputs, factor: up[factor](inputs)),
+        mock.patch.object(linear_up, "linear_up", lambda inputs, factor: up[factor](inputs)),
     ):
         yield
 

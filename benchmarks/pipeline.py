@@ -45,7 +45,7 @@ def main() -> None:
         for seed, path in enumerate(paths):
             write_stack(path, tuple(args.shape), seed)
         pair = tuple(open_volume(path).array for path in paths)
-        table = tabulate_patches([(pair[1], range(args.shape[0]))], patch_px=PATCH_PX, stride_px=STRIDE_PX)
+        table = tabulate_patches([(pair[1], range(args.shape[0]))], patch_shape=(PATCH_PX, PATCH_PX), stride=STRIDE_PX)
         sampler = PatchSampler(
             [pair],
             table,

@@ -119,7 +119,7 @@ def make_sampler(folder: pathlib.Path) -> PatchSampler:
     save_volume(folder / "tomogram.mrc", Volume(array=image))
     save_volume(folder / "mask.mrc", Volume(array=(image > 100).astype(np.uint8)))
     pair = tuple(open_volume(folder / name).array for name in ("tomogram.mrc", "mask.mrc"))
-    table = tabulate_patches([(pair[1], range(8))], patch_px=PATCH_PX, stride_px=128)
+    table = tabulate_patches([(pair[1], range(8))], patch_shape=(PATCH_PX, PATCH_PX), stride=128)
     change = Augmentation(brightness=0.3, contrast=0.2)
     return PatchSampler(
         [pair],

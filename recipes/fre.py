@@ -27,7 +27,6 @@ from recipes.enhancement.arguments import add_arguments, check_arguments
 from recipes.enhancement.comparison import COMPARISON, SEARCH, measure
 from recipes.enhancement.protocols import PROTOCOLS, Protocol
 from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
-from segkit.data.patches import window_origins
 from segkit.data.sources import Source
 from segkit.data.splits import parse_slices
 from segkit.errors import InputError
@@ -41,6 +40,7 @@ from segkit.experiments.recipe import Recipe, recipe_command, run_recipe
 from segkit.experiments.resume import run_to_resume
 from segkit.experiments.settings import NEVER, TINY
 from segkit.experiments.tiny import tiny_plan
+from segkit.geometry.window_origins import window_origins
 from segkit.training.plan import TrainingPlan
 
 if TYPE_CHECKING:

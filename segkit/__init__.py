@@ -7,17 +7,35 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for editors and type checkers, which do not run what loads the names
+    from segkit.errors import InputError as InputError
+    from segkit.inference.loaded_model import LoadedModel as LoadedModel
+    from segkit.models.card import ModelCard as ModelCard
+    from segkit.models.files import load_model as load_model
+    from segkit.models.files import read_card as read_card
+    from segkit.models.files import save_model as save_model
+    from segkit.notebook.evaluate import evaluate as evaluate
+    from segkit.notebook.predict import predict as predict
+    from segkit.notebook.train import train as train
+    from segkit.volumes.files import open_volume as open_volume
+    from segkit.volumes.files import save_volume as save_volume
+    from segkit.volumes.volume import Volume as Volume
 
 _HOMES = {
     "InputError": "segkit.errors",
+    "LoadedModel": "segkit.inference.loaded_model",
     "ModelCard": "segkit.models.card",
     "Volume": "segkit.volumes.volume",
+    "evaluate": "segkit.notebook.evaluate",
     "load_model": "segkit.models.files",
     "open_volume": "segkit.volumes.files",
+    "predict": "segkit.notebook.predict",
     "read_card": "segkit.models.files",
     "save_model": "segkit.models.files",
     "save_volume": "segkit.volumes.files",
+    "train": "segkit.notebook.train",
 }
 _ROOMS = (
     "data",
@@ -31,6 +49,7 @@ _ROOMS = (
     "losses",
     "metrics",
     "models",
+    "notebook",
     "ops",
     "preprocessing",
     "report",

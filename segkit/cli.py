@@ -52,6 +52,9 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     )
     predict.add_argument("--rescale", action="store_true", help="resample to the model's voxel size and back")
     predict.add_argument("--max-ram", metavar="SIZE", help="bound of the memory, such as 4G")
+    predict.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes, which share cores and memory bound"
+    )
     predict.add_argument("--tile", type=int, metavar="PX", help="side of the tiles, halo included")
     predict.add_argument("--halo", type=int, metavar="PX", help="context around a tile")
     predict.add_argument("--precision", choices=("float32", "mixed_bfloat16"), default="float32")
@@ -91,13 +94,11 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
 
 def run_predict(args: argparse.Namespace) -> None:
     """Segment a whole volume."""
-    volume = open_volume(
-        args.input, dataset=args.dataset, channel=args.channel, progress=ProgressLine("opening", "bytes")
-    )
-    from segkit.inference.loaded_model import LoadedModel
+    from segkit.geometry.region import Region
     from segkit.inference.predict_options import PredictOptions
-    from segkit.inference.predict_volume import predict_volume
-    from segkit.inference.region import Region
+
+    if args.workers < 1:
+        raise InputError(f"--workers {args.workers}: expected a number of processes, at least 1")
 
     options = PredictOptions(
         threshold=args.threshold,
@@ -110,14 +111,20 @@ def run_predict(args: argparse.Namespace) -> None:
         rescale=args.rescale,
         precision=args.precision,
     )
-    predict_volume(
-        [LoadedModel.open(path) for path in args.model],
-        volume,
-        args.output,
-        options,
-        overwrite=args.overwrite,
-        progress=ProgressLine("predicting", "slices"),
-    )
+    input_choices = {"dataset": args.dataset, "channel": args.channel}
+    shared = {"overwrite": args.overwrite, "progress": ProgressLine("predicting", "slices")}
+    if args.workers > 1:
+        from segkit.inference.engines import Recipe
+        from segkit.inference.predict_in_processes import predict_in_processes
+
+        volume = Recipe(open_volume, args.input, **input_choices)
+        predict_in_processes(args.model, volume, args.output, options, num_workers=args.workers, **shared)
+        return
+    volume = open_volume(args.input, progress=ProgressLine("opening", "bytes"), **input_choices)
+    from segkit.inference.loaded_model import LoadedModel
+    from segkit.inference.predict_volume import predict_volume
+
+    predict_volume([LoadedModel.open(path) for path in args.model], volume, args.output, options, **shared)
 
 
 def run_evaluate(args: argparse.Namespace) -> None:
@@ -234,7 +241,7 @@ def main(argv: Sequence[str]) -> None:
 
 def run() -> None:
     """Run the command and end the process with its exit status."""
-    sys.exit(run_command(main, when_interrupted="Finished slices are kept: run the same command again to go on."))
+    sys.exit(run_command(main, when_interrupted="Finished slices are kept: run the same command again to resume."))
 
 
 def _add_input_choices(parser: argparse.ArgumentParser) -> None:

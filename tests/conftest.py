@@ -1,6 +1,41 @@
 """What all tests share: none asserts on time, so examples may take as long as a busy machine needs."""
 
+import pathlib
+
 import hypothesis
+import pytest
+from warm_python import WarmPython
 
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
+
+LONGEST = (
+    "test_readme_classes.py",
+    "test_readme_cells.py",
+    "test_fre_recipe.py",
+    "test_efficientcellseg_recipe.py",
+    "test_readme.py",
+    "test_own_task.py",
+    "test_saved_model.py",
+)
+"""Files of the most seconds. Workers of pytest-xdist take them first: none is left for one worker at the end."""
+
+
+def pytest_configure(config):
+    """Let workers take files in the order below, not those with the most tests first."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    """Move the longest files to the front; all other tests keep their order."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(pathlib.Path(item.path).name, len(LONGEST)))
+
+
+@pytest.fixture(scope="session")
+def warm_python():
+    """Python with TensorFlow imported, which runs programs in processes of their own."""
+    python = WarmPython()
+    yield python
+    python.close()

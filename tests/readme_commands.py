@@ -32,20 +32,46 @@ SECTIONS = {
 }
 
 
-def environment():
-    return {
-        **os.environ,
-        "SEGKIT_TINY_PLAN": "1",
-        "PYTHONPATH": str(ROOT),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
+ENVIRONMENT = {"SEGKIT_TINY_PLAN": "1", "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+SEGKIT = "from segkit.cli import run; run()"  # as the script that is installed
+SMALLER_ENCODER = """
+import runpy, sys
+sys.path.append({tests!r})
+from tiny_encoder import FIVE_LEVELS
+from segkit.models.encoders import ENCODERS
+ENCODERS["efficientnet_b0"] = FIVE_LEVELS
+sys.argv[:2] = sys.argv[1:2]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+""".format(tests=str(ROOT / "tests"))
 
 
-def run(line, folder):
-    words = shlex.split(line)
-    prefix = {"python": [sys.executable], "segkit": [sys.executable, "-c", "from segkit.cli import run; run()"]}
-    command = [*prefix[words[0]], *words[1:]]
-    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+def run_as_user(line, folder):
+    """Run a command in a process of its own from its start, through what is installed."""
+    program, *words = shlex.split(line)
+    script = pathlib.Path(sys.executable).with_name("segkit")
+    if program == "python":
+        command = [sys.executable]
+    else:
+        command = [str(script)] if script.exists() else [sys.executable, "-c", SEGKIT]
+    variables = {**os.environ, **ENVIRONMENT}
+    return subprocess.run([*command, *words], cwd=folder, env=variables, capture_output=True, text=True)
+
+
+def run_warm(line, folder, python, *, smaller_encoder=False):
+    """Run a command in a process that has imported TensorFlow already.
+
+    Args:
+        line: The command.
+        folder: Where to run it, with the files that it names.
+        python: The fixture ``warm_python``.
+        smaller_encoder: Put an encoder of five layers in the place of EfficientNet.
+    """
+    program, *words = shlex.split(line)
+    if program == "segkit":
+        words = ["-c", SEGKIT, *words]
+    elif smaller_encoder:
+        words = ["-c", SMALLER_ENCODER, *words[1:]]
+    return python.run(words, folder, **ENVIRONMENT)
 
 
 def write_files(place):

@@ -6,6 +6,7 @@
 import errno
 import os
 import pathlib
+import shutil
 
 import mrcfile
 import numpy as np
@@ -33,10 +34,26 @@ def write_mrc(name, array, voxel_size=22.55):
         mrc.voxel_size = voxel_size
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
     """A folder with a good tomogram and mask, and with one of each thing that can be wrong."""
-    monkeypatch.chdir(tmp_path)
+    place = tmp_path_factory.mktemp("written")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        write_all()
+    return place
+
+
+@pytest.fixture
+def folder(written, tmp_path, monkeypatch):
+    """A copy of that folder, and the working directory."""
+    place = tmp_path / "folder"
+    shutil.copytree(written, place)
+    monkeypatch.chdir(place)
+    return place
+
+
+def write_all():
     mask = np.zeros((6, 64, 64), np.int8)
     mask[:, 20:40, 10:30] = 1
     tomogram = (40 * mask + RNG.integers(-30, 30, mask.shape)).astype(np.int8)
@@ -79,7 +96,6 @@ def folder(tmp_path, monkeypatch):
     tifffile.imwrite("rgb.tif", np.stack([stacks["I.tif"]] * 3, axis=-1), photometric="rgb")
     pathlib.Path("taken.mrc").write_text("somebody's work")
     pathlib.Path("file").write_text("")
-    return tmp_path
 
 
 def everything_below(folder):

@@ -1,4 +1,4 @@
-"""An encoder of two layers, for tests that are not about the encoder."""
+"""Encoders of a few layers, for tests that are not about the encoder."""
 
 import keras
 
@@ -15,3 +15,18 @@ def tiny_network(*, include_top, weights, input_tensor):
 
 
 TINY_ENCODER = Encoder(build=tiny_network, cut="coarse", skips=("fine",), weights_file="tiny.h5")
+
+
+def five_levels(*, include_top, weights, input_tensor):
+    """Build a network with as many levels as those of ``keras.applications``, in the place of one of them."""
+    assert not include_top
+    assert weights is None
+    x = input_tensor
+    for level in range(1, 6):
+        x = keras.layers.Conv2D(4, 3, strides=2, padding="same", activation="relu", name=f"level_{level}")(x)
+    return keras.Model(keras.utils.get_source_inputs(input_tensor), x)
+
+
+FIVE_LEVELS = Encoder(
+    build=five_levels, cut="level_4", skips=("level_3", "level_2", "level_1"), weights_file="five_levels.h5"
+)

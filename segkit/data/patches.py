@@ -1,40 +1,17 @@
-"""Where patches are cut: the sliding window and the table of patches with their foreground."""
+"""The table of patches with their foreground."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from segkit.geometry.per_axis import PerAxis, along_axes
+from segkit.geometry.window_origins import window_origins
 from segkit.targets.foreground import BACKGROUND, FOREGROUND, pixel_kinds
-
-
-def window_origins(size: int, patch: int, stride: int) -> np.ndarray:
-    """Return the origins of a sliding window along one axis; the last window ends at the border.
-
-    Args:
-        size: Length of the axis [px], at least ``patch``.
-        patch: Length of the window [px].
-        stride: Step of the window [px].
-
-    Returns:
-        Increasing int64 array that starts at 0 and ends at ``size - patch``.
-
-    Example:
-        >>> window_origins(10, 4, 3)
-        array([0, 3, 6])
-        >>> window_origins(11, 4, 3)
-        array([0, 3, 6, 7])
-    """
-    if not (0 < patch <= size and stride > 0):
-        raise ValueError(
-            f"`patch` must be in 1..size and `stride` positive [px]. "
-            f"Received: size={size}, patch={patch}, stride={stride}"
-        )
-    origins = np.arange(0, size - patch + 1, stride)
-    return origins if origins[-1] == size - patch else np.append(origins, size - patch)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +22,23 @@ class PatchTable:
         rows: int64, shape ``(patches, 4)``: volume, z, y, x of the first voxel.
         foreground: int64, shape ``(patches,)``: foreground pixels of each patch.
         background: int64, shape ``(patches,)``: background pixels of each patch; the rest nobody annotated.
-        patch_px: Side of the square patches [px].
+        patch_shape: Extent of the patches [px]: ``(y, x)`` for patches of slices, ``(z, y, x)`` for boxes.
+
+    Raises:
+        ValueError: If ``patch_shape`` has another number of entries, or one that is not positive.
     """
 
     rows: np.ndarray
     foreground: np.ndarray
     background: np.ndarray
-    patch_px: int
+    patch_shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "patch_shape", tuple(self.patch_shape))
+        if len(self.patch_shape) not in (2, 3) or min(self.patch_shape) < 1:
+            raise ValueError(
+                f"`patch_shape` must be two or three positive numbers [px]. Received: patch_shape={self.patch_shape!r}"
+            )
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -60,6 +47,17 @@ class PatchTable:
     def positive(self) -> np.ndarray:
         """Boolean, shape ``(patches,)``: the patch has foreground."""
         return self.foreground > 0
+
+    def window(self, row: int) -> tuple[int | slice, ...]:
+        """Return the index that cuts a patch out of its volume ``(z, y, x)``.
+
+        Args:
+            row: Row of the table.
+        """
+        _, *origin = self.rows[row].tolist()
+        depth = () if len(self.patch_shape) == 3 else (origin[0],)
+        spans = zip(origin[len(depth) :], self.patch_shape, strict=True)
+        return *depth, *(slice(start, start + length) for start, length in spans)
 
     def with_positive_copies(self, copies: int) -> PatchTable:
         """Return a table in which each patch with foreground stands ``copies`` more times.
@@ -72,7 +70,7 @@ class PatchTable:
             self.rows.repeat(repeats, axis=0),
             self.foreground.repeat(repeats),
             self.background.repeat(repeats),
-            self.patch_px,
+            self.patch_shape,
         )
 
     def background_to_foreground(self) -> float:
@@ -84,40 +82,63 @@ class PatchTable:
 def tabulate_patches(
     masks: Sequence[tuple[Any, Iterable[int]]],
     *,
-    patch_px: int,
-    stride_px: int,
+    patch_shape: Sequence[int],
+    stride: PerAxis,
     ignore_value: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> PatchTable:
     """List the patches of chosen slices and count the foreground of each, reading every mask slice once.
 
+    Boxes lie within runs of consecutive chosen slices, so that they hold no slice that was not chosen; a run shorter
+    than the box gives none.
+
     Args:
         masks: Pairs of a mask ``(z, y, x)``, not zero is foreground, and the indices of its slices to take.
-        patch_px: Side of the patches [px].
-        stride_px: Step of the sliding window [px].
-        ignore_value: Mask value of pixels that nobody annotated; a patch of nothing else is left out.
+        patch_shape: Extent of the patches [px]: ``(y, x)`` for patches of slices, ``(z, y, x)`` for boxes.
+        stride: Step of the sliding window [px], one number or one per axis of ``patch_shape``.
+        ignore_value: Mask value of unannotated pixels; a patch of nothing else is left out.
         progress: Called as ``progress(done, total)`` after each slice.
 
     Returns:
         Table in the order volume, z, y, x.
     """
-    todo = [(number, mask, z) for number, (mask, indices) in enumerate(masks) for z in indices]
-    parts = []
-    for done, (number, mask, z) in enumerate(todo, start=1):
-        kinds = pixel_kinds(np.asarray(mask[z]), ignore_value)
-        ys = window_origins(kinds.shape[0], patch_px, stride_px)
-        xs = window_origins(kinds.shape[1], patch_px, stride_px)
-        y, x = (axis.ravel() for axis in np.meshgrid(ys, xs, indexing="ij"))
-        foreground, background = (_window_sums(kinds == kind, y, x, patch_px) for kind in (FOREGROUND, BACKGROUND))
-        parts.append(np.stack([np.full_like(y, number), np.full_like(y, z), y, x, foreground, background], axis=-1))
-        if progress:
-            progress(done, len(todo))
-    found = np.concatenate(parts) if parts else np.zeros((0, 6), np.int64)
+    shape, strides = tuple(patch_shape), along_axes("stride", stride, len(patch_shape))
+    depth, step = (shape[0], strides[0]) if len(shape) == 3 else (1, 1)
+    todo = [(number, mask, run) for number, (mask, z) in enumerate(masks) for run in _runs(z, depth)]
+    total, done = sum(len(run) for _, _, run in todo), 0
+    parts = [np.zeros((0, 6), np.int64)]
+    for number, mask, run in todo:
+        counts = []  # foreground and background of the windows of every slice
+        for z in run:
+            kinds = pixel_kinds(np.asarray(mask[z]), ignore_value)
+            origins = list(map(window_origins, kinds.shape, shape[-2:], strides[-2:]))
+            counts.append([_window_sums(kinds == kind, origins, shape[-2:]) for kind in (FOREGROUND, BACKGROUND)])
+            done += 1
+            if progress:
+                progress(done, total)
+        origins = [window_origins(len(run), depth, step), *origins]
+        sums = [_window_sums(np.stack(slices), origins[:1], (depth,)) for slices in zip(*counts, strict=True)]
+        z, y, x = np.meshgrid(origins[0] + run[0], *origins[1:], indexing="ij")
+        parts.append(np.stack([np.full_like(z, number), z, y, x, *sums], axis=-1).reshape(-1, 6))
+    found = np.concatenate(parts)
     found = found[found[:, 4] + found[:, 5] > 0]
-    return PatchTable(found[:, :4], found[:, 4], found[:, 5], patch_px)
+    return PatchTable(found[:, :4], found[:, 4], found[:, 5], shape)
 
 
-def _window_sums(chosen: np.ndarray, y: np.ndarray, x: np.ndarray, side: int) -> np.ndarray:
-    """Count the chosen pixels in each square window from the differences of one table of sums."""
-    sums = np.pad(chosen.cumsum(0, dtype=np.int64).cumsum(1), ((1, 0), (1, 0)))
-    return sums[y + side, x + side] - sums[y, x + side] - sums[y + side, x] + sums[y, x]
+def _runs(indices: Iterable[int], depth: int) -> list[list[int]]:
+    """Return the runs of consecutive slices that hold a patch; each slice alone for a depth of 1."""
+    if depth == 1:
+        return [[int(z)] for z in indices]
+    chosen = sorted({int(z) for z in indices})
+    groups = itertools.groupby(enumerate(chosen), key=lambda pair: pair[1] - pair[0])
+    runs = ([z for _, z in group] for _, group in groups)
+    return [run for run in runs if len(run) >= depth]
+
+
+def _window_sums(values: np.ndarray, origins: Sequence[np.ndarray], lengths: Sequence[int]) -> np.ndarray:
+    """Sum over every window, axis by axis, from the differences of cumulative sums."""
+    for axis, (starts, length) in enumerate(zip(origins, lengths, strict=True)):
+        before = [(1, 0) if other == axis else (0, 0) for other in range(values.ndim)]
+        sums = np.pad(values.cumsum(axis, dtype=np.int64), before)
+        values = sums.take(starts + length, axis) - sums.take(starts, axis)
+    return values

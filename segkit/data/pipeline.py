@@ -29,11 +29,10 @@ def patch_dataset(sampler: PatchSampler, *, first_epoch: int = 0, outputs: Spans
         outputs: Names of the model's outputs, and the channels of the target that each is compared with.
 
     Returns:
-        Dataset of ``(images, {output: targets, ...})``: float32 ``(batch, y, x, channels)``, and the channels of each
-        output with the weight behind them.
+        Dataset of ``(images, {output: targets, ...})``: float32 ``(batch, *patch_shape, channels)``, and the channels
+        of each output with the weight behind them.
     """
-    side = sampler.table.patch_px
-
+    shape = (None, *sampler.table.patch_shape)
     spans = list(dict.fromkeys(outputs.values()))  # outputs that share their channels share one array
 
     def batch(step: np.ndarray) -> list[np.ndarray]:
@@ -43,9 +42,9 @@ def patch_dataset(sampler: PatchSampler, *, first_epoch: int = 0, outputs: Spans
 
     def cut(step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         images, *targets = tf.numpy_function(batch, [step], [tf.float32] * (1 + len(spans)), stateful=False)
-        images = tf.ensure_shape(images, (None, side, side, sampler.channels))
+        images = tf.ensure_shape(images, (*shape, sampler.channels))
         by_span = {
-            span: tf.ensure_shape(part, (None, side, side, span[1] - span[0] + 1))
+            span: tf.ensure_shape(part, (*shape, span[1] - span[0] + 1))
             for span, part in zip(spans, targets, strict=True)
         }
         return images, {name: by_span[span] for name, span in outputs.items()}

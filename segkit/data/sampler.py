@@ -34,11 +34,13 @@ class PatchSampler:
     Args:
         pairs: Image and annotation of each volume, both ``(z, y, x)``; images of several channels
             ``(z, y, x, channels)``. The annotation may have several parts, which follow each other.
-        table: The patches.
+        table: The patches, of slices or boxes of several.
         batch_size: Patches a step; the last step of an epoch holds what is left.
         preprocessing: What becomes of the voxels of a patch, such as ``Standardize(mean=..., std=...)``.
         target: Makes target and weight of the augmented annotation; ``ForegroundTarget()`` by default.
         augmentation: What may be changed; nothing by default.
+        voxel_size: Extent of a voxel along each axis of the patches, in any unit: augmentation turns patches only in
+            planes where it is the same. By default the same along all axes.
         shuffle: Draw a new order every epoch.
         seed: Seed of order and augmentation.
     """
@@ -52,6 +54,7 @@ class PatchSampler:
         preprocessing: Preprocessing,
         target: Target | None = None,
         augmentation: Augmentation = NO_AUGMENTATION,
+        voxel_size: Sequence[float] | None = None,
         shuffle: bool = False,
         seed: int = 0,
     ) -> None:
@@ -72,6 +75,7 @@ class PatchSampler:
         self.batch_size = batch_size
         self.preprocessing = preprocessing
         self.augmentation = augmentation
+        self.voxel_size = voxel_size
         self.shuffle = shuffle
         self.seed = seed
         self._order = functools.lru_cache(maxsize=2)(self._draw_order)
@@ -106,27 +110,26 @@ class PatchSampler:
             step: Number of the batch, counted from the first epoch on.
 
         Returns:
-            Normalised images, float32, ``(batch, y, x, channels)``, and targets with their weight behind, float32,
-            ``(batch, y, x, target.channels + 1)``.
+            Normalised images, float32, ``(batch, *patch_shape, channels)``, and targets with their weight behind,
+            float32, ``(batch, *patch_shape, target.channels + 1)``.
         """
         epoch, place = divmod(step, self.steps_per_epoch)
         first = place * self.batch_size
         chosen = self.order(epoch)[first : first + self.batch_size]
-        side = self.table.patch_px
-        images = np.empty((len(chosen), side, side, self.channels), np.float32)
-        targets = np.empty((len(chosen), side, side, self.target.channels + 1), np.float32)
+        shape = (len(chosen), *self.table.patch_shape)
+        images = np.empty((*shape, self.channels), np.float32)
+        targets = np.empty((*shape, self.target.channels + 1), np.float32)
         for i, row in enumerate(chosen):
             self._fill(images[i], targets[i], int(row), epoch, first + i)
         return images, targets
 
     def _fill(self, image_out: np.ndarray, target_out: np.ndarray, row: int, epoch: int, index: int) -> None:
-        number, z, y, x = self.table.rows[row].tolist()
-        side = self.table.patch_px
-        window = (z, slice(y, y + side), slice(x, x + side))
-        image, *parts = (np.asarray(array[window]) for array in self.pairs[number])
+        window = self.table.window(row)
+        image, *parts = (np.asarray(array[window]) for array in self.pairs[self.table.rows[row, 0]])
         gain, shift = 1.0, 0.0
         if self.augmentation != NO_AUGMENTATION:
-            change = self.augmentation.draw(np.random.default_rng([self.seed, _CHANGE, epoch, index]), side)
+            rng = np.random.default_rng([self.seed, _CHANGE, epoch, index])
+            change = self.augmentation.draw(rng, self.table.patch_shape, self.voxel_size)
             gain, shift = change.gain, change.shift
             image, *parts = (change.turn(part) for part in (image, *parts))
             if change.displacement_px is not None:

@@ -65,7 +65,7 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
     for output in card.task.predicted:
         if output.name not in outputs or outputs[output.name].shape[-1] != output.channels:
             raise ValueError(
-                f"`model` must give {output.name!r} of {output.channels} channels for a task of the kind "
+                f"`model` must give {output.name!r} of {output.channels} channel(s) for a task of the kind "
                 f"{card.task.kind!r}. Received: model.output={model.output!r}"
             )
     served = _Served(model, card)

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from segkit.errors import InputError
-from segkit.inference.region import Region
+from segkit.geometry.region import Region
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 

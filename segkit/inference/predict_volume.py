@@ -7,23 +7,30 @@ import logging
 import math
 import os
 import pathlib
-import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from segkit.errors import InputError
+from segkit.geometry.block_grid import BlockGrid
+from segkit.geometry.region import Region
+from segkit.inference.executors import InProcess, Share
 from segkit.inference.grey_values import warn_of_other_grey_values
 from segkit.inference.identity import task_identity
-from segkit.inference.label_merge import MAX_LABELS, merge_labels
+from segkit.inference.label_merge import MAX_LABELS
 from segkit.inference.legend import legend_path, write_legend
 from segkit.inference.loaded_model import LoadedModel
+from segkit.inference.map_blocks import map_blocks
+from segkit.inference.memory import held_bytes
 from segkit.inference.predict_options import PredictOptions
-from segkit.inference.region import Region
-from segkit.inference.slice_predictor import SlicePredictor
-from segkit.inference.slice_store import OBJECTS, TRIAL, SliceStore
+from segkit.inference.prediction import Prediction
+from segkit.inference.slice_engine import SliceEngine
+from segkit.process_memory import free_bytes
 from segkit.tasks.task import Task
+from segkit.volumes.block_store import BlockStore
+from segkit.volumes.checks import check_axes
 from segkit.volumes.files import save_volume
 from segkit.volumes.hdf5 import split_dataset
 from segkit.volumes.lazy_volume import slice_stack
@@ -31,27 +38,6 @@ from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import check_output
 
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """What a prediction has written.
-
-    Attributes:
-        path: The mask, probability or label volume.
-        legend: What its labels mean, for several models; else ``None``.
-        voxels: Structure and number of voxels given to it, in the order of the labels.
-        overlap_voxels: Voxels that more than one model claimed.
-        resumed_slices: Slices that an earlier, cut-off run had finished.
-        summary: What the task says of the whole result, such as its number of objects; ``None`` for nothing.
-    """
-
-    path: pathlib.Path
-    legend: pathlib.Path | None
-    voxels: tuple[tuple[str, int], ...]
-    overlap_voxels: int
-    resumed_slices: int
-    summary: str | None = None
 
 
 def predict_volume(
@@ -62,12 +48,14 @@ def predict_volume(
     *,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> Prediction:
+    share: Share | None = None,
+) -> Prediction | None:
     """Predict a volume slice by slice and write the result with its voxel size, origin and axis order.
 
-    Finished slices are kept in a folder ``<output>.partial`` until the result is whole. A run that was cut
-    off goes on where it stood when it is called again with the same models, input and options, and starts
-    anew, and says so in the log, when one of them is another.
+    Finished slices are kept in a folder ``<output>.partial`` until the result is whole. An interrupted run resumes
+    there when it is called again with the same models, input and options, and starts over, with a line in the log, when
+    one of them is different. Other processes that are called likewise at the same time share the work; one of them
+    writes the result.
 
     Args:
         models: One model writes the result of its task: a mask (uint8, 0 and 1), labels of classes (uint8), ids of
@@ -79,15 +67,19 @@ def predict_volume(
         options: How to predict; the defaults of ``PredictOptions`` if left out.
         overwrite: Replace an existing output.
         progress: Called as ``progress(done, total)`` with the number of slices, once before the first.
+        share: Which of several processes of one command this is. The memory bound is shared between them; the first one
+            looks for faults in the input and writes the result.
 
     Returns:
-        What was written.
+        What was written; ``None`` for all processes of one command but the first.
 
     Raises:
-        InputError: If the output exists or can not be written, the input holds voxels that are no numbers, or
-            models, options and input do not fit each other. What an earlier run had finished stays.
+        InputError: If the output exists or cannot be written, the input holds voxels that are no numbers, models,
+            options and input do not fit each other, or another process computes something else for this output. What is
+            finished stays.
     """
-    models, options = list(models), options or PredictOptions()
+    models, options, share = list(models), options or PredictOptions(), share or Share()
+    check_axes(volume)
     _check_models(models, options)
     slices = range(*(options.roi or Region()).within(volume.shape)[0])
     tasks = [_task(loaded, options) for loaded in models]
@@ -96,38 +88,49 @@ def predict_volume(
     target = split_dataset(output_path)[0]
     structures = list(tasks[0].labels) or [loaded.card.structure for loaded in models if loaded.card.task.is_counted]
     legend = legend_path(target) if len(models) > 1 or tasks[0].labels else None
-    scratch = target.with_name(f"{target.name}.partial")
-    _check_target(target, legend, volume, overwrite=overwrite, itemsize=dtype.itemsize)
 
-    identity = task_identity(models, volume, options)
-    stored_shape = volume.shape[1:] if channels is None else (*volume.shape[1:], channels)
-    with SliceStore(scratch, identity, slice_shape=stored_shape, dtype=dtype, num_labels=len(structures)) as store:
-        resumed = store.done
-        try:
-            _check_format(output_path, store.folder, volume, dtype if options.probability else tasks[0].result_dtype)
-            if resumed:
-                _log.info("%s: goes on after %d of %d slices", target, resumed, len(slices))
-            if progress is not None:
-                progress(resumed, len(slices))
-            _predict_rest(store, slices, models, tasks, volume, options, progress)
-            array = _result(store, slices, tasks[0], volume, options)
+    def check_target() -> None:
+        _check_target(target, legend, volume, overwrite=overwrite, itemsize=dtype.itemsize)
+
+    check_target()
+    with BlockStore(
+        target.with_name(f"{target.name}.partial"),
+        task_identity(models, volume, options),
+        grid=BlockGrid(volume.shape, (1, *volume.shape[1:]), (0, 0, 0)),
+        dtype=dtype,
+        channels=() if channels is None else (channels,),
+        counts={"voxels": (len(structures),), "overlap": ()},
+    ) as store:
+        if store.was_empty:
+            check_target()  # another process may have written it, and left, since the first look
+        _check_format(output_path, store.work_folder, volume, dtype if options.probability else tasks[0].result_dtype)
+        resumed = sum((z, 0, 0) in store.finished() for z in slices)
+        if resumed and not share.index:
+            _log.info("%s: resuming: %d of %d slices are finished", target, resumed, len(slices))
+        _predict_slices(store, slices, models, tasks, volume, options, share, progress)
+        if share.index:
+            return None
+
+        def write() -> dict[str, Any]:
+            array = _result(store, tasks[0], volume, options)
             save_volume(output_path, dataclasses.replace(volume, array=array), like=volume, overwrite=overwrite)
-        except InputError:
-            if not store.done:
-                store.remove()
-            raise
-        if legend is not None:
-            write_legend(legend, structures, background=tasks[0].background, overwrite=overwrite)
-        voxels, overlap = store.totals()
-        summary = None if options.probability else tasks[0].summary(array)
-        del array  # may be mapped from a file that goes now
-        store.remove()
-    counts = tuple(zip(structures, map(int, voxels), strict=True))
-    if summary is not None:
-        _log.info("%s: %s", target, summary)
-    _tell(target, counts, overlap if len(models) > 1 else None)
+            if legend is not None:
+                write_legend(legend, structures, background=tasks[0].background, overwrite=overwrite)
+            totals = {name: found.tolist() for name, found in store.totals().items()}
+            return {**totals, "summary": None if options.probability else tasks[0].summary(array)}
+
+        found = store.finish(write)
+    counts = tuple(zip(structures, found["voxels"], strict=True))
+    if found["summary"] is not None:
+        _log.info("%s: %s", target, found["summary"])
+    _tell(target, counts, found["overlap"] if len(models) > 1 else None)
     return Prediction(
-        path=target, legend=legend, voxels=counts, overlap_voxels=overlap, resumed_slices=resumed, summary=summary
+        path=target,
+        legend=legend,
+        voxels=counts,
+        overlap_voxels=found["overlap"],
+        resumed_slices=resumed,
+        summary=found["summary"],
     )
 
 
@@ -142,59 +145,52 @@ def _task(loaded: LoadedModel, options: PredictOptions) -> Task:
         raise InputError(f"{loaded.card.name}: {fault}") from fault
 
 
-def _predict_rest(
-    store: SliceStore,
+def _predict_slices(
+    store: BlockStore,
     slices: range,
     models: list[LoadedModel],
     tasks: list[Task],
     volume: Volume,
     options: PredictOptions,
+    share: Share,
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Predict the slices that the store lacks, all models side by side."""
-    rest = slices[store.done :]
-    if not rest:
-        return
-    predictors = [SlicePredictor(loaded, volume, options, num_models=len(models)) for loaded in models]
-    if volume.shape[0] == 1 and any(loaded.card.preprocessing.resizes for loaded in models):
-        _log.info("%s: a single slice is taken as a stack of one, whose neighbours are black", volume.name)
-    for loaded, predictor in zip(models, predictors, strict=True):
-        predictor.check(rest)
-        warn_of_other_grey_values(volume, loaded.card, rest)
-    for found in zip(*(predictor.iter_maps(rest) for predictor in predictors), strict=True):
-        maps = [one for _, one in found]
-        store.append(*_decided(maps, tasks, options))
-        if progress is not None:
-            progress(store.done, len(slices))
+    engine = None
+    if rest := [z for z in slices if (z, 0, 0) not in store.finished()]:
+        own = dataclasses.replace(options, max_ram=_ram_of_share(options, models, share))
+        engine = SliceEngine(models, tasks, volume, own, num_slices=len(rest))
+        if volume.shape[0] == 1 and any(loaded.card.preprocessing.resizes for loaded in models):
+            _log.info("%s: a single slice is taken as a stack of one, whose neighbours are black", volume.name)
+        if not share.index:
+            engine.check(rest)
+            for loaded in models:
+                warn_of_other_grey_values(volume, loaded.card, rest)
+    positions = [(z, 0, 0) for z in slices]
+    map_blocks(engine, None, store, positions=positions, executor=InProcess(share), progress=progress)
 
 
-def _decided(maps: list[np.ndarray], tasks: list[Task], options: PredictOptions) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return what is kept of a slice, the voxels of every label, and the voxels that several models claimed."""
-    if len(tasks) > 1:
-        probabilities = [found[..., task.probability_map] for found, task in zip(maps, tasks, strict=True)]
-        labels, overlap = merge_labels(probabilities, [task.threshold for task in tasks])
-        return labels, np.bincount(labels.ravel(), minlength=len(tasks) + 1)[1:], overlap
-    (task,), (found,) = tasks, maps
-    kept = found[..., task.probability_map] if options.probability else task.keep(found)
-    return kept, task.count_labels(found), 0
+def _ram_of_share(options: PredictOptions, models: list[LoadedModel], share: Share) -> int | None:
+    """Return the bound on the memory of this process, one of several [byte]."""
+    if share.count == 1:
+        return options.max_ram
+    if options.max_ram is not None:
+        return options.max_ram // share.count
+    if any(loaded.card.preprocessing.resizes for loaded in models):
+        return None  # these need little, and a bound costs a trace
+    return held_bytes() + free_bytes() // 2 // share.count
 
 
-def _result(store: SliceStore, slices: range, task: Task, volume: Volume, options: PredictOptions) -> Any:
+def _result(store: BlockStore, task: Task, volume: Volume, options: PredictOptions) -> Any:
     """Return the result of all slices; those outside the region are background."""
-    channels, dtype = (None, np.float32) if options.probability else task.kept
-    shape = volume.shape[1:] if channels is None else (*volume.shape[1:], channels)
-
-    def read_slice(z: int) -> np.ndarray:
-        return store.read_slice(z - slices.start) if z in slices else np.zeros(shape, dtype)
-
     if options.probability:
-        return slice_stack(read_slice, volume.shape, dtype)
+        return slice_stack(store.read_slice, volume.shape, store.dtype)
     sizes = volume.voxel_size_nm or (1.0, 1.0, 1.0)
     return task.finish(
-        read_slice,
+        store.read_slice,
         volume.shape,
         voxel_size=[size / sizes[2] for size in sizes],
-        folder=store.folder / OBJECTS,
+        folder=store.work_folder / "objects",
         max_ram=options.max_ram,
     )
 
@@ -227,16 +223,13 @@ def _check_target(
 
 def _check_format(output_path: str | os.PathLike[str], folder: pathlib.Path, volume: Volume, dtype: np.dtype) -> None:
     """See before the work that the output's format can hold the result, by writing a tiny volume."""
-    trial = folder / TRIAL
-    trial.mkdir(exist_ok=True)
     tiny = np.zeros((min(2, volume.shape[0]), 2, 2), dtype)
-    kind = Volume(array=tiny, voxel_size_nm=volume.voxel_size_nm, axes=volume.axes, format=volume.format)
-    try:
-        save_volume(trial / pathlib.Path(output_path).name, kind)
-    except InputError as fault:
-        raise InputError(str(fault).replace(f"{trial}{os.sep}", "")) from fault
-    finally:
-        shutil.rmtree(trial)
+    kind = Volume(array=tiny, voxel_size_nm=volume.voxel_size_nm, file_axes=volume.file_axes, format=volume.format)
+    with tempfile.TemporaryDirectory(dir=folder) as trial:  # of its own: several processes may try at a time
+        try:
+            save_volume(pathlib.Path(trial) / pathlib.Path(output_path).name, kind)
+        except InputError as fault:
+            raise InputError(str(fault).replace(f"{trial}{os.sep}", "")) from fault
 
 
 def _tell(target: pathlib.Path, counts: tuple[tuple[str, int], ...], overlap: int | None) -> None:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 
 import keras
 import numpy as np
 
 from segkit.errors import InputError
+from segkit.geometry.region import Region
+from segkit.geometry.tiles import Span, TilePlan, Window, plan_tiles, plan_windows, smallest_tile_px
 from segkit.inference.compiled import batch_function
 from segkit.inference.live_bytes import live_bytes, live_bytes_per_px
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.memory import tile_budget_px
 from segkit.inference.predict_options import PredictOptions
-from segkit.inference.region import Region
 from segkit.inference.slice_source import SliceSource
-from segkit.inference.tiles import Span, TilePlan, Window, plan_tiles, plan_windows, smallest_tile_px
 from segkit.inference.voxel_scale import resampled, scale_yx
-from segkit.preprocessing.standardize import Standardize
 from segkit.volumes.volume import Volume
 
 _BATCH_PX = 512 * 512  # larger batches of small tiles gain nothing on a CPU
@@ -76,19 +75,22 @@ class SlicePredictor:
         """
         self._source.check(slices)
 
-    def iter_maps(self, slices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+    def iter_maps(self, slices: Iterable[int], *, num_slices: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
         """Predict slices one after the other; memory does not grow with their number.
 
         Args:
-            slices: Indices along z.
+            slices: Indices along z; taken only as far as the next batch needs them.
+            num_slices: Number of slices that will come, at most: the network is given no larger batches than they fill.
+                By default their own number, where they have one.
 
         Yields:
             The index, and the maps of the whole slice, float32 ``(y, x, maps)``, 0 outside the region.
         """
-        slices = list(slices)
-        jobs = itertools.product(slices, self.plan)
-        total = len(slices) * len(self.plan)
-        size = max(1, min(self.batch_size, total))
+        if num_slices is None and isinstance(slices, Sized):
+            num_slices = len(slices)
+        jobs = ((z, tile) for z in slices for tile in self.plan)
+        most = self.batch_size if num_slices is None else num_slices * len(self.plan)
+        size = max(1, min(self.batch_size, most))
         batch = np.zeros((size, *self.plan.tile_shape, self._card.preprocessing.num_channels), np.float32)
         last_tile = len(self.plan)
         open_slices: dict[int, _OpenSlice] = {}
@@ -96,7 +98,7 @@ class SlicePredictor:
             for slot, (z, tile) in enumerate(group):
                 if z not in open_slices:
                     open_slices[z] = _OpenSlice(self._source.read(z), self.plan, self._channels)
-                self._fill(batch[slot], open_slices[z].voxels(tile))
+                self._card.preprocessing.finish(open_slices[z].voxels(tile), batch[slot])
             # A last, partial batch keeps what the slots held before: another shape would cost a trace.
             results = self._function(batch)
             for (z, tile), result in zip(group, results, strict=False):
@@ -170,20 +172,6 @@ class SlicePredictor:
         results = self._channels * (stored * 8 + scaled * 4)
         colored = _CLAHE_BYTES + _COLORED_BYTES_PER_PX * stored if self._card.preprocessing.resizes else 0
         return stored * (2 * self._volume.dtype.itemsize + 4) + results + scaled * (20 if is_scaled else 0) + colored
-
-    def _fill(self, target: np.ndarray, voxels: np.ndarray) -> None:
-        preprocessing = self._card.preprocessing
-        if isinstance(preprocessing, Standardize):
-            np.subtract(
-                voxels.reshape(target.shape),
-                np.float32(preprocessing.mean),
-                out=target,
-                casting="unsafe",
-                dtype=np.float32,
-            )
-            target /= np.float32(preprocessing.std)
-        else:
-            preprocessing.finish(voxels, target)
 
     def _finished(self, probability: np.ndarray) -> np.ndarray:
         """Bring the probability of the region back to the slice's scale and into the slice."""

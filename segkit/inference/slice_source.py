@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from segkit.errors import InputError
-from segkit.inference.tiles import Span, clamped
+from segkit.geometry.tiles import Span, clamped
 from segkit.inference.voxel_scale import resampled
 from segkit.preprocessing.preprocessing import Preprocessing
 from segkit.volumes.lazy_volume import slice_stack
@@ -53,8 +53,10 @@ class SliceSource:
         rows, columns = self._indices
         if self._whole is not None:
             image = self._whole.read(z)
-            channels = [resampled(image[..., channel], self._scaled_shape) for channel in range(image.shape[-1])]
-            return np.stack([channel[np.ix_(rows, columns)] for channel in channels], axis=-1)
+            if self._is_scaled:
+                channels = [resampled(image[..., channel], self._scaled_shape) for channel in range(image.shape[-1])]
+                image = np.round(np.stack(channels, axis=-1)).astype(image.dtype)
+            return image[np.ix_(rows, columns)]
         stored = self._read_stored(z)
         if self._is_scaled:
             return resampled(stored, self._scaled_shape)[np.ix_(rows, columns)]

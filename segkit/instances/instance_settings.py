@@ -14,14 +14,14 @@ METHODS = ("components", "distance", "centers")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InstanceSettings:
-    """How objects are told apart.
+    """How objects are separated.
 
     Attributes:
         method: ``"components"``: what touches by its faces is one object. ``"distance"``: a watershed from the places
             farthest from the background, for roundish objects that touch. ``"centers"``: a watershed from the peaks of
             a second network's heatmap, for irregular ones.
         threshold: Probability above which a voxel belongs to an object, in [0, 1].
-        slice_wise: Tell objects apart in every slice and join them along z afterwards, for slices that lie far apart;
+        slice_wise: Separate objects in every slice and join them along z afterwards, for slices that lie far apart;
             otherwise in 3-D.
         seed_distance: Half the side of the box in which a seed is the highest [unit of the voxel size]; objects that
             touch and whose centres are closer become one.
@@ -31,7 +31,7 @@ class InstanceSettings:
         center_threshold: Height above which a peak of the heatmap is a centre.
         min_iou: Least intersection over union of the parts that slices are joined by.
         min_size: Objects of fewer voxels are left out.
-        fill: Give holes to the object around them, slice by slice where objects are told apart so or there is one
+        fill: Give holes to the object around them, slice by slice where objects are separated so or there is one
             slice.
     """
 

@@ -42,7 +42,7 @@ def objects_from_maps(
         read_slice: Called with an index along z; returns the probability of the slice, ``(y, x)``, or with the heatmap
             of centres behind it ``(y, x, 2)``.
         shape: Extent along ``(z, y, x)`` [voxels].
-        settings: How objects are told apart.
+        settings: How objects are separated.
         folder: Where files of a volume that does not fit go; made if it is missing.
         voxel_size: Extent of a voxel along ``(z, y, x)``, in the unit of the settings' distances.
         max_ram: Bound on the memory of the whole process [byte]; ``None`` for half of what is free. Where the smallest
@@ -66,7 +66,7 @@ def objects_from_maps(
     needed, room = math.prod(shape) * _DISK_BYTES_PER_VOXEL, shutil.disk_usage(folder.parent).free
     if needed > room:
         raise InputError(
-            f"{folder}: {room / 2**30:.1f} GiB free, but telling the objects of this volume apart in blocks takes "
+            f"{folder}: {room / 2**30:.1f} GiB free, but separating the objects of this volume in blocks takes "
             f"{needed / 2**30:.1f} GiB; free space there, or allow more memory (--max-ram)"
         )
     folder.mkdir(exist_ok=True)
@@ -86,18 +86,18 @@ def _tell(
 ) -> None:
     """Log how a volume that does not fit is cut, and warn where even its parts do not."""
     if settings.slice_wise:
-        _log.info("objects are told apart slice by slice on disk: the volume does not fit into memory at once")
+        _log.info("objects are separated slice by slice on disk: the volume does not fit into memory at once")
         part = math.prod(shape[1:])
     else:
         _log.info(
-            "objects are told apart in blocks of %s voxels with %s around them (z, y, x): the volume does not fit into "
+            "objects are separated in blocks of %s voxels with %s around them (z, y, x): the volume does not fit into "
             "memory at once",
             *(" x ".join(map(str, extent)) for extent in (block_shape, halo)),
         )
         part = math.prod(min(b + 2 * h, s) for b, h, s in zip(block_shape, halo, shape, strict=True))
     if part * _BYTES_PER_VOXEL > budget:
         _log.warning(
-            "telling objects apart takes up to %.2f GiB, but the memory bound leaves %.2f GiB; allow more (--max-ram) "
+            "separating objects takes up to %.2f GiB, but the memory bound leaves %.2f GiB; allow more (--max-ram) "
             "where that is too much",
             part * _BYTES_PER_VOXEL / 2**30,
             budget / 2**30,

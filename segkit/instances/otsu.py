@@ -20,11 +20,11 @@ def otsu_instances(
     voxel_size: Sequence[float] = (1.0, 1.0, 1.0),
     blur_px: float = 1.0,
 ) -> np.ndarray:
-    """Segment bright objects by Otsu's threshold over the blurred stack, and tell them apart.
+    """Segment bright objects by Otsu's threshold over the blurred stack, and separate them.
 
     Args:
         stack: Grey values, ``(z, y, x)``.
-        settings: How objects are told apart; in the place of centres, which need a network, a distance watershed.
+        settings: How objects are separated; in place of centres, which need a network, a distance watershed.
         voxel_size: Extent of a voxel along ``(z, y, x)``, in the unit of the settings' distances.
         blur_px: Standard deviation of the Gaussian within slices [px].
 

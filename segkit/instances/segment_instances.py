@@ -29,7 +29,7 @@ def segment_instances(
 
     Args:
         probability: Probability of objects, ``(z, y, x)``; a mask of 0 and 1 will do.
-        settings: How they are told apart.
+        settings: How they are separated.
         voxel_size: Extent of a voxel along ``(z, y, x)``, positive, in the unit of the settings' distances.
         heatmap: Heatmap of centres, same shape, for the method ``"centers"``.
 
@@ -47,19 +47,19 @@ def segment_instances(
     mask = probability > settings.threshold
     if settings.slice_wise:
         parts = [
-            tell_apart(mask[z], settings, voxel_size[1:], None if heatmap is None else heatmap[z])
+            separate(mask[z], settings, voxel_size[1:], None if heatmap is None else heatmap[z])
             for z in range(len(mask))
         ]
         labels = join_slices(np.stack(parts), min_iou=max(settings.min_iou, np.finfo(float).tiny))
     else:
-        labels = tell_apart(mask, settings, voxel_size, heatmap)
+        labels = separate(mask, settings, voxel_size, heatmap)
     if settings.fill:
         is_flat = settings.slice_wise or len(labels) == 1  # in 3-D every hole of a single slice would be open
         labels = np.stack([fill_holes(part) for part in labels]) if is_flat else fill_holes(labels)
     return renumbered(labels, keep=np.flatnonzero(np.bincount(labels.ravel()) >= max(1, settings.min_size)))
 
 
-def tell_apart(
+def separate(
     mask: np.ndarray, settings: InstanceSettings, voxel_size: Sequence[float], heatmap: np.ndarray | None
 ) -> np.ndarray:
     """Give the objects of a mask ids, int32."""

@@ -6,42 +6,52 @@ from typing import Any
 
 import keras
 
+from segkit.geometry.per_axis import PerAxis, positive_per_axis
 from segkit.layers.conv_bn_relu import ConvBNReLU
 from segkit.layers.squeeze_excite import SqueezeExcite
 
 
 @keras.saving.register_keras_serializable(package="segkit")
 class ConvPairSE(keras.layers.Layer):
-    """Two 3 x 3 convolutions with normalisation and ReLU, then squeeze and excitation.
+    """Two convolutions with normalisation and ReLU, then squeeze and excitation.
 
     Args:
         filters: Number of channels, positive.
+        kernel_size: Side of both kernels [px], or one per axis.
         reduction: As in ``SqueezeExcite``.
         normalization: ``"batch"`` or ``"renorm"``.
         l2: Strength of the L2 penalty on the kernels of the convolutions.
 
     Call arguments:
-        inputs: Tensor, shape ``(batch, y, x, channels)``.
+        inputs: Tensor, shape ``(batch, ..., channels)``, of one to three spatial axes.
         training: As in batch normalisation.
 
     Returns:
-        Tensor, shape ``(batch, y, x, filters)``, not negative.
+        Tensor, shape ``(batch, ..., filters)``, not negative.
 
     Reference:
         Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Module", Fig. 4.
     """
 
     def __init__(
-        self, filters: int, *, reduction: int = 16, normalization: str = "batch", l2: float = 0.0, **kwargs: Any
+        self,
+        filters: int,
+        *,
+        kernel_size: PerAxis = 3,
+        reduction: int = 16,
+        normalization: str = "batch",
+        l2: float = 0.0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
+        self.kernel_size = positive_per_axis("kernel_size", kernel_size)
         self.reduction = reduction
         self.normalization = normalization
         self.l2 = l2
         conv = {"l2": l2, "use_bias": True, "normalization": normalization, "dtype": self.dtype_policy}
-        self.first = ConvBNReLU(filters, **conv)
-        self.second = ConvBNReLU(filters, **conv)
+        self.first = ConvBNReLU(filters, self.kernel_size, **conv)
+        self.second = ConvBNReLU(filters, self.kernel_size, **conv)
         self.squeeze_excite = SqueezeExcite(reduction, dtype=self.dtype_policy)
 
     def build(self, input_shape):
@@ -60,6 +70,7 @@ class ConvPairSE(keras.layers.Layer):
         return {
             **super().get_config(),
             "filters": self.filters,
+            "kernel_size": self.kernel_size,
             "reduction": self.reduction,
             "normalization": self.normalization,
             "l2": self.l2,

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from segkit.geometry.per_axis import PerAxis, positive_per_axis
 from segkit.layers.conv_bn_relu import ConvBNReLU
 
 
@@ -13,36 +14,43 @@ from segkit.layers.conv_bn_relu import ConvBNReLU
 class EncoderBlock(keras.layers.Layer):
     """Extract features, hand some on as a skip, and halve the resolution by a strided convolution.
 
-    Four 3 x 3 convolutions: two of ``filters``, one that reduces the channels to ``filters // 2`` and is the skip,
-    and one of ``filters`` with stride 2, which takes the place of pooling.
+    Four convolutions: two of ``filters``, one that reduces the channels to ``filters // 2`` and is the skip, and a
+    strided one of ``filters``, which takes the place of pooling.
 
     Args:
         filters: Number of channels, at least 2.
+        kernel_size: Side of every kernel [px], or one per axis.
+        strides: Step of the last convolution [px], or one per axis: ``(1, 2, 2)`` leaves the resolution along z.
         l2: Strength of the L2 penalty on every kernel.
 
     Call arguments:
-        inputs: Tensor, shape ``(batch, y, x, channels)``.
+        inputs: Tensor, shape ``(batch, ..., channels)``, of one to three spatial axes.
         training: As in batch normalisation.
 
     Returns:
-        Tuple ``(down, skip)`` of shapes ``(batch, ceil(y / 2), ceil(x / 2), filters)`` and
-        ``(batch, y, x, filters // 2)``.
+        Tuple ``(down, skip)``: ``ceil(size / strides)`` along every spatial axis and ``filters`` channels, and the
+        sizes of the input and ``filters // 2`` channels.
 
     Reference:
         Zhang et al. (2019), SegET, Sec. 2.1. That the third convolution halves the channels and lies in the main
         chain is our reading of Fig. 2.
     """
 
-    def __init__(self, filters: int, *, l2: float = 0.0, **kwargs: Any) -> None:
+    def __init__(
+        self, filters: int, *, kernel_size: PerAxis = 3, strides: PerAxis = 2, l2: float = 0.0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if filters < 2:
             raise ValueError(f"`filters` must be at least 2. Received: filters={filters!r}")
         self.filters = filters
+        self.kernel_size = positive_per_axis("kernel_size", kernel_size)
+        self.strides = positive_per_axis("strides", strides)
         self.l2 = l2
-        self.first = ConvBNReLU(filters, l2=l2, dtype=self.dtype_policy)
-        self.second = ConvBNReLU(filters, l2=l2, dtype=self.dtype_policy)
-        self.reduce = ConvBNReLU(filters // 2, l2=l2, dtype=self.dtype_policy)
-        self.down = ConvBNReLU(filters, strides=2, l2=l2, dtype=self.dtype_policy)
+        conv = {"kernel_size": self.kernel_size, "l2": l2, "dtype": self.dtype_policy}
+        self.first = ConvBNReLU(filters, **conv)
+        self.second = ConvBNReLU(filters, **conv)
+        self.reduce = ConvBNReLU(filters // 2, **conv)
+        self.down = ConvBNReLU(filters, strides=self.strides, **conv)
 
     def build(self, input_shape):
         shape = input_shape
@@ -60,4 +68,10 @@ class EncoderBlock(keras.layers.Layer):
         return self.down.compute_output_shape(skip), skip
 
     def get_config(self):
-        return {**super().get_config(), "filters": self.filters, "l2": self.l2}
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "l2": self.l2,
+        }

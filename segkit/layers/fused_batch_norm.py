@@ -12,12 +12,13 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
     """``keras.layers.BatchNormalization``, several times faster while training under TensorFlow.
 
     Arguments, weights and results are those of Keras's layer. What the fused operation does not cover (masks, other
-    axes than the last, other ranks than 4, renormalisation, statistics over replicas, no scale or offset) is done by
-    Keras.
+    axes than the last, inputs without a spatial axis, renormalisation, statistics over replicas, no scale or offset)
+    is done by Keras.
     """
 
     def call(self, inputs, training=None, mask=None):
-        covered = len(inputs.shape) == 4 and self.axis in (-1, 3) and self.scale and self.center
+        rank = len(inputs.shape)
+        covered = rank > 2 and self.axis in (-1, rank - 1) and self.scale and self.center
         if mask is not None or self.renorm or self.synchronized or not (training and self.trainable and covered):
             return super().call(inputs, training=training, mask=mask)
         outputs, mean, variance = batch_normalize(inputs, self.gamma, self.beta, self.epsilon)

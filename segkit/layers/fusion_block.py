@@ -7,32 +7,34 @@ from typing import Any
 
 import keras
 
+from segkit.geometry.per_axis import PerAxis, along_axes, positive_per_axis
 from segkit.layers.conv_bn_relu import ConvBNReLU
-from segkit.ops.bilinear_up import bilinear_up
+from segkit.ops.linear_up import linear_up
 
 
 @keras.saving.register_keras_serializable(package="segkit")
 class FusionBlock(keras.layers.Layer):
-    """Upsample each input by its factor, concatenate, and refine by two 3 x 3 convolutions.
+    """Upsample each input by its factor, concatenate, and refine by two convolutions.
 
     With factors ``(2, 1)`` on ``[coarse, skip]`` it is SegET's decoder block; with ``(4, 2, 1)`` and ``(1, 2)`` it is
     the two steps of the multi-level context fusion.
 
     Args:
         filters: Number of output channels, positive.
-        factors: Whole upsampling factor of each input. Defaults to ``(2, 1)``.
+        factors: Whole upsampling factor of each input: a number, or one per axis. Defaults to ``(2, 1)``.
+        kernel_size: Side of both kernels [px], or one per axis.
         l2: Strength of the L2 penalty on both kernels.
         use_bias: Add biases before the normalisation, for networks whose published parameter count holds them.
 
     Call arguments:
-        inputs: List of tensors, one a factor, the ``i``-th of shape ``(batch, y / factors[i], x / factors[i], c_i)``.
+        inputs: List of tensors ``(batch, ..., c_i)``, one per factor; sizes times factors are the same for all.
         training: As in batch normalisation.
 
     Returns:
-        Tensor, shape ``(batch, y, x, filters)``.
+        Tensor, shape ``(batch, ..., filters)``.
 
     Raises:
-        ValueError: If ``factors`` is empty or holds one below 1, or if the inputs are not one a factor.
+        ValueError: If ``factors`` is empty or holds one below 1, or if there is not one input per factor.
 
     Reference:
         Zhang et al. (2019), SegET, Secs. 2.1 and 2.4.
@@ -42,20 +44,23 @@ class FusionBlock(keras.layers.Layer):
         self,
         filters: int,
         *,
-        factors: Sequence[int] = (2, 1),
+        factors: Sequence[PerAxis] = (2, 1),
+        kernel_size: PerAxis = 3,
         l2: float = 0.0,
         use_bias: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not factors or min(factors) < 1:
-            raise ValueError(f"`factors` must hold at least one factor, each >= 1. Received: {factors!r}")
+        if not factors:
+            raise ValueError(f"`factors` must hold at least one factor. Received: {factors!r}")
         self.filters = filters
-        self.factors = tuple(factors)
+        self.factors = tuple(positive_per_axis("factors", factor) for factor in factors)
+        self.kernel_size = positive_per_axis("kernel_size", kernel_size)
         self.l2 = l2
         self.use_bias = use_bias
-        self.first = ConvBNReLU(filters, l2=l2, use_bias=use_bias, dtype=self.dtype_policy)
-        self.second = ConvBNReLU(filters, l2=l2, use_bias=use_bias, dtype=self.dtype_policy)
+        conv = {"kernel_size": self.kernel_size, "l2": l2, "use_bias": use_bias, "dtype": self.dtype_policy}
+        self.first = ConvBNReLU(filters, **conv)
+        self.second = ConvBNReLU(filters, **conv)
 
     def build(self, input_shape):
         joined = self._joined_shape(input_shape)
@@ -63,7 +68,7 @@ class FusionBlock(keras.layers.Layer):
         self.second.build((*joined[:-1], self.filters))
 
     def call(self, inputs, training=False):
-        raised = [bilinear_up(x, factor) for x, factor in zip(inputs, self.factors, strict=True)]
+        raised = [linear_up(x, factor) for x, factor in zip(inputs, self.factors, strict=True)]
         joined = keras.ops.concatenate(raised, axis=-1)
         return self.second(self.first(joined, training=training), training=training)
 
@@ -73,17 +78,19 @@ class FusionBlock(keras.layers.Layer):
     def _joined_shape(self, input_shape):
         if len(input_shape) != len(self.factors):
             raise ValueError(
-                f"`inputs` must be one tensor a factor. Received: {len(input_shape)} tensors, factors={self.factors}"
+                f"`inputs` must be one tensor per factor. Received: {len(input_shape)} tensors, factors={self.factors}"
             )
-        batch, y, x, _ = input_shape[0]
-        factor = self.factors[0]
-        return (batch, y and y * factor, x and x * factor, sum(shape[-1] for shape in input_shape))
+        batch, *sizes, _ = input_shape[0]
+        factors = along_axes("factors", self.factors[0], len(sizes))
+        raised = (size and size * factor for size, factor in zip(sizes, factors, strict=True))
+        return (batch, *raised, sum(shape[-1] for shape in input_shape))
 
     def get_config(self):
         return {
             **super().get_config(),
             "filters": self.filters,
             "factors": self.factors,
+            "kernel_size": self.kernel_size,
             "l2": self.l2,
             "use_bias": self.use_bias,
         }

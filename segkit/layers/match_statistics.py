@@ -12,15 +12,16 @@ from keras import ops
 class MatchStatistics(keras.layers.Layer):
     """Shift and scale features so that mean and variance are those of a reference, image by image.
 
-    Both are taken over height, width and all channels of an image, while training and at inference alike. It is the
-    "easy solution" against a bottleneck that shrinks beside its skip, which feature random enhancement is meant to
-    better: nothing is left to learn about the ratio of the two.
+    Both are taken over all spatial axes and channels of an image or volume, while training and at inference alike. It
+    is the "easy solution" against a bottleneck that shrinks beside its skip, which feature random enhancement is meant
+    to better: nothing is left to learn about the ratio of the two.
 
     Args:
         epsilon: Added to both variances, so that an even image does no harm.
 
     Call arguments:
-        inputs: Two tensors, features and reference, both ``(batch, y, x, ...)``; channels may differ.
+        inputs: Two tensors, features and reference, both ``(batch, ..., channels)`` with the same number of axes;
+            channels may differ.
 
     Returns:
         Tensor of the shape of the features.
@@ -36,8 +37,9 @@ class MatchStatistics(keras.layers.Layer):
 
     def call(self, inputs):
         features, reference = (ops.cast(tensor, "float32") for tensor in inputs)
-        mean, variance = ops.moments(features, (1, 2, 3), keepdims=True)
-        wanted_mean, wanted_variance = ops.moments(reference, (1, 2, 3), keepdims=True)
+        axes = tuple(range(1, len(features.shape)))  # all but the batch
+        mean, variance = ops.moments(features, axes, keepdims=True)
+        wanted_mean, wanted_variance = ops.moments(reference, axes, keepdims=True)
         scale = ops.sqrt((wanted_variance + self.epsilon) / (variance + self.epsilon))
         return ops.cast((features - mean) * scale + wanted_mean, self.compute_dtype)
 

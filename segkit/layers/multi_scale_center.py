@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from segkit.geometry.per_axis import PerAxis, positive_per_axis
 from segkit.layers.conv_bn_relu import ConvBNReLU
 
 
@@ -14,20 +15,22 @@ from segkit.layers.conv_bn_relu import ConvBNReLU
 class MultiScaleCenter(keras.layers.Layer):
     """Extract features, look at them at several dilations side by side, and mix the views.
 
-    Two 3 x 3 convolutions give ``E``; one dilated 3 x 3 convolution a rate runs on ``E``; the branches and ``E``
-    itself are concatenated and mixed by a 1 x 1 convolution.
+    Two convolutions give ``E``; one dilated convolution per rate runs on ``E``; the branches and ``E`` itself are
+    concatenated and mixed by a convolution whose kernel is one position.
 
     Args:
         filters: Number of channels of every convolution, positive.
-        dilation_rates: Spacing of each branch's taps [px of this level]. Defaults to ``(1, 2, 4, 8)``.
+        dilation_rates: Spacing of each branch's taps [px of this level]: a number, or one per axis. Defaults to
+            ``(1, 2, 4, 8)``.
+        kernel_size: Side of every kernel but the last [px], or one per axis.
         l2: Strength of the L2 penalty on every kernel.
 
     Call arguments:
-        inputs: Tensor, shape ``(batch, y, x, channels)``.
+        inputs: Tensor, shape ``(batch, ..., channels)``, of one to three spatial axes.
         training: As in batch normalisation.
 
     Returns:
-        Tensor, shape ``(batch, y, x, filters)``.
+        Tensor, shape ``(batch, ..., filters)``.
 
     Raises:
         ValueError: If ``dilation_rates`` is empty or holds a rate below 1.
@@ -37,19 +40,25 @@ class MultiScaleCenter(keras.layers.Layer):
     """
 
     def __init__(
-        self, filters: int, *, dilation_rates: Sequence[int] = (1, 2, 4, 8), l2: float = 0.0, **kwargs: Any
+        self,
+        filters: int,
+        *,
+        dilation_rates: Sequence[PerAxis] = (1, 2, 4, 8),
+        kernel_size: PerAxis = 3,
+        l2: float = 0.0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not dilation_rates or min(dilation_rates) < 1:
-            raise ValueError(f"`dilation_rates` must hold at least one rate, each >= 1. Received: {dilation_rates!r}")
+        if not dilation_rates:
+            raise ValueError(f"`dilation_rates` must hold at least one rate. Received: {dilation_rates!r}")
         self.filters = filters
-        self.dilation_rates = tuple(dilation_rates)
+        self.dilation_rates = tuple(positive_per_axis("dilation_rates", rate) for rate in dilation_rates)
+        self.kernel_size = positive_per_axis("kernel_size", kernel_size)
         self.l2 = l2
-        self.first = ConvBNReLU(filters, l2=l2, dtype=self.dtype_policy)
-        self.second = ConvBNReLU(filters, l2=l2, dtype=self.dtype_policy)
-        self.branches = [
-            ConvBNReLU(filters, dilation_rate=rate, l2=l2, dtype=self.dtype_policy) for rate in self.dilation_rates
-        ]
+        conv = {"kernel_size": self.kernel_size, "l2": l2, "dtype": self.dtype_policy}
+        self.first = ConvBNReLU(filters, **conv)
+        self.second = ConvBNReLU(filters, **conv)
+        self.branches = [ConvBNReLU(filters, dilation_rate=rate, **conv) for rate in self.dilation_rates]
         self.mix = ConvBNReLU(filters, kernel_size=1, l2=l2, dtype=self.dtype_policy)
 
     def build(self, input_shape):
@@ -73,5 +82,6 @@ class MultiScaleCenter(keras.layers.Layer):
             **super().get_config(),
             "filters": self.filters,
             "dilation_rates": self.dilation_rates,
+            "kernel_size": self.kernel_size,
             "l2": self.l2,
         }

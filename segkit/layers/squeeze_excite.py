@@ -1,4 +1,4 @@
-"""Squeeze and excitation: every channel weighted by what the whole image holds."""
+"""Squeeze and excitation: every channel weighted by what the whole image or volume holds."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from keras import ops
 class SqueezeExcite(keras.layers.Layer):
     """Multiply every channel by a weight in (0, 1) that two dense layers make of the channels' means.
 
-    The means are over all of the image, so the result for a tile is not that for the same pixels of a larger one.
+    The means are over all spatial axes, so the result for a tile is not that for the same positions of a larger one.
 
     Args:
         reduction: Channels a hidden unit of the first dense layer stands for, positive; at least one unit is kept.
 
     Call arguments:
-        inputs: Tensor, shape ``(batch, y, x, channels)``.
+        inputs: Tensor, shape ``(batch, ..., channels)``, any number of spatial axes.
 
     Returns:
         Tensor of the same shape.
@@ -45,8 +45,9 @@ class SqueezeExcite(keras.layers.Layer):
         self.excite.build((input_shape[0], hidden))
 
     def call(self, inputs):
-        weights = self.excite(self.squeeze(ops.mean(inputs, axis=(1, 2))))
-        return inputs * weights[:, None, None, :]
+        spatial = tuple(range(1, len(inputs.shape) - 1))
+        weights = self.excite(self.squeeze(ops.mean(inputs, axis=spatial)))
+        return inputs * ops.expand_dims(weights, spatial)
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import keras
 
-from segkit.layers.bilinear_up_2d import BilinearUp2D
 from segkit.layers.conv_pair_se import ConvPairSE
+from segkit.layers.linear_up import LinearUp
 from segkit.layers.match_statistics import MatchStatistics
 
 
@@ -81,7 +81,7 @@ def unet_se(
 
     for level in range(levels - 1, 0, -1):
         skip = skips[level - 1]
-        x = BilinearUp2D(2, name=f"up_{level}")(x)
+        x = LinearUp(2, name=f"up_{level}")(x)
         if match_skip and level == levels - 1:
             x = MatchStatistics(name="match_skip")([x, skip])
         x = keras.layers.Concatenate(name=f"join_{level}")([x, skip])
@@ -90,7 +90,7 @@ def unet_se(
     outputs = {"logits": _head(num_classes, l2, "logits")(x)}
     if supervision:
         coarse = _head(num_classes, l2, "deep_head")(deep)
-        outputs["deep_logits"] = BilinearUp2D(multiple, dtype="float32", name="deep_logits")(coarse)
+        outputs["deep_logits"] = LinearUp(multiple, dtype="float32", name="deep_logits")(coarse)
     return keras.Model(inputs, outputs, name=name)
 
 

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from segkit.preprocessing.colored_stack import ColoredStack
-from segkit.preprocessing.colorings import Coloring, coloring_from_dict, coloring_to_dict
+from segkit.preprocessing.colorings import WHITE, Coloring, coloring_from_dict, coloring_to_dict
 from segkit.preprocessing.preprocessing import PREPROCESSINGS
-from segkit.preprocessing.resized_slices import WHITE, ResizedSlices, colored_slices, cut_windows
+from segkit.preprocessing.resized_slices import ResizedSlices, colored_slices, cut_windows
 
 
 @PREPROCESSINGS.register("coloring")
@@ -55,7 +55,7 @@ class ColorSlices:
         return self
 
     def open(self, stack: Any) -> ColoredStack:
-        """Return a reader of the coloured slices, float32 in [0, 1]."""
+        """Return a reader of the coloured slices, 16 bits as those that are trained on."""
         return ColoredStack(stack, self.coloring)
 
     def training_array(self, stack: Any, size_px: int) -> ResizedSlices:

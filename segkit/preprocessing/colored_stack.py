@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from segkit.preprocessing.colorings import Coloring
+from segkit.preprocessing.colorings import Coloring, in_16_bits
 
 
 class ColoredStack:
@@ -32,8 +32,8 @@ class ColoredStack:
         self.shape = (*stack.shape, 3)
 
     def read(self, z: int) -> np.ndarray:
-        """Return slice ``z``, float32 in [0, 1], ``(y, x, 3)``."""
+        """Return slice ``z``, 16 bits with ``WHITE`` for 1, ``(y, x, 3)``."""
         if z != self._next:
             self._stream = self._coloring.color(self._stack, range(z, self._stack.shape[0]))
         self._next = z + 1
-        return next(self._stream)
+        return in_16_bits(next(self._stream))

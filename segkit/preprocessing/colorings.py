@@ -11,6 +11,14 @@ import numpy as np
 from segkit.errors import InputError
 from segkit.preprocessing.pseudocolor import Pseudocoloring, stretched
 
+WHITE = 65535
+"""Value of 1 in the 16 bits that coloured slices are kept in."""
+
+
+def in_16_bits(image: np.ndarray) -> np.ndarray:
+    """Return colours from 0 to 1 as uint16 with ``WHITE`` for 1: what networks are trained on and predict from."""
+    return np.round(np.clip(image, 0, 1) * WHITE).astype(np.uint16)
+
 
 class Coloring(Protocol):
     """A way to make three channels of the slices of a stack."""

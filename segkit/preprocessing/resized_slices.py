@@ -10,10 +10,7 @@ import numpy as np
 from PIL import Image
 
 from segkit.geometry.square_windows import square_windows
-from segkit.preprocessing.colorings import Coloring
-
-WHITE = 65535
-"""Value of 1 in the 16 bits that coloured slices are kept in."""
+from segkit.preprocessing.colorings import Coloring, in_16_bits
 
 
 def resized(image: np.ndarray, size_px: int) -> np.ndarray:
@@ -103,7 +100,7 @@ def colored_slices(
         return image
 
     def finish(image: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
-        return np.round(np.clip(resized(image[window], size_px), 0, 1) * WHITE).astype(np.uint16)
+        return in_16_bits(resized(image[window], size_px))
 
     return ResizedSlices(stack.shape[0], windows, size_px, channels=3, dtype=np.uint16, make=make, finish=finish)
 

@@ -29,6 +29,8 @@ class TrainingPlan:
 
     Attributes:
         patch_px: Side of the square patches [px].
+        patch_slices: Slices of a patch, for networks of volumes, which overlap along z by the same share as along y
+            and x; ``None`` for patches of single slices.
         stride_px: Step of the sliding window over training slices [px].
         validation_stride_px: Step over validation slices [px].
         batch_size: Patches a step.
@@ -50,6 +52,7 @@ class TrainingPlan:
     """
 
     patch_px: int = 512
+    patch_slices: int | None = None
     stride_px: int = 256
     validation_stride_px: int = 256
     batch_size: int = 12
@@ -86,9 +89,33 @@ class TrainingPlan:
         if not (self.ignore_value is None or isinstance(self.ignore_value, int)):
             raise InputError(f"plan: ignore_value is {self.ignore_value!r}; give a whole number, or null")
 
+        slices = self.patch_slices
+        if slices is not None and (isinstance(slices, bool) or not isinstance(slices, int) or slices < 1):
+            raise InputError(f"plan: patch_slices is {slices!r}; give a positive whole number, or null")
+
+    @property
+    def patch_shape(self) -> tuple[int, ...]:
+        """Extent of the patches [px], ``(y, x)`` or ``(z, y, x)``."""
+        square = (self.patch_px, self.patch_px)
+        return square if self.patch_slices is None else (self.patch_slices, *square)
+
+    def strides(self, use: str) -> tuple[int, ...]:
+        """Return the step of the sliding window along each axis of ``patch_shape`` [px].
+
+        Args:
+            use: ``"train"``, ``"validation"`` or ``"test"``.
+        """
+        stride = self.stride_px if use == "train" else self.validation_stride_px
+        if self.patch_slices is None:
+            return (stride, stride)
+        return max(1, self.patch_slices * stride // self.patch_px), stride, stride
+
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that ``json`` writes and ``from_dict`` reads."""
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
+        if self.patch_slices is None:
+            del values["patch_slices"]  # as plans of single slices have always been written: resuming compares them
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingPlan:

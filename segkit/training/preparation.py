@@ -79,8 +79,8 @@ def tabulate(
     """
     return tabulate_patches(
         [(volume.mask.array, getattr(volume.split, use)) for volume in volumes],
-        patch_px=plan.patch_px,
-        stride_px=plan.stride_px if use == "train" else plan.validation_stride_px,
+        patch_shape=plan.patch_shape,
+        stride=plan.strides(use),
         ignore_value=plan.ignore_value,
         progress=progress,
     )
@@ -110,16 +110,17 @@ def prepare(
             some, or task, preprocessing and plan do not fit each other.
     """
     task, preprocessing = task or ForegroundTask(), preprocessing or Standardize()
+    if preprocessing.resizes and plan.patch_slices is not None:
+        raise InputError(f"plan: patch_slices is {plan.patch_slices}, but slices are resized one by one; remove it")
     size_px = plan.patch_px if preprocessing.resizes else None
     ignore_value = task.resized_ignore_value if preprocessing.resizes else plan.ignore_value
     parts = [task.annotation_parts(v, size_px, preprocessing.windows, plan.ignore_value) for v in volumes]
     places = _whole_places(volumes, parts) if preprocessing.resizes else _slice_places(volumes)
-    strides = {"train": plan.patch_px if preprocessing.resizes else plan.stride_px}
     tables = {
         use: tabulate_patches(
             [(annotation, place) for (annotation, *_), place in zip(parts, places[use], strict=True)],
-            patch_px=plan.patch_px,
-            stride_px=strides.get(use, plan.patch_px if preprocessing.resizes else plan.validation_stride_px),
+            patch_shape=plan.patch_shape,
+            stride=plan.patch_shape if preprocessing.resizes else plan.strides(use),
             ignore_value=ignore_value,
             progress=progress,
         )
@@ -138,6 +139,8 @@ def prepare(
     for volume in volumes:
         _warn_of_other_voxels(volume, first)
     shared = {"batch_size": plan.batch_size, "preprocessing": preprocessing, "target": target, "seed": plan.seed}
+    if plan.patch_slices is not None:
+        shared["voxel_size"] = first.tomogram.voxel_size_nm
     table, test = tables["train"].with_positive_copies(plan.positive_copies), tables.get("test", ())
     return Prepared(
         training=PatchSampler(pairs, table, augmentation=plan.augmentation, shuffle=True, **shared),

@@ -57,7 +57,7 @@ class Snapshots:
         """Return facts and arrays of the newest snapshot that can be read, or ``None``."""
         for path in reversed(self._all()):
             try:
-                with np.load(path) as stored:
+                with open(path, "rb") as stream, np.load(stream) as stored:  # a path that it cannot read it leaves open
                     arrays = {name: stored[name] for name in stored.files}
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as fault:
                 _LOG.warning("%s can not be read (%s); going back to the snapshot before", path, fault)

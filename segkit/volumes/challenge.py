@@ -150,7 +150,7 @@ def _write_16_bits(path: pathlib.Path, labels: Volume, *, overwrite: bool) -> No
     path.parent.mkdir(parents=True, exist_ok=True)
     ids = ids_by_slice(labels)
     array = slice_stack(lambda z: ids[z].astype(np.uint16), labels.shape, np.dtype(np.uint16))
-    write_tiff(path, dataclasses.replace(labels, array=array, axes="zyx"), kind="tiff", overwrite=overwrite)
+    write_tiff(path, dataclasses.replace(labels, array=array, file_axes="zyx"), kind="tiff", overwrite=overwrite)
 
 
 def _whole_sequence(

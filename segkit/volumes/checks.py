@@ -35,6 +35,25 @@ class MaskCounts:
         return sum(self.background) / sum(self.foreground)
 
 
+def check_axes(volume: Volume, axes: str = "zyx") -> None:
+    """Refuse a volume with other axes than those that something works on.
+
+    Args:
+        volume: The volume.
+        axes: Names of the axes, in their order, as in ``Volume.axes``.
+
+    Raises:
+        InputError: If the volume has other axes, or another order of them.
+    """
+    if volume.axes == axes:
+        return
+    unknown = [axis for axis in volume.axes if axis not in axes]
+    remedy = f"give one index along {' and '.join(unknown)}" if unknown else "transpose the array"
+    raise InputError(
+        f"{volume.name}: found the axes ({', '.join(volume.axes)}), expected ({', '.join(axes)}); {remedy}"
+    )
+
+
 def check_finite(volume: Volume, *, progress: Callable[[int, int], None] | None = None) -> None:
     """Refuse a volume with voxels that are no numbers; integers need no look.
 

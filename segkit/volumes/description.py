@@ -86,7 +86,7 @@ def describe(volume: Volume, *, progress: Callable[[int, int], None] | None = No
         num_bytes=volume.nbytes,
         voxel_size_nm=volume.voxel_size_nm,
         origin_nm=volume.origin_nm,
-        axes=volume.axes,
+        axes=volume.file_axes,
         statistics=voxel_statistics(volume.array, progress=progress),
         warnings=volume.warnings,
     )

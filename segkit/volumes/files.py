@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Callable
 
 from segkit.errors import InputError
+from segkit.volumes.checks import check_axes
 from segkit.volumes.compressed import COMPRESSED_SUFFIXES, is_compressed, read_start
 from segkit.volumes.hdf5 import HDF5_SUFFIXES, read_hdf5, split_dataset, write_hdf5
 from segkit.volumes.lazy_volume import flipped_rows
@@ -98,9 +99,10 @@ def save_volume(
         progress: Called as ``progress(done, total)``.
 
     Raises:
-        InputError: If the suffix is of no known format, the format cannot hold the values, or the file cannot
-            be written.
+        InputError: If the suffix is of no known format, the format cannot hold the values, the volume has other axes
+            than (z, y, x), or the file cannot be written.
     """
+    check_axes(volume)
     volume = volume if like is None else _in_likeness(volume, like)
     if volume.metadata.get(_FLIPPED):
         volume = dataclasses.replace(volume, array=flipped_rows(volume.array))
@@ -170,7 +172,7 @@ def _in_likeness(volume: Volume, like: Volume) -> Volume:
         volume,
         voxel_size_nm=volume.voxel_size_nm or like.voxel_size_nm,
         origin_nm=volume.origin_nm if has_origin else like.origin_nm,
-        axes=like.axes,
+        file_axes=like.file_axes,
         format=like.format,
         metadata=like.metadata,
     )

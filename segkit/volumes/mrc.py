@@ -51,7 +51,7 @@ def read_mrc(path: pathlib.Path, *, progress: Callable[[int, int], None] | None 
         array=in_native_byte_order(array),
         voxel_size_nm=header.voxel_size_nm,
         origin_nm=header.origin_nm,
-        axes=header.axes,
+        file_axes=header.axes,
         format="mrc",
         source=path,
         metadata={"mrc_header": raw, "mrc_extended_header": extended},

@@ -55,7 +55,7 @@ def write_mrc(
     Raises:
         InputError: If the values fit no MRC mode, or the file cannot be written.
     """
-    array = transposed(volume.array, tuple("zyx".index(axis) for axis in volume.axes))
+    array = transposed(volume.array, tuple("zyx".index(axis) for axis in volume.file_axes))
     num_slices, num_sections = volume.shape[0], array.shape[0]
     total = num_slices + num_sections
 
@@ -75,7 +75,7 @@ def write_mrc(
     header = make_header(
         file_shape=array.shape,
         dtype=dtype,
-        axes=volume.axes,
+        axes=volume.file_axes,
         voxel_size_nm=volume.voxel_size_nm,
         origin_nm=volume.origin_nm,
         statistics=(statistics.minimum, statistics.maximum, statistics.mean, statistics.std),

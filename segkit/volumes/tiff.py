@@ -114,7 +114,7 @@ def _open_series(path: pathlib.Path, tif: tifffile.TiffFile, channel: int | None
     return Volume(
         array=array,
         voxel_size_nm=voxel_size_nm,
-        axes=axes,
+        file_axes=axes,
         format=kind,
         source=path,
         warnings=tuple(warnings),

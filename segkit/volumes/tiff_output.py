@@ -50,7 +50,7 @@ def write_tiff(
     Raises:
         InputError: If the values fit no type of that kind, or the file cannot be written.
     """
-    axes = volume.axes.upper() if kind == "tiff" else "ZYX"
+    axes = volume.file_axes.upper() if kind == "tiff" else "ZYX"
     array = transposed(volume.array, tuple("ZYX".index(axis) for axis in axes))
     # ImageJ's own axes, all six: tifffile mistakes slices of width 1 otherwise.
     file_axes = "TZCYXS" if kind == "imagej" else axes

@@ -11,20 +11,21 @@ from catalog import CATALOG, MODELS
 import segkit.models
 from segkit.models.files import register_all
 
-LAYERS = [name for name, entry in CATALOG.items() if entry.input_shapes is not None]
+LAYERS = [name for name, entry in CATALOG.items() if entry.channels is not None]
+LAYERS_AND_AXES = [(name, axes) for name in LAYERS for axes in CATALOG[name].axes]
 SCORED = (keras.losses.Loss, keras.metrics.Metric)
 POLICIES = ["float32", "mixed_bfloat16"]
 
 
-def known(shapes, side=8):
-    if isinstance(shapes, list):
-        return [known(shape, side) for shape in shapes]
-    return tuple(side if size is None else size for size in (2, *shapes[1:]))
+def shapes_of(channels, axes, side=8):
+    if isinstance(channels, list):
+        return [shapes_of(each, axes, side) for each in channels]
+    return (2, *[side] * axes, channels)
 
 
-def feed(shapes, seed=0, side=8):
+def feed(channels, axes, seed=0, side=8):
     rng = np.random.default_rng(seed)
-    shapes = known(shapes, side)
+    shapes = shapes_of(channels, axes, side)
     if isinstance(shapes, list):
         return [rng.normal(size=shape).astype("float32") for shape in shapes]
     return rng.normal(size=shapes).astype("float32")
@@ -38,7 +39,7 @@ def test_the_catalog_is_complete():
     register_all()
     registered = {name for name in keras.saving.get_custom_objects() if name.startswith("segkit>")}
     assert registered == set(CATALOG)
-    assert set(MODELS) == set(segkit.models.__all__)
+    assert {name.removesuffix("_3d") for name in MODELS} == set(segkit.models.__all__)
 
 
 @pytest.mark.parametrize("name", CATALOG)
@@ -67,33 +68,33 @@ def test_config_survives_json(name):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("name", LAYERS)
-def test_declared_shape_is_the_real_one_and_build_leaves_the_config_alone(name, policy):
+@pytest.mark.parametrize(("name", "axes"), LAYERS_AND_AXES)
+def test_declared_shape_is_the_real_one_and_build_leaves_the_config_alone(name, axes, policy):
     entry = CATALOG[name]
     layer = entry.make(**entry.arguments, dtype=policy)
     before = layer.get_config()
-    outputs = layer(feed(entry.input_shapes))
+    outputs = layer(feed(entry.channels, axes))
     assert layer.get_config() == before
-    declared = layer.compute_output_shape(known(entry.input_shapes))
+    declared = layer.compute_output_shape(shapes_of(entry.channels, axes))
     declared = declared if isinstance(declared[0], tuple) else (declared,)
     assert [tuple(tensor.shape) for tensor in keras.tree.flatten(outputs)] == list(declared)
     compute = keras.DTypePolicy(policy).compute_dtype
     assert {keras.backend.standardize_dtype(tensor.dtype) for tensor in keras.tree.flatten(outputs)} == {compute}
 
 
-@pytest.mark.parametrize("name", LAYERS)
-def test_a_model_of_unknown_sizes_round_trips_through_a_file(name, tmp_path):
+@pytest.mark.parametrize(("name", "axes"), LAYERS_AND_AXES)
+def test_a_model_of_unknown_sizes_round_trips_through_a_file(name, axes, tmp_path):
     entry = CATALOG[name]
-    shapes = entry.input_shapes if isinstance(entry.input_shapes, list) else [entry.input_shapes]
-    inputs = [keras.Input(shape[1:]) for shape in shapes]
-    outputs = entry.make(**entry.arguments)(inputs if isinstance(entry.input_shapes, list) else inputs[0])
+    channels = entry.channels if isinstance(entry.channels, list) else [entry.channels]
+    inputs = [keras.Input((*[None] * axes, each)) for each in channels]
+    outputs = entry.make(**entry.arguments)(inputs if isinstance(entry.channels, list) else inputs[0])
     model = keras.Model(inputs, outputs)
     model.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras")
     for side in (4, 8):
-        voxels = [feed(shape, side=side) for shape in shapes]
+        voxels = feed(channels, axes, side=side)
         for mine, other in zip(flat(model(voxels)), flat(again(voxels)), strict=True):
-            assert mine.shape[1:3] != (0, 0)
+            assert mine.size
             np.testing.assert_array_equal(mine, other)
 
 
@@ -123,7 +124,7 @@ def test_a_compiled_step_trains_and_the_file_predicts_alike(name, policy, tmp_pa
         keras.config.set_dtype_policy(before)
     assert "logits" in model.output_names
     model.compile(optimizer=keras.optimizers.Adam(1e-2), loss=dict.fromkeys(model.output_names, "mse"))
-    voxels = feed((None, None, None, model.input_shape[-1]), side=16)
+    voxels = feed(model.input_shape[-1], len(model.input_shape) - 2, side=16)
     targets = {name: voxels[..., :1].repeat(logits.shape[-1], axis=-1) for name, logits in model.output.items()}
     losses = [float(np.ravel(model.train_on_batch(voxels, targets))[0]) for _ in range(8)]  # the first is of all
     assert losses[-1] < losses[0]

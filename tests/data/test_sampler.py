@@ -1,15 +1,18 @@
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 
 from segkit.data.augmentation import Augmentation
 from segkit.data.patches import tabulate_patches
+from segkit.data.py_pipeline import PatchPyDataset
 from segkit.data.sampler import PatchSampler, named_targets
 from segkit.preprocessing.standardize import Standardize
 from segkit.targets.centers import CentersTarget
 from segkit.targets.classes import ClassTarget
 from segkit.targets.foreground import ForegroundTarget
+from segkit.targets.image import ImageTarget
 
 EVERYTHING = Augmentation(brightness=0.3, contrast=0.2, elastic_px=1.0, elastic_grid_px=4)
 
@@ -22,7 +25,7 @@ def volumes(seed=0, shape=(3, 24, 20)):
 
 def sampler(pair=None, **changes):
     pair = volumes() if pair is None else pair
-    table = tabulate_patches([(pair[1], range(len(pair[1])))], patch_px=8, stride_px=6)
+    table = tabulate_patches([(pair[1], range(len(pair[1])))], patch_shape=(8, 8), stride=6)
     arguments = {
         "batch_size": 4,
         "preprocessing": Standardize(mean=5.0, std=40.0),
@@ -89,7 +92,7 @@ def test_image_mask_and_weights_move_together():
 def test_all_eight_flips_and_turns_occur():
     corner = np.zeros((1, 8, 8), np.int8)
     corner[0, 0, 1] = 1
-    table = tabulate_patches([(corner, [0])], patch_px=8, stride_px=8)
+    table = tabulate_patches([(corner, [0])], patch_shape=(8, 8), stride=8)
     source = PatchSampler(
         [(corner, corner)],
         table,
@@ -106,7 +109,7 @@ def test_brightness_and_contrast_stay_in_their_bounds_and_leave_the_mask_alone()
     image = np.full((1, 8, 8), 10, np.int8)
     mask = np.zeros((1, 8, 8), np.int8)
     mask[0, 2:4] = 1
-    table = tabulate_patches([(mask, [0])], patch_px=8, stride_px=8)
+    table = tabulate_patches([(mask, [0])], patch_shape=(8, 8), stride=8)
     change = Augmentation(flips=False, turns=False, brightness=0.5, contrast=0.25)
     source = PatchSampler(
         [(image, mask)], table, batch_size=1, preprocessing=Standardize(mean=0.0, std=10.0), augmentation=change
@@ -124,7 +127,7 @@ def test_brightness_and_contrast_stay_in_their_bounds_and_leave_the_mask_alone()
 def test_bending_moves_image_and_mask_alike():
     mask = np.zeros((1, 64, 64), np.int8)
     mask[0, 16:48, 16:48] = 1
-    table = tabulate_patches([(mask, [0])], patch_px=64, stride_px=64)
+    table = tabulate_patches([(mask, [0])], patch_shape=(64, 64), stride=64)
     bend = Augmentation(flips=False, turns=False, elastic_px=3.0, elastic_grid_px=16)
     source = PatchSampler(
         [(mask, mask)], table, batch_size=1, preprocessing=Standardize(mean=0.0, std=1.0), augmentation=bend
@@ -155,7 +158,7 @@ def test_augmentation_without_meaning_is_refused(arguments, message):
 
 
 def test_annotations_that_the_target_does_not_take_are_refused():
-    with pytest.raises(ValueError, match="an image and 2 annotations each for this target. Received: 1 annotations"):
+    with pytest.raises(ValueError, match=r"an image and 2 annotations each for this target\. Received: 1 annotations"):
         sampler(target=CentersTarget())
 
 
@@ -214,3 +217,63 @@ def test_outputs_are_compared_with_their_own_channels_and_the_weight():
         named_targets(targets[..., :2], {"logits": (0, 1), "centers": (1, 2)})
     plain = np.zeros((1, 1, 1, 2))
     assert named_targets(plain, {"a": (0, 1), "b": (0, 1)}) == {"a": plain, "b": plain}
+
+
+BOX = (4, 8, 8)
+
+
+def deep_sampler(pair, **changes):
+    table = tabulate_patches([(pair[1], range(len(pair[1])))], patch_shape=BOX, stride=(2, 6, 6))
+    arguments = {"batch_size": 3, "preprocessing": Standardize(mean=0.0, std=1.0), "shuffle": True, "seed": 1}
+    return PatchSampler([pair], table, **{**arguments, **changes})
+
+
+def test_boxes_are_batches_of_volumes():
+    image, mask = volumes(shape=(9, 20, 16))
+    source = deep_sampler((image, mask), shuffle=False)
+    images, targets = source.batch(0)
+    assert images.shape == (3, *BOX, 1)
+    assert targets.shape == (3, *BOX, 2)
+    for i, (_, z, y, x) in enumerate(source.table.rows[:3]):
+        box = (slice(z, z + 4), slice(y, y + 8), slice(x, x + 8))
+        np.testing.assert_array_equal(images[i, ..., 0], image[box])
+        np.testing.assert_array_equal(targets[i, ..., 0], mask[box])
+
+
+@pytest.mark.parametrize("voxel_size", [None, (4.0, 1.0, 1.0)])
+@pytest.mark.parametrize("elastic_px", [0.0, 1.0])
+def test_boxes_and_their_annotation_move_together(voxel_size, elastic_px):
+    _, mask = volumes(shape=(9, 20, 16))
+    mask = mask.repeat(2, axis=1).repeat(2, axis=2)
+    augmentation = Augmentation(elastic_px=elastic_px, elastic_grid_px=16)
+    source = deep_sampler((mask, mask), augmentation=augmentation, voxel_size=voxel_size)
+    plain = source.without_augmentation()
+    moved = 0
+    for step in range(source.steps_per_epoch):
+        images, targets = source.batch(step)
+        assert ((images[..., 0] > 0.5) == targets[..., 0]).mean() > (0.9 if elastic_px else 1 - 1e-9)
+        moved += int((targets[..., 0] != plain.batch(step)[1][..., 0]).any())
+    assert moved
+
+
+def test_interpolated_annotations_of_boxes_are_bent_like_their_image():
+    image = np.random.default_rng(0).normal(size=(6, 16, 16)).astype(np.float32)
+    augmentation = Augmentation(elastic_px=1.0, elastic_grid_px=8)
+    source = deep_sampler((image, image), augmentation=augmentation, target=ImageTarget())
+    images, targets = source.batch(0)
+    np.testing.assert_allclose(images[..., 0], targets[..., 0], atol=1e-6)
+    assert (targets[..., 1] == 1).all()
+
+
+def test_streams_give_boxes():
+    image, mask = volumes(shape=(9, 20, 16))
+    source = deep_sampler((image, mask))
+    images, targets = PatchPyDataset(source)[1]
+    np.testing.assert_array_equal(images, source.batch(1)[0])
+    if keras.backend.backend() == "tensorflow":
+        from segkit.data.pipeline import patch_dataset
+
+        stream = patch_dataset(source)
+        assert stream.element_spec[0].shape.as_list() == [None, *BOX, 1]
+        assert stream.element_spec[1]["logits"].shape.as_list() == [None, *BOX, 2]
+        np.testing.assert_array_equal(next(iter(stream.skip(1)))[1]["logits"], targets["logits"])

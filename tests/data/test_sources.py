@@ -97,4 +97,4 @@ def test_labels_are_opened_as_classes(blobs):
     assert open_source(source(blobs, "L.mrc"), check=of_classes(5)).labels.num_classes == 5
     with pytest.raises(InputError, match="found 2 in slice 0"):
         open_source(source(blobs, "L.mrc"), check=of_classes(2))
-    assert open_source(source(blobs)).labels is None
+    assert open_source(source(blobs)).labels.foreground_value == 1

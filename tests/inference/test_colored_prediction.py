@@ -6,12 +6,12 @@ import pytest
 from tiny_encoder import TINY_ENCODER
 
 from segkit.errors import InputError
+from segkit.geometry.region import Region
+from segkit.geometry.tiles import plan_windows
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
-from segkit.inference.region import Region
 from segkit.inference.slice_predictor import SlicePredictor
-from segkit.inference.tiles import plan_windows
 from segkit.instances.instance_settings import InstanceSettings
 from segkit.instances.segment_instances import segment_instances
 from segkit.models import cells_and_centers, efficient_cell_seg

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from segkit.errors import InputError
+from segkit.geometry.region import Region
 from segkit.inference.predict_options import PredictOptions
-from segkit.inference.region import Region
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ import pytest
 from tiny_models import pointwise, sigmoid, tiny_card, tiny_seget
 
 from segkit.errors import InputError
+from segkit.geometry.region import Region
 from segkit.inference import slice_predictor
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
-from segkit.inference.region import Region
 from segkit.models.files import save_model
 from segkit.preprocessing.standardize import Standardize
 from segkit.volumes.files import open_volume
@@ -149,7 +149,7 @@ def test_a_run_that_was_cut_off_goes_on_and_ends_the_same(tomogram, tmp_path, mo
         found = predict_volume(models, tomogram, tmp_path / "cut.mrc")
     assert len(calls) - before == 2 * (6 - finished)
     assert found.resumed_slices == finished
-    assert f"goes on after {finished} of 6 slices" in caplog.text
+    assert f"resuming: {finished} of 6 slices are finished" in caplog.text
     assert not (tmp_path / "cut.mrc.partial").exists()
     whole, cut = (np.asarray(open_volume(tmp_path / name).array[:]) for name in ("whole.mrc", "cut.mrc"))
     assert whole.tobytes() == cut.tobytes()
@@ -181,7 +181,7 @@ def test_what_another_model_input_or_choice_has_finished_is_not_used(tomogram, t
         volume = open_volume(tomogram.source)
     found = predict_volume([loaded], volume, tmp_path / "m.mrc", options)
     assert found.resumed_slices == 0
-    assert f"another {change}" in caplog.text.replace("another models", "another model")
+    assert f"different {change}" in caplog.text
     fresh = predict_volume([loaded], volume, tmp_path / "fresh.mrc", options)
     masks = [np.asarray(open_volume(result.path).array[:]) for result in (found, fresh)]
     np.testing.assert_array_equal(*masks)
@@ -272,7 +272,7 @@ def test_models_that_do_not_fit_are_refused(tomogram, tmp_path):
 
     inputs = keras.Input((None, None, 3))
     coloured = keras.Model(inputs, {"logits": keras.layers.Conv2D(1, 1, name="logits")(inputs)})
-    with pytest.raises(InputError, match="pointwise: the model takes 3 channels, a volume has 1"):
+    with pytest.raises(InputError, match="pointwise: the model takes 3 channels, its card gives 1"):
         LoadedModel(coloured, model().card)
     inputs = keras.Input((64, 64, 1))
     fixed = keras.Model(inputs, {"logits": keras.layers.Conv2D(1, 1, name="logits")(inputs)})
@@ -292,3 +292,9 @@ def test_a_volume_in_memory_is_predicted_too(tmp_path):
     volume = Volume(array=voxels, voxel_size_nm=SIZE_NM)
     predict_volume([model()], volume, tmp_path / "m.tif")
     np.testing.assert_array_equal(np.asarray(open_volume(tmp_path / "m.tif").array[:]), voxels > 0)
+
+
+def test_a_channel_axis_is_refused_in_one_line(tmp_path):
+    stack = Volume(array=np.zeros((2, 3, 32, 32), np.uint8), axes="czyx")
+    with pytest.raises(InputError, match=r"axes \(c, z, y, x\), expected \(z, y, x\); give one index along c"):
+        predict_volume([], stack, tmp_path / "out.tif")

@@ -3,6 +3,7 @@ import pytest
 
 from segkit.errors import InputError
 from segkit.inference.slice_source import SliceSource, read_finite, release_mapped
+from segkit.preprocessing.standardize import Standardize
 from segkit.volumes.volume import Volume
 
 
@@ -16,7 +17,7 @@ def test_only_what_is_wanted_is_read_and_the_far_border_is_repeated():
             asked.append(index)
             return np.arange(120, dtype=np.int16).reshape(4, 5, 6)[index]
 
-    source = SliceSource(Volume(array=Recorder()), (5, 6), ((2, 8), (0, 4)))
+    source = SliceSource(Volume(array=Recorder()), (5, 6), ((2, 8), (0, 4)), Standardize(mean=0.0, std=1.0))
     part = source.read(1)
     assert asked == [(1, slice(2, 5), slice(0, 4))]
     assert part.dtype == np.int16
@@ -28,11 +29,11 @@ def test_only_what_is_wanted_is_read_and_the_far_border_is_repeated():
 def test_a_voxel_that_is_no_number_is_refused_with_its_slice(bad):
     voxels = np.zeros((4, 5, 6), np.float32)
     voxels[2, 4, 5] = bad
-    source = SliceSource(Volume(array=voxels), (5, 6), ((0, 5), (0, 6)))
+    source = SliceSource(Volume(array=voxels), (5, 6), ((0, 5), (0, 6)), Standardize(mean=0.0, std=1.0))
     with pytest.raises(InputError, match="found 1 NaN or infinite voxels in slice 2, expected finite values"):
         source.check(range(4))
     source.check([0, 1, 3])
-    SliceSource(Volume(array=voxels), (5, 6), ((0, 4), (0, 6))).check(range(4))
+    SliceSource(Volume(array=voxels), (5, 6), ((0, 4), (0, 6)), Standardize(mean=0.0, std=1.0)).check(range(4))
 
 
 def test_pages_of_a_mapped_file_are_let_go_without_losing_anything(tmp_path):

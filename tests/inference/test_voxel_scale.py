@@ -5,8 +5,8 @@ import pytest
 from tiny_models import pointwise, sigmoid, tiny_card
 
 from segkit.errors import InputError
+from segkit.geometry.region import Region
 from segkit.inference.predict_options import PredictOptions
-from segkit.inference.region import Region
 from segkit.inference.slice_predictor import SlicePredictor
 from segkit.inference.voxel_scale import resampled, scale_yx
 from segkit.volumes.volume import Volume

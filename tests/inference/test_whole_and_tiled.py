@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from tiny_models import TINY_REACH_PX, sigmoid, tiny_card, tiny_seget
 
+from segkit.geometry.region import Region
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
-from segkit.inference.region import Region
 from segkit.inference.slice_predictor import SlicePredictor
 from segkit.volumes.volume import Volume
 

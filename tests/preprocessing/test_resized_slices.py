@@ -9,9 +9,9 @@ from segkit.data.patches import tabulate_patches
 from segkit.data.sampler import PatchSampler
 from segkit.ops.resize_bilinear import resize_bilinear
 from segkit.preprocessing.color_slices import ColorSlices
-from segkit.preprocessing.colorings import GreyTriple
+from segkit.preprocessing.colorings import WHITE, GreyTriple
 from segkit.preprocessing.pseudocolor import Pseudocoloring
-from segkit.preprocessing.resized_slices import WHITE, colored_slices, resized
+from segkit.preprocessing.resized_slices import colored_slices, resized
 from segkit.targets.resized_annotations import mask_slices
 
 STACK = np.random.default_rng(0).integers(0, 255, (3, 40, 52)).astype(np.uint8)
@@ -73,7 +73,7 @@ def test_a_sampler_draws_coloured_patches_with_their_masks():
     y, x = np.indices((40, 52))
     stack = np.stack([255.0 * (np.hypot(y - 15, x - 10 * z) < 12) for z in range(1, 4)]).astype(np.uint8)
     images, masks = colored_slices(stack, GreyTriple(), 32), mask_slices(stack, 32)
-    table = tabulate_patches([(masks, range(3))], patch_px=32, stride_px=32)
+    table = tabulate_patches([(masks, range(3))], patch_shape=(32, 32), stride=32)
     settings = {"batch_size": 2, "preprocessing": ColorSlices(coloring=GreyTriple()), "seed": 0}
     plain = PatchSampler([(images, masks)], table, **settings)
     drawn, targets = plain.batch(0)

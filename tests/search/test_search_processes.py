@@ -1,27 +1,27 @@
 """Searches in processes of their own: killed, resumed, shared by workers of which one dies."""
 
 import csv
-import os
 import pathlib
 import signal
 import socket
-import subprocess
-import sys
 
-ROOT = pathlib.Path(__file__).parents[2]
+import pytest
+
 PROGRAM = pathlib.Path(__file__).with_name("shared_search.py")
 
 
-def start(folder, trials, *die_at, **variables):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **variables}
-    command = [sys.executable, str(PROGRAM), str(folder), str(trials), *map(str, die_at)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def start(warm_python):
+    """Start a search."""
+    return lambda folder, trials, *die_at, **variables: warm_python.start(
+        [PROGRAM, folder, trials, *die_at], **variables
+    )
 
 
-def finish(process, status=0):
-    out, err = process.communicate(timeout=180)
-    assert process.returncode == status, err
-    return out
+def finish(program, status=0):
+    done = program.wait()
+    assert done.returncode == status, done.stderr
+    return done.stdout
 
 
 def rows(folder):
@@ -35,7 +35,7 @@ def callers(folder):
     return {int(path.parent.name.removeprefix("b-")): path.read_text().split() for path in found}
 
 
-def test_killed_in_the_first_trial_and_later_it_ends_as_if_never_killed(tmp_path):
+def test_killed_in_the_first_trial_and_later_it_ends_as_if_never_killed(tmp_path, start):
     finish(start(tmp_path / "whole", 5))
     finish(start(tmp_path / "killed", 5, 1), -signal.SIGKILL)
     assert len(callers(tmp_path / "killed")) == 1
@@ -52,7 +52,7 @@ def test_killed_in_the_first_trial_and_later_it_ends_as_if_never_killed(tmp_path
     assert len({row["b"] for row in rows(tmp_path / "killed")}) == 12
 
 
-def test_a_chief_and_its_workers_outlive_a_dead_one(tmp_path):
+def test_a_chief_and_its_workers_outlive_a_dead_one(tmp_path, start):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

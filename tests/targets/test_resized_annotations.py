@@ -58,7 +58,7 @@ def test_maps_become_targets_that_move_with_the_image():
         mask_slices(labels, 32),
         heatmap_slices(labels, 32, voxel_size=(1, 1, 1)),
     )
-    table = tabulate_patches([(pair[1], [0, 1])], patch_px=32, stride_px=32)
+    table = tabulate_patches([(pair[1], [0, 1])], patch_shape=(32, 32), stride=32)
     sampler = PatchSampler(
         [pair],
         table,

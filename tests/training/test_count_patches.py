@@ -23,7 +23,7 @@ def test_every_pixel_of_every_patch_is_counted_once_and_ignored_ones_not():
     image = rng.integers(0, 3, truth.shape).astype(np.uint8)
     masked = truth.copy()
     masked[0, :4] = 99
-    table = tabulate_patches([(masked, [0, 1])], patch_px=8, stride_px=8, ignore_value=99)
+    table = tabulate_patches([(masked, [0, 1])], patch_shape=(8, 8), stride=8, ignore_value=99)
     sampler = PatchSampler(
         [(image, masked)],
         table,

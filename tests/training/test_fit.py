@@ -26,7 +26,7 @@ class Numbered:
     steps_per_epoch = 3
     channels = 1
     target = ForegroundTarget()
-    table = types.SimpleNamespace(patch_px=2)
+    table = types.SimpleNamespace(patch_shape=(2, 2))
 
     def batch(self, step):
         return np.zeros((1, 2, 2, 1), np.float32), np.full((1, 2, 2, 2), step, np.float32)

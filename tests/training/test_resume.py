@@ -1,25 +1,21 @@
 """A run that is killed, and resumed, ends with bitwise the same weights, optimizer slots and log."""
 
 import json
-import os
 import pathlib
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from segkit.models.files import load_model
 
-ROOT = pathlib.Path(__file__).parents[2]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+PROGRAM = pathlib.Path(__file__).with_name("tiny_run.py")
 
 
-def run(folder, *kill_point):
-    program = pathlib.Path(__file__).with_name("tiny_run.py")
-    command = [sys.executable, str(program), str(folder), *kill_point]
-    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, cwd=ROOT)
+@pytest.fixture(scope="module")
+def run(warm_python):
+    """Run the training, killed at a point if one is given."""
+    return lambda folder, *kill_point: warm_python.run([PROGRAM, folder, *kill_point])
 
 
 def weights_in(path):
@@ -27,14 +23,14 @@ def weights_in(path):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
+def uninterrupted(tmp_path_factory, run):
     folder = tmp_path_factory.mktemp("uninterrupted")
     finished = run(folder)
     assert finished.returncode == 0, finished.stderr
     return folder
 
 
-def test_three_kills_leave_no_trace(uninterrupted, tmp_path):
+def test_three_kills_leave_no_trace(uninterrupted, tmp_path, run):
     left = {}
     for point in ("1:step", "2:checkpoint", "3:validation"):
         killed = run(tmp_path, point)
@@ -57,7 +53,7 @@ def test_three_kills_leave_no_trace(uninterrupted, tmp_path):
             np.testing.assert_array_equal(mine[name], other[name], err_msg=name)
 
 
-def test_a_kill_while_the_best_model_is_written_and_a_damaged_snapshot(uninterrupted, tmp_path):
+def test_a_kill_while_the_best_model_is_written_and_a_damaged_snapshot(uninterrupted, tmp_path, run):
     assert run(tmp_path, "0:best").returncode == -signal.SIGKILL
     assert run(tmp_path, "3:step").returncode == -signal.SIGKILL
     newest = tmp_path / "state" / "epoch-00003.npz"
@@ -71,7 +67,7 @@ def test_a_kill_while_the_best_model_is_written_and_a_damaged_snapshot(uninterru
         np.testing.assert_array_equal(mine, other)
 
 
-def test_a_finished_run_is_not_run_again(uninterrupted):
+def test_a_finished_run_is_not_run_again(uninterrupted, run):
     newest = sorted((uninterrupted / "state").glob("epoch-*.npz"))[-1]
     before = newest.stat().st_mtime_ns, weights_in(uninterrupted)
     again = run(uninterrupted)

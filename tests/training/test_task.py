@@ -30,7 +30,7 @@ def samplers():
     labels[..., 16:32], labels[..., 32:] = 1, 2
     image = (80 * labels + np.random.default_rng(0).integers(-20, 20, labels.shape)).astype(np.int16)
     shared = {"batch_size": 4, "preprocessing": Standardize(mean=80.0, std=65.0), "target": ClassTarget(num_classes=3)}
-    tables = [tabulate_patches([(labels, z)], patch_px=16, stride_px=8) for z in ([1, 2, 3], [0])]
+    tables = [tabulate_patches([(labels, z)], patch_shape=(16, 16), stride=8) for z in ([1, 2, 3], [0])]
     return [PatchSampler([(image, labels)], table, **shared) for table in tables]
 
 

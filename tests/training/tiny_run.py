@@ -48,7 +48,7 @@ def samplers():
     smooth = gaussian_filter(rng.normal(size=(4, 32, 32)), (0, 2, 2))
     mask = (smooth > smooth.std()).astype(np.int8)
     image = (30 * mask + rng.normal(0, 20, mask.shape)).astype(np.int8)
-    tables = [tabulate_patches([(mask, z)], patch_px=16, stride_px=8) for z in ([1, 2, 3], [0])]
+    tables = [tabulate_patches([(mask, z)], patch_shape=(16, 16), stride=8) for z in ([1, 2, 3], [0])]
     shared = {
         "batch_size": 6,
         "preprocessing": Standardize(mean=5.0, std=25.0),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segkit.errors import InputError
-from segkit.volumes.checks import check_binary_mask, check_finite, check_same_shape
+from segkit.volumes.checks import check_axes, check_binary_mask, check_finite, check_same_shape
 from segkit.volumes.volume import Volume
 
 
@@ -99,3 +99,14 @@ def test_progress_counts_slices():
     check_binary_mask(mask_of([[[0, 1]], [[0, 1]]]), progress=lambda *call: calls.append(call))
     check_finite(mask_of(np.zeros((2, 1, 1))), progress=lambda *call: calls.append(call))
     assert calls == [(1, 2), (2, 2)] * 2
+
+
+def test_axes_that_nothing_is_known_of_are_named():
+    check_axes(Volume(array=np.zeros((2, 3, 4))))
+    check_axes(Volume(array=np.zeros((5, 2, 3, 4)), axes="czyx"), "czyx")
+    stack = Volume(array=np.zeros((6, 5, 2, 3, 4)), axes="tczyx")
+    expected = r"volume in memory: found the axes \(t, c, z, y, x\), expected \(z, y, x\); give one index along t and c"
+    with pytest.raises(InputError, match=expected):
+        check_axes(stack)
+    with pytest.raises(InputError, match="transpose the array"):
+        check_axes(Volume(array=np.zeros((2, 3, 4, 5)), axes="zyxc"), "czyx")

@@ -12,7 +12,7 @@ VOLUME = Volume(
     array=np.arange(24, dtype=np.int16).reshape(2, 3, 4) - 4,
     voxel_size_nm=(47.5, 4.6, 2.255),
     origin_nm=(0.0, -10.0, 20.0),
-    axes="xyz",
+    file_axes="xyz",
     format="mrc",
     source=pathlib.Path("T.mrc"),
     warnings=("odd header",),

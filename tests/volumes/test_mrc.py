@@ -53,7 +53,7 @@ def test_modes_byte_orders_and_compression(tmp_path, dtype, order, suffix):
     np.testing.assert_array_equal(np.asarray(volume.array), array)
     assert volume.dtype == np.dtype(dtype) and volume.dtype.isnative
     assert volume.voxel_size_nm == pytest.approx((3.0, 2.255, 2.255), rel=1e-6)
-    assert (volume.format, volume.source, volume.axes, volume.warnings) == ("mrc", path, "zyx", ())
+    assert (volume.format, volume.source, volume.file_axes, volume.warnings) == ("mrc", path, "zyx", ())
 
 
 def test_mapped_not_loaded(tmp_path):
@@ -135,7 +135,7 @@ def test_any_axis_order_is_presented_as_zyx(tmp_path, axes):
     patch(path, 64, "<iii", *columns_first)
     volume = open_volume(path)
     np.testing.assert_array_equal(np.asarray(volume.array), array)
-    assert volume.axes == axes
+    assert volume.file_axes == axes
     assert volume.voxel_size_nm == (3.0, 2.0, 1.0)
     # The starts go by columns, rows and sections.
     starts = dict(zip(reversed(axes), (10, 20, 30), strict=True))
@@ -145,7 +145,7 @@ def test_any_axis_order_is_presented_as_zyx(tmp_path, axes):
 def test_senseless_axis_order(tmp_path):
     path = write(tmp_path / "volume.mrc", sample("int8"), mapc=3, mapr=3, maps=1)
     volume = open_volume(path)
-    assert volume.axes == "zyx"
+    assert volume.file_axes == "zyx"
     assert volume.warnings == ("the axis order [3, 3, 1] in the MRC header makes no sense; taken as x, y, z",)
 
 

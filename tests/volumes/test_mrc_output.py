@@ -127,10 +127,10 @@ def test_old_header_without_its_mark_becomes_a_sound_one(tmp_path):
 @pytest.mark.parametrize("lazy", [False, True])
 def test_axis_order_is_kept(tmp_path, axes, lazy):
     array = LazyVolume(lambda region: MASK[region], MASK.shape, MASK.dtype) if lazy else MASK
-    save_volume(tmp_path / "out.mrc", Volume(array=array, voxel_size_nm=(3.0, 2.0, 1.0), axes=axes))
+    save_volume(tmp_path / "out.mrc", Volume(array=array, voxel_size_nm=(3.0, 2.0, 1.0), file_axes=axes))
     found = open_volume(tmp_path / "out.mrc")
     np.testing.assert_array_equal(np.asarray(found.array), MASK)
-    assert (found.axes, found.voxel_size_nm) == (axes, pytest.approx((3.0, 2.0, 1.0)))
+    assert (found.file_axes, found.voxel_size_nm) == (axes, pytest.approx((3.0, 2.0, 1.0)))
     with mrcfile.open(tmp_path / "out.mrc") as file:
         np.testing.assert_array_equal(file.data, MASK.transpose(["zyx".index(axis) for axis in axes]))
 

@@ -54,7 +54,7 @@ def test_output_in_the_format_of_the_input(tmp_path, source):
     path = tmp_path / f"out{suffix_like(opened)}"
     save_volume(path, Volume(array=ARRAY > 50), like=opened)
     found = open_volume(path)
-    assert (found.format, found.axes) == (opened.format, opened.axes)
+    assert (found.format, found.file_axes) == (opened.format, opened.file_axes)
     assert found.voxel_size_nm == pytest.approx((47.5, 4.6, 2.255))
     np.testing.assert_array_equal(np.asarray(found.array), ARRAY > 50)
 
@@ -166,3 +166,10 @@ def test_input_that_may_not_be_read(tmp_path, monkeypatch):
     monkeypatch.setattr("segkit.volumes.files.read_start", refuse)
     with pytest.raises(InputError, match=r"a\.mrc: may not be read"):
         open_volume(tmp_path / "a.mrc")
+
+
+def test_a_channel_axis_is_no_file_of_ours(tmp_path):
+    volume = Volume(array=np.zeros((2, 3, 4, 5), np.uint8), axes="czyx")
+    with pytest.raises(InputError, match=r"found the axes \(c, z, y, x\), expected \(z, y, x\)"):
+        save_volume(tmp_path / "a.tif", volume)
+    assert not list(tmp_path.iterdir())

@@ -151,7 +151,7 @@ def test_unusual_axis_order(tmp_path, axes):
     in_file = ARRAY.transpose(["ZYX".index(axis) for axis in axes])
     volume = open_volume(write(tmp_path / "a.tif", in_file, metadata={"axes": axes}))
     check(volume)
-    assert volume.axes == axes.lower()
+    assert volume.file_axes == axes.lower()
     path = write(tmp_path / "b.tif", in_file, metadata={"axes": axes}, compression="zlib")
     with pytest.raises(InputError, match=f"found the axes {axes} in .* compressed pages"):
         open_volume(path)

@@ -51,11 +51,11 @@ def test_kind_and_size_of_the_input_are_kept(tmp_path, kind, size, num_slices):
 
 
 def test_plain_stack_keeps_its_axis_order(tmp_path):
-    save_volume(tmp_path / "a.tif", Volume(array=ARRAY, axes="xyz", format="tiff"))
+    save_volume(tmp_path / "a.tif", Volume(array=ARRAY, file_axes="xyz", format="tiff"))
     assert tifffile.imread(tmp_path / "a.tif").shape == (30, 20, 3)
     found = open_volume(tmp_path / "a.tif")
     np.testing.assert_array_equal(np.asarray(found.array), ARRAY)
-    assert found.axes == "xyz"
+    assert found.file_axes == "xyz"
 
 
 @pytest.mark.parametrize(

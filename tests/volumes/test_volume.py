@@ -21,13 +21,28 @@ def test_arrays_of_both_kinds_fit_the_protocol():
 
 
 @pytest.mark.parametrize(
+    ("axes", "shape"),
+    [("czyx", (5, 2, 3, 4)), ("zyxc", (2, 3, 4, 5)), ("tczyx", (7, 5, 2, 3, 4)), ("ztyx", (2, 7, 3, 4))],
+)
+def test_shape_and_voxel_size_are_those_of_space_whatever_axes_there_are(axes, shape):
+    volume = Volume(array=np.zeros(shape, np.int16), axes=axes, voxel_size_nm=(4.0, 2.0, 2.0))
+    assert volume.shape == (2, 3, 4)
+    assert volume.nbytes == 2 * np.prod(shape)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"array": ARRAY[0]}, r"`array` must have the axes \(z, y, x\). Received: shape=\(3, 4\)"),
         ({"voxel_size_nm": (1.0, 0.0, 1.0)}, "`voxel_size_nm` must be three positive"),
         ({"voxel_size_nm": (1.0, float("nan"), 1.0)}, "`voxel_size_nm` must be three positive"),
         ({"origin_nm": (0.0, float("inf"), 0.0)}, "`origin_nm` must be three finite"),
-        ({"axes": "zyy"}, "`axes` must be an order"),
+        ({"file_axes": "zyy"}, "`file_axes` must be an order"),
+        ({"axes": "zyy"}, "`axes` must hold z, y and x in this order"),
+        ({"axes": "xyz"}, "`axes` must hold z, y and x in this order"),
+        ({"axes": "zyxcc", "array": ARRAY[..., None, None]}, "each axis once"),
+        ({"axes": "zyxq", "array": ARRAY[..., None]}, "`axes` may hold c and t besides"),
+        ({"axes": "czyx"}, r"`array` must have the axes \(c, z, y, x\). Received: shape=\(2, 3, 4\)"),
     ],
 )
 def test_impossible_volumes(arguments, message):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segkit.inference.tiles import clamped, plan_tiles, smallest_tile_px
+from segkit.geometry.tiles import clamped, plan_tiles, smallest_tile_px
 
 
 def total_share(plan):
@@ -125,3 +125,17 @@ def test_tiles_that_are_all_halo_are_refused():
         plan_tiles((512, 512), multiple=16, halo=288, exact=True, tile_px=256)
     with pytest.raises(ValueError, match=r"`max_px` must hold a tile wider than two halos \(64 px\)"):
         plan_tiles((256, 256), multiple=16, halo=32, exact=True, max_px=80 * 80 - 1)
+
+
+def test_every_axis_has_its_own_halo_and_multiple():
+    plan = plan_tiles((64, 256), multiple=(1, 16), halo=(2, 32), exact=True, max_px=16 * 128)
+    rows, columns = plan.windows
+    assert math.prod(plan.tile_shape) <= 16 * 128
+    assert all(window.start % 16 == 0 and window.length % 16 == 0 for window in columns)
+    np.testing.assert_allclose(total_share(plan), 1)
+    assert all(w.start == 0 or w.kept[0] - w.start >= 2 for w in rows)
+    assert all(w.start == 0 or w.kept[0] - w.start >= 32 for w in columns)
+    with pytest.raises(ValueError, match="`halo` must be one number, or 2, one per axis"):
+        plan_tiles((64, 256), multiple=1, halo=(2, 2, 2), exact=True)
+    with pytest.raises(ValueError, match=r"two halos \(4 x 64 px\)"):
+        plan_tiles((64, 256), multiple=(1, 16), halo=(2, 32), exact=True, max_px=10)

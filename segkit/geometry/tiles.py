@@ -1,4 +1,4 @@
-"""Cutting a slice into overlapping tiles of one shape, and the share each has in the result."""
+"""Cutting an image or a volume into overlapping tiles of one shape, and the share each has in the result."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from segkit.geometry.per_axis import PerAxis, along_axes
 from segkit.geometry.square_windows import square_windows
 
 Span = tuple[int, int]
@@ -40,7 +41,7 @@ class TilePlan:
 
     Attributes:
         windows: The windows of each axis; a tile is one window of every axis.
-        reach: What is read along each axis; it may end beyond the slice, which is then padded.
+        reach: What is read along each axis; it may end beyond the array, which is then padded.
         wanted: The region that is covered.
     """
 
@@ -55,7 +56,7 @@ class TilePlan:
 
     @property
     def read_px(self) -> int:
-        """Number of pixels the network sees for one slice, halos included."""
+        """Number of pixels the network sees for one array, halos included."""
         return len(self) * math.prod(self.tile_shape)
 
     def __len__(self) -> int:
@@ -65,38 +66,48 @@ class TilePlan:
         return itertools.product(*self.windows)
 
 
-def smallest_tile_px(shape: Sequence[int], *, multiple: int, halo: int) -> int:
-    """Return the number of pixels of the smallest tile that ``plan_tiles`` can use for a slice."""
-    return math.prod(min(_up(size, multiple), _up(2 * halo, multiple) + multiple) for size in shape)
+def smallest_tile_px(shape: Sequence[int], *, multiple: PerAxis, halo: PerAxis) -> int:
+    """Return the number of pixels of the smallest tile that ``plan_tiles`` can use for an array.
+
+    Args:
+        shape: As ``plan_tiles`` takes it.
+        multiple: Likewise.
+        halo: Likewise.
+    """
+    multiples, halos = (along_axes(*given, len(shape)) for given in (("multiple", multiple), ("halo", halo)))
+    sizes = zip(shape, multiples, halos, strict=True)
+    return math.prod(min(_up(size, multiple), _up(2 * halo, multiple) + multiple) for size, multiple, halo in sizes)
 
 
 def plan_tiles(
     shape: Sequence[int],
     *,
-    multiple: int,
-    halo: int,
+    multiple: PerAxis,
+    halo: PerAxis,
     exact: bool,
     max_px: int | None = None,
-    tile_px: int | None = None,
+    tile_px: PerAxis | None = None,
     wanted: Sequence[Span] | None = None,
 ) -> TilePlan:
-    """Cover a region of a slice by tiles of one shape, reading as few pixels as possible.
+    """Cover a region of an array by tiles of one shape, reading as few pixels as possible.
 
-    The slice is thought of as padded at its far ends to multiples of ``multiple``. Tiles at the border of the
-    padded slice end there and reach further inwards instead: so all have one shape (a compiled function is
-    traced once), and a network that pads its convolutions by zeros sees the border of the slice exactly where
-    it would see it in the whole slice. Every pixel is taken from a tile in which it lies at least ``halo``
+    The array is thought of as padded at its far ends to multiples of ``multiple``. Tiles at the border of the
+    padded array end there and reach further inwards instead: so all have one shape (a compiled function is
+    traced once), and a network that pads its convolutions by zeros sees the border of the array exactly where
+    it would see it in the whole array. Every pixel is taken from a tile in which it lies at least ``halo``
     from the tile's inner borders.
 
     Args:
-        shape: Extent of the slice [px].
-        multiple: What the network's input must be divisible by; origins of tiles are multiples of it.
-        halo: Context a pixel needs on every side [px].
+        shape: Extent of the array along each axis [px].
+        multiple: What the network's input must be divisible by, one number or one per axis; origins of tiles are
+            multiples of it.
+        halo: Context a pixel needs on every side [px], one number or one per axis.
         exact: ``True``: each pixel comes from one tile. ``False``: neighbours fade into each other, linearly
             in the middle of their overlap, which hides that they differ.
         max_px: Number of pixels a tile may have; no bound by default.
-        tile_px: Side of the tiles [px], rounded up to ``multiple``; overrides the search for the best shape.
-        wanted: Region to be covered, ``(start, stop)`` an axis; the slice by default.
+        tile_px: Side of the tiles [px], one number or one per axis, rounded up to ``multiple``; overrides the search
+            for the best shape.
+        wanted: Region to be covered, ``(start, stop)`` per axis; the array by default.
 
     Returns:
         The plan.
@@ -105,18 +116,25 @@ def plan_tiles(
         ValueError: If no tile within ``max_px``, or of ``tile_px``, leaves anything inside its halo.
     """
     wanted = tuple(wanted) if wanted is not None else tuple((0, size) for size in shape)
-    reach = tuple(_reach(*span, size, multiple, halo) for span, size in zip(wanted, shape, strict=True))
-    extents = [stop - start for start, stop in reach]
-    overlap = _up(2 * halo, multiple)
+    multiples, halos = (along_axes(*given, len(shape)) for given in (("multiple", multiple), ("halo", halo)))
+    reach = tuple(itertools.starmap(_reach, zip(wanted, shape, multiples, halos, strict=True)))
+    axes = [
+        _Axis(extent=stop - start, overlap=_up(2 * halo, multiple), multiple=multiple)
+        for (start, stop), multiple, halo in zip(reach, multiples, halos, strict=True)
+    ]
     if tile_px is not None:
-        lengths = [min(_up(tile_px, multiple), extent) for extent in extents]
-        if any(length <= overlap and length < extent for length, extent in zip(lengths, extents, strict=True)):
-            raise ValueError(f"`tile_px` must be more than {overlap} px (two halos). Received: tile_px={tile_px!r}")
+        sides = along_axes("tile_px", tile_px, len(shape))
+        lengths = [min(_up(side, axis.multiple), axis.extent) for side, axis in zip(sides, axes, strict=True)]
+        for length, axis in zip(lengths, axes, strict=True):
+            if length <= axis.overlap and length < axis.extent:
+                raise ValueError(
+                    f"`tile_px` must be more than {axis.overlap} px (two halos). Received: tile_px={tile_px!r}"
+                )
     else:
-        lengths = _best_lengths(extents, overlap, multiple, max_px)
+        lengths = _best_lengths(axes, max_px)
     windows = tuple(
-        _axis_windows(span, _starts(*ends, length, overlap, multiple), length, exact)
-        for span, ends, length in zip(wanted, reach, lengths, strict=True)
+        _axis_windows(span, axis.starts(ends[0], length), length, exact)
+        for span, ends, axis, length in zip(wanted, reach, axes, lengths, strict=True)
     )
     return TilePlan(windows=windows, reach=reach, wanted=wanted)
 
@@ -156,57 +174,66 @@ def _up(size: int, multiple: int) -> int:
     return -(-size // multiple) * multiple
 
 
-def _reach(start: int, stop: int, size: int, multiple: int, halo: int) -> Span:
+def _reach(span: Span, size: int, multiple: int, halo: int) -> Span:
     """Widen a span by its context, to multiples, as far as the padded axis goes."""
+    start, stop = span
     return max(0, (start - halo) // multiple * multiple), min(_up(size, multiple), _up(stop + halo, multiple))
 
 
-def _count(extent: int, length: int, overlap: int) -> int:
-    """How many windows of one length, overlapping at least so much, cover an extent."""
-    return 1 if length >= extent else -(-(extent - overlap) // (length - overlap))
+@dataclasses.dataclass(frozen=True)
+class _Axis:
+    """What is read along one axis, how far neighbouring windows overlap at least, and what all is a multiple of."""
+
+    extent: int
+    overlap: int
+    multiple: int
+
+    def count(self, length: int) -> int:
+        """Return how many windows of a length cover the axis."""
+        return 1 if length >= self.extent else -(-(self.extent - self.overlap) // (length - self.overlap))
+
+    def evenly(self, count: int) -> int:
+        """Return the length with which so many windows cover the axis."""
+        return _up(-(-(self.extent + self.overlap * (count - 1)) // count), self.multiple)
+
+    def candidates(self) -> list[int]:
+        """Return lengths that cover the axis evenly, longest first: by any number of windows up to 16, by some
+        beyond."""
+        most = max(1, -(-(self.extent - self.overlap) // self.multiple))
+        counts, count = {most}, 1
+        while count < most:
+            counts.add(count)
+            count += 1 + count // 16
+        return sorted(set(map(self.evenly, counts)), reverse=True)
+
+    def starts(self, first: int, length: int) -> list[int]:
+        """Spread windows evenly over the axis, which begins at ``first``; each starts at a multiple."""
+        count = self.count(length)
+        slack = (self.extent - length) // self.multiple
+        return [first + (i * slack // (count - 1) * self.multiple if count > 1 else 0) for i in range(count)]
 
 
-def _best_lengths(extents: list[int], overlap: int, multiple: int, max_px: int | None) -> list[int]:
+def _best_lengths(axes: list[_Axis], max_px: int | None) -> list[int]:
     """Choose the shape within ``max_px`` that reads the fewest pixels; of equal ones, the fewest tiles."""
+    extents = [axis.extent for axis in axes]
     if max_px is None or math.prod(extents) <= max_px:
         return extents
-    *others, last = extents
+    *others, last = axes
     best = None
-    for lengths in itertools.product(*(_candidates(extent, overlap, multiple) for extent in others)):
-        room = max_px // math.prod(lengths) // multiple * multiple
-        if room < last and room <= overlap:
+    for lengths in itertools.product(*(axis.candidates() for axis in others)):
+        room = max_px // math.prod(lengths) // last.multiple * last.multiple
+        if room < last.extent and room <= last.overlap:
             continue
-        length = _evenly(last, _count(last, min(room, last), overlap), overlap, multiple)
-        chosen = [*lengths, length]
-        tiles = math.prod(_count(e, n, overlap) for e, n in zip(extents, chosen, strict=True))
+        chosen = [*lengths, last.evenly(last.count(min(room, last.extent)))]
+        tiles = math.prod(axis.count(length) for axis, length in zip(axes, chosen, strict=True))
         cost = (tiles * math.prod(chosen), tiles)
         if best is None or cost < best[0]:
             best = cost, chosen
     if best is None:
-        raise ValueError(f"`max_px` must hold a tile wider than two halos ({overlap} px). Received: max_px={max_px!r}")
+        overlaps = [axis.overlap for axis in axes]
+        overlaps = overlaps[0] if len(set(overlaps)) == 1 else " x ".join(map(str, overlaps))
+        raise ValueError(f"`max_px` must hold a tile wider than two halos ({overlaps} px). Received: max_px={max_px!r}")
     return best[1]
-
-
-def _candidates(extent: int, overlap: int, multiple: int) -> list[int]:
-    """Lengths that cover an extent evenly by a number of windows, longest first: by any up to 16, by some
-    beyond."""
-    most = max(1, -(-(extent - overlap) // multiple))
-    counts, count = {most}, 1
-    while count < most:
-        counts.add(count)
-        count += 1 + count // 16
-    return sorted({_evenly(extent, count, overlap, multiple) for count in counts}, reverse=True)
-
-
-def _evenly(extent: int, count: int, overlap: int, multiple: int) -> int:
-    return _up(-(-(extent + overlap * (count - 1)) // count), multiple)
-
-
-def _starts(first: int, last: int, length: int, overlap: int, multiple: int) -> list[int]:
-    """Spread windows evenly from the first pixel to the last, starting at multiples."""
-    count = _count(last - first, length, overlap)
-    slack = (last - first - length) // multiple
-    return [first + (i * slack // (count - 1) * multiple if count > 1 else 0) for i in range(count)]
 
 
 def _axis_windows(wanted: Span, starts: list[int], length: int, exact: bool) -> tuple[Window, ...]:

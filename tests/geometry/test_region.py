@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segkit.errors import InputError
-from segkit.inference.region import Region
+from segkit.geometry.region import Region
 
 
 def test_bounds_left_out_are_the_volumes():

@@ -1,0 +1,261 @@
+"""Where the blocks of a volume are computed: in this process, or in several."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
+
+from segkit.errors import InputError
+
+_THREAD_LIMITS = (
+    "TF_NUM_INTRAOP_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+)
+
+_Record = tuple[str, int, str]
+"""Name of the logger, level and message."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """Which of several processes one is.
+
+    Attributes:
+        index: Its number, from 0 on.
+        count: Number of processes.
+    """
+
+    index: int = 0
+    count: int = 1
+
+
+class Work(Protocol):
+    """What an executor runs, once in each process; it ends when all blocks are finished, whoever computed them."""
+
+    def __call__(self, *, share: Share, on_block: Callable[[int, int], None]) -> Any:
+        """Compute blocks that nobody else computes until all are finished.
+
+        Args:
+            share: Which of the processes this is, so that they begin at different blocks.
+            on_block: To be called as ``on_block(done, total)`` after every block, and now and then while others are
+                waited for, with the number of blocks that are known to be finished.
+
+        Returns:
+            Whatever the caller of the executor wants from each process.
+        """
+
+
+class Executor(Protocol):
+    """Run the work in one or more processes.
+
+    The processes share nothing but the folder of blocks and need no further coordination: an executor for a cluster
+    submits the same work, which can be pickled, to as many of its workers as it likes.
+    """
+
+    def run(self, work: Work, watch: Callable[[int, int], None]) -> list[Any]:
+        """Run the work to its end.
+
+        Args:
+            work: The work.
+            watch: To be called with what the work tells of its progress.
+
+        Returns:
+            What the work returned in each process, in the order of their shares.
+
+        Raises:
+            Exception: What the work raises, as it is. Blocks that are finished stay.
+        """
+
+
+@dataclasses.dataclass(frozen=True)
+class InProcess:
+    """Compute all blocks in this process.
+
+    Args:
+        share: Which of several processes that were started by other means this is.
+    """
+
+    share: Share = Share()
+
+    def run(self, work: Work, watch: Callable[[int, int], None]) -> list[Any]:
+        """Run the work once."""
+        return [work(share=self.share, on_block=watch)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Processes:
+    """Compute blocks in several processes of this machine, started afresh ("spawn").
+
+    What is computed must be picklable, or a ``Recipe``. The processes end with this one, however it ends. A program
+    that uses this needs the guard ``if __name__ == "__main__":``, as for every use of ``multiprocessing``.
+
+    Args:
+        num_workers: Number of processes, positive.
+        num_threads: Threads that numerical libraries may use in each of them; by default an even share of the cores.
+
+    Raises:
+        ValueError: If a number is not positive.
+    """
+
+    num_workers: int
+    num_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are not positive."""
+        if self.num_workers < 1 or (self.num_threads is not None and self.num_threads < 1):
+            raise ValueError(
+                "`num_workers` and `num_threads` must be positive. "
+                f"Received: num_workers={self.num_workers}, num_threads={self.num_threads}"
+            )
+
+    def run(self, work: Work, watch: Callable[[int, int], None]) -> list[Any]:
+        """Run the work once in every process.
+
+        Raises:
+            InputError: If a process dies.
+            Exception: What the work raises in one of them, as it is; the others are ended.
+        """
+        pickled = pickle.dumps(work)
+        workers: list[_Worker] = []
+        told: set[_Record] = set()
+
+        def tell(record: _Record) -> None:
+            if record not in told:  # all workers have the same to say of a volume
+                told.add(record)
+                name, level, message = record
+                logging.getLogger(name).log(level, "%s", message)
+
+        try:
+            with _environment(self._limits()):
+                for index in range(self.num_workers):
+                    workers.append(_Worker(pickled, Share(index, self.num_workers)))
+            handlers = {"log": tell, "block": lambda state: watch(*state)}
+            while running := [worker for worker in workers if not worker.is_done]:
+                wait([handle for worker in running for handle in worker.handles])
+                for worker in running:
+                    worker.take_messages(handlers)
+        finally:
+            for worker in workers:
+                worker.end()
+        return [worker.result for worker in workers]
+
+    def _limits(self) -> dict[str, str]:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        threads = self.num_threads or max(1, cores // self.num_workers)
+        return {**dict.fromkeys(_THREAD_LIMITS, str(threads)), "TF_NUM_INTEROP_THREADS": "1"}
+
+
+class _Worker:
+    """A process that does the work, seen from the one that started it."""
+
+    def __init__(self, pickled: bytes, share: Share) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._messages, theirs = context.Pipe()
+        self._process = context.Process(target=_run_worker, args=(theirs, pickled, share), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.handles = [self._messages, self._process.sentinel]
+        self.is_done, self.result = False, None
+
+    def take_messages(self, handlers: Mapping[str, Callable[[Any], None]]) -> None:
+        """Handle what the process has sent; raise what it raised, or that it has died."""
+        has_ended = not self._process.is_alive()  # looked at first: its last messages may still be unread
+        with contextlib.suppress(EOFError, ConnectionError):
+            while not self.is_done and self._messages.poll():
+                kind, content = self._messages.recv()
+                if kind == "error":
+                    raise content
+                if kind == "done":
+                    self.is_done, self.result = True, content
+                else:
+                    handlers[kind](content)
+        if has_ended and not self.is_done:
+            code = self._process.exitcode
+            how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+            raise InputError(
+                f"a worker process {how} (memory may have run out); finished blocks are kept: run the same command "
+                "again, if need be with fewer workers"
+            )
+
+    def end(self) -> None:
+        if not self.is_done:
+            self._process.terminate()
+        self._process.join()
+        self._process.close()
+        self._messages.close()
+
+
+def _run_worker(messages: Connection, pickled: bytes, share: Share) -> None:
+    """Do the work in a process of its own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process ends the others
+    threading.Thread(target=_end_with_parent, args=(messages,), daemon=True).start()
+    log = logging.getLogger("segkit")
+    log.handlers[:], log.propagate = [_Forward(messages)], False
+    log.setLevel(logging.INFO)
+    try:
+        work = pickle.loads(pickled)
+        with contextlib.ExitStack() as stack:
+            if hasattr(work, "close"):
+                stack.callback(work.close)
+            result = work(share=share, on_block=lambda *state: messages.send(("block", state)))
+    except BaseException as fault:
+        if not isinstance(fault, InputError):
+            fault.add_note(f"in a worker process:\n{traceback.format_exc()}")
+        messages.send(("error", _picklable(fault)))
+    else:
+        messages.send(("done", result))
+
+
+def _end_with_parent(messages: Connection) -> None:
+    """End this process when the one that started it is gone, also after ``kill -9``."""
+    with contextlib.suppress(EOFError, OSError):
+        messages.recv()
+    os._exit(1)
+
+
+def _picklable(fault: BaseException) -> BaseException:
+    try:
+        pickle.loads(pickle.dumps(fault))
+    except Exception:  # a library's own exception may raise anything here
+        return RuntimeError("".join(traceback.format_exception(fault)))
+    return fault
+
+
+class _Forward(logging.Handler):
+    """Send what is logged to the process that started this one."""
+
+    def __init__(self, messages: Connection) -> None:
+        super().__init__()
+        self._messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._messages.send(("log", (record.name, record.levelno, record.getMessage())))
+
+
+@contextlib.contextmanager
+def _environment(changes: dict[str, str]) -> Iterator[None]:
+    """Change environment variables for processes that are started meanwhile."""
+    before: dict[str, Any] = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,177 @@
+"""Computing a volume block by block, in one process or several, over any number of interruptions."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from segkit.inference.engines import Block, BlockResult, Engine, Recipe, StreamingEngine
+from segkit.inference.executors import Executor, InProcess, Share
+from segkit.volumes.block_store import BlockStore, Position
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
+_REFRESH_S = 0.2
+
+
+def map_blocks(
+    engine: Engine | StreamingEngine | Recipe,
+    volume: Any,
+    store: BlockStore,
+    *,
+    positions: Sequence[Position] | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Compute the blocks that a store lacks.
+
+    The store's grid says how the volume is cut and how wide the halo is. Other processes, also ones that were started
+    independently, may fill the same store at the same time: each block is computed by one of them, and all return when
+    all blocks are finished. A block whose process died is computed by another.
+
+    Args:
+        engine: What computes a block; a ``Recipe`` makes it in the process that needs it, once, and not at all where
+            nothing is left to compute.
+        volume: Array of the grid's shape, further axes may follow, read by boxes; or a ``Recipe`` that opens it.
+            A ``StreamingEngine`` reads by itself: ``None`` will do then.
+        store: Where finished blocks are kept.
+        positions: Blocks to compute; all of the grid by default.
+        executor: Where to compute; ``InProcess()`` by default.
+        progress: Called as ``progress(done, total)`` with the number of finished blocks, once before the first.
+
+    Raises:
+        ValueError: If the engine's result does not fit its block.
+        Exception: What the engine raises, as it is. Finished blocks stay.
+
+    Example:
+        >>> import tempfile
+        >>> from segkit.geometry.block_grid import BlockGrid
+        >>> grid = BlockGrid((5, 5), (2, 2), (1, 1))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with BlockStore(f"{folder}/sums", {}, grid=grid, dtype=int) as store:
+        ...         map_blocks(lambda voxels, block: voxels * voxels.size, np.ones((5, 5), int), store)
+        ...         store.read_slice(0).tolist()
+        [9, 9, 12, 12, 6]
+    """
+    if positions is None:
+        positions = list(np.ndindex(*store.grid.counts))
+    work = BlockWork(engine, volume, store, tuple(map(tuple, positions)))
+    shown = -1
+
+    def watch(done: int, total: int) -> None:
+        nonlocal shown
+        if progress is not None and done > shown:  # a process may know of fewer blocks than another
+            shown = done
+            progress(done, total)
+
+    done, total = work.state()
+    watch(done, total)
+    if done < total:
+        (InProcess() if executor is None else executor).run(work, watch)
+        watch(*work.state())
+
+
+@dataclasses.dataclass(frozen=True)
+class BlockWork:
+    """What one process does for a volume; can be pickled where engine and volume can.
+
+    Args:
+        engine: What computes a block, or its ``Recipe``.
+        volume: The volume, or its ``Recipe``.
+        store: Where finished blocks are kept; opened once more where this is unpickled.
+        positions: Blocks to compute.
+    """
+
+    engine: Any
+    volume: Any
+    store: BlockStore
+    positions: tuple[Position, ...]
+
+    def __call__(self, *, share: Share, on_block: Callable[[int, int], None]) -> None:
+        """Compute blocks that nobody else computes until all are finished."""
+        stream = None
+        pause = _FIRST_PAUSE_S
+        looked = time.monotonic()
+        while rest := self._rest(share):
+            stream = stream or self._stream()
+            before = len(self.store.finished())
+            try:
+                for block, result in stream(self._claimed(rest)):
+                    self.store.write(block.position, _core_of(result.array, block), result.counts)
+                    is_old = time.monotonic() - looked > _REFRESH_S
+                    looked = time.monotonic() if is_old else looked
+                    on_block(*self.state(refresh=is_old))
+                if left := self.store.claims:
+                    raise RuntimeError(f"the engine took block {min(left)} and gave no result for it")
+            finally:
+                for position in self.store.claims:
+                    self.store.release(position)
+            if len(self.store.finished()) == before:
+                # Others compute all that is left. They may die, so their claims are tried again.
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_S)
+                on_block(*self.state())
+            else:
+                pause = _FIRST_PAUSE_S
+
+    def state(self, *, refresh: bool = True) -> tuple[int, int]:
+        """Return how many blocks are finished, and how many there are.
+
+        Args:
+            refresh: Count those that other processes have finished since too.
+        """
+        finished = self.store.finished(refresh=refresh)
+        is_all = len(self.positions) == len(self.store.grid)
+        return len(finished if is_all else finished & set(self.positions)), len(self.positions)
+
+    def close(self) -> None:
+        """Leave the store."""
+        self.store.close()
+
+    def _rest(self, share: Share) -> list[Position]:
+        finished = self.store.finished(refresh=True)
+        rest = [position for position in self.positions if position not in finished]
+        first = share.index * len(rest) // share.count
+        return rest[first:] + rest[:first]
+
+    def _stream(self) -> Callable[[Iterator[Block]], Iterator[tuple[Block, BlockResult]]]:
+        engine = _made(self.engine)
+        if isinstance(engine, StreamingEngine):
+            return engine.iter_results
+        return functools.partial(_one_by_one, engine, _made(self.volume))
+
+    def _claimed(self, positions: Sequence[Position]) -> Iterator[Block]:
+        """Claim blocks as they are asked for."""
+        grid = self.store.grid
+        for position in positions:
+            if self.store.claim(position):
+                core = grid.core(position)
+                yield Block(position, core, grid.around(core))
+
+
+def _one_by_one(engine: Engine, volume: Any, blocks: Iterator[Block]) -> Iterator[tuple[Block, BlockResult]]:
+    for block in blocks:
+        result = engine(np.asarray(volume[block.box]), block)
+        yield block, result if isinstance(result, BlockResult) else BlockResult(np.asarray(result))
+
+
+def _made(thing: Any) -> Any:
+    return thing.made() if isinstance(thing, Recipe) else thing
+
+
+def _core_of(array: np.ndarray, block: Block) -> np.ndarray:
+    """Return the core of a result that may be one of the whole box."""
+    extents = {name: tuple(part.stop - part.start for part in getattr(block, name)) for name in ("core", "box")}
+    found = array.shape[: len(block.core)]
+    if found == extents["core"]:
+        return array
+    if found == extents["box"]:
+        return array[block.inside]
+    raise ValueError(
+        f"the engine's result must have the extent of the block, {extents['core']}, or with its halo, "
+        f"{extents['box']}. Received: shape={array.shape}"
+    )

@@ -1,0 +1,27 @@
+"""What a prediction has written."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a prediction has written.
+
+    Attributes:
+        path: The mask, probability or label volume.
+        legend: What its labels mean, for several models; else ``None``.
+        voxels: Structure and number of voxels given to it, in the order of the labels.
+        overlap_voxels: Voxels that more than one model claimed.
+        resumed_slices: Slices that were finished when it began.
+        summary: What the task says of the whole result, such as its number of objects; ``None`` for nothing.
+    """
+
+    path: pathlib.Path
+    legend: pathlib.Path | None
+    voxels: tuple[tuple[str, int], ...]
+    overlap_voxels: int
+    resumed_slices: int
+    summary: str | None = None

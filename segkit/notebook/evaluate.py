@@ -1,0 +1,59 @@
+"""Score an array, a volume or a file against its annotation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from segkit.notebook.as_volume import VolumeLike, as_volume
+from segkit.tasks.cells import CellsTask
+from segkit.tasks.classes import ClassesTask
+from segkit.tasks.foreground import ForegroundTask
+from segkit.tasks.task import Task
+from segkit.volumes.label_checks import check_labels
+
+
+def evaluate(
+    prediction: VolumeLike,
+    reference: VolumeLike,
+    *,
+    task: Task | str = "foreground",
+    slices: Sequence[int] | None = None,
+    ignore_value: int | None = None,
+) -> Any:
+    """Return the scores of a prediction.
+
+    Args:
+        prediction: What was predicted: a mask, labels, or ids; an array ``(z, y, x)`` or ``(y, x)``, a ``Volume``, or a
+            file.
+        reference: The annotation, of the same shape.
+        task: ``"foreground"`` for a mask (IoU, Dice, precision, recall), ``"classes"`` for labels 0, 1, 2, ... (IoU of
+            each class, confusion), ``"cells"`` for ids of objects (SEG, average precision); or a task, such as that of
+            a model's card.
+        slices: Slices that are scored; all by default. Score only slices that were not trained on.
+        ignore_value: Value of unannotated voxels in the reference.
+
+    Returns:
+        An evaluation: ``print(evaluation.to_table())`` shows it, ``evaluation.to_dict()`` holds every score under
+        ``"total"`` and, by slice, under ``"slices"``.
+
+    Raises:
+        ValueError: If ``task`` is another word.
+        InputError: If shapes differ, or values are not those of the task.
+
+    Example:
+        >>> truth = np.zeros((1, 4, 4), int)
+        >>> truth[0, :2] = 1
+        >>> evaluate(truth, truth).to_dict()["total"]["foreground_iou"]
+        1.0
+    """
+    found, truth = as_volume(prediction), as_volume(reference)
+    if isinstance(task, str):
+        if task == "classes":
+            count = check_labels(truth, ignore_value=ignore_value).num_classes
+            task = ClassesTask(class_names=tuple(map(str, range(count))))
+        elif task in ("foreground", "cells"):
+            task = ForegroundTask() if task == "foreground" else CellsTask()
+        else:
+            raise ValueError(f"`task` must be a task, 'foreground', 'classes' or 'cells'. Received: task={task!r}")
+    return task.evaluate(found, truth, slices=slices, ignore_value=ignore_value)

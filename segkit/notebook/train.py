@@ -1,0 +1,135 @@
+"""Train a network on arrays, volumes or files."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from segkit.data.sources import LabeledVolume, Source
+from segkit.data.splits import Split, hold_out_every
+from segkit.inference.loaded_model import LoadedModel
+from segkit.models.card import ModelCard
+from segkit.models.seget import seget, seget_halo_px
+from segkit.notebook.as_volume import VolumeLike, as_volume
+from segkit.preprocessing.preprocessing import Preprocessing
+from segkit.preprocessing.standardize import Standardize
+from segkit.progress import ProgressLine
+from segkit.tasks.foreground import ForegroundTask
+from segkit.tasks.task import Task
+from segkit.training.fit import fit
+from segkit.training.plan import TrainingPlan
+from segkit.training.precision import dtype_policy, resolve_precision
+from segkit.training.preparation import prepare, shrink_patch
+from segkit.training.seeding import seed_everything
+from segkit.volumes.checks import check_finite, check_same_shape
+
+_SEGET_MULTIPLE_PX = 16
+
+
+def train(
+    images: VolumeLike | Sequence[VolumeLike],
+    annotations: VolumeLike | Sequence[VolumeLike],
+    out: str | os.PathLike[str],
+    *,
+    task: Task | None = None,
+    network: Callable[[], keras.Model] | None = None,
+    preprocessing: Preprocessing | None = None,
+    plan: TrainingPlan | None = None,
+    splits: Sequence[Split] | None = None,
+    name: str = "model",
+    multiple_px: int = 1,
+    halo_px: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    resume: bool = False,
+) -> LoadedModel:
+    """Train a network on labeled volumes and return its best epoch, ready to predict.
+
+    The folder holds the model, ``log.csv`` and what it takes to resume. The recipes do more: they test, export and
+    report (``python -m recipes.segET``).
+
+    Args:
+        images: Grey values: an array ``(z, y, x)``, a ``Volume`` or a file, or several.
+        annotations: One of the same shape for each, as the task takes it; a mask by default.
+        out: Folder of the training.
+        task: What is learnt; foreground against background by default.
+        network: Called without arguments, returns a network with the outputs of the task; SegET by default.
+        preprocessing: What becomes of the voxels; mean 0 and standard deviation 1 of the training slices by default.
+        plan: Patches, epochs, step size and the like.
+        splits: What the slices of each volume are for; by default every fifth slice is held out for validation.
+        name: Name of the model on its card.
+        multiple_px: Sides that the network takes are multiples of this; SegET's own by default.
+        halo_px: Context that a tile needs for its result to equal the whole slice's; ``None`` where it is unknown.
+        callbacks: More Keras callbacks.
+        resume: Continue the training in the folder.
+
+    Returns:
+        The model with its card; ``segkit.predict`` takes it.
+
+    Raises:
+        InputError: If volumes, annotations and task do not fit each other.
+
+    Example:
+        >>> model = segkit.train(tomogram, mask, "runs/mine")  # doctest: +SKIP
+        >>> found = segkit.predict(model, another)  # doctest: +SKIP
+    """
+    task, plan = task or ForegroundTask(), plan or TrainingPlan(epochs=20, patch_px=256, stride_px=128, batch_size=8)
+    if network is None:
+        multiple_px, halo_px = _SEGET_MULTIPLE_PX, seget_halo_px()
+    volumes = _labeled(_several(images), _several(annotations), task, splits, plan.ignore_value)
+    preprocessing = preprocessing or Standardize()
+    if not preprocessing.resizes:
+        plan = shrink_patch(plan, volumes, multiple_px)
+    plan = dataclasses.replace(plan, precision=resolve_precision(plan.precision))
+    progress = ProgressLine("measuring patches", "slices")
+    prepared = prepare(volumes, plan, task=task, preprocessing=preprocessing, progress=progress)
+    seed_everything(plan.seed, deterministic=plan.deterministic)
+    with dtype_policy(plan.precision):
+        model = seget(l2=plan.l2) if network is None else network()
+    card = ModelCard(
+        name=name,
+        structure=name,
+        task=task,
+        preprocessing=prepared.preprocessing,
+        voxel_size_nm=prepared.voxel_size_nm,
+        dtype=str(np.dtype(volumes[0].tomogram.dtype)),
+        multiple_px=multiple_px,
+        halo_px=halo_px,
+        tile_px=plan.patch_px if halo_px is None and not preprocessing.resizes else None,
+    )
+    steps = ProgressLine("training", "steps")
+    shared: dict[str, Any] = {"callbacks": callbacks, "resume": resume, "progress": steps}
+    record = fit(model, prepared.training, prepared.validation, plan, out, card, **shared)
+    return LoadedModel.open(record.publish())
+
+
+def _several(given: VolumeLike | Sequence[VolumeLike]) -> list[VolumeLike]:
+    return list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def _labeled(
+    images: Sequence[VolumeLike],
+    annotations: Sequence[VolumeLike],
+    task: Task,
+    splits: Sequence[Split] | None,
+    ignore_value: int | None,
+) -> list[LabeledVolume]:
+    if len(images) != len(annotations) or (splits is not None and len(splits) != len(images)):
+        raise ValueError(
+            "`images`, `annotations` and `splits` must be equally many. "
+            f"Received: {len(images)} images, {len(annotations)} annotations, splits={splits!r}"
+        )
+    labeled = []
+    for number, (image, annotation) in enumerate(zip(images, annotations, strict=True)):
+        volume, mask = as_volume(image), as_volume(annotation)
+        check_same_shape(mask, volume)
+        check_finite(volume)
+        found = task.check_annotation(mask, ignore_value=ignore_value, progress=None)
+        split = hold_out_every(volume.shape[0]) if splits is None else splits[number]
+        source = Source(tomogram=volume.name, mask=mask.name)
+        labeled.append(LabeledVolume(source, volume, mask, split, labels=found))
+    return labeled

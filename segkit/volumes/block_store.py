@@ -1,0 +1,461 @@
+"""Finished blocks of a result on disk, written by any number of processes and found again by the next."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import itertools
+import json
+import logging
+import math
+import os
+import pathlib
+import secrets
+import shutil
+import struct
+import zlib
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Any
+
+import numpy as np
+
+from segkit.errors import InputError
+from segkit.geometry.block_grid import BlockGrid, Box
+from segkit.volumes.file_lock import FileLock
+
+_IDENTITY = "identity.json"
+_OUTCOME = "outcome.json"
+_BLOCKS, _CLAIMS, _WORK = "blocks", "claims", "work"
+_SETUP, _USE, _FINISH = "setup.lock", "use.lock", "finish.lock"
+_OWN = {_IDENTITY, _OUTCOME, _BLOCKS, _CLAIMS, _WORK, _SETUP, _USE, _FINISH}
+_BEFORE = {"task.json", "slices.bin", "trial", "objects"}  # what the version before left in such a folder
+
+_TAIL = struct.Struct("<II")  # length of the counts, checksum of all before
+_CHUNK_BYTES = 2**20
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+_log = logging.getLogger(__name__)
+
+Position = tuple[int, ...]
+"""Place of a block in its grid, one index per axis."""
+
+
+class BlockStore:
+    """Finished blocks in a folder, which several processes may fill together.
+
+    A block is a file of its own, an array in NumPy's format with small counts and a checksum behind it, written under
+    another name and renamed: it is there whole or not at all, also after ``kill -9``. What a power cut may tear, as
+    nothing is forced to disk, is found by the checksum when the store is opened again, and thrown away.
+
+    Processes that open one folder with one identity share the work: each claims a block before it computes it. A claim
+    ends with its process. Where the file system has no locks every claim is granted; a block may then be computed
+    twice, and the second replaces the first. Another identity is refused while a process has the folder open, and
+    takes it over afterwards.
+
+    A context manager; when the last process leaves, the folder is removed if the result is finished or no block is.
+
+    A store can be pickled; unpickling opens the folder once more.
+
+    Args:
+        folder: Where the blocks are; created if missing.
+        identity: What is computed, as ``json`` reads it back. Blocks of another identity are thrown away, with a line
+            in the log.
+        grid: How the array is cut; blocks are stored without halo.
+        dtype: Type of the elements.
+        channels: Extent of further axes, behind those of the grid.
+        counts: Shape of each array of counts (int64) stored with every block, by name.
+
+    Raises:
+        InputError: If the folder holds something else, or another process works in it on something else.
+
+    Attributes:
+        folder: Where the blocks are.
+        grid: How the array is cut.
+        shape: Extent of the whole array, ``channels`` included.
+        dtype: Type of the elements.
+        was_empty: Whether the folder held no block of this identity when it was opened.
+        work_folder: A folder for files of the caller, removed with the store, and when nobody has it open.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        identity: Mapping[str, Any],
+        *,
+        grid: BlockGrid,
+        dtype: Any,
+        channels: Sequence[int] = (),
+        counts: Mapping[str, Sequence[int]] | None = None,
+    ) -> None:
+        self.folder, self.grid, self.dtype = pathlib.Path(folder), grid, np.dtype(dtype)
+        self._identity, self._channels = dict(identity), tuple(channels)
+        self._counts = {name: tuple(shape) for name, shape in (counts or {}).items()}
+        self.shape = (*grid.shape, *self._channels)
+        self.work_folder = self.folder / _WORK
+        self._use, self._claims = FileLock(self.folder / _USE), {}
+        self._finished: set[Position] = set()
+        self._open()
+        self.was_empty = not self._finished
+
+    def finished(self, *, refresh: bool = False) -> Set[Position]:
+        """Return the positions of finished blocks, not to be changed.
+
+        Args:
+            refresh: Look for blocks that other processes have finished since.
+        """
+        if refresh:
+            names = (pathlib.Path(entry).stem for entry in os.listdir(self.folder / _BLOCKS) if entry.endswith(".npy"))
+            self._finished = {tuple(map(int, name.split("."))) for name in names}
+        return self._finished
+
+    def claim(self, position: Position) -> bool:
+        """Reserve a block for this store, until it is written or given back, or the process ends.
+
+        Returns:
+            Whether the block is this store's to compute; not if it is finished, or another's.
+        """
+        position = tuple(position)
+        if position in self._claims or position in self._finished:
+            return False
+        lock = FileLock(self.folder / _CLAIMS / _name(position))
+        if not lock.acquire(wait=False):
+            return False
+        # Only now: another process may have finished it between a look and the lock.
+        if self._path(position).exists():
+            self._finished.add(position)
+            lock.release(remove=True)
+            return False
+        self._claims[position] = lock
+        return True
+
+    def release(self, position: Position) -> None:
+        """Give a claim back, if there is one."""
+        if (lock := self._claims.pop(tuple(position), None)) is not None:
+            lock.release(remove=True)
+
+    @property
+    def claims(self) -> set[Position]:
+        """Positions that this store has claimed and not yet written."""
+        return set(self._claims)
+
+    def write(self, position: Position, array: np.ndarray, counts: Mapping[str, Any] | None = None) -> None:
+        """Store a finished block, and give its claim back.
+
+        Args:
+            position: Place in the grid.
+            array: The block, without halo; cast to the store's type.
+            counts: Counts of every name the store knows; zeros where left out.
+
+        Raises:
+            InputError: If the disk is full.
+            ValueError: If a shape does not fit.
+        """
+        position = tuple(position)
+        array = np.asarray(array)
+        if array.shape != (expected := self._block_shape(position)):
+            raise ValueError(f"block {position} must have the shape {expected}. Received: shape={array.shape}")
+        tail = json.dumps(self._checked(counts or {})).encode()
+        header = io.BytesIO()
+        array = np.ascontiguousarray(array, self.dtype)
+        np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+        parts = [header.getbuffer(), memoryview(array.reshape(-1).view(np.uint8)), tail]
+        checksum = 0
+        for part in parts:
+            checksum = zlib.crc32(part, checksum)
+        parts.append(_TAIL.pack(len(tail), checksum))
+        self._write_whole(self._path(position), parts)
+        self._finished.add(position)
+        self.release(position)
+
+    def read_block(self, position: Position) -> np.ndarray:
+        """Return a finished block.
+
+        Raises:
+            KeyError: If it is not finished.
+        """
+        position = tuple(position)
+        return self._read_rows(position, 0, self._block_shape(position)[0])
+
+    def read(self, box: Box) -> np.ndarray:
+        """Return a box of the array; elements of blocks that are not finished are 0.
+
+        Args:
+            box: A slice with start and stop per axis of the grid, in steps of 1.
+        """
+        found = np.zeros([*(part.stop - part.start for part in box), *self._channels], self.dtype)
+        touched = [
+            range(part.start // size, -(-part.stop // size))
+            for part, size in zip(box, self.grid.block_shape, strict=True)
+        ]
+        for position in itertools.product(*touched):
+            core = self.grid.core(position)
+            common = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(core, box, strict=True)]
+            here = [slice(c.start - a.start, c.stop - a.start) for c, a in zip(common, core, strict=True)]
+            there = [slice(c.start - a.start, c.stop - a.start) for c, a in zip(common, box, strict=True)]
+            with contextlib.suppress(KeyError):
+                rows = self._read_rows(position, here[0].start, here[0].stop)
+                found[tuple(there)] = rows[(slice(None), *here[1:])]
+        return found
+
+    def read_slice(self, index: int) -> np.ndarray:
+        """Return everything at an index of the first axis; elements of blocks that are not finished are 0."""
+        if not 0 <= index < self.shape[0]:
+            raise IndexError(f"`index` must be from 0 to below {self.shape[0]}. Received: {index}")
+        return self.read((slice(index, index + 1), *(slice(0, size) for size in self.grid.shape[1:])))[0]
+
+    def totals(self) -> dict[str, np.ndarray]:
+        """Return the counts of all finished blocks together, int64, by name."""
+        totals = {name: np.zeros(shape, np.int64) for name, shape in self._counts.items()}
+        for position in self.finished(refresh=True):
+            with open(self._path(position), "rb") as file:
+                file.seek(-_TAIL.size, os.SEEK_END)
+                length, _ = _TAIL.unpack(file.read())
+                file.seek(-_TAIL.size - length, os.SEEK_END)
+                for name, values in json.loads(file.read(length)).items():
+                    totals[name] += np.asarray(values, np.int64)
+        return totals
+
+    def finish(self, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Make the result of all blocks in exactly one of the processes; the others wait for it.
+
+        Once it has returned, the result counts as finished: the blocks are removed when the last process leaves. Where
+        the process that makes it fails or dies, the next one does it.
+
+        Args:
+            make: Called by one process; returns what the others have to know of it, as ``json`` reads it back.
+
+        Returns:
+            What ``make`` returned, in all processes.
+        """
+        lock = FileLock(self.folder / _FINISH)
+        if not lock.acquire(wait=False):
+            _log.info("%s: another process writes the result; waiting for it", self.folder)
+            lock.acquire()
+        try:
+            outcome = self.folder / _OUTCOME
+            if outcome.exists():
+                return json.loads(outcome.read_text(encoding="utf-8"))
+            found = make()
+            self._write_whole(outcome, [json.dumps(found).encode()])
+            return found
+        finally:
+            lock.release()
+
+    def close(self) -> None:
+        """Leave the folder, and remove it if nobody else is in it and its result is finished or no block is."""
+        for position in list(self._claims):
+            self.release(position)
+        if not self._use.held:
+            return
+        setup = FileLock(self.folder / _SETUP)
+        try:
+            setup.acquire()
+            if self._use.acquire(wait=False) and self._is_over():
+                self._clear()
+                (self.folder / _IDENTITY).unlink(missing_ok=True)
+                self._use.release(remove=True)
+                setup.release(remove=True)
+                with contextlib.suppress(OSError):  # the next process is there already
+                    self.folder.rmdir()
+        except FileNotFoundError:
+            pass  # without locks, another process has removed it
+        finally:
+            self._use.release()
+            setup.release()
+
+    def __enter__(self) -> BlockStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        ask = {"grid": self.grid, "dtype": self.dtype, "channels": self._channels, "counts": self._counts}
+        return _opened, (self.folder, self._identity, ask)
+
+    def _open(self) -> None:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"{self.folder}: is a file, expected a folder for unfinished blocks; move it away")
+        setup = FileLock(self.folder / _SETUP)
+        while not setup.held:
+            self.folder.mkdir(exist_ok=True)
+            if not (self.folder / _IDENTITY).exists():
+                self._refuse_foreign_files()
+            # The last process in it may be removing the folder just now.
+            with contextlib.suppress(FileNotFoundError):
+                setup.acquire()
+        with setup:
+            self._enter()
+            self.finished(refresh=True)
+
+    def _enter(self) -> None:
+        """Join the processes in the folder, or take it over where there are none; one process at a time does so."""
+        if not self._use.acquire(wait=False):
+            self._use.acquire(shared=True)
+            if different := self._differences():
+                self._use.release()
+                raise InputError(
+                    f"{self.folder}: another process is computing something else here (different "
+                    f"{' and '.join(different)}); wait for it, or choose another output"
+                )
+            return
+        if not self._is_ours():
+            self._start()
+        else:
+            (self.folder / _OUTCOME).unlink(missing_ok=True)  # its process was killed while it removed the blocks
+            self._drop_torn_blocks()
+            if self._use.is_real:
+                self._drop_leftovers()
+        self._use.acquire(shared=True)
+
+    def _is_over(self) -> bool:
+        return (self.folder / _OUTCOME).exists() or not self.finished(refresh=True)
+
+    def _description(self) -> dict[str, Any]:
+        layout = {
+            "shape": list(self.grid.shape),
+            "block_shape": list(self.grid.block_shape),
+            "dtype": self.dtype.str,
+            "channels": list(self._channels),
+            "counts": {name: list(shape) for name, shape in self._counts.items()},
+        }
+        return {**self._identity, "blocks": layout}
+
+    def _differences(self) -> list[str]:
+        """Return which entries of the identity in the folder are not ours."""
+        ours = self._description()
+        try:
+            found = json.loads((self.folder / _IDENTITY).read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+            return ["identity"]
+        if not isinstance(found, dict):
+            return ["identity"]
+        return [key for key in {**ours, **found} if found.get(key) != ours.get(key)]
+
+    def _is_ours(self) -> bool:
+        if not (self.folder / _IDENTITY).exists():
+            if any((self.folder / name).exists() for name in _BEFORE):
+                _log.warning("%s: holds unfinished work of an older version; starting over", self.folder)
+            return False
+        if different := self._differences():
+            _log.warning(
+                "%s: holds unfinished work with different %s; starting over", self.folder, " and ".join(different)
+            )
+        return not different
+
+    def _refuse_foreign_files(self) -> None:
+        if foreign := {entry.name for entry in self.folder.iterdir()} - _OWN - _BEFORE:
+            raise InputError(
+                f"{self.folder}: holds {min(foreign)}, expected nothing but unfinished blocks; move the folder away"
+            )
+
+    def _start(self) -> None:
+        self._refuse_foreign_files()
+        # The identity comes last: without it the folder counts as new.
+        (self.folder / _IDENTITY).unlink(missing_ok=True)
+        self._clear()
+        for name in (_BLOCKS, _CLAIMS, _WORK):
+            (self.folder / name).mkdir()
+        self._write_whole(self.folder / _IDENTITY, [json.dumps(self._description(), indent=2).encode()])
+
+    def _clear(self) -> None:
+        """Remove everything but the locks that are held and the identity."""
+        for name in (_BLOCKS, _CLAIMS, _WORK, *_BEFORE):
+            if (self.folder / name).is_dir():
+                shutil.rmtree(self.folder / name)
+            else:
+                (self.folder / name).unlink(missing_ok=True)
+        for name in (_OUTCOME, _FINISH):
+            (self.folder / name).unlink(missing_ok=True)
+        for path in self.folder.glob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
+    def _drop_leftovers(self) -> None:
+        """Remove what killed processes left: claims, half-written files and the caller's work."""
+        for path in itertools.chain((self.folder / _CLAIMS).iterdir(), self.folder.rglob(".*.tmp")):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.work_folder, ignore_errors=True)
+        self.work_folder.mkdir()
+
+    def _drop_torn_blocks(self) -> None:
+        for position in self.finished(refresh=True):
+            if not self._is_whole(position):
+                _log.warning("%s: block %s is damaged; computing it again", self.folder, _name(position))
+                self._path(position).unlink(missing_ok=True)
+
+    def _is_whole(self, position: Position) -> bool:
+        with open(self._path(position), "rb") as file:
+            rest = os.fstat(file.fileno()).st_size - _TAIL.size
+            if rest < 0:
+                return False
+            checksum = 0
+            while rest:
+                chunk = file.read(min(rest, _CHUNK_BYTES))
+                checksum = zlib.crc32(chunk, checksum)
+                rest -= len(chunk)
+            return _TAIL.unpack(file.read(_TAIL.size))[1] == checksum
+
+    def _block_shape(self, position: Position) -> tuple[int, ...]:
+        return (*(part.stop - part.start for part in self.grid.core(position)), *self._channels)
+
+    def _checked(self, counts: Mapping[str, Any]) -> dict[str, Any]:
+        if unknown := set(counts) - set(self._counts):
+            raise ValueError(f"`counts` must be of {sorted(self._counts)}. Received: {sorted(unknown)}")
+        found = {}
+        for name, shape in self._counts.items():
+            values = np.asarray(counts.get(name, np.zeros(shape)))
+            if values.shape != shape:
+                raise ValueError(f"`counts[{name!r}]` must have the shape {shape}. Received: shape={values.shape}")
+            found[name] = values.astype(np.int64).tolist()
+        return found
+
+    def _path(self, position: Position) -> pathlib.Path:
+        return self.folder / _BLOCKS / f"{_name(position)}.npy"
+
+    def _read_rows(self, position: Position, start: int, stop: int) -> np.ndarray:
+        """Read a span of the first axis of a block, which lies in the file in one piece."""
+        shape = self._block_shape(position)
+        row = math.prod(shape[1:])
+        try:
+            with open(self._path(position), "rb") as file:
+                np.lib.format.read_magic(file)
+                np.lib.format.read_array_header_1_0(file)
+                found = np.fromfile(file, self.dtype, (stop - start) * row, offset=start * row * self.dtype.itemsize)
+        except FileNotFoundError as fault:
+            raise KeyError(position) from fault
+        return found.reshape(stop - start, *shape[1:])
+
+    def _write_whole(self, path: pathlib.Path, parts: Sequence[Any]) -> None:
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            _write_parts(partial, parts)
+            os.replace(partial, path)
+        except OSError as fault:
+            if fault.errno in _FULL:
+                raise InputError(
+                    f"{self.folder}: the disk is full after {len(self._finished)} of {len(self.grid)} blocks; free "
+                    "some space and run the same command again, it resumes from there"
+                ) from fault
+            if fault.errno == errno.ENOENT and not self.folder.exists():
+                raise InputError(f"{self.folder}: another process has finished the result and removed it") from fault
+            raise
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _write_parts(path: pathlib.Path, parts: Sequence[Any]) -> None:
+    # Without a buffer, whose rest would fail once more when a full disk is closed.
+    with open(path, "wb", buffering=0) as file:
+        for part in parts:
+            rest = memoryview(part)
+            while rest:
+                rest = rest[file.write(rest) :]
+
+
+def _name(position: Position) -> str:
+    return ".".join(map(str, position))
+
+
+def _opened(folder: pathlib.Path, identity: dict[str, Any], ask: dict[str, Any]) -> BlockStore:
+    return BlockStore(folder, identity, **ask)

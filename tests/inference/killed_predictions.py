@@ -1,0 +1,114 @@
+"""Two processes predict one volume; one of them is killed at a random moment, again and again; the result is equal.
+
+PYTHONPATH=.:tests/inference python tests/inference/killed_predictions.py --kills 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+from tiny_models import tiny_card, tiny_seget
+
+from segkit.inference.loaded_model import LoadedModel
+from segkit.inference.predict_volume import predict_volume
+from segkit.models.files import save_model
+from segkit.volumes.files import open_volume, save_volume
+from segkit.volumes.volume import Volume
+
+SHAPE = (40, 256, 256)
+_LONGEST_S = 300
+
+
+def predict_and_kill(folder: pathlib.Path, kills: int, *, workers: int = 1, seed: int = 0) -> int:
+    """Predict a volume over and over with two commands, one of which is killed now and then.
+
+    Args:
+        folder: Where everything is written.
+        kills: How often a process is killed while it works.
+        workers: Processes of each command; the command itself is killed.
+        seed: Decides which is killed and when.
+
+    Returns:
+        Number of predictions that were finished and compared.
+
+    Raises:
+        AssertionError: If a result differs from that of a single undisturbed process, a command fails, or something is
+            left beside the output.
+    """
+    rng = np.random.default_rng(seed)
+    save_model(tiny_seget(), folder / "model.keras", tiny_card(voxel_size_nm=(2.0, 2.0, 2.0)))
+    noise = rng.normal(100, 20, SHAPE).astype(np.float32)
+    save_volume(folder / "T.mrc", Volume(array=noise, voxel_size_nm=(2.0, 2.0, 2.0)))
+    predict_volume([LoadedModel.open(folder / "model.keras")], open_volume(folder / "T.mrc"), folder / "whole.mrc")
+    expected = np.asarray(open_volume(folder / "whole.mrc").array[:])
+    assert 0.1 < expected.mean() < 0.9
+    killed = compared = 0
+    while killed < kills or not compared:
+        running = [_start(folder, workers), _start(folder, workers)]
+        while killed < kills:
+            victim = running.pop(rng.integers(2))
+            _wait_until_it_works(victim)
+            time.sleep(rng.uniform(0, 1.5))
+            was_alive = victim.poll() is None
+            victim.send_signal(signal.SIGKILL)
+            code, told = _ended(victim)
+            assert code in (0, -signal.SIGKILL) or "exists already" in told, told
+            killed += was_alive
+            if (folder / "mask.mrc").exists():
+                break
+            running.append(_start(folder, workers))
+        for process in running:
+            code, told = _ended(process)
+            assert code == 0 or "exists already" in told, told
+        found = np.asarray(open_volume(folder / "mask.mrc").array[:])
+        np.testing.assert_array_equal(found, expected)
+        compared += 1
+        (folder / "mask.mrc").unlink()
+        left = {path.name for path in folder.iterdir()} - {"model.keras", "T.mrc", "whole.mrc"}
+        # Who is killed after the output was written leaves its folder, or the file that it was writing.
+        assert all(name.endswith(".partial") for name in left), left
+    return compared
+
+
+def _start(folder: pathlib.Path, workers: int) -> subprocess.Popen:
+    command = [sys.executable, "-m", "segkit", "predict", "--model", "model.keras", "--input", "T.mrc"]
+    command += ["--output", "mask.mrc", "--workers", str(workers)]
+    paths = os.pathsep.join([str(pathlib.Path.cwd()), *filter(None, sys.path)])
+    with open(folder.parent / f"{folder.name}-{time.monotonic_ns()}.log", "w") as log:
+        process = subprocess.Popen(command, cwd=folder, stderr=log, env={**os.environ, "PYTHONPATH": paths})
+    process.log = pathlib.Path(log.name)
+    return process
+
+
+def _wait_until_it_works(process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + _LONGEST_S
+    while process.poll() is None and "predicting" not in process.log.read_text():
+        assert time.monotonic() < deadline, process.log.read_text()
+        time.sleep(0.02)
+
+
+def _ended(process: subprocess.Popen) -> tuple[int, str]:
+    code = process.wait(_LONGEST_S)
+    told = process.log.read_text()
+    process.log.unlink()
+    return code, told
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--workers", type=int, default=1, help="processes of each command")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as root:
+        (place := pathlib.Path(root) / "run").mkdir()
+        count = predict_and_kill(place, given.kills, workers=given.workers, seed=given.seed)
+    print(f"{given.kills} kills, {count} predictions equal")

@@ -1,0 +1,70 @@
+"""Snapshots are whole, few, and belong to one network; how a killed training goes on is in ``test_resume``."""
+
+import keras
+import numpy as np
+import pytest
+
+from segkit.errors import InputError
+from segkit.training.snapshots import Snapshots, restore_variables
+
+
+def trained(units=3, steps=1):
+    keras.backend.clear_session()  # layers are named as in a process of its own
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(units), keras.layers.Dropout(0.5)])
+    model.compile("adam", "mse")
+    for _ in range(steps):
+        model.train_on_batch(np.ones((4, 2)), np.ones((4, units)))
+    return model
+
+
+def values(model):
+    return [keras.ops.convert_to_numpy(variable) for variable in [*model.variables, *model.optimizer.variables]]
+
+
+def test_weights_slots_and_generators_come_back(tmp_path):
+    model = trained(steps=3)
+    snapshots = Snapshots(tmp_path)
+    snapshots.write(3, model, {"best": 0.25})
+    facts, arrays = snapshots.latest()
+    assert facts == {"best": 0.25}
+    other = trained()
+    assert any((one != two).any() for one, two in zip(values(other), values(model), strict=True))
+    restore_variables(other, arrays)
+    for one, two in zip(values(other), values(model), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_the_last_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path, caplog):
+    snapshots = Snapshots(tmp_path / "state")
+    assert snapshots.latest() is None
+    model = trained()
+    for epoch in (9, 10, 11):
+        snapshots.write(epoch, model, {"epoch": epoch})
+    newest = tmp_path / "state" / "epoch-00011.npz"
+    assert sorted(path.name for path in newest.parent.iterdir()) == ["epoch-00010.npz", newest.name]
+    newest.write_bytes(newest.read_bytes()[:100])
+    assert snapshots.latest()[0] == {"epoch": 10}
+    assert f"{newest} can not be read" in caplog.text or f"{newest} cannot be read" in caplog.text
+
+
+def test_an_unfinished_one_is_none(tmp_path, monkeypatch):
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    snapshots = Snapshots(tmp_path)
+    monkeypatch.setattr("segkit.training.snapshots.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        snapshots.write(1, trained(), {})
+    assert snapshots.latest() is None
+
+
+def test_another_network_is_refused(tmp_path):
+    snapshots = Snapshots(tmp_path)
+    snapshots.write(1, trained(units=3), {})
+    _, arrays = snapshots.latest()
+    with pytest.raises(InputError, match=r"another network: .* has shape \(2, 3\), the plan's has \(2, 4\)"):
+        restore_variables(trained(units=4), arrays)
+    arrays.popitem()
+    with pytest.raises(InputError, match="is on one side only"):
+        restore_variables(trained(units=3), arrays)

@@ -68,17 +68,18 @@ SHARED = {
     ),
     "recipes/test_seget_recipe.py": (
         "how a command line becomes a plan is asked of a recipe",
-        "experiments.arguments experiments.plan experiments.resume recipes.segET",
+        "experiments.arguments experiments.plan experiments.resume recipes.segET organelles.structures",
     ),
     "test_readme.py": (
         "they need a run from its beginning to its end",
-        "experiments.demo_phantoms report.mask_pictures",
+        "report.mask_pictures",
     ),
     "recipes/test_fre_recipe.py": (
         "the recipe and its modes; what comes out of a run needs a trained one",
         "experiments.evidence experiments.statistics experiments.tile_scores report.label_pictures "
-        "experiments.training_cells experiments.training_run recipes.fre enhancement.cells enhancement.compare "
-        "enhancement.mode enhancement.network enhancement.search",
+        "experiments.class_comparison experiments.image_arguments experiments.settings_search "
+        "experiments.training_run recipes.fre enhancement.arguments enhancement.comparison enhancement.network "
+        "enhancement.protocols",
     ),
     "test_bad_input.py": (
         "what a run refuses before it writes",
@@ -108,9 +109,21 @@ SHARED = {
         "what they make of the features inside their network",
         "layers.conv_pair_se layers.match_statistics",
     ),
-    "recipes/test_fre_methods.py": (
-        "the methods, side by side",
-        "enhancement.methods",
+    "experiments/test_recipe.py": (
+        "they are the steps of a run, and their order is what matters",
+        "experiments.compare experiments.draft experiments.modes experiments.tiny experiments.variation",
+    ),
+    "experiments/test_comparison.py": (
+        "tables are made of the rows of a comparison",
+        "experiments.tables",
+    ),
+    "experiments/test_demo_data.py": (
+        "both say where their data are before they are made",
+        "experiments.demo_cells experiments.demo_phantoms",
+    ),
+    "data/test_simulated_cells.py": (
+        "what a simulation is like shows in its stacks",
+        "data.cell_simulation",
     ),
     "models/test_efficient_cell_seg.py": (
         "they have a meaning only in this network",
@@ -187,7 +200,9 @@ SHARED = {
     "recipes/test_efficientcellseg_recipe.py": (
         "the recipe, its data and its modes",
         "experiments.cell_evidence recipes.efficientcellseg cells.ablation cells.arguments "
-        "cells.challenge_results cells.data cells.mode cells.network cells.protocols",
+        "cells.measured cells.network cells.protocols data.cell_measures data.challenge_stacks data.labeled_stacks "
+        "experiments.challenge_results experiments.epoch_seconds experiments.sampled_scores "
+        "experiments.stack_arguments",
     ),
 }
 

@@ -47,13 +47,13 @@ class LoadedModel:
         if any(size is not None for size in shape[1:-1]):
             any_size = ", ".join(["None"] * (len(shape) - 2))
             raise InputError(
-                f"{self.card.name}: the model takes only inputs of {' x '.join(map(str, shape[1:-1]))} pixels, expected "
-                f"any size; build it with input_shape=({any_size}, {shape[-1]})"
+                f"{self.card.name}: the model takes only inputs of {' x '.join(map(str, shape[1:-1]))} pixels, "
+                f"expected any size; build it with input_shape=({any_size}, {shape[-1]})"
             )
         if self.card.preprocessing.resizes and len(shape) == 5:
             raise InputError(
-                f"{self.card.name}: the model takes volumes, but its preprocessing makes slices; save it with a card of "
-                "its own"
+                f"{self.card.name}: the model takes volumes, but its preprocessing makes slices; save it with a card "
+                "of its own"
             )
         outputs = self.model.output if isinstance(self.model.output, dict) else {}
         for output in self.card.task.predicted:

@@ -22,13 +22,25 @@ ALONE = {
 
 # The test file (below tests/), why it holds the facts of several modules, and which.
 SHARED = {
+    "inference/test_map_blocks.py": (
+        "engines and executors are what map_blocks drives",
+        "inference.engines inference.executors",
+    ),
+    "notebook/test_notebook.py": (
+        "a network is trained on arrays, predicts others, and is scored",
+        "notebook.as_volume notebook.evaluate notebook.predict notebook.train",
+    ),
+    "layers/test_any_rank.py": (
+        "the same layer on lines, images and volumes",
+        "layers.convolution layers.linear_up",
+    ),
     "test_cli_evaluate.py": (
         "the commands, one by one; predict in test_readme.py too",
         "cli",
     ),
     "data/test_sampler.py": (
         "draws, targets and normalisation have a meaning only for a patch and its annotation",
-        "data.augmentation preprocessing.standardize targets.classes targets.target",
+        "preprocessing.standardize targets.classes targets.target",
     ),
     "data/test_pipelines.py": (
         "the two pipelines must give the same batches",
@@ -90,8 +102,8 @@ SHARED = {
         "export.signatures",
     ),
     "inference/test_predict_volume.py": (
-        "what predict_volume takes, and what it warns of",
-        "inference.grey_values inference.loaded_model",
+        "what predict_volume takes, writes and warns of",
+        "inference.decision inference.grey_values inference.loaded_model inference.prediction inference.slice_engine",
     ),
     "inference/test_whole_and_tiled.py": (
         "whole slices and tiles must agree",

@@ -15,7 +15,6 @@ from segkit.experiments.plan import RunPlan
 from segkit.experiments.statistics import statistics_batches
 from segkit.models.efficient_cell_seg import cells_and_centers, efficient_cell_seg
 from segkit.models.encoders import ENCODERS
-from segkit.tasks.centers import CentersTask
 from segkit.training.preparation import Prepared
 from segkit.training.reestimate_statistics import ReestimateStatistics
 
@@ -36,7 +35,7 @@ def network(plan: RunPlan) -> Network:
         raise InputError(f"plan: {min(wrong)!r} under 'model' is unknown or missing; give {', '.join(_SETTINGS)}")
     check_encoder(plan.model["encoder"])
 
-    needs_centers = isinstance(plan.task, CentersTask)
+    needs_centers = "centers" in plan.task.spans
 
     def build(**settings: Any) -> keras.Model:
         builder = cells_and_centers if needs_centers else efficient_cell_seg

@@ -52,7 +52,7 @@ class ModelCard:
     def __post_init__(self) -> None:
         if not isinstance(self.task, Task):
             raise ValueError(f"`task` must be a Task. Received: task={self.task!r}")
-        if isinstance(self.preprocessing, Standardize) and self.preprocessing.mean is None:
+        if not self.preprocessing.is_measured:
             raise ValueError(f"`preprocessing` must be measured. Received: preprocessing={self.preprocessing!r}")
         if self.voxel_size_nm is not None:
             object.__setattr__(self, "voxel_size_nm", tuple(float(v) for v in self.voxel_size_nm))

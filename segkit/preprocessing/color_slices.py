@@ -11,7 +11,9 @@ import numpy as np
 from segkit.preprocessing.colored_stack import ColoredStack
 from segkit.preprocessing.colorings import WHITE, Coloring, coloring_from_dict, coloring_to_dict
 from segkit.preprocessing.preprocessing import PREPROCESSINGS
+from segkit.preprocessing.pseudocolor import Pseudocoloring
 from segkit.preprocessing.resized_slices import ResizedSlices, colored_slices, cut_windows
+from segkit.volumes.volume import Volume
 
 
 @PREPROCESSINGS.register("coloring")
@@ -79,6 +81,21 @@ class ColorSlices:
         if shift:
             out += np.float32(shift)
         return out
+
+    @property
+    def is_measured(self) -> bool:
+        """Nothing is left open."""
+        return True
+
+    def mismatch(self, volume: Volume, slices: Sequence[int], dtype: str | None) -> str | None:
+        """Return a line where a colouring that equalises meets bytes and was trained on another type, or vice versa."""
+        types = [np.dtype(kind) == np.uint8 for kind in (volume.dtype, dtype or volume.dtype)]
+        if not isinstance(self.coloring, Pseudocoloring) or len(set(types)) == 1:
+            return None
+        return (
+            f"holds {volume.dtype}, but the model was trained on {dtype}, and CLAHE equalises uint8 otherwise than all "
+            "other types: slices are coloured otherwise, and the result may be worse; save it as the training data were"
+        )
 
     def in_graph(self, slices: Any) -> None:
         """Return ``None``: equalising a neighbour's histogram is no operation of a backend."""

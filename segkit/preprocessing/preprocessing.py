@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from segkit.registry import Registry
+from segkit.volumes.volume import Volume
 
 PREPROCESSINGS = Registry(
     "preprocessing",
@@ -77,6 +78,19 @@ class Preprocessing(Protocol):
 
         Returns:
             float32, with channels last.
+        """
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether nothing is left open."""
+
+    def mismatch(self, volume: Volume, slices: Sequence[int], dtype: str | None) -> str | None:
+        """Return why the preprocessing does not fit the grey values of a volume; ``None`` where it does.
+
+        Args:
+            volume: A volume to be predicted.
+            slices: The slices that will be.
+            dtype: Type of the training voxels; ``None`` where it is unknown.
         """
 
     def in_graph(self, slices: Any) -> Any | None:

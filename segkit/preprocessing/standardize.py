@@ -11,6 +11,13 @@ import numpy as np
 
 from segkit.preprocessing.normalization import measure_normalization
 from segkit.preprocessing.preprocessing import PREPROCESSINGS
+from segkit.volumes.volume import Volume
+
+MEAN_TOLERANCE = 1.5
+"""Difference of means, in standard deviations of the training voxels, that is passed over in silence."""
+
+_SAMPLED_SLICES = 3
+_BYTES = {"int8", "uint8"}
 
 
 @PREPROCESSINGS.register("standardize")
@@ -79,6 +86,30 @@ class Standardize:
         if shift:
             out += np.float32(shift)
         return out
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether mean and standard deviation are known."""
+        return self.mean is not None
+
+    def mismatch(self, volume: Volume, slices: Sequence[int], dtype: str | None) -> str | None:
+        """Return a line where bytes are signed and were not, or the mean of three slices is far from the one known."""
+        chosen = sorted({slices[i] for i in np.linspace(0, len(slices) - 1, _SAMPLED_SLICES).astype(int)})
+        voxels = np.concatenate([np.asarray(volume.array[z]).ravel() for z in chosen])
+        mean, std = float(voxels.mean(dtype=np.float64)), float(voxels.std(dtype=np.float64))
+        other_bytes = {str(volume.dtype), dtype} == _BYTES
+        if not other_bytes and abs(mean - self.mean) <= MEAN_TOLERANCE * self.std:
+            return None
+        remedy = (
+            "signed bytes are unsigned ones minus 128: save it as the training data were"
+            if other_bytes
+            else "bring its grey values to those of the training data"
+        )
+        return (
+            f"grey values ({volume.dtype}) of mean {mean:.4g} and deviation {std:.3g}, but the model was trained on "
+            f"{dtype or 'voxels'} of mean {self.mean:.4g} and deviation {self.std:.3g}; the result may be empty or "
+            f"wrong; {remedy}"
+        )
 
     def in_graph(self, slices: Any) -> Any:
         """Return ``(slices - mean) / std``, float32, of the shape of the slices."""

@@ -17,7 +17,7 @@ from segkit.instances.segment_instances import segment_instances
 from segkit.models import cells_and_centers, efficient_cell_seg
 from segkit.models.card import ModelCard
 from segkit.preprocessing.color_slices import ColorSlices
-from segkit.preprocessing.colorings import GreyTriple, coloring_from_dict, coloring_to_dict
+from segkit.preprocessing.colorings import WHITE, coloring_from_dict, coloring_to_dict, in_16_bits
 from segkit.preprocessing.pseudocolor import Pseudocoloring
 from segkit.preprocessing.standardize import Standardize
 from segkit.tasks.cells import CellsTask
@@ -50,6 +50,12 @@ def probabilities(model, volume, options=None):
     return np.stack([found[..., 0] for _, found in predictor.iter_maps(range(volume.shape[0]))])
 
 
+def coloured(coloring):
+    """The slices as they are coloured, in the 16 bits that networks are trained on."""
+    images = coloring_from_dict(coloring).color(STACK, range(len(STACK)))
+    return [in_16_bits(image) / np.float32(WHITE) for image in images]
+
+
 def by_hand(network, image):
     return np.asarray(keras.ops.sigmoid(network(image[None])["logits"]))[0, ..., 0]
 
@@ -57,7 +63,7 @@ def by_hand(network, image):
 @pytest.mark.parametrize("coloring", [PSEUDOCOLOR, {"kind": "grey"}, {"kind": "neighbours"}])
 def test_every_slice_is_coloured_with_its_neighbours_and_predicted_whole(network, coloring):
     found = probabilities(loaded(network, coloring=coloring), Volume(array=STACK))
-    images = list(coloring_from_dict(coloring).color(STACK, range(len(STACK))))
+    images = coloured(coloring)
     np.testing.assert_allclose(found, [by_hand(network, image) for image in images], atol=1e-6)
 
 
@@ -93,7 +99,7 @@ def test_a_bound_on_memory_takes_fewer_slices_at_a_time_and_then_none(network, m
 
 def test_windows_are_predicted_one_by_one_and_fade_into_each_other(network):
     found = probabilities(loaded(network, coloring={"kind": "grey"}, windows=(2, 3)), Volume(array=STACK))
-    (image,) = GreyTriple().color(STACK, [2])
+    image = coloured({"kind": "grey"})[2]
     # 19 x 19 px each: two along y that share a row, three along x
     corner = by_hand(network, image[:19, :19])
     np.testing.assert_allclose(found[2, :18, :14], corner[:18, :14], atol=1e-6)
@@ -220,7 +226,7 @@ def with_centers():
 
 def test_objects_are_told_apart_by_the_centres_that_the_second_network_finds(with_centers, tmp_path):
     volume = Volume(array=STACK, voxel_size_nm=(20.0, 10.0, 10.0))
-    images = np.stack(list(coloring_from_dict(PSEUDOCOLOR).color(STACK, range(len(STACK)))))
+    images = np.stack(coloured(PSEUDOCOLOR))
     maps = {
         name: keras.ops.convert_to_numpy(keras.ops.sigmoid(logits))[..., 0]
         for name, logits in with_centers(images).items()

@@ -69,5 +69,5 @@ def test_links_lead_somewhere():
 def test_code_runs(code, tmp_path, warm_python):
     program = tmp_path / "example.py"
     program.write_text(code)
-    done = warm_python.run([program], **ENVIRONMENT)
+    done = warm_python.run([program], tmp_path, **ENVIRONMENT)
     assert done.returncode == 0, done.stderr

@@ -251,6 +251,8 @@ def test_halving_ends_with_a_point_that_was_trained_to_the_end(data, small_plans
     best = max(whole, key=lambda row: float(row["score"]))
     assert plan.model["supervision"] == float(best["supervision"])
     assert json.loads(pathlib.Path("h/scores.json").read_text())["epochs"] == 3
+    fre.main(["--out", "h", "--resume"])  # what was found stands in the task too, and is not what the search is about
+    assert read_plan(pathlib.Path("h/plan.json")) == plan
 
 
 @pytest.mark.parametrize("tied", [True, False])

@@ -10,7 +10,7 @@ from segkit.experiments.evidence import FinishedRun
 from segkit.models.files import load_model
 from segkit.report.page import Section
 from segkit.report.sections import score_rows
-from segkit.training.count_patches import count_patches
+from segkit.training.patch_counter import PatchCounter
 from segkit.training.preparation import Prepared
 from segkit.training.reestimate_statistics import ReestimateStatistics, use_running_statistics
 from segkit.training.resumable import Resumable
@@ -44,6 +44,7 @@ def tile_scores(record: Resumable, prepared: Prepared, class_names: Sequence[str
         where nothing was kept for it, without ``"reestimated"`` where statistics were not re-estimated.
     """
     model = load_model(record.folder)
+    counter = PatchCounter(model)
     samplers = {"validation": prepared.validation, "test": prepared.test}
     found: dict[str, Any] = {use: {} for use, sampler in samplers.items() if sampler is not None}
     memory = record.best_memory.get(ReestimateStatistics.__name__)
@@ -51,6 +52,6 @@ def tile_scores(record: Resumable, prepared: Prepared, class_names: Sequence[str
         if statistics == "running" and memory:
             use_running_statistics(model, memory["running"])
         for use in found:
-            confusion = count_patches(model, samplers[use])
+            confusion = counter.count(samplers[use])
             found[use][statistics] = {**class_scores(confusion, class_names), "confusion": confusion.tolist()}
     return {"tiles": found}

@@ -5,7 +5,7 @@ from segkit.data.patches import tabulate_patches
 from segkit.data.sampler import PatchSampler
 from segkit.preprocessing.standardize import Standardize
 from segkit.targets.classes import ClassTarget
-from segkit.training.count_patches import count_patches
+from segkit.training.patch_counter import PatchCounter
 
 
 def by_grey_value():
@@ -32,7 +32,9 @@ def test_every_pixel_of_every_patch_is_counted_once_and_ignored_ones_not():
         target=ClassTarget(num_classes=3, ignore_value=99),
         shuffle=True,
     )
-    counts = count_patches(by_grey_value(), sampler)
+    counter = PatchCounter(by_grey_value())
+    counts = counter.count(sampler)
+    np.testing.assert_array_equal(counter.count(sampler), counts)
     kept = masked != 99
     expected = [[int(((truth == t) & (image == p) & kept).sum()) for p in range(3)] for t in range(3)]
     np.testing.assert_array_equal(counts, expected)

@@ -1,6 +1,7 @@
 """The package's face: fast, and heavy only when something heavy is asked for."""
 
 import pathlib
+import pkgutil
 import subprocess
 import sys
 
@@ -49,3 +50,15 @@ def test_callbacks_are_found_in_their_room_again_and_again():
     for _ in range(2):
         for name in segkit.training.__all__:
             assert getattr(segkit.training, name).__name__ == name
+
+
+@pytest.mark.parametrize("room", ["data", "export", "inference", "preprocessing", "search", "training", "volumes"])
+def test_every_name_of_a_room_leads_somewhere_and_is_not_that_of_a_module(room):
+    package = getattr(segkit, room)
+    modules = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+        assert name not in modules
+    assert set(package.__all__) <= set(dir(package))
+    with pytest.raises(AttributeError, match=f"module 'segkit.{room}' has no attribute 'nothing'"):
+        _ = package.nothing

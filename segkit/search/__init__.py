@@ -5,8 +5,7 @@ Loaded when first used: KerasTuner takes seconds to import.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from segkit.lazy_face import lazy_face
 
 _HOMES = {
     "DistinctBayesianOracle": "segkit.search.oracles",
@@ -18,13 +17,4 @@ _HOMES = {
 }
 
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'segkit.search' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__, __dir__ = lazy_face(__name__, _HOMES)

@@ -5,12 +5,12 @@ Callbacks are loaded when they are first used: a plan is read without waiting fo
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from segkit.lazy_face import lazy_face
 
 _HOMES = {
     "CollapseAlarm": "segkit.tasks.collapse_alarm",
     "DecayOnPlateau": "segkit.training.decay_on_plateau",
+    "PatchCounter": "segkit.training.patch_counter",
     "RecordMagnitudes": "segkit.training.record_magnitudes",
     "RedrawEnhanced": "segkit.training.redraw_enhanced",
     "ReestimateStatistics": "segkit.training.reestimate_statistics",
@@ -19,13 +19,4 @@ _HOMES = {
 }
 
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'segkit.training' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__, __dir__ = lazy_face(__name__, _HOMES)

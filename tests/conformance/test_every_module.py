@@ -26,6 +26,10 @@ SHARED = {
         "engines and executors are what map_blocks drives",
         "inference.engines inference.executors",
     ),
+    "test_face.py": (
+        "what packages offer, and what that loads",
+        "lazy_face",
+    ),
     "notebook/test_notebook.py": (
         "a network is trained on arrays, predicts others, and is scored",
         "notebook.as_volume notebook.evaluate notebook.predict notebook.train",

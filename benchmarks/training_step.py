@@ -26,7 +26,7 @@ from segkit.data.sampler import PatchSampler
 from segkit.models.seget import seget
 from segkit.preprocessing.standardize import Standardize
 from segkit.targets.foreground import ForegroundTarget
-from segkit.tasks import BinaryTask
+from segkit.tasks.foreground import ForegroundTask
 from segkit.training.decay_on_plateau import DecayOnPlateau
 from segkit.training.fit import StepProgress, stream
 from segkit.training.plan import TrainingPlan
@@ -68,7 +68,7 @@ class Steps:
         self.steps = steps
         with dtype_policy(policy):
             self.model = seget()
-        BinaryTask().compile(self.model, TrainingPlan().learning_rate)
+        ForegroundTask().compile(self.model, TrainingPlan().learning_rate)
         images, targets = sampler.batch(0)
         cached = tf.data.Dataset.from_tensors((images, {"logits": targets})).repeat()
         self.cached = iter(cached)

@@ -77,7 +77,12 @@ STRUCTURES = {
 def paper_plan(structure: Structure) -> TrainingPlan:
     """Return the paper's plan: patches of 512 with stride 256, batches of 12, no augmentation."""
     return TrainingPlan(
+        patch_px=512,
+        stride_px=256,
+        validation_stride_px=256,
+        batch_size=12,
         augmentation=NO_AUGMENTATION,
+        l2=1e-5,  # the paper prints no value
         epochs=structure.epochs,
         learning_rate=structure.learning_rate,
         decay=structure.decay,

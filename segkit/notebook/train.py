@@ -77,7 +77,7 @@ def train(
         >>> model = segkit.train(tomogram, mask, "runs/mine")  # doctest: +SKIP
         >>> found = segkit.predict(model, another)  # doctest: +SKIP
     """
-    task, plan = task or ForegroundTask(), plan or TrainingPlan(epochs=20, patch_px=256, stride_px=128, batch_size=8)
+    task, plan = task or ForegroundTask(), plan or TrainingPlan(epochs=20)
     if network is None:
         multiple_px, halo_px = _SEGET_MULTIPLE_PX, seget_halo_px()
     volumes = _labeled(_several(images), _several(annotations), task, splits, plan.ignore_value)

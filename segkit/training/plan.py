@@ -41,21 +41,21 @@ class TrainingPlan:
         epochs: Epochs at most.
         learning_rate: Adam's step size at the start.
         decay: Time decay a step: ``learning_rate / (1 + decay * step)``.
-        plateau_patience: Epochs without a better validation mIoU before the step size is multiplied by
+        plateau_patience: Epochs without a better score of the task's monitor before the step size is multiplied by
             ``plateau_factor``.
         plateau_factor: See there.
-        early_stopping_patience: Epochs without a better validation mIoU before training stops.
+        early_stopping_patience: Epochs without a better score before training stops.
         l2: Strength of the L2 penalty on the kernels.
         precision: ``"auto"``, ``"float32"`` or ``"mixed_bfloat16"``.
         seed: Seed of weights, order and augmentation.
         deterministic: Ask the backend for bitwise repeatable kernels, at some cost of speed.
     """
 
-    patch_px: int = 512
+    patch_px: int = 256
     patch_slices: int | None = None
-    stride_px: int = 256
+    stride_px: int = 128
     validation_stride_px: int = 256
-    batch_size: int = 12
+    batch_size: int = 8
     positive_copies: int = 0
     weight_limit: float | None = None
     ignore_value: int | None = None
@@ -65,8 +65,8 @@ class TrainingPlan:
     decay: float = 0.0
     plateau_patience: int = 3
     plateau_factor: float = 0.5
-    early_stopping_patience: int = 8
-    l2: float = 1e-5
+    early_stopping_patience: int = 10
+    l2: float = 0.0
     precision: str = "auto"
     seed: int = 0
     deterministic: bool = False

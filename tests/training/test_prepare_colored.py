@@ -32,7 +32,7 @@ from segkit.training.preparation import prepare
 from segkit.volumes.volume import Volume
 
 SIMULATION = CellSimulation(shape=(12, 80, 96), count=9, spacing=1.0)
-PLAN = TrainingPlan(patch_px=64, batch_size=4, epochs=6, learning_rate=3e-3, augmentation=NO_AUGMENTATION)
+PLAN = TrainingPlan(patch_px=64, batch_size=4, epochs=6, learning_rate=3e-3, l2=1e-5, augmentation=NO_AUGMENTATION)
 COLORING = Pseudocoloring(tiles=4, expected_share=0.3)
 COLORS, CELLS, CENTERS = ColorSlices(coloring=COLORING), CellsTask(), CentersTask()
 

@@ -1,0 +1,62 @@
+"""What a recipe shows beside the scores never breaks a run that lacks what it is about."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tifffile
+
+from segkit.data.sources import Source
+from segkit.experiments.cell_evidence import ColoringSteps, OtsuBaseline
+from segkit.experiments.job import Network, set_up
+from segkit.experiments.plan import RunPlan
+from segkit.experiments.tile_scores import TileScores
+from segkit.experiments.training_run import run
+from segkit.models.unet import unet
+from segkit.tasks import CellsTask, ClassesTask
+from segkit.training.plan import TrainingPlan
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a run exports, which is TensorFlow's")
+TRAINING = TrainingPlan(
+    patch_px=32, stride_px=32, validation_stride_px=32, batch_size=4, epochs=1, learning_rate=1e-2, precision="float32"
+)
+
+
+@pytest.fixture
+def source(tmp_path):
+    labels = np.zeros((5, 32, 48), np.uint8)
+    labels[:, 4:14, 4:14], labels[:, 18:30, 20:40] = 1, 2
+    image = (60 * (labels > 0) + np.random.default_rng(0).integers(0, 40, labels.shape)).astype(np.uint8)
+    for name, stack in (("image", image), ("labels", labels)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", stack, photometric="minisblack")
+    paths = {"tomogram": str(tmp_path / "image.tif"), "mask": str(tmp_path / "labels.tif")}
+    return Source(**paths, train="0-2", validation="3", test="4")
+
+
+def finished(plan, network, tmp_path):
+    run(set_up(plan, tmp_path / "run", network), saved_models=tmp_path / "served")
+    return json.loads((tmp_path / "run/scores.json").read_text()), (tmp_path / "run/report.html").read_text()
+
+
+def test_classes_without_reestimated_statistics(source, tmp_path):
+    def network(*, num_classes, l2):
+        return unet(out_channels=num_classes, filters=(4, 8), l2=l2)
+
+    task = ClassesTask(class_names=("gel", "a", "b"))
+    plan = RunPlan(recipe="own", structure="s", preset="test", data=(source,), task=task, training=TRAINING)
+    scores, page = finished(plan, Network(network, 2, None, evidence=(TileScores(),)), tmp_path)
+    kinds = {use: list(found) for use, found in scores["tiles"].items()}
+    assert kinds == {"validation": ["running"], "test": ["running"]}
+    assert "Scores tile by tile" in page
+
+
+def test_cells_on_grey_slices(source, tmp_path):
+    def network(*, l2):
+        return unet(filters=(4, 8), l2=l2)
+
+    plan = RunPlan(recipe="own", structure="s", preset="test", data=(source,), task=CellsTask(), training=TRAINING)
+    scores, page = finished(plan, Network(network, 2, None, evidence=(OtsuBaseline(), ColoringSteps())), tmp_path)
+    assert scores["otsu"]["seg"] > 0.5
+    assert "Beside a threshold" in page
+    assert "How a slice gets its colours" not in page

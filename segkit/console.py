@@ -63,7 +63,7 @@ def parse_size(text: str | None) -> int | None:
     units = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     if match is None or not float(match[1]):
-        raise InputError(f"size {text!r} can not be read; write a number with K, M or G, such as 4G")
+        raise InputError(f"size {text!r} cannot be read; write a number with K, M or G, such as 4G")
     return round(float(match[1]) * units[match[2].upper()])
 
 

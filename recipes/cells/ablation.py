@@ -121,7 +121,7 @@ def missing_weights(plan: RunPlan) -> str:
 
     wanted = plan.model["encoder_weights"]
     if wanted is None:
-        return "none were asked for"
+        return "none were requested"
     try:
         ENCODERS[plan.model["encoder"]].find_weights("imagenet" if wanted == "auto" else wanted)
     except InputError as fault:
@@ -189,9 +189,12 @@ def findings(job: Job, trials: Sequence[Trial]) -> Findings:
         entries={"scored_on": scored, "models": {trial.variant: trial.result for trial in trials}},
         notices=[
             *([f"Models that need ImageNet weights are left out: {left_out}."] if left_out else []),
-            *["No slices were kept for a test: the scores are of those that chose the checkpoints."]
+            *[
+                "No slices were held out for a test: the scores are those of the validation slices, which chose the "
+                "checkpoints."
+            ]
             * (scored != "test"),
-            "MeanIoU is of resized slices, as the network sees them; times are of this machine.",
+            "MeanIoU is computed on resized slices, as the network sees them; times were measured on this machine.",
         ],
         sections=lambda: _sections(finished),
     )

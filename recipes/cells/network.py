@@ -87,7 +87,7 @@ def with_weights(plan: RunPlan) -> RunPlan:
         if wanted != "auto":
             raise
         _refuse_frozen(plan)
-        notice = f"The encoder starts from random weights, as there are no ImageNet weights here. {fault}."
+        notice = f"The encoder starts from random weights: no ImageNet weights were found. {fault}."
         model = {**plan.model, "encoder_weights": None}
         return dataclasses.replace(plan, model=model, notices=(*plan.notices, notice))
     chosen = "imagenet" if wanted == "auto" else wanted

@@ -68,7 +68,7 @@ class PatchSampler:
         parts = len(self.target.nearest)
         if wrong := {len(pair) - 1 for pair in self.pairs} - {parts}:
             raise ValueError(
-                f"`pairs` must hold an image and {parts} annotations each for this target. Received: {min(wrong)} "
+                f"`pairs` must hold an image and {parts} annotations for this target. Received: {min(wrong)} "
                 f"annotations, target={self.target!r}"
             )
         self.table = table

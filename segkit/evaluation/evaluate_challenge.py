@@ -132,7 +132,7 @@ def evaluate_challenge(
 
 def _result_of(results: dict[int, pathlib.Path], frame: int, folder: str | os.PathLike[str]) -> pathlib.Path:
     if frame not in results:
-        raise InputError(f"{folder}: no result of frame {frame}, which is annotated; segment it, an empty mask counts")
+        raise InputError(f"{folder}: no result for the annotated frame {frame}; segment it, an empty mask is enough")
     return results[frame]
 
 

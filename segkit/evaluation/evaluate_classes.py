@@ -101,5 +101,5 @@ def _check_classes(volume: Volume, values: np.ndarray, num_classes: int, z: int)
     if wrong.size:
         raise InputError(
             f"{volume.name}: slice {z} holds {wrong[0]:g}, expected labels from 0 to {num_classes - 1}; score "
-            "labels of the same classes, or name what nobody annotated with --ignore-value"
+            "labels of the same classes, or give the value of unannotated voxels with --ignore-value"
         )

@@ -89,7 +89,7 @@ def evaluate_volumes(
     check_comparable(prediction, reference)
     chosen = range(reference.shape[0]) if slices is None else slices
     predicted = _Foreground(prediction, label, "--label, or predict without --probability")
-    ask = "--reference-label, or name what nobody annotated with --ignore-value"
+    ask = "--reference-label, or give the value of unannotated voxels with --ignore-value"
     true = _Foreground(reference, reference_label, ask, ignore_value)
     counted = []
     for done, z in enumerate(chosen, start=1):
@@ -129,8 +129,8 @@ class _Foreground:
             return
         other = next((value for value in values[values != first]), first)
         raise InputError(
-            f"{self._volume.name}: slice {z} holds {first:g} and {other:g}, a mask has one whole value besides 0; "
-            f"choose a label with {self._ask}, or score ids of objects with --instances"
+            f"{self._volume.name}: slice {z} holds {first:g} and {other:g}, expected one whole value besides 0 in a "
+            f"mask; choose a label with {self._ask}, or score ids of objects with --instances"
         )
 
 

@@ -58,5 +58,5 @@ def write_results(job: Job, sequence: pathlib.Path, *, max_ram: int | None = Non
 
 def _told(seen: int) -> str:
     if not seen:
-        return "on none of whose frames was trained"
-    return f"{seen} of whose frames were trained on or chose the checkpoint"
+        return "none of its frames was used in training"
+    return f"{seen} of its frames were trained on or chose the checkpoint"

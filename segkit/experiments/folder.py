@@ -48,11 +48,12 @@ def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_p
         raise InputError(f"{folder}: no run to resume here; leave --resume out, or give its folder with --out")
     if has_begun(folder) and not resume and not overwrite:
         raise InputError(
-            f"{folder}: holds a run already; go on with --resume, replace it with --overwrite, or choose --out"
+            f"{folder}: already holds a run; resume it with --resume, replace it with --overwrite, or choose another "
+            "--out"
         )
     if keeps_plan and (folder / PLAN_NAME).exists() and not resume and not overwrite:
         raise InputError(
-            f"{folder}: holds a plan; start it with --resume, replace it with --overwrite, or choose --out"
+            f"{folder}: holds a plan; start it with --resume, replace it with --overwrite, or choose another --out"
         )
     check_writable(folder)
     check_free(folder)
@@ -87,4 +88,4 @@ def check_writable(folder: pathlib.Path) -> None:
     """
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
-        raise InputError(f"{folder}: cannot be written to ({nearest} is no writable folder); choose another one")
+        raise InputError(f"{folder}: cannot be written to ({nearest} is not a writable folder); choose another one")

@@ -21,7 +21,7 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     data.add_argument("--labels", metavar="FILE", help="stack of the same shape with the classes 0, 1, 2, ...")
     data.add_argument("--name", help="what is segmented; names the run and the served model (the images' file name)")
     data.add_argument(
-        "--class-names", metavar="A,B,...", help="names of the classes 0, 1, 2, ..., if not all occur too"
+        "--class-names", metavar="A,B,...", help="names of the classes 0, 1, 2, ..., including those that do not occur"
     )
     data.add_argument("--ignore-value", type=int, metavar="V", help="label of unannotated pixels")
     add_slice_arguments(data)

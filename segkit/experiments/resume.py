@@ -46,7 +46,7 @@ def _refuse_others(args: argparse.Namespace, found: Sequence[tuple[RunPlan, path
                 "another --out"
             )
     if args.mask and not args.structure:
-        raise InputError("--mask without --structure; give both, or neither to go on with the run as it is")
+        raise InputError("--mask without --structure; give both, or neither to resume the run unchanged")
     data = [source for plan, _ in found for source in plan.data]
     masks = [path for files in masks_by_structure(args.mask, args).values() for path in files]
     for given, known in ((args.tomogram, [s.tomogram for s in data]), (masks, [s.mask for s in data])):

@@ -124,7 +124,7 @@ def best_trial(trials: list[SearchTrial], epochs: int, monitor: Monitor) -> Sear
     """
     whole = [trial for trial in trials if trial.score is not None and trial.epochs in (None, epochs)]
     if not whole:
-        raise InputError("the search has no finished trial; resume it with --resume")
+        raise InputError("no trial of the search has finished; resume it with --resume")
     return max(whole, key=lambda trial: (_sign(monitor) * trial.score, trial.folder.name))
 
 

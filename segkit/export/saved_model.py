@@ -65,7 +65,7 @@ def export_saved_model(
     except (OSError, tf.errors.OpError) as fault:
         reason = str(fault).strip().splitlines()[0]
         raise InputError(
-            f"{versions}: the model can not be written ({reason}); free space there or choose another folder"
+            f"{versions}: the model cannot be written ({reason}); free some space there or choose another folder"
         ) from fault
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

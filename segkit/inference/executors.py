@@ -188,7 +188,7 @@ class _Worker:
             how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
             raise InputError(
                 f"a worker process {how} (memory may have run out); finished blocks are kept: run the same command "
-                "again, if need be with fewer workers"
+                "again, if necessary with fewer workers"
             )
 
     def end(self) -> None:

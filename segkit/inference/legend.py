@@ -66,7 +66,7 @@ def read_legend(path: str | os.PathLike[str]) -> dict[int, str]:
         entries = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
         return {int(label): entry["structure"] for label, entry in entries.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as fault:
-        raise InputError(f"{path}: not a legend as segkit predict writes it; remove or mend it") from fault
+        raise InputError(f"{path}: not a legend written by segkit predict; remove or correct it") from fault
 
 
 def write_legend(

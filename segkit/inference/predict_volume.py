@@ -182,7 +182,7 @@ def _predict_blocks(
             own = dataclasses.replace(options, max_ram=_ram_of_share(options, models, share))
             engine = SliceEngine(models, tasks, volume, own, num_slices=len(rest))
             if volume.shape[0] == 1 and any(loaded.card.preprocessing.resizes for loaded in models):
-                _log.info("%s: a single slice is taken as a stack of one, whose neighbours are black", volume.name)
+                _log.info("%s: a single slice is treated as a stack of one slice with black neighbours", volume.name)
         if not share.index:
             engine.check(slices)
             for loaded in models:

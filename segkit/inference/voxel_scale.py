@@ -39,7 +39,7 @@ def scale_yx(volume: Volume, card: ModelCard, *, rescale: bool) -> tuple[float, 
         unknown = f"{volume.name}: its voxel size" if found is None else f"{card.name}: the model's voxel size"
         if rescale:
             raise InputError(f"{unknown} is unknown, rescaling needs it; leave out --rescale")
-        _log.warning("%s is unknown and can not be compared; the result is only good if the two agree", unknown)
+        _log.warning("%s is unknown and cannot be compared; the result is only valid if the two agree", unknown)
         return 1.0, 1.0
     factors = found[1] / expected[1], found[2] / expected[2]
     if rescale:
@@ -47,8 +47,8 @@ def scale_yx(volume: Volume, card: ModelCard, *, rescale: bool) -> tuple[float, 
     if any(abs(factor - 1) > TOLERANCE for factor in factors):
         warnings.warn(
             f"{volume.name}: voxel size {found[1]:.4g} x {found[2]:.4g} nm (y, x), but {card.name} was "
-            f"trained at {expected[1]:.4g} x {expected[2]:.4g} nm; the result may be poor, "
-            "--rescale evens it out",
+            f"trained at {expected[1]:.4g} x {expected[2]:.4g} nm; the result may be poor; --rescale corrects the "
+            "difference",
             stacklevel=2,
         )
     return 1.0, 1.0

@@ -120,8 +120,8 @@ class _Volume:
             total += int(rest.max(initial=0))
         if thickest > (reach := blocks.least_halo(self.voxel_size)):
             _log.warning(
-                "objects are up to %.3g px deep, but only %.3g px around a block are looked at: they may be cut, or "
-                "become one with a neighbour; allow more memory, or give a larger seed distance",
+                "objects are up to %.3g px deep, but only %.3g px around each block are seen: they may be cut, or "
+                "merged with a neighbour; allow more memory, or give a larger seed distance",
                 thickest,
                 reach,
             )

@@ -132,8 +132,8 @@ class FREnhance(keras.layers.Layer):
             return inputs
         if not self._is_drawn:
             raise RuntimeError(
-                f"{self.name}: redraw='epoch', and nobody has drawn. Add segkit.training.RedrawEnhanced() to the "
-                "callbacks of fit, or call draw() at the beginning of every epoch of a loop of your own"
+                f"{self.name}: redraw='epoch', but no maps have been drawn. Add segkit.training.RedrawEnhanced() to "
+                "the callbacks of fit, or call draw() at the beginning of every epoch of your own training loop"
             )
         if _is_whole(self.redraw):
             self._count_step()

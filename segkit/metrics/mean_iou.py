@@ -55,7 +55,7 @@ class MeanIoU(ConfusionCounts):
         y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
         if y_pred.shape[-1] != self.num_classes:
             raise ValueError(
-                f"{type(self).__name__}: `y_pred` must have {self.num_classes} channels, one a class. "
+                f"{type(self).__name__}: `y_pred` must have {self.num_classes} channels, one per class. "
                 f"Received: y_true.shape={tuple(y_true.shape)}, y_pred.shape={tuple(y_pred.shape)}"
             )
         target, weight = split_weight(y_true, y_pred, channels=1, name=type(self).__name__)

@@ -101,7 +101,7 @@ class Standardize:
         if not other_bytes and abs(mean - self.mean) <= MEAN_TOLERANCE * self.std:
             return None
         remedy = (
-            "signed bytes are unsigned ones minus 128: save it as the training data were"
+            "signed bytes are unsigned bytes minus 128: save it in the type of the training data"
             if other_bytes
             else "bring its grey values to those of the training data"
         )

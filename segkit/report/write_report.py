@@ -67,7 +67,7 @@ def write_report(
     """
     path = pathlib.Path(path)
     if path.exists() and not overwrite:
-        raise InputError(f"{path}: exists already; choose another name or allow overwriting")
+        raise InputError(f"{path}: already exists; choose another name or allow overwriting")
     if command is not None and not isinstance(command, str):
         command = shlex.join(command)
     created = created or datetime.datetime.now().astimezone()
@@ -92,7 +92,7 @@ def write_report(
         os.replace(unfinished, path)
     except OSError as fault:
         raise InputError(
-            f"{path}: the report can not be written ({fault.strerror}); free space there or choose another folder"
+            f"{path}: the report cannot be written ({fault.strerror}); free some space there or choose another folder"
         ) from fault
     finally:
         unfinished.unlink(missing_ok=True)

@@ -219,7 +219,7 @@ def _check_identity(path: pathlib.Path, oracle: LeasedTrials, identity: Mapping[
         if facts.get(name) != known.get(name):
             raise InputError(
                 f"{path.parent}: belongs to another search (its {name} is {_clip(known.get(name))}, not "
-                f"{_clip(facts.get(name))}); choose another folder, or begin anew with --overwrite"
+                f"{_clip(facts.get(name))}); choose another folder, or start over with --overwrite"
             )
 
 

@@ -117,7 +117,10 @@ class ClassesTask(Task):
     def notices(self, volumes: Sequence[LabeledVolume]) -> list[str]:
         """Return a line for each use of slices on which some class does not occur."""
         lines = []
-        for use, consequence in (("train", "it can not be learnt"), ("validation", "it has no say in the checkpoint")):
+        for use, consequence in (
+            ("train", "it cannot be learnt"),
+            ("validation", "it does not influence the checkpoint"),
+        ):
             parts = [(volume, slices) for volume in volumes if (slices := getattr(volume.split, use))]
             missing = [set(volume.labels.missing(slices)) for volume, slices in parts]
             if missing and (everywhere := set.intersection(*missing)):

@@ -44,7 +44,7 @@ class MissedClassAlarm(keras.callbacks.Callback):
             if periods and not rest and periods & (periods - 1) == 0:
                 message = (
                     f"epoch {epoch + 1}: {name} has not been found on the validation slices for {self.waits[name]} "
-                    "epochs; rare classes need more of them, or it is missing there"
+                    "epochs; rare classes need more epochs, or the class is missing there"
                 )
                 self.alarms.append(message)
                 _LOG.warning(message)

@@ -174,7 +174,7 @@ class Task(abc.ABC):
         """
         if size_px is not None:
             raise InputError(
-                f"task {self.kind!r}: its annotation can not be resized; choose a preprocessing that keeps the size"
+                f"task {self.kind!r}: its annotation cannot be resized; choose a preprocessing that keeps the size"
             )
         return [volume.mask.array]
 

@@ -60,7 +60,7 @@ class Snapshots:
                 with open(path, "rb") as stream, np.load(stream) as stored:  # a path that it cannot read it leaves open
                     arrays = {name: stored[name] for name in stored.files}
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as fault:
-                _LOG.warning("%s can not be read (%s); going back to the snapshot before", path, fault)
+                _LOG.warning("%s cannot be read (%s); going back to the snapshot before", path, fault)
                 continue
             return json.loads(arrays.pop(_FACTS).tobytes()), arrays
         return None
@@ -83,13 +83,13 @@ def restore_variables(model: keras.Model, arrays: dict[str, np.ndarray]) -> None
         missing = variables.keys() ^ arrays.keys()
         raise InputError(
             f"the run to resume has another network: {sorted(missing)[0]!r} is on one side only; put the model back in "
-            "plan.json, or begin anew with --overwrite"
+            "plan.json, or start over with --overwrite"
         )
     for name, variable in variables.items():
         if tuple(variable.shape) != arrays[name].shape:
             raise InputError(
                 f"the run to resume has another network: {name!r} has shape {arrays[name].shape}, the plan's has "
-                f"{tuple(variable.shape)}; put the model back in plan.json, or begin anew with --overwrite"
+                f"{tuple(variable.shape)}; put the model back in plan.json, or start over with --overwrite"
             )
         variable.assign(arrays[name])
 

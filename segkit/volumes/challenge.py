@@ -145,7 +145,7 @@ def _write_16_bits(path: pathlib.Path, labels: Volume, *, overwrite: bool) -> No
         wrong = int(found.minimum if found.minimum < 0 else found.maximum)
         raise InputError(
             f"{path}: cell {wrong}, but the challenge's files hold ids from 1 to {MAX_CELLS} (16 bits); "
-            "number the cells anew, or write another format"
+            "renumber the cells, or write another format"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     ids = ids_by_slice(labels)

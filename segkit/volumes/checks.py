@@ -176,6 +176,6 @@ def _not_binary(mask: Volume, found: Iterable[float], z: int) -> str:
     more = ", ..." if len(values) > _SHOWN_VALUES else ""
     return (
         f"{mask.name}: found the values {shown}{more} up to slice {z}, expected 0 and one other value; "
-        "give the mask of one structure (not the tomogram, nor labels of several structures), or name the value of "
-        "voxels nobody annotated as the ignore value"
+        "give the mask of one structure (not the tomogram, nor labels of several structures), or give the value of "
+        "unannotated voxels as the ignore value"
     )

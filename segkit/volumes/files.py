@@ -69,7 +69,7 @@ def open_volume(
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{path}: found no such file, expected {_READABLE}; check the path") from error
     except PermissionError as error:
-        raise InputError(f"{path}: may not be read; ask its owner for the right to read it") from error
+        raise InputError(f"{path}: permission denied; ask its owner for read access") from error
     if flip_y:
         volume = dataclasses.replace(
             volume, array=flipped_rows(volume.array), metadata={**volume.metadata, _FLIPPED: True}
@@ -157,7 +157,7 @@ def _open(
         return read_mrc(file, progress=progress)
     if suffix in (*TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES):
         raise InputError(f"{file}: found no {suffix[1:]} data in it, expected {_READABLE}; check the file")
-    raise InputError(f"{file}: found a format that is not known, expected {_READABLE}; convert it to one of those")
+    raise InputError(f"{file}: found an unknown format, expected {_READABLE}; convert it to one of those")
 
 
 def _format_suffix(path: pathlib.Path) -> str:

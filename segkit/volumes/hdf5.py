@@ -165,7 +165,7 @@ def _layout(path: pathlib.Path, dataset: Any, channel: int | None) -> tuple[tupl
         raise InputError(f"{where}: found {dataset.dtype} of shape {shape}, expected numbers; name another dataset")
     if len(shape) == 4:
         if channel is None and shape[0] > 1:
-            raise InputError(f"{where}: found {shape[0]} channels, expected one; choose a channel from 0 on")
+            raise InputError(f"{where}: found {shape[0]} channels, expected one; choose a channel, counted from 0")
         if not 0 <= (channel or 0) < shape[0]:
             raise InputError(f"{where}: found {shape[0]} channels, expected more than {channel}; choose another")
         return (channel or 0,), shape[1:]

@@ -41,7 +41,7 @@ def instance_ids(volume: Volume, chosen: slice = slice(None)) -> np.ndarray:
     if values.dtype.kind == "i" and values.size and values.min() < 0:
         raise InputError(
             f"{volume.name}: found the id {values.min()}, expected 0 for background and positive ids of objects; "
-            "number them anew"
+            "renumber them"
         )
     return values
 

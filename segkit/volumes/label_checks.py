@@ -71,8 +71,7 @@ def check_labels(
         found = np.flatnonzero(voxels.sum(axis=0))
         if len(found) < 2 or found[-1] != len(found) - 1:
             raise InputError(
-                f"{labels.name}: found the labels {_listed(found)}, expected 0, 1, 2, ... without a gap; number them "
-                "anew"
+                f"{labels.name}: found the labels {_listed(found)}, expected 0, 1, 2, ... without a gap; renumber them"
             )
         voxels = voxels[:, : len(found)]
     return LabelCounts(num_classes=voxels.shape[1], voxels=voxels)
@@ -83,10 +82,10 @@ def _count(labels: Volume, z: int, values: np.ndarray, most: int, *, is_given: b
     if whole is None or (whole != values).any() or (values.size and not 0 <= whole.min() <= whole.max() < most):
         outside = values if whole is None else values[(whole != values) | (whole < 0) | (whole >= most)]
         expected = f"whole numbers from 0 to {most - 1}"
-        remedy = "give more classes, or number them anew" if is_given else "give class labels, not grey values"
+        remedy = "give more classes, or renumber them" if is_given else "give class labels, not grey values"
         raise InputError(
-            f"{labels.name}: found {_listed(np.unique(outside))} in slice {z}, expected {expected}; {remedy}, or name "
-            "the value of voxels nobody annotated as the ignore value"
+            f"{labels.name}: found {_listed(np.unique(outside))} in slice {z}, expected {expected}; {remedy}, or "
+            "give the value of unannotated voxels as the ignore value"
         )
     return np.bincount(whole, minlength=most)
 

@@ -84,7 +84,7 @@ def parse_header(raw: bytes, name: str) -> MrcHeader:
     order = _byte_order(raw)
     if order is None:
         raise InputError(
-            f"{name}: found no MRC header (sizes or mode make no sense), expected one in the "
+            f"{name}: found no MRC header (invalid sizes or mode), expected one in the "
             "first 1024 bytes; check that the file is what its name says"
         )
     record = header_record(raw, order)
@@ -165,7 +165,7 @@ def _axes(record: np.void, warnings: list[str]) -> str:
     if sorted(columns_first) == [1, 2, 3]:
         return "".join("xyz"[axis - 1] for axis in reversed(columns_first))
     if any(columns_first):
-        warnings.append(f"the axis order {columns_first} in the MRC header makes no sense; taken as x, y, z")
+        warnings.append(f"the axis order {columns_first} in the MRC header is invalid; taken as x, y, z")
     return "zyx"
 
 

@@ -52,7 +52,7 @@ def read_png(path: pathlib.Path) -> np.ndarray:
             raise
         raise InputError(f"{path}: damaged: its image cannot be read ({error}); copy it again") from error
     if values.shape != shape or values.dtype != dtype:
-        raise InputError(f"{path}: found {values.dtype} {values.shape}, expected {dtype} {shape}; save it anew")
+        raise InputError(f"{path}: found {values.dtype} {values.shape}, expected {dtype} {shape}; save it again")
     return values
 
 

@@ -76,7 +76,11 @@ def _check_one_page(path: pathlib.Path, tif: tifffile.TiffFile) -> None:
     page = tif.pages.first
     if len(tif.pages) > 1 or len(page.shape) != 2:
         is_grey = len(page.shape) == 2
-        advice = "a folder is one volume, a slice a file: give a stack by itself" if is_grey else "convert it to grey"
+        advice = (
+            "a folder is one volume with one slice per file: give the path of the stack itself"
+            if is_grey
+            else "convert it to grey"
+        )
         raise InputError(
             f"{path}: found {len(tif.pages)} pages of shape {page.shape}, expected one grey image in every file of a "
             f"folder of slices; {advice}"
@@ -144,7 +148,7 @@ def _choose_axes(path: pathlib.Path, series: Any, channel: int | None, warnings:
             kept += axis
             picks.append(slice(None))
         elif axis == "S" and length > 1:
-            raise InputError(f"{path}: found colour ({length} samples a pixel), expected grey; convert it to grey")
+            raise InputError(f"{path}: found colour ({length} samples per pixel), expected grey; convert it to grey")
         elif axis == "C" and length > 1:
             picks.append(_checked_channel(path, length, channel))
         else:
@@ -186,7 +190,7 @@ def _chosen_pages(path: pathlib.Path, series: Any, pages: list[Any], kept: str, 
     if not kept.endswith("YX") or math.prod(lengths) != len(pages) or len(pages[0].shape) != 2:
         raise InputError(
             f"{path}: found the axes {kept} in {len(pages)} compressed pages of shape {pages[0].shape}, "
-            "expected one image (y, x) a page; save it uncompressed"
+            "expected one image (y, x) per page; save it uncompressed"
         )
     chosen = np.arange(len(pages)).reshape(lengths)[tuple(picks[i] for i in over_pages)]
     return [pages[i] for i in np.ravel(chosen)]

@@ -37,7 +37,7 @@ def tiff_faults_told(path: pathlib.Path) -> Iterator[None]:
     except (ValueError, IndexError, KeyError, RuntimeError, struct.error, zlib.error) as error:
         raise InputError(
             f"{path}: cannot be read as TIFF ({error}); it may be cut off or damaged: copy it again, "
-            "or save it anew from the program that wrote it"
+            "or save it again with the program that wrote it"
         ) from error
 
 

@@ -38,7 +38,7 @@ def check_output(path: str | os.PathLike, *, overwrite: bool = False, expected_b
     if not target.parent.is_dir():
         raise InputError(f"{path}: there is no folder {target.parent}; create it or choose another output")
     if os.path.lexists(target) and not overwrite:
-        raise InputError(f"{path}: exists already; choose another output or allow replacing it (--overwrite)")
+        raise InputError(f"{path}: already exists; choose another output or allow replacing it (--overwrite)")
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise InputError(f"{path}: the folder {target.parent} is not writable; choose another output")
     free = shutil.disk_usage(target.parent).free
@@ -131,7 +131,7 @@ def _told_plainly(path: str | os.PathLike, expected_bytes: int) -> Iterator[None
 
 def _no_room(path: str | os.PathLike, free: int, needed: int) -> str:
     need = f"{needed:,} bytes needed" if needed else "more needed"
-    return f"{path}: the disk is full: {free:,} bytes free, {need}; free some room or choose another disk"
+    return f"{path}: the disk is full: {free:,} bytes free, {need}; free some space or choose another disk"
 
 
 def _partial_name(target: pathlib.Path) -> pathlib.Path:

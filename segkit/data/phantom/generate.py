@@ -72,7 +72,7 @@ def make_phantom(
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise InputError(f"The phantom's seed is {seed!r}: give an integer of at least 0.")
     if centrioles is not None and (not isinstance(centrioles, (int, np.integer)) or centrioles < 1):
-        raise InputError(f"The phantom is to have {centrioles!r} centrioles: give an integer of at least 1.")
+        raise InputError(f"The phantom's number of centrioles is {centrioles!r}: give an integer of at least 1.")
     imaging = imaging or Imaging()
 
     def report(done: int) -> None:

@@ -310,7 +310,7 @@ def test_from_the_challenges_folders_to_seg_and_a_report(monkeypatch, caplog):
     efficientcellseg.main(["--out", "run", "--resume", "--epochs", "3"])
     assert len(pathlib.Path("run/log.csv").read_text().splitlines()) == 4
     assert read_plan(pathlib.Path("run/plan.json")).task == before.task
-    with pytest.raises(InputError, match="run: 3 epochs are done, 2 were asked for"):
+    with pytest.raises(InputError, match="run: 3 epochs are done, 2 were requested"):
         efficientcellseg.main(["--out", "run", "--resume", "--epochs", "2"])
     assert read_plan(pathlib.Path("run/plan.json")).training.epochs == 3
     assert sorted(path.name for path in result.iterdir()) == [f"mask{frame:03d}.tif" for frame in range(4)]

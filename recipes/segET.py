@@ -8,7 +8,7 @@ Segmentation in Electron Tomography Image".
     python -m recipes.segET --structure all --tomogram T.mrc --mask synapse=S.mrc --mask golgi=G.mrc
 
 Without data it makes a phantom and trains a small version of the plan on it: about 7 minutes on 2 CPU cores. With
-data the settings are the paper's: 420 to 630 s an epoch on a Tesla K40c for 76 slices of 2048 x 2048; its validation
+data the settings are the paper's: 420 to 630 s per epoch on a Tesla K40c for 76 slices of 2048 x 2048; its validation
 mIoU stands with each structure below.
 """
 

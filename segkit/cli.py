@@ -215,7 +215,7 @@ def check_label(path: str, label: int | None) -> None:
 
 
 def class_names(path: str, reference: Volume, ignore_value: int | None) -> list[str]:
-    """Return the names of all classes: from the legend beside a label volume, else the labels of the reference."""
+    """Return the names of all classes: from the legend next to a label volume, else the labels of the reference."""
     from segkit.inference.legend import legend_path, read_legend
     from segkit.volumes.label_checks import check_labels
 

@@ -14,7 +14,7 @@ from segkit.preprocessing.colorings import COLORINGS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add data, and what of the paper can be chosen."""
+    """Add data, and the choices of the paper's settings."""
     data = add_stack_arguments(parser)
     data.add_argument("--protocol", choices=tuple(PROTOCOLS), default="own", help="a data set of the paper")
     what = parser.add_argument_group("what")
@@ -84,7 +84,7 @@ def whole_numbers(text: str, count: int, name: str) -> tuple[int, ...]:
     """Return positive numbers written with commas.
 
     Raises:
-        InputError: If they are others, or not so many.
+        InputError: If there are others, or another number of them.
     """
     try:
         numbers = tuple(int(part) for part in text.split(","))

@@ -16,7 +16,7 @@ _OF_THE_MODEL = ("method", "num_enhanced", "gain", "supervision")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add data, and what of the paper can be chosen."""
+    """Add data, and the choices of the paper's settings."""
     data = add_image_arguments(parser)
     data.add_argument("--protocol", choices=tuple(PROTOCOLS), default="own", help="a data set of the paper")
     what = parser.add_argument_group("what")

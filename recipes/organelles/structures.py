@@ -17,7 +17,7 @@ class Structure:
     Attributes:
         name: Name of the structure; part of file names and never renamed.
         learning_rate: Adam's step size.
-        decay: Time decay a step.
+        decay: Time decay per step.
         epochs: Epochs at most.
         early_stopping_patience: Epochs without a better validation mIoU before the end.
         plateau_patience: Epochs without a better validation mIoU before the step size is halved.

@@ -72,7 +72,7 @@ def measure_cells(sources: Sequence[Source]) -> CellMeasures:
 
 
 def _check_compact(labels: Volume, slices: Sequence[int]) -> None:
-    """Refuse grey values in the place of ids: they lie in many pieces.
+    """Refuse grey values in place of ids: they are in many pieces.
 
     Raises:
         InputError: If every id of the middle slice is in many pieces.

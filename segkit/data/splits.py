@@ -9,7 +9,7 @@ from segkit.errors import InputError
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Split:
-    """Slice indices of one volume; no index stands in two of the three.
+    """Slice indices of one volume; no index is in two of the three.
 
     Attributes:
         train: Slices that patches are cut from.

@@ -35,7 +35,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_slice_arguments(group: argparse._ArgumentGroup) -> None:
-    """Add which slices are for what."""
+    """Add which slices are used for what."""
     group.add_argument("--train-z", metavar="RANGES", help="train on these slices of the stack, such as 0-9")
     group.add_argument("--validation-z", metavar="RANGES", help="choose the checkpoint on these slices")
     group.add_argument("--test-z", metavar="RANGES", help="score these slices at the end, and nothing else")
@@ -53,7 +53,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add where the run goes, and what may happen to what lies there."""
+    """Add where the run is written, and whether existing files may be replaced."""
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="run folder (runs/<name>)")
     output.add_argument("--saved-models", type=pathlib.Path, default=pathlib.Path("saved_models"), metavar="FOLDER")

@@ -98,7 +98,7 @@ def class_panels(job: Job, trials: Sequence[Trial], titles: Mapping[str, str], c
 
     Args:
         job: The job that was compared.
-        trials: Its trials, which lie in ``cells/<variant>-<seed>`` of its folder.
+        trials: Its trials, which are in ``cells/<variant>-<seed>`` of its folder.
         titles: Names of the variants for readers.
         count: Number of tiles.
     """

@@ -1,4 +1,5 @@
-"""What a recipe shows beside the scores of its task: baselines, other ways of scoring, how images are prepared."""
+"""What a recipe shows in addition to the scores of its task: baselines, other ways of scoring, how images are "
+"prepared."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ class FinishedRun:
 
     Attributes:
         job: The run.
-        record: The record of its training; the best model stands in its folder.
+        record: The record of its training; the best model is in its folder.
         held_out: The volumes that are scored, each with its scored slices.
     """
 

@@ -1,4 +1,4 @@
-"""The folder of a run: what lies in it, who may write to it, and how it is cleared."""
+"""The folder of a run: its contents, who may write to it, and how it is cleared."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from segkit.experiments.plan import PLAN_NAME
 SEARCH_NAME, CELLS_NAME = "search", "cells"
 
 MODE_NAME = "mode.json"
-"""What was begun in a folder beside its plan: one run, a comparison, a search, an ablation."""
+"""What was started in a folder, besides its plan: one run, a comparison, a search, an ablation."""
 
 COMMANDS_NAME = "commands.txt"
 """The commands that a run was made with, one per line: the first one, and those that resumed it."""
@@ -42,7 +42,7 @@ def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_p
         keeps_plan: A plan alone is not replaced unasked either: it may have been edited, and waits to be started.
 
     Raises:
-        InputError: If another run lies there, one is under way, or there is none to resume.
+        InputError: If it holds another run, one is in progress, or there is none to resume.
     """
     if resume and not (folder / PLAN_NAME).exists():
         raise InputError(f"{folder}: no run to resume here; leave --resume out, or give its folder with --out")

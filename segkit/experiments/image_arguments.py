@@ -61,7 +61,7 @@ def images_source(args: argparse.Namespace, count: int) -> Source:
 
 
 def class_names(args: argparse.Namespace, known: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return the names of all classes: as given, as they are known, or after the labels that are found.
+    """Return the names of all classes: as given, as known for the data, or numbered like the labels that are found.
 
     Args:
         args: The command line.

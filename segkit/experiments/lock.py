@@ -1,4 +1,4 @@
-"""One process a run folder: two that train in one would mix their snapshots."""
+"""One process per run folder: two that train in one would mix their snapshots."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ SEARCHES = ("search", "halving")
 
 Mode = dict[str, Any]
 """``{"kind": "run"}``, ``{"kind": "compare", "methods": [...], "seeds": 3}`` with the words of the recipe's comparison,
-``{"kind": "search", "trials": 50}`` or ``{"kind": "halving"}``; beside it what the recipe remembers."""
+``{"kind": "search", "trials": 50}`` or ``{"kind": "halving"}``; and what the recipe remembers."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ def resolve_mode(
         args: The command line.
         folder: Run folder.
         comparison: What the recipe can compare.
-        remembered: What a resumed run must know beside its plan; of a resumed run that of the folder counts.
+        remembered: What a resumed run must know besides its plan; of a resumed run that of the folder counts.
 
     Raises:
         InputError: If something else was begun in the folder.

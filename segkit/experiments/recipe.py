@@ -54,7 +54,7 @@ class Recipe:
         comparison: What can be compared; ``None`` for nothing.
         search: What can be searched for; ``None`` for nothing.
         measure: What is kept of a trial of a comparison or search: called with its job and the record of its training.
-        remember: Returns what a resumed run must know beside its plan, kept in ``mode.json``.
+        remember: Returns what a resumed run must know besides its plan, kept in ``mode.json``.
         finish: Called with the job of a finished run, its mode and the bound of memory; writes more results.
     """
 

@@ -1,4 +1,4 @@
-"""Which runs a command with --resume goes on with."""
+"""Which runs a command with --resume resumes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCORES_NAME = "scores.json"
 
 
 def runs_to_resume(args: argparse.Namespace, root: pathlib.Path) -> list[tuple[RunPlan, pathlib.Path]]:
-    """Return plan and folder of each run to go on with, with what the command line changes in its training.
+    """Return plan and folder of each run to resume, with what the command line changes in its training.
 
     Args:
         args: Arguments of a recipe. With the structure ``all`` finished runs are passed over.

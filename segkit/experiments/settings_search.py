@@ -105,7 +105,7 @@ def take_over(trial: pathlib.Path, folder: pathlib.Path) -> None:
 
 
 def oracle_for(job: Job, space: keras_tuner.HyperParameters, trials: int | None) -> LeasedTrials:
-    """Return the oracle of a search: Bayesian of so many trials, or successive halving."""
+    """Return the oracle of a search: Bayesian with a number of trials, or successive halving."""
     training = job.plan.training
     monitor = job.plan.task.monitor
     objective = keras_tuner.Objective(monitor.name, monitor.mode)

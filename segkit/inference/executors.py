@@ -47,7 +47,7 @@ class Work(Protocol):
     """What an executor runs, once in each process; it ends when all blocks are finished, whoever computed them."""
 
     def __call__(self, *, share: Share, on_block: Callable[[int, int], None]) -> Any:
-        """Compute blocks that nobody else computes until all are finished.
+        """Compute blocks that no other process computes, until all are finished.
 
         Args:
             share: Which of the processes this is, so that they begin at different blocks.

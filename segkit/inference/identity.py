@@ -50,7 +50,7 @@ def model_identity(loaded: LoadedModel) -> dict[str, Any]:
 def volume_identity(volume: Volume) -> dict[str, Any]:
     """Describe a volume by its file (path, size, time of the last change), its shape and a few of its slices.
 
-    The slices (first, middle and last; all for a volume without a file) tell apart what one file can be
+    The slices (first, middle and last; all for a volume without a file) distinguish what one file can be
     opened as: datasets, channels, flipped rows.
     """
     depth = volume.shape[0]

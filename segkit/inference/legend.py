@@ -21,7 +21,7 @@ PAPER_COLORS = {
 }
 """Colours of Zhang et al. (2019), SegET, Fig. 4, as (red, green, blue) in 0..255."""
 
-_GOLDEN = 0.618034  # turning the hue by it keeps any number of hues apart
+_GOLDEN = 0.618034  # rotating the hue by it keeps any number of hues distinct
 _COMPRESSED = {".gz", ".bz2"}
 
 
@@ -50,7 +50,7 @@ def structure_colors(structures: Sequence[str]) -> list[tuple[int, int, int]]:
 
 
 def legend_path(output: str | os.PathLike[str]) -> pathlib.Path:
-    """Return where the legend of a label volume stands: ``labels.mrc.gz`` has ``labels.legend.json``."""
+    """Return the path of the legend of a label volume: ``labels.mrc.gz`` has ``labels.legend.json``."""
     path = pathlib.Path(output)
     path = path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
     return path.with_name(f"{path.stem}.legend.json")
@@ -81,7 +81,7 @@ def write_legend(
         overwrite: Replace an existing file.
 
     Raises:
-        InputError: If the file exists and may not be replaced, or can not be written.
+        InputError: If the file exists and may not be replaced, or cannot be written.
     """
     names = [background, *structures]
     colors = [BACKGROUND_COLOR, *structure_colors(structures)]

@@ -63,7 +63,7 @@ def predict_volume(
         models: One model writes the result of its task: a mask (uint8, 0 and 1), labels of classes (uint8), ids of
             objects (the smallest type that holds them), or the probability of a mask. Several models of one structure
             each write one label volume (uint8): ``i`` where the ``i``-th model, counted from 1, has the highest
-            probability of those above their thresholds, else 0. The legend of labels stands beside them.
+            probability of those above their thresholds, else 0. The legend of labels is written next to them.
         volume: The input; read slice by slice.
         output_path: File or folder to be written; its suffix chooses the format.
         options: How to predict; the defaults of ``PredictOptions`` if left out.

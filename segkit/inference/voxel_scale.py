@@ -1,4 +1,4 @@
-"""The voxel size of a volume against the one a model was trained at."""
+"""Comparison of the voxel size of a volume with the one a model was trained at."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _log = logging.getLogger(__name__)
 def scale_yx(volume: Volume, card: ModelCard, *, rescale: bool) -> tuple[float, float]:
     """Compare voxel sizes in y and x, and return the factors by which slices are to be enlarged.
 
-    Warns if they differ by more than 10 % and are not evened out; says so in the log if one is unknown.
+    Warns if they differ by more than 10 % and are not corrected; says so in the log if one is unknown.
 
     Args:
         volume: The input.
         card: The model's card.
-        rescale: Even the sizes out.
+        rescale: Correct for the difference.
 
     Returns:
         Factors along y and x; 1 unless ``rescale``.

@@ -36,7 +36,7 @@ def segment_blockwise(
     voxel_size: Sequence[float] = (1.0, 1.0, 1.0),
     heatmap: Any = None,
 ) -> np.ndarray:
-    """Give every object of a volume an id, a block with its surroundings in memory at a time.
+    """Give every object of a volume an id, one block with its surroundings in memory at a time.
 
     Seeds are found in all blocks first and numbered through; then every block is flooded from the seeds in and around
     it. Connected components are always those of ``segment_instances``. Watersheds are where the halo is larger than the
@@ -47,8 +47,8 @@ def segment_blockwise(
 
     Args:
         probability: Probability of objects, ``(z, y, x)``; read by boxes.
-        settings: How they are separated. Slice by slice, a slice is a block, and there is no halo.
-        folder: An existing folder, on a disk with room for 28 bytes a voxel; the result stays there.
+        settings: How they are separated. Slice by slice, each slice is a block, and there is no halo.
+        folder: An existing folder, on a disk with room for 28 bytes per voxel; the result stays there.
         block_shape: Extent of the blocks along ``(z, y, x)``, positive [voxels].
         halo: What is looked at around a block along ``(z, y, x)``, not negative [voxels].
         voxel_size: Extent of a voxel along ``(z, y, x)``, positive, in the unit of the settings' distances.
@@ -80,7 +80,7 @@ def segment_blockwise(
 
 
 class _Volume:
-    """A volume under way: what is known of it lies in files."""
+    """A volume under way: its state is in files."""
 
     def __init__(
         self,

@@ -39,7 +39,7 @@ class LabelOverlaps:
 
     @property
     def covers(self) -> np.ndarray:
-        """bool, shape ``(k,)``: the prediction covers more than half of the reference; at most one a reference."""
+        """bool, shape ``(k,)``: the prediction covers more than half of the reference; at most one per reference."""
         return 2 * self.voxels > self.reference_voxels[self.reference_index]
 
 

@@ -111,10 +111,10 @@ def halo_of(settings: InstanceSettings, voxel_size: Sequence[float]) -> tuple[in
 
 
 def fitting_block(shape: Sequence[int], halo: Sequence[int], most: int) -> tuple[int, ...]:
-    """Return the extent of blocks that with their surroundings have at most so many voxels, as far as that can be.
+    """Return the extent of blocks that with their surroundings have at most a number of voxels, where possible.
 
-    The axis that is longest beside its halo is halved until they fit; a block that is no longer than its halo is not
-    cut further.
+    The axis that is longest compared with its halo is halved until they fit; a block that is no longer than its halo is
+    not cut further.
     """
     block = list(shape)
     while math.prod(min(b + 2 * h, s) for b, h, s in zip(block, halo, shape, strict=True)) > most:

@@ -64,7 +64,7 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
         The model, not compiled.
 
     Raises:
-        InputError: If there is no such file, it is no model, or a class in it can not be found.
+        InputError: If there is no such file, it is no model, or a class in it cannot be found.
     """
     path = resolve_model_path(path)
     register_all()

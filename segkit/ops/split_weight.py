@@ -1,4 +1,4 @@
-"""Take targets and their weight apart, and refuse targets made for another output."""
+"""Separate targets and their weight, and refuse targets made for another output."""
 
 from __future__ import annotations
 

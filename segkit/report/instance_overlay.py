@@ -63,7 +63,7 @@ def object_overlay(
     caption: str = "",
     voxel_size_nm: tuple[float, float, float] | None = None,
 ) -> Overlay:
-    """Draw one object and what lies around it in a square, in the slice that shows most of it.
+    """Draw one object and its surroundings in a square, in the slice that shows most of it.
 
     Args:
         image: Grey values, ``(z, y, x)``.

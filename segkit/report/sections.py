@@ -58,7 +58,7 @@ def validation_curves(histories: Mapping[str, Sequence[Mapping[str, float]]], ti
     """Show the validation mIoU of several trainings over the epochs in one figure.
 
     Args:
-        histories: Rows of ``val_mean_iou``, one an epoch, by the name of the training.
+        histories: Rows of ``val_mean_iou``, one per epoch, by the name of the training.
         title: Heading.
     """
     length = max(len(rows) for rows in histories.values())

@@ -47,7 +47,7 @@ def write_report(
         summary: Headline numbers: name and value.
         notices: What a reader must know first: a phantom, the demo preset, collapse alarms.
         plan: Settings of the run; nested mappings become groups.
-        history: One row an epoch, as ``log.csv`` holds them; see ``segkit.report.curves``.
+        history: One row per epoch, as ``log.csv`` holds them; see ``segkit.report.curves``.
         monitor: The score that chose the checkpoint, such as ``Task.monitor``; validation mIoU by default.
         evaluation: ``{"total": {score: value}, "slices": [{"z": 3, score: value, ...}, ...]}``.
         overlays: Slices to look at, as ``segkit.report.overlay.overlay`` draws them.
@@ -63,7 +63,7 @@ def write_report(
         The path.
 
     Raises:
-        InputError: If the page exists and ``overwrite`` is false, or can not be written.
+        InputError: If the page exists and ``overwrite`` is false, or cannot be written.
     """
     path = pathlib.Path(path)
     if path.exists() and not overwrite:

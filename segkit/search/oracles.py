@@ -37,7 +37,7 @@ class LeasedTrials:
     (``get_trial``) now and then, which ``segkit.search.search`` does for them. While a trial is under way somewhere, a
     worker that finds nothing else to do waits, so that there is somebody to take it over.
 
-    State is written whole or not at all, so that a search killed at any moment goes on.
+    State is written atomically, so that a search killed at any moment can be resumed.
 
     Attributes:
         lease_s: Silence after which a worker counts as dead [s].

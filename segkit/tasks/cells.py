@@ -76,7 +76,7 @@ class CellsTask(ForegroundTask):
 
     @property
     def used_alone(self) -> str:
-        """Ids of several models can not be merged."""
+        """Ids of several models cannot be merged."""
         return f"{self._what_it_gives} and is used alone; predict the models one by one"
 
     def keep(self, maps: np.ndarray) -> np.ndarray:
@@ -122,7 +122,7 @@ class CellsTask(ForegroundTask):
         return evaluate_instances(prediction, reference, slices=slices, progress=progress)
 
     def headline(self, scores: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Return SEG, average precision and mean IoU, beside Otsu's threshold and with PESEG where they are known."""
+        """Return SEG, average precision and mean IoU, with those of Otsu's threshold and PESEG where they are known."""
         from segkit.evaluation.seg_score import parameter_efficiency
 
         total, seg = scores["total"], scores["total"]["seg"]

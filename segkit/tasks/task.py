@@ -128,7 +128,7 @@ class Task(abc.ABC):
     def alarms(self) -> Alarms:
         """Return callbacks that warn of what goes wrong in such trainings; none by default.
 
-        What their attribute ``alarms`` holds after a training, a list of lines, stands in the report.
+        Their attribute ``alarms``, a list of lines, is shown in the report after a training.
         """
         return {}
 
@@ -155,7 +155,7 @@ class Task(abc.ABC):
             What was found out about it, kept as ``LabeledVolume.labels``; ``None`` for nothing.
 
         Raises:
-            InputError: If they can not be made.
+            InputError: If they cannot be made.
         """
 
     def annotation_parts(
@@ -170,7 +170,7 @@ class Task(abc.ABC):
             ignore_value: Value of unannotated voxels.
 
         Raises:
-            InputError: If the annotation can not be resized.
+            InputError: If the annotation cannot be resized.
         """
         if size_px is not None:
             raise InputError(
@@ -293,7 +293,7 @@ class Task(abc.ABC):
 
     @property
     def used_alone(self) -> str | None:
-        """Why results of several models can not be merged; ``None`` where they can."""
+        """Why results of several models cannot be merged; ``None`` where they can."""
         return f"{self._what_it_gives} and is used alone; predict the models one by one"
 
     _what_it_gives: ClassVar[str] = "the model gives a result of its own kind"

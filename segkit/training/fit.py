@@ -193,11 +193,11 @@ class StepProgress(keras.callbacks.Callback):
 
 
 class EpochLog(keras.callbacks.Callback):
-    """Log one line an epoch.
+    """Log one line per epoch.
 
     Args:
         epochs: Epochs at most.
-        monitor: The score that is shown beside the loss.
+        monitor: The score that is shown next to the loss.
     """
 
     def __init__(self, epochs: int, monitor: Monitor) -> None:

@@ -1,4 +1,4 @@
-"""Snapshots of a running training, whole or not there, from which it goes on as if nothing had happened."""
+"""Atomic snapshots of a running training, from which it resumes as if it had not been interrupted."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Snapshots:
     """Numbered snapshots in one folder: all variables of a model and its optimizer, and facts as JSON.
 
     A snapshot is written under another name, flushed to the disk, and renamed: a process killed at any moment leaves
-    whole snapshots only. The last two are kept, and one that can not be read (a disk fault) is passed over with a
+    whole snapshots only. The last two are kept, and one that cannot be read (a disk fault) is skipped with a
     warning.
 
     Args:
-        folder: Where they lie; made on the first write.
+        folder: Where they are written; made on the first write.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:

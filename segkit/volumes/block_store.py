@@ -44,7 +44,7 @@ Position = tuple[int, ...]
 class BlockStore:
     """Finished blocks in a folder, which several processes may fill together.
 
-    A block is a file of its own, an array in NumPy's format with small counts and a checksum behind it, written under
+    A block is a file of its own, an array in NumPy's format followed by small counts and a checksum, written under
     another name and renamed: it is there whole or not at all, also after ``kill -9``. What a power cut may tear, as
     nothing is forced to disk, is found by the checksum when the store is opened again, and thrown away.
 
@@ -75,7 +75,7 @@ class BlockStore:
         shape: Extent of the whole array, ``channels`` included.
         dtype: Type of the elements.
         was_empty: Whether the folder held no block of this identity when it was opened.
-        work_folder: A folder for files of the caller, removed with the store, and when nobody has it open.
+        work_folder: A folder for files of the caller, removed with the store, and when no process has it open.
     """
 
     def __init__(
@@ -243,7 +243,7 @@ class BlockStore:
             lock.release()
 
     def close(self) -> None:
-        """Leave the folder, and remove it if nobody else is in it and its result is finished or no block is."""
+        """Leave the folder, and remove it if no other process uses it and its result is finished or no block is."""
         for position in list(self._claims):
             self.release(position)
         if not self._use.held:
@@ -414,7 +414,7 @@ class BlockStore:
         return self.folder / _BLOCKS / f"{_name(position)}.npy"
 
     def _read_rows(self, position: Position, start: int, stop: int) -> np.ndarray:
-        """Read a span of the first axis of a block, which lies in the file in one piece."""
+        """Read a span of the first axis of a block, which is contiguous in the file."""
         shape = self._block_shape(position)
         row = math.prod(shape[1:])
         try:

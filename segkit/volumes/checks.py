@@ -121,7 +121,7 @@ def check_binary_mask(
 
     Args:
         mask: The mask, read slice by slice. Its foreground may have any value but 0, such as 1 or 255.
-        ignore_value: Value of voxels that nobody labeled; they count as neither.
+        ignore_value: Value of unlabeled voxels; they count as neither.
         progress: Called as ``progress(done, total)`` with the number of slices.
 
     Returns:

@@ -45,7 +45,7 @@ def unpacked(
 ) -> IO[bytes]:
     """Unpack a compressed file into a temporary file that vanishes when it is closed.
 
-    The temporary file lies where ``tempfile`` puts it (``TMPDIR``), so that memory stays free.
+    The temporary file is created where ``tempfile`` puts it (``TMPDIR``), so that memory stays free.
 
     Args:
         path: File compressed by gzip or bzip2.

@@ -74,7 +74,7 @@ class FileLock:
         """
         if self._file is not None:
             if remove:
-                self.path.unlink(missing_ok=True)  # while it is held, so that nobody else's file is hit
+                self.path.unlink(missing_ok=True)  # while it is held, so that no other process's file is removed
             self._close()
 
     def __enter__(self) -> FileLock:

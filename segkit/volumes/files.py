@@ -43,8 +43,8 @@ def open_volume(
 ) -> Volume:
     """Open a volume without reading its voxels where the format allows it.
 
-    The format is told from the first bytes of the file, not from its name. Arrays come as (z, y, x) in native
-    byte order; rows stand in the order of the file.
+    The format is detected from the first bytes of the file, not from its name. Arrays come as (z, y, x) in native
+    byte order; rows are in the order of the file.
 
     Args:
         path: File or folder of slices; ``file.h5:group/dataset`` names a dataset of an HDF5 file.

@@ -29,7 +29,7 @@ def instance_ids(volume: Volume, chosen: slice = slice(None)) -> np.ndarray:
     if values.dtype == bool:
         return values.astype(np.uint8)
     if values.dtype.kind == "f":
-        values = values.astype(np.float64, copy=False)  # single numbers of fewer bits can not be compared with 2**53
+        values = values.astype(np.float64, copy=False)  # single numbers of fewer bits cannot be compared with 2**53
         whole = np.isfinite(values) & (np.abs(values) < 2**53)
         ids = np.where(whole, values, -1).astype(np.int64)
         if not (ids == values).all():

@@ -11,7 +11,7 @@ from segkit.errors import InputError
 from segkit.volumes.volume import Volume
 
 MAX_CLASSES = 255
-"""One byte holds a class, and one value is kept for voxels that nobody annotated."""
+"""One byte holds a class, and one value is reserved for unannotated voxels."""
 
 _SHOWN = 8
 
@@ -45,7 +45,7 @@ def check_labels(
     Args:
         labels: The volume, read slice by slice.
         num_classes: Number of classes; by default as many as the largest label asks for, and then all must occur.
-        ignore_value: Value of voxels that nobody annotated.
+        ignore_value: Value of unannotated voxels.
         progress: Called as ``progress(done, total)`` with the number of slices.
 
     Returns:

@@ -95,7 +95,7 @@ def slice_stack(read_slice: Callable[[int], np.ndarray], shape: tuple[int, int, 
 
     def read_region(region: Region) -> np.ndarray:
         z, y, x = region
-        # A copy, so that nobody can write into the kept slice.
+        # A copy, so that callers cannot write into the kept slice.
         return np.stack([np.asarray(cached(k), dtype=dtype)[y, x] for k in range(z.start, z.stop, z.step)])
 
     return LazyVolume(read_region, shape, dtype)

@@ -33,7 +33,7 @@ class MrcHeader:
 
     Args:
         dtype: Type of one voxel, in the byte order of the file.
-        file_shape: (sections, rows, columns), as the data lie in the file.
+        file_shape: (sections, rows, columns), as stored in the file.
         axes: Which axes these are, such as ``"zyx"``.
         extended_bytes: Size of the extended header that follows.
         voxel_size_nm: (z, y, x), ``None`` where the header does not say.

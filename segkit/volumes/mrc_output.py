@@ -119,7 +119,7 @@ def make_header(
     """Make the first 1024 bytes of an MRC file.
 
     Args:
-        file_shape: (sections, rows, columns), as the data will lie in the file.
+        file_shape: (sections, rows, columns), as the data will be stored in the file.
         dtype: Type of one voxel; one that has a mode. Bytes are marked as signed for IMOD too.
         axes: Which axes the file's are.
         voxel_size_nm: (z, y, x); ``None`` writes a cell of 0, which readers take as unknown.

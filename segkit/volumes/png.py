@@ -1,4 +1,4 @@
-"""Grey PNG images of 8 or 16 bit, one a slice."""
+"""Grey PNG images of 8 or 16 bit, one per slice."""
 
 from __future__ import annotations
 

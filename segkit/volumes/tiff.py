@@ -173,7 +173,7 @@ def _checked_channel(path: pathlib.Path, num_channels: int, channel: int | None)
 
 
 def _mapped(path: pathlib.Path, tif: tifffile.TiffFile, series: Any, picks: _Picks) -> np.memmap | None:
-    """Map the planes of a series that lies in one piece; ``None`` for any other."""
+    """Map the planes of a series that is stored contiguously; ``None`` for any other."""
     if series.is_multifile or series.dataoffset is None:
         return None
     shape, dtype = series.shape, series.dtype.newbyteorder(tif.byteorder)

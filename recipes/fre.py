@@ -1,4 +1,4 @@
-"""Feature random enhancement: several classes from few images, with the deep layers of a U-Net trained in earnest.
+"""Feature random enhancement: several classes from few images, with the deep layers of a U-Net properly trained.
 
 Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Module".
 

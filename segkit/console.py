@@ -52,7 +52,7 @@ def parse_size(text: str | None) -> int | None:
     """Return a memory size such as ``"500M"`` or ``"4G"`` in bytes; ``None`` stays ``None``.
 
     Raises:
-        InputError: If the text is no size.
+        InputError: If the text is not a size.
 
     Example:
         >>> parse_size("4G")

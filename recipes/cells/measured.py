@@ -1,4 +1,4 @@
-"""What the command line leaves open follows from the cells on the training slices."""
+"""Settings that the command line leaves open, derived from the cells on the training slices."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
     """Return a plan with what follows from the cells on the training slices.
 
     Raises:
-        InputError: If there are none, or an id is negative or no whole number.
+        InputError: If there are none, or an id is negative or not a whole number.
     """
     # Here, not above: SciPy and scikit-image take longer to load than --help and mistakes should.
     from segkit.data.cell_measures import measure_cells

@@ -40,7 +40,7 @@ def measure_cells(sources: Sequence[Source]) -> CellMeasures:
     """Measure the cells on the training slices.
 
     Raises:
-        InputError: If there are none, or an id is negative or no whole number.
+        InputError: If there are none, or an id is negative or not a whole number.
     """
     inside = total = 0
     areas, sizes, one_id = [], [], False

@@ -16,7 +16,7 @@ from segkit.targets.foreground import BACKGROUND, FOREGROUND, pixel_kinds
 
 @dataclasses.dataclass(frozen=True)
 class PatchTable:
-    """Patches of one or several volumes, a row each.
+    """Patches of one or several volumes, one row per patch.
 
     Attributes:
         rows: int64, shape ``(patches, 4)``: volume, z, y, x of the first voxel.

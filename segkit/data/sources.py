@@ -89,10 +89,10 @@ def open_source(
     progress: Callable[[int, int], None] | None = None,
     tell: bool = True,
 ) -> LabeledVolume:
-    """Open a source, check that it can be learnt from, and warn of what looks wrong.
+    """Open a source, check that it can be learnt from, and warn about what looks wrong.
 
     What the files themselves leave unsaid (an unknown voxel size, say) and a mask that fits its tomogram clearly
-    better upside down are logged as warnings; nothing is ever flipped unasked.
+    better upside down are logged as warnings; nothing is flipped without being asked.
 
     Args:
         source: Paths and slices.

@@ -67,7 +67,7 @@ def parse_slices(text: str, count: int) -> tuple[int, ...]:
         count: Number of slices of the volume.
 
     Raises:
-        InputError: If the text is no such list, or names a slice that does not exist.
+        InputError: If the text is not such a list, or names a slice that does not exist.
 
     Example:
         >>> parse_slices("0-2,5", 8)

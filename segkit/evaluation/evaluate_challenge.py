@@ -111,7 +111,7 @@ def evaluate_challenge(
 
     Raises:
         InputError: If a folder or file is missing, a result has another shape than its reference, or ids are negative
-            or no whole numbers.
+            or not whole numbers.
     """
     results = result_files(result)
     annotations, markers = segmentation_files(reference), tracking_files(reference)

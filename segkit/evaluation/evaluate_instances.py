@@ -139,7 +139,7 @@ def evaluate_instances(
         progress: Called as ``progress(done, total)`` after each slice.
 
     Raises:
-        InputError: If the shapes differ, or ids are negative or no whole numbers.
+        InputError: If the shapes differ, or ids are negative or not whole numbers.
     """
     check_comparable(prediction, reference)
     count = reference.shape[0]

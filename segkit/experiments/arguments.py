@@ -153,6 +153,6 @@ def _refuse_what_would_be_ignored(args: argparse.Namespace) -> None:
 
 
 def overridden(plan: TrainingPlan, args: argparse.Namespace) -> TrainingPlan:
-    """Return a plan with what the command line sets by itself."""
+    """Return a plan with the settings of the command line applied."""
     names = ("epochs", "learning_rate", "batch_size", "precision", "seed", "deterministic")
     return dataclasses.replace(plan, **{name: getattr(args, name) for name in names if getattr(args, name) is not None})

@@ -1,5 +1,4 @@
-"""What a recipe shows in addition to the scores of its task: baselines, other ways of scoring, how images are "
-"prepared."""
+"""What a recipe shows besides the scores of its task: baselines, other ways of scoring, how images are prepared."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ class FinishedRun:
 
 
 class Evidence(Protocol):
-    """More scores, and more sections of the report. A run that lacks what it is about gets neither."""
+    """More scores, and more sections of the report. A run to which it does not apply gets neither."""
 
     def scores(self, run: FinishedRun) -> dict[str, Any]:
         """Return entries for ``scores.json``."""

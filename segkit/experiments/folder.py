@@ -39,7 +39,7 @@ def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_p
         folder: The run folder.
         resume: The run in it is resumed.
         overwrite: What is in it is replaced.
-        keeps_plan: A plan alone is not replaced unasked either: it may have been edited, and waits to be started.
+        keeps_plan: A plan alone is not replaced unless asked either: it may have been edited, and waits to be started.
 
     Raises:
         InputError: If it holds another run, one is in progress, or there is none to resume.

@@ -78,8 +78,8 @@ def upgrade_identity(path: pathlib.Path, identity: Mapping[str, Any]) -> None:
 
     Args:
         path: Its file; nothing is done where there is none.
-        identity: What the search is about now. Classes stood in the place of the task then, and grey values were always
-            standardised.
+        identity: What the search is about now. At that time classes took the place of the task, and grey values were
+            always standardised.
     """
     try:
         known = json.loads(path.read_text())

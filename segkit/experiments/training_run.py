@@ -51,7 +51,7 @@ def run(job: Job, *, saved_models: pathlib.Path, resume: bool = False, max_ram: 
     Args:
         job: What to run.
         saved_models: Folder of served models.
-        resume: Go on where the run in the folder stands.
+        resume: Resume the run in the folder.
         max_ram: Bound of the memory while predicting [byte].
 
     Returns:
@@ -143,7 +143,7 @@ def publish(record: Resumable) -> pathlib.Path:
 
 
 def predict_all(job: Job, model_path: pathlib.Path, max_ram: int | None) -> dict[int, pathlib.Path]:
-    """Predict volumes whole, a file in the volume's own format each; those that the task wants predicted.
+    """Predict volumes whole, one file per volume in its own format; those that the task wants predicted.
 
     Returns:
         Their files by the number of the volume.
@@ -180,7 +180,7 @@ def _predict_apart(volume: LabeledVolume, model_path: pathlib.Path, path: pathli
 
 
 def export(model_path: pathlib.Path, saved_models: pathlib.Path) -> pathlib.Path | None:
-    """Write the SavedModel; where TensorFlow is missing say how to do it elsewhere."""
+    """Write the SavedModel; where TensorFlow is missing, log how to do it elsewhere."""
     if importlib.util.find_spec("tensorflow") is None:
         _LOG.warning(
             "no SavedModel: TensorFlow is not installed here; run segkit export --model %s where it is installed",
@@ -193,7 +193,7 @@ def export(model_path: pathlib.Path, saved_models: pathlib.Path) -> pathlib.Path
 
 
 def exported_before(folder: pathlib.Path, record: Resumable) -> pathlib.Path | None:
-    """Return the version that a finished run of the same epochs has written, if it still stands."""
+    """Return the version that a finished run of the same epochs has written, if it still exists."""
     try:
         scores = json.loads((folder / SCORES_NAME).read_text())
     except (OSError, ValueError):

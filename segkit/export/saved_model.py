@@ -43,7 +43,7 @@ def export_saved_model(
         The new folder; ``n`` is one more than the highest version there, from 1.
 
     Raises:
-        InputError: If Keras does not run on TensorFlow, the card's name is no folder name, or nothing can be
+        InputError: If Keras does not run on TensorFlow, the card's name is not a folder name, or nothing can be
             written there.
     """
     if keras.backend.backend() != "tensorflow":

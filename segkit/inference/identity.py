@@ -18,7 +18,7 @@ _LAYOUT = 1  # of the folder in which a prediction is kept until it is whole
 
 
 def task_identity(models: Sequence[LoadedModel], volume: Volume, options: PredictOptions) -> dict[str, Any]:
-    """Describe a prediction so that two of equal description give equal results.
+    """Describe a prediction so that two with equal descriptions give equal results.
 
     Args:
         models: The models, in the order of their labels.

@@ -60,7 +60,7 @@ def read_legend(path: str | os.PathLike[str]) -> dict[int, str]:
     """Return the structure of every label, that of 0 too.
 
     Raises:
-        InputError: If the file is no legend.
+        InputError: If the file is not a legend.
     """
     try:
         entries = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
@@ -75,7 +75,7 @@ def write_legend(
     """Write the structure and the colour of every label as JSON.
 
     Args:
-        path: File to be written, whole or not at all.
+        path: File to be written, atomically.
         structures: Names; the first is label 1.
         background: Name of label 0.
         overwrite: Replace an existing file.

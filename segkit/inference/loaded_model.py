@@ -84,6 +84,6 @@ class LoadedModel:
         """Open a ``.keras`` file or a run folder.
 
         Raises:
-            InputError: If it is none, carries no card, or cannot be used on slices.
+            InputError: If it is not a model, has no card, or cannot be used on slices.
         """
         return cls(load_model(path), read_card(path))

@@ -1,4 +1,4 @@
-"""Objects of volumes beyond memory: block by block, with ids that run through all of them."""
+"""Objects of volumes larger than memory: block by block, with one numbering for all of them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def segment_blockwise(
     objects and what smooths and separates their seeds (twice ``seed_distance``, four times ``smoothing``), but for
     voxels equally high from two seeds, and holes where it is larger than the objects that they lie in. Where it is not,
     an object may be cut at a border of blocks as if it were two, become one with an object that it touches, or end
-    elsewhere; no voxel of the mask gets lost. Objects that are certainly too thick are warned of.
+    elsewhere; no voxel of the mask gets lost. A warning is logged for objects that are certainly too thick.
 
     Args:
         probability: Probability of objects, ``(z, y, x)``; read by boxes.

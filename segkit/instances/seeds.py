@@ -30,7 +30,8 @@ def peak_seeds(heights: np.ndarray, *, distance: float, voxel_size: Sequence[flo
 
 
 def split_seeds(seeds: np.ndarray, pieces: np.ndarray) -> np.ndarray:
-    """Give the parts of a seed that lie in separate pieces of a mask an id each: what does not touch is not one object.
+    """Give the parts of a seed that are in separate pieces of a mask one id per piece: parts that do not touch are not
+    one object.
 
     Args:
         seeds: What ``peak_seeds`` returns.

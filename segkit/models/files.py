@@ -64,7 +64,7 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
         The model, not compiled.
 
     Raises:
-        InputError: If there is no such file, it is no model, or a class in it cannot be found.
+        InputError: If there is no such file, it is not a model, or a class in it cannot be found.
     """
     path = resolve_model_path(path)
     register_all()
@@ -86,7 +86,7 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
     """Return the card of a model file or run folder.
 
     Raises:
-        InputError: If there is no such file, it is no model, or it carries no card.
+        InputError: If there is no such file, it is not a model, or it has no card.
     """
     path = resolve_model_path(path)
     with _open_archive(path) as archive:

@@ -16,7 +16,7 @@ class Pseudocoloring:
 
     Each neighbour is equalised (CLAHE), brought to [0, 1], blurred and thresholded to a rough mask. Red is
     ``current * mask(z - 1) + current``, blue the same with ``z + 1``, green the current slice; the three are brought to
-    [0, 1]. Beyond the first and the last slice lies darkness.
+    [0, 1]. Beyond the first and the last slice everything is black.
 
     Args:
         clip_limit: Bound of the contrast in CLAHE, as OpenCV means it, positive. Of 16 bits

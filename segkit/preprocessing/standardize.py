@@ -14,7 +14,7 @@ from segkit.preprocessing.preprocessing import PREPROCESSINGS
 from segkit.volumes.volume import Volume
 
 MEAN_TOLERANCE = 1.5
-"""Difference of means, in standard deviations of the training voxels, that is passed over in silence."""
+"""Difference of means, in standard deviations of the training voxels, that gives no warning."""
 
 _SAMPLED_SLICES = 3
 _BYTES = {"int8", "uint8"}

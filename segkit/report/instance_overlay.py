@@ -1,4 +1,4 @@
-"""Objects of a slice in distinct colours, and single objects from near."""
+"""Objects of a slice in distinct colours, and close-ups of single objects."""
 
 from __future__ import annotations
 

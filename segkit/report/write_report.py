@@ -42,7 +42,7 @@ def write_report(
     ``segkit.report.page.render_page``.
 
     Args:
-        path: Target, such as ``report.html`` in the run folder; appears whole or not at all.
+        path: Target, such as ``report.html`` in the run folder; is written atomically.
         title: Heading, such as ``"segET-centriole"``.
         summary: Headline numbers: name and value.
         notices: What a reader must know first: a phantom, the demo preset, collapse alarms.

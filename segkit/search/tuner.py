@@ -1,4 +1,4 @@
-"""A search over settings: resumed after a kill, shared by workers, one folder a point."""
+"""A search over settings: resumed after a kill, shared by workers, one folder per point."""
 
 from __future__ import annotations
 

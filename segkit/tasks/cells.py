@@ -65,7 +65,7 @@ class CellsTask(ForegroundTask):
     def check_annotation(
         self, annotation: Volume, *, ignore_value: int | None, progress: Callable[[int, int], None] | None
     ) -> None:
-        """See that ids are whole numbers and not negative."""
+        """Check that ids are whole numbers and not negative."""
         from segkit.volumes.instance_ids import check_instance_ids
 
         check_instance_ids(annotation, progress=progress)
@@ -80,7 +80,7 @@ class CellsTask(ForegroundTask):
         return f"{self._what_it_gives} and is used alone; predict the models one by one"
 
     def keep(self, maps: np.ndarray) -> np.ndarray:
-        """Return the maps: objects are separated when all slices are there."""
+        """Return the maps: objects are separated when all slices are finished."""
         return maps[..., 0] if self.num_maps == 1 else maps
 
     @property

@@ -1,4 +1,4 @@
-"""An alarm for networks that call everything background, or everything foreground."""
+"""An alarm for networks that classify everything as background, or everything as foreground."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LOG = logging.getLogger(__name__)
 class CollapseAlarm(keras.callbacks.Callback):
     """Warn when the validation predictions have been all of one class for several epochs.
 
-    Rare structures end so: calling everything background costs little. The alarm says what to try.
+    Rare structures lead to this: classifying everything as background costs little. The alarm says what to try.
 
     Args:
         monitor: Name of the share of foreground among the predictions.

@@ -37,7 +37,7 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Resumable:
-    """Fit a network until what its task watches stops improving, or the epochs are used up.
+    """Fit a network until the score that its task monitors stops improving, or the epochs are used up.
 
     Everything a resumed run needs is in ``folder`` after every epoch. With ``resume`` the run continues after its last
     finished epoch: weights, optimizer, learning rate, early stopping, order and augmentation of the patches are as

@@ -20,7 +20,7 @@ _WHOLE = {
     "early_stopping_patience": 1,
     "seed": 0,
 }
-"""Settings that are whole numbers, with the least that means something."""
+"""Settings that are whole numbers, with their smallest valid value."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Which precision a machine gains from."""
+"""The precision that suits a machine."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class ReestimateStatistics(keras.callbacks.Callback):
 
     While a network is trained with ``FREnhance`` or dropout, its normalisation learns the statistics of features that
     inference never sees. This callback runs some batches of training images through the network with both switched
-    off, and puts means and variances over all of them in the place of the moving ones. Behind another normalisation,
+    off, and puts means and variances over all of them in place of the moving ones. Behind another normalisation,
     which works by the batch meanwhile, they are those of inference as closely as the batches resemble each other.
     Validation, checkpoints and exports that follow use them. At the beginning of the next epoch the running statistics
     are put back, so that the training is the same, bit for bit, as without this callback. A network without batch

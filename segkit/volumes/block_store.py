@@ -45,7 +45,7 @@ class BlockStore:
     """Finished blocks in a folder, which several processes may fill together.
 
     A block is a file of its own, an array in NumPy's format followed by small counts and a checksum, written under
-    another name and renamed: it is there whole or not at all, also after ``kill -9``. What a power cut may tear, as
+    another name and renamed: it is complete or absent, also after ``kill -9``. What a power cut may tear, as
     nothing is forced to disk, is found by the checksum when the store is opened again, and thrown away.
 
     Processes that open one folder with one identity share the work: each claims a block before it computes it. A claim
@@ -130,7 +130,7 @@ class BlockStore:
         return True
 
     def release(self, position: Position) -> None:
-        """Give a claim back, if there is one."""
+        """Release a claim, if there is one."""
         if (lock := self._claims.pop(tuple(position), None)) is not None:
             lock.release(remove=True)
 
@@ -140,7 +140,7 @@ class BlockStore:
         return set(self._claims)
 
     def write(self, position: Position, array: np.ndarray, counts: Mapping[str, Any] | None = None) -> None:
-        """Store a finished block, and give its claim back.
+        """Store a finished block, and release its claim.
 
         Args:
             position: Place in the grid.

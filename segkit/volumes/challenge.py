@@ -102,7 +102,7 @@ def write_result(
         The file.
 
     Raises:
-        InputError: If an id is above 65,535, below 0 or no whole number, or the file cannot be written.
+        InputError: If an id is above 65,535, below 0 or not a whole number, or the file cannot be written.
     """
     path = pathlib.Path(folder) / f"mask{frame:0{num_digits}d}.tif"
     _write_16_bits(path, labels, overwrite=overwrite)

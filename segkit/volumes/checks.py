@@ -1,4 +1,4 @@
-"""What a tomogram and its mask must fulfil before anything is learnt from them."""
+"""Checks of a tomogram and its mask before training."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def check_axes(volume: Volume, axes: str = "zyx") -> None:
 
 
 def check_finite(volume: Volume, *, progress: Callable[[int, int], None] | None = None) -> None:
-    """Refuse a volume with voxels that are no numbers; integers need no look.
+    """Refuse a volume with NaN or infinite voxels; integers are not checked.
 
     Args:
         volume: The volume, read slice by slice.

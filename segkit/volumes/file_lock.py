@@ -21,7 +21,7 @@ class FileLock:
     every lock is granted: callers must stay correct, if slower, without them.
 
     Args:
-        path: The file that stands for the lock; created where it is missing. Its folder must exist.
+        path: The file that represents the lock; created where it is missing. Its folder must exist.
 
     Attributes:
         is_real: Whether the lock that is held excludes anybody.
@@ -67,7 +67,7 @@ class FileLock:
         return self._file is not None
 
     def release(self, *, remove: bool = False) -> None:
-        """Give the lock back.
+        """Release the lock.
 
         Args:
             remove: Delete the file. Only for exclusive locks: sharers would lose theirs.

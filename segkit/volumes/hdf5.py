@@ -32,7 +32,7 @@ def split_dataset(path: str | os.PathLike) -> tuple[pathlib.Path, str | None]:
 
 
 def read_hdf5(path: pathlib.Path, *, dataset: str | None = None, channel: int | None = None) -> Volume:
-    """Open one dataset of an HDF5 file; parts are read when they are asked for.
+    """Open one dataset of an HDF5 file; parts are read on access.
 
     Args:
         path: The file.
@@ -43,7 +43,7 @@ def read_hdf5(path: pathlib.Path, *, dataset: str | None = None, channel: int | 
         The volume. A 2-D dataset is a volume of one slice.
 
     Raises:
-        InputError: If the file is no HDF5 file or is cut off, ``dataset`` is missing or ambiguous, or the
+        InputError: If the file is not an HDF5 file or is cut off, ``dataset`` is missing or ambiguous, or the
             dataset does not hold numbers on two or three axes.
     """
     import h5py  # heavy, and only needed for this format
@@ -157,7 +157,7 @@ def _choose(path: pathlib.Path, file: Any, name: str | None) -> Any:
 
 
 def _layout(path: pathlib.Path, dataset: Any, channel: int | None) -> tuple[tuple[int, ...], tuple[int, int, int]]:
-    """Give the fixed leading indices of a dataset, and the shape (z, y, x) of what follows."""
+    """Return the fixed leading indices of a dataset, and the shape (z, y, x) of what follows."""
     where, shape = f"{path}:{dataset.name.lstrip('/')}", dataset.shape or ()
     if 0 in shape:
         raise InputError(f"{where}: found an empty dataset of shape {shape}, expected voxels; name another dataset")

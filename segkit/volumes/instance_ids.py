@@ -23,7 +23,7 @@ def instance_ids(volume: Volume, chosen: slice = slice(None)) -> np.ndarray:
         becomes int64, one of single bits uint8.
 
     Raises:
-        InputError: If an id is negative or no whole number.
+        InputError: If an id is negative or not a whole number.
     """
     values = np.asarray(volume.array[chosen])
     if values.dtype == bool:
@@ -47,7 +47,7 @@ def instance_ids(volume: Volume, chosen: slice = slice(None)) -> np.ndarray:
 
 
 def ids_by_slice(volume: Volume, chosen: Sequence[int] | None = None) -> LazyVolume:
-    """Return ids of objects as ``instance_ids`` reads them, a slice at a time and when it is asked for.
+    """Return ids of objects as ``instance_ids`` reads them, one slice at a time on access.
 
     Args:
         volume: The volume.
@@ -70,7 +70,7 @@ def check_instance_ids(volume: Volume, *, progress: Callable[[int, int], None] |
         progress: Called as ``progress(done, total)`` with the number of slices.
 
     Raises:
-        InputError: If an id is negative or no whole number, or there is no object.
+        InputError: If an id is negative or not a whole number, or there is no object.
     """
     is_empty = True
     for z in range(volume.shape[0]):

@@ -1,4 +1,4 @@
-"""What a label volume must fulfil before classes are learnt from it."""
+"""Checks of a label volume before training."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def check_labels(
         The classes and how many voxels each has in every slice.
 
     Raises:
-        InputError: If a value is negative, no whole number or above the last class, or, where ``num_classes`` is not
+        InputError: If a value is negative, not a whole number or above the last class, or, where ``num_classes`` is not
             given, if there is a gap between the labels or one class only.
     """
     most = MAX_CLASSES if num_classes is None else num_classes

@@ -61,7 +61,7 @@ class MrcHeader:
 
 
 def looks_like_mrc(raw: bytes) -> bool:
-    """Tell whether bytes are a header, by the ``MAP`` mark or, without it, by sound sizes and mode."""
+    """Return whether bytes are a header, by the ``MAP`` mark or, without it, by sound sizes and mode."""
     return len(raw) >= HEADER_BYTES and (raw[208:211] == b"MAP" or _byte_order(raw) is not None)
 
 
@@ -110,12 +110,12 @@ def parse_header(raw: bytes, name: str) -> MrcHeader:
 
 
 def byte_order_of(raw: bytes) -> str:
-    """Give the byte order, ``"<"`` or ``">"``, of a header that ``parse_header`` accepted."""
+    """Return the byte order, ``"<"`` or ``">"``, of a header that ``parse_header`` accepted."""
     return _byte_order(raw) or "<"
 
 
 def header_record(raw: bytes, order: str) -> np.void:
-    """Give the fields of a header as a record of its own, so that they can be set."""
+    """Return the fields of a header as a record of its own, so that they can be set."""
     return np.frombuffer(raw[:HEADER_BYTES], HEADER_DTYPE.newbyteorder(order)).copy()[0]
 
 

@@ -43,8 +43,8 @@ def write_mrc(
     """Write a volume as MRC, one section at a time.
 
     The voxels are read twice, first for the range and mean in the header. Masks become mode 0 (0 and 1),
-    labels mode 0 up to 127 and mode 6 beyond, probabilities mode 2. A volume opened from MRC gives its
-    header, extended header, byte order and axis order on.
+    labels mode 0 up to 127 and mode 6 beyond, probabilities mode 2. A volume opened from MRC passes its header,
+    extended header, byte order and axis order on.
 
     Args:
         path: File to be written; ``.gz`` or ``.bz2`` at its end compresses it.
@@ -98,7 +98,7 @@ def write_mrc(
 
 
 def _kept_header(volume: Volume, file_shape: tuple[int, ...]) -> tuple[bytes | None, bytes]:
-    """Give header and extended header on; the latter only where its sections are the same ones."""
+    """Pass header and extended header on; the latter only where its sections are the same."""
     template = volume.metadata.get("mrc_header")
     if template is None or parse_header(template, volume.name).file_shape != tuple(file_shape):
         return template, b""

@@ -1,4 +1,4 @@
-"""Read TIFF stacks (plain, OME-TIFF, ImageJ): memory-mapped where in one piece, else page by page."""
+"""Read TIFF stacks (plain, OME-TIFF, ImageJ): memory-mapped where contiguous, else page by page."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read_tiff(path: pathlib.Path, *, channel: int | None = None) -> Volume:
         The volume; a single image is a volume of one slice. A time axis is taken as z, with a warning.
 
     Raises:
-        InputError: If the file is no TIFF file or is cut off, holds several channels and ``channel`` names
+        InputError: If the file is not a TIFF file or is cut off, holds several channels and ``channel`` names
             none of them, holds colour, or has more axes than a volume.
     """
     with tiff_faults_told(path):
@@ -62,7 +62,7 @@ def read_tiff_slice(path: pathlib.Path) -> np.ndarray:
 
 
 def tiff_slice_layout(path: pathlib.Path) -> tuple[tuple[int, int], np.dtype]:
-    """Give shape (y, x) and type of the only page of a TIFF file.
+    """Return shape (y, x) and type of the only page of a TIFF file.
 
     Raises:
         InputError: If the file cannot be read, or is not one grey image.
@@ -126,7 +126,7 @@ def _open_series(path: pathlib.Path, tif: tifffile.TiffFile, channel: int | None
 
 
 def _is_loose_stack(tif: tifffile.TiffFile) -> bool:
-    """Tell a stack whose slices were written one by one, each as an image of its own."""
+    """Recognise a stack whose slices were written one by one, each as a separate image."""
     kinds = {(part.axes, part.shape, part.dtype) for part in tif.series}
     return len(tif.series) > 1 and len(kinds) == 1 and tif.series[0].axes == "YX"
 
@@ -183,7 +183,7 @@ def _mapped(path: pathlib.Path, tif: tifffile.TiffFile, series: Any, picks: _Pic
 
 
 def _chosen_pages(path: pathlib.Path, series: Any, pages: list[Any], kept: str, picks: _Picks) -> list[Any]:
-    """Give the pages that make up the volume, in order."""
+    """Return the pages that make up the volume, in order."""
     axes, shape = series.axes, series.shape
     over_pages = [i for i, axis in enumerate(axes) if axis not in "YXS"]
     lengths = [shape[i] for i in over_pages]

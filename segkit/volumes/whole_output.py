@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all."""
+"""Outputs that are written atomically."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def check_output(path: str | os.PathLike, *, overwrite: bool = False, expected_bytes: int = 0) -> pathlib.Path:
-    """Find out before the work whether its output can be written.
+    """Check in advance whether an output can be written.
 
     Args:
         path: File or folder to be written.
@@ -49,7 +49,7 @@ def check_output(path: str | os.PathLike, *, overwrite: bool = False, expected_b
 
 @contextlib.contextmanager
 def whole_file(path: str | os.PathLike, *, overwrite: bool = False, expected_bytes: int = 0) -> Iterator[pathlib.Path]:
-    """Give a temporary path beside ``path``; what was written there takes its place once the block ends well.
+    """Yield a temporary path next to ``path``; the file written there replaces it once the block succeeds.
 
     Args:
         path: File to be written.
@@ -80,7 +80,7 @@ def whole_file(path: str | os.PathLike, *, overwrite: bool = False, expected_byt
 def whole_folder(
     path: str | os.PathLike, *, suffixes: tuple[str, ...], overwrite: bool = False, expected_bytes: int = 0
 ) -> Iterator[pathlib.Path]:
-    """Give a temporary folder beside ``path`` that takes its place once the block ends well.
+    """Yield a temporary folder next to ``path`` that replaces it once the block succeeds.
 
     Args:
         path: Folder to be written.

@@ -1,1 +1,1 @@
-"""One file a paper: ``python -m recipes.<name>``; what they share in ``segkit.experiments``."""
+"""One file per paper: ``python -m recipes.<name>``; what they share in ``segkit.experiments``."""

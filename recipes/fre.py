@@ -1,4 +1,4 @@
-"""Feature random enhancement: several classes from few images, with the deep layers of a U-Net trained in earnest.
+"""Feature random enhancement: several classes from few images, with the deep layers of a U-Net properly trained.
 
 Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Module".
 
@@ -93,7 +93,7 @@ def resumed(args: argparse.Namespace) -> list[Draft]:
     if (folder / SEARCH_NAME).exists():  # what it has found so far is not what it began with
         known = dataclasses.replace(known, model=plan.model, task=plan.task)
     if (known.data, known.model, known.task) != (plan.data, plan.model, plan.task):
-        raise InputError(f"{folder}: holds a run of other data or settings; choose another --out")
+        raise InputError(f"{folder}: holds a run with other data or settings; choose another --out")
     return [Draft(plan=dataclasses.replace(plan, notices=known.notices), folder=folder)]
 
 

@@ -8,7 +8,7 @@ Segmentation in Electron Tomography Image".
     python -m recipes.segET --structure all --tomogram T.mrc --mask synapse=S.mrc --mask golgi=G.mrc
 
 Without data it makes a phantom and trains a small version of the plan on it: about 7 minutes on 2 CPU cores. With
-data the settings are the paper's: 420 to 630 s an epoch on a Tesla K40c for 76 slices of 2048 x 2048; its validation
+data the settings are the paper's: 420 to 630 s per epoch on a Tesla K40c for 76 slices of 2048 x 2048; its validation
 mIoU stands with each structure below.
 """
 
@@ -56,9 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what is segmented, and the data."""
     what = parser.add_argument_group("what")
     what.add_argument("--structure", help=f"{', '.join(STRUCTURES)}, all, or any name of your own together with --mask")
-    what.add_argument("--preset", choices=("paper", "demo"), help="paper with data, demo without, if not given")
+    what.add_argument("--preset", choices=("paper", "demo"), help="default: paper with data, demo without")
     what.add_argument(
-        "--plan", type=pathlib.Path, metavar="FILE", help="run this plan.json; training arguments given beside it count"
+        "--plan", type=pathlib.Path, metavar="FILE", help="run this plan.json; training arguments override it"
     )
     what.add_argument("--init", metavar="FILE", help="start from the weights of this model")
     add_data_arguments(parser)
@@ -86,7 +86,7 @@ def check_structure(name: str) -> None:
     """
     check_name(name, "structure")
     if name not in STRUCTURES and (close := difflib.get_close_matches(name, STRUCTURES, n=1, cutoff=0.65)):
-        _LOG.warning("warning: %r is taken as a structure of your own; if you mean %r, say so", name, close[0])
+        _LOG.warning("warning: %r is taken as a structure of your own; if you mean %r, give that name", name, close[0])
 
 
 def draft(args: argparse.Namespace) -> list[Draft]:
@@ -137,7 +137,7 @@ def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
     table = tabulate(volumes, "train", shrink_patch(cut, volumes, MULTIPLE_PX))
     if not table.positive.any():
         raise InputError(
-            f"{plan.structure}: no foreground on the training slices; choose slices that the mask has it on"
+            f"{plan.structure}: no foreground on the training slices; choose slices where the mask has foreground"
         )
     ratio, share = table.background_to_foreground(), float(table.positive.mean())
     training = to_plan(measured_structure(plan.structure, ratio, share))
@@ -156,7 +156,7 @@ def on_phantoms(args: argparse.Namespace, masks: dict[str, list[str]]) -> list[D
         raise InputError("a mask without a tomogram: give --tomogram FILE")
     if unknown := [name for name in names if name not in STRUCTURES]:
         raise InputError(
-            f"structure {unknown[0]!r} is none of {', '.join(STRUCTURES)}; for one of your own give "
+            f"unknown structure {unknown[0]!r}; choose one of {', '.join(STRUCTURES)}, or for one of your own give "
             "--tomogram and --mask"
         )
     place, seed = (args.out or pathlib.Path("runs", args.structure)) / "phantoms", args.seed or 0

@@ -51,9 +51,9 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
         "--roi", metavar="Z0:Z1,Y0:Y1,X0:X1", help="predict this box only; the rest of the output is background"
     )
     predict.add_argument("--rescale", action="store_true", help="resample to the model's voxel size and back")
-    predict.add_argument("--max-ram", metavar="SIZE", help="bound of the memory, such as 4G")
+    predict.add_argument("--max-ram", metavar="SIZE", help="memory limit, such as 4G")
     predict.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="processes, which share cores and memory bound"
+        "--workers", type=int, default=1, metavar="N", help="processes, which share the cores and the memory limit"
     )
     predict.add_argument("--tile", type=int, metavar="PX", help="side of the tiles, halo included")
     predict.add_argument("--halo", type=int, metavar="PX", help="context around a tile")
@@ -67,14 +67,18 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     evaluate.add_argument("--reference", metavar="FILE")
     evaluate.add_argument("--ctc-result", metavar="FOLDER", help="such as 01_RES of the Cell Tracking Challenge")
     evaluate.add_argument("--ctc-reference", metavar="FOLDER", help="such as 01_GT or 01_ST")
-    evaluate.add_argument("--num-parameters", type=int, metavar="N", help="of all networks that made it, for PESEG")
+    evaluate.add_argument(
+        "--num-parameters", type=int, metavar="N", help="of all networks that made the result, for PESEG"
+    )
     evaluate.add_argument("--slices", metavar="RANGES", help="only these slices, such as 12-15")
     evaluate.add_argument("--label", type=int, metavar="N", help="label of the prediction that counts as foreground")
-    evaluate.add_argument("--all-labels", action="store_true", help="score every label; both hold the same classes")
-    evaluate.add_argument("--instances", action="store_true", help="score objects; both hold ids (SEG, AP)")
-    evaluate.add_argument("--slice-wise", action="store_true", help="score the objects of every slice by themselves")
-    evaluate.add_argument("--reference-label", type=int, metavar="N", help="the same of the reference")
-    evaluate.add_argument("--ignore-value", type=int, metavar="V", help="reference value of pixels nobody annotated")
+    evaluate.add_argument(
+        "--all-labels", action="store_true", help="score every label; both volumes hold the same classes"
+    )
+    evaluate.add_argument("--instances", action="store_true", help="score objects; both volumes hold ids (SEG, AP)")
+    evaluate.add_argument("--slice-wise", action="store_true", help="score objects slice by slice")
+    evaluate.add_argument("--reference-label", type=int, metavar="N", help="the same for the reference")
+    evaluate.add_argument("--ignore-value", type=int, metavar="V", help="reference value of unannotated pixels")
     evaluate.add_argument("--flip-y", action="store_true", help="flip the rows of the reference")
     evaluate.add_argument("--json", metavar="FILE", help="write the scores as JSON; - for standard output")
     evaluate.add_argument("--overwrite", action="store_true", help="replace the JSON file")
@@ -134,7 +138,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
     if not all(given) or (is_challenge and (args.prediction or args.reference)):
         raise InputError("give --prediction and --reference, or --ctc-result and --ctc-reference")
     if is_challenge and (ignored := first_given(args, _OF_VOLUMES)):
-        raise InputError(f"{ignored} beside --ctc-result, which is scored whole; leave it out")
+        raise InputError(f"{ignored} together with --ctc-result, which is scored whole; leave it out")
     evaluation = evaluate_result(args) if is_challenge else evaluate_prediction(args)
     text = json.dumps(evaluation.to_dict(), indent=2) + "\n"
     if args.json == "-":
@@ -169,11 +173,13 @@ def evaluate_prediction(args: argparse.Namespace) -> Evaluation | ClassEvaluatio
     from segkit.evaluation.evaluate_volumes import evaluate_volumes
 
     if args.all_labels and (args.label is not None or args.reference_label is not None):
-        raise InputError("--all-labels beside a label that was chosen; give one of them")
+        raise InputError("--all-labels together with a chosen label; give one of them")
     if args.instances and (args.all_labels or {args.label, args.reference_label, args.ignore_value} != {None}):
-        raise InputError("--instances beside --all-labels, a label or --ignore-value; objects are all that is not 0")
+        raise InputError(
+            "--instances together with --all-labels, a label or --ignore-value; objects are all voxels that are not 0"
+        )
     if args.slice_wise and not args.instances:
-        raise InputError("--slice-wise without --instances; other scores are of voxels, slice by slice anyway")
+        raise InputError("--slice-wise without --instances; other scores are computed voxel by voxel; leave it out")
     if not (args.all_labels or args.instances):
         check_label(args.prediction, args.label)
     prediction = open_volume(args.prediction)
@@ -209,7 +215,7 @@ def check_label(path: str, label: int | None) -> None:
 
 
 def class_names(path: str, reference: Volume, ignore_value: int | None) -> list[str]:
-    """Return the names of all classes: from the legend beside a label volume, else the labels of the reference."""
+    """Return the names of all classes: from the legend next to a label volume, else the labels of the reference."""
     from segkit.inference.legend import legend_path, read_legend
     from segkit.volumes.label_checks import check_labels
 
@@ -246,4 +252,4 @@ def run() -> None:
 
 def _add_input_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", metavar="NAME", help="data set inside an HDF5 file")
-    parser.add_argument("--channel", type=int, metavar="N", help="channel of a file with several")
+    parser.add_argument("--channel", type=int, metavar="N", help="channel, for a file with several")

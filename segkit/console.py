@@ -1,4 +1,4 @@
-"""What every command of segkit does alike: one line for a user's mistake, quiet libraries, a readable log."""
+"""What every command of segkit has in common: one line for a user's mistake, quiet libraries, a readable log."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def run_command(
 ) -> int:
     """Run a command and return its exit status.
 
-    A user's mistake and a full disk end in one line and status 2, Ctrl-C in a line that says how to go on and status
-    130. Anything else is a fault of the program and keeps its traceback.
+    A user's mistake and a full disk end in one line and status 2, Ctrl-C in a line that says how to resume and status
+    130. Anything else is a bug and keeps its traceback.
 
     Args:
         main: The command, called with the arguments.
@@ -52,7 +52,7 @@ def parse_size(text: str | None) -> int | None:
     """Return a memory size such as ``"500M"`` or ``"4G"`` in bytes; ``None`` stays ``None``.
 
     Raises:
-        InputError: If the text is no size.
+        InputError: If the text is not a size.
 
     Example:
         >>> parse_size("4G")
@@ -63,12 +63,12 @@ def parse_size(text: str | None) -> int | None:
     units = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     if match is None or not float(match[1]):
-        raise InputError(f"size {text!r} can not be read; write a number with K, M or G, such as 4G")
+        raise InputError(f"size {text!r} cannot be read; write a number with K, M or G, such as 4G")
     return round(float(match[1]) * units[match[2].upper()])
 
 
 def first_given(args: argparse.Namespace, names: Sequence[str]) -> str | None:
-    """Return the first of some options that the command line gives, as it is written there; 0 is given too.
+    """Return the first of some options that the command line gives, as it is written there; 0 counts as given.
 
     Args:
         args: The command line as it was read; options that are not given are ``None``, or ``False``.
@@ -111,7 +111,7 @@ def _clear_line() -> str:
 
 
 class _LineHandler(logging.StreamHandler):
-    """Write over a line of progress that stands on the terminal."""
+    """Overwrite the line of progress on the terminal."""
 
     terminator = "\n"
 

@@ -15,7 +15,7 @@ class Monitor:
         name: Its name in the logs, such as ``"val_mean_iou"``.
         mode: Whether a higher or a lower score is better.
         title: What people read, such as ``"mIoU"``.
-        is_share: It lies between 0 and 1, and is shown in per cent.
+        is_share: It is between 0 and 1, and is shown in per cent.
     """
 
     name: str

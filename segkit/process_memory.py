@@ -11,7 +11,7 @@ _UNKNOWN_FREE = 4096 * 2**20
 
 
 def resident_bytes() -> int:
-    """Return the memory that this process holds now [byte]; 1 GiB where the system does not tell."""
+    """Return the memory that this process holds now [byte]; 1 GiB where the system does not report it."""
     try:
         pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -20,7 +20,7 @@ def resident_bytes() -> int:
 
 
 def free_bytes() -> int:
-    """Return the memory that programs could still take [byte]; 4 GiB where the system does not tell."""
+    """Return the memory that programs could still take [byte]; 4 GiB where the system does not report it."""
     try:
         meminfo = pathlib.Path("/proc/meminfo").read_text()
     except OSError:

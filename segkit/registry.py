@@ -54,7 +54,7 @@ class Registry:
         """Return the class of a kind.
 
         Raises:
-            InputError: If there is none of that name.
+            InputError: If there is no kind of that name.
         """
         if name in self._homes and name not in self._kinds:
             importlib.import_module(self._homes[name])

@@ -58,15 +58,15 @@ def test_objects_are_scored_in_3d_or_slice_by_slice(folder, capsys):
 
 @pytest.mark.parametrize("word", [["--slices", "0"], ["--instances"], ["--ignore-value", "0"]])
 def test_choices_that_mean_nothing_to_a_challenges_result_are_refused(word):
-    with pytest.raises(InputError, match=f"{word[0]} beside --ctc-result"):
+    with pytest.raises(InputError, match=f"{word[0]} together with --ctc-result"):
         cli.main(["evaluate", "--ctc-result", "01_RES", "--ctc-reference", "01_GT", *word])
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--instances", "--all-labels"], "--instances beside --all-labels"),
-        (["--instances", "--label", "1"], "--instances beside --all-labels, a label"),
+        (["--instances", "--all-labels"], "--instances together with --all-labels"),
+        (["--instances", "--label", "1"], "--instances together with --all-labels, a label"),
         (["--slice-wise"], "--slice-wise without --instances"),
     ],
 )

@@ -29,7 +29,7 @@ class AblationModel:
     """A row of the ablation.
 
     Attributes:
-        name: Name on the command line and in tables; never renamed. ``r`` stands for random weights in the place of the
+        name: Name on the command line and in tables; never renamed. ``r`` means random weights in place of the
             paper's ImageNet weights.
         pretrained: The encoder starts from ImageNet weights.
         pseudocolor: Slices are pseudocoloured; otherwise the grey slice three times.
@@ -44,7 +44,7 @@ class AblationModel:
     paper_mean_iou: float | None = None
 
     def facts(self) -> dict[str, str]:
-        """Return what tells its rows from those of other models."""
+        """Return what distinguishes its rows from those of other models."""
         return {
             "encoder": "ImageNet" if self.pretrained else "random",
             "slices": "pseudocolour" if self.pseudocolor else "grey triple",
@@ -116,12 +116,12 @@ def vary(job: Job) -> Callable[[str, int], Job | None]:
 
 
 def missing_weights(plan: RunPlan) -> str:
-    """Return why there are no ImageNet weights; empty where they are at hand."""
+    """Return why there are no ImageNet weights; empty where they are available."""
     from segkit.models.encoders import ENCODERS
 
     wanted = plan.model["encoder_weights"]
     if wanted is None:
-        return "none were asked for"
+        return "none were requested"
     try:
         ENCODERS[plan.model["encoder"]].find_weights("imagenet" if wanted == "auto" else wanted)
     except InputError as fault:
@@ -153,7 +153,7 @@ _SCORES = ("test_mean_iou", "parameters", "decoder_parameters", "epoch_seconds",
 
 
 def findings(job: Job, trials: Sequence[Trial]) -> Findings:
-    """Return the rows of the models, the paper's MeanIoU beside ours, and their sizes."""
+    """Return the rows of the models, the paper's MeanIoU and ours, and their sizes."""
     scored = "validation" if job.prepared.test is None else "test"
     models = [ABLATION[trial.variant] for trial in trials]
     rows = tidy_rows(
@@ -189,9 +189,12 @@ def findings(job: Job, trials: Sequence[Trial]) -> Findings:
         entries={"scored_on": scored, "models": {trial.variant: trial.result for trial in trials}},
         notices=[
             *([f"Models that need ImageNet weights are left out: {left_out}."] if left_out else []),
-            *["No slices were kept for a test: the scores are of those that chose the checkpoints."]
+            *[
+                "No slices were held out for a test: the scores are those of the validation slices, which chose the "
+                "checkpoints."
+            ]
             * (scored != "test"),
-            "MeanIoU is of resized slices, as the network sees them; times are of this machine.",
+            "MeanIoU is computed on resized slices, as the network sees them; times were measured on this machine.",
         ],
         sections=lambda: _sections(finished),
     )

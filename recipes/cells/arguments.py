@@ -14,23 +14,23 @@ from segkit.preprocessing.colorings import COLORINGS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add data, and what of the paper can be chosen."""
+    """Add data, and the choices of the paper's settings."""
     data = add_stack_arguments(parser)
-    data.add_argument("--protocol", choices=tuple(PROTOCOLS), default="own", help="a data set of the paper's")
+    data.add_argument("--protocol", choices=tuple(PROTOCOLS), default="own", help="a data set of the paper")
     what = parser.add_argument_group("what")
-    what.add_argument("--preset", choices=("paper", "small"), help="paper with data, small without, if not given")
+    what.add_argument("--preset", choices=("paper", "small"), help="default: paper with data, small without")
     what.add_argument("--instances", choices=METHODS, help="how cells are separated (distance)")
-    what.add_argument("--seed-distance", type=float, metavar="PX", help="centres closer than this are one cell's")
-    what.add_argument("--smoothing", type=float, metavar="PX", help="how much the distance is smoothed before")
+    what.add_argument("--seed-distance", type=float, metavar="PX", help="centres closer than this belong to one cell")
+    what.add_argument("--smoothing", type=float, metavar="PX", help="Gaussian smoothing of the distance map")
     what.add_argument("--min-depth", type=float, metavar="S", help="least narrowing that cuts a cell in two (0.05)")
     what.add_argument("--min-size", type=int, metavar="VOXELS", help="smaller objects are left out")
     what.add_argument("--slice-wise", action="store_true", help="separate cells slice by slice, then join slices")
-    what.add_argument("--coloring", choices=tuple(COLORINGS), help="what slices tell of neighbours (pseudocolor)")
-    what.add_argument("--expected-share", type=float, metavar="S", help="of rough masks; twice the cells' share")
+    what.add_argument("--coloring", choices=tuple(COLORINGS), help="how a slice shows its neighbours (pseudocolor)")
+    what.add_argument("--expected-share", type=float, metavar="S", help="of rough masks (twice the cells' share)")
     what.add_argument("--size", type=int, metavar="PX", help="side that slices are resized to")
     what.add_argument("--windows", metavar="Y,X", help="cut slices into squares, such as 2,3, and resize each")
     what.add_argument("--encoder", help="efficientnet_b5, efficientnet_b0 or efficientnet_v2s")
-    what.add_argument("--encoder-weights", metavar="W", help="imagenet, none or a file; imagenet if it is at hand")
+    what.add_argument("--encoder-weights", metavar="W", help="imagenet, none or a file (imagenet if available)")
     what.add_argument("--freeze-encoder", action="store_true", help="train the decoder alone")
     what.add_argument("--decoder-filters", metavar="A,B,C,D", help="of its blocks, the coarsest first (64,48,32,16)")
 
@@ -44,12 +44,12 @@ def check_arguments(args: argparse.Namespace) -> None:
     chosen = args.instances or args.coloring not in (None, "pseudocolor") or args.decoder_filters
     if args.ablation and (chosen or args.freeze_encoder):
         raise InputError(
-            "--ablation beside --instances, --coloring, --decoder-filters or --freeze-encoder; it compares masks, and "
-            "chooses the rest"
+            "--ablation together with --instances, --coloring, --decoder-filters or --freeze-encoder; the ablation "
+            "compares masks and sets these itself"
         )
     check_stack_arguments(args)
     if args.resume and (given := first_given(args, _OF_THE_PLAN)):
-        raise InputError(f"{given} beside --resume; the run in the folder has its own")
+        raise InputError(f"{given} together with --resume; leave it out, the run in the folder has its own")
     if args.seed is not None and args.seed < 0:
         raise InputError(f"--seed {args.seed}; give 0 or more")
     if args.expected_share is not None and not 0 < args.expected_share <= 1:
@@ -84,7 +84,7 @@ def whole_numbers(text: str, count: int, name: str) -> tuple[int, ...]:
     """Return positive numbers written with commas.
 
     Raises:
-        InputError: If they are others, or not so many.
+        InputError: If there are others, or another number of them.
     """
     try:
         numbers = tuple(int(part) for part in text.split(","))

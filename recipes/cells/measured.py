@@ -1,4 +1,4 @@
-"""What the command line leaves open follows from the cells on the training slices."""
+"""Settings that the command line leaves open, derived from the cells on the training slices."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
     """Return a plan with what follows from the cells on the training slices.
 
     Raises:
-        InputError: If there are none, or an id is negative or no whole number.
+        InputError: If there are none, or an id is negative or not a whole number.
     """
     # Here, not above: SciPy and scikit-image take longer to load than --help and mistakes should.
     from segkit.data.cell_measures import measure_cells
@@ -41,10 +41,10 @@ def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
         "min_size": _first(args.min_size, max(1, round(0.05 * cells.voxels))),
     }
     told = (
-        f"Measured on the training slices: {100 * cells.share:.3g} % of the voxels are cells, of a median radius of "
-        f"{cells.radius_px:.3g} px. From that follow, unless they were given: an expected share of {share:.3g}, a seed "
-        f"distance of {instances['seed_distance']} px, a smoothing of {instances['smoothing']} px and a least size of "
-        f"{instances['min_size']} voxels."
+        f"Measured on the training slices: {100 * cells.share:.3g} % of the voxels are cells, with a median radius of "
+        f"{cells.radius_px:.3g} px. Unless they were given, these settings follow: an expected share of {share:.3g}, "
+        f"a seed distance of {instances['seed_distance']} px, a smoothing of {instances['smoothing']} px and a "
+        f"minimum size of {instances['min_size']} voxels."
     )
     notices = [*plan.notices]
     if has_flat_centers and not args.slice_wise:

@@ -19,8 +19,8 @@ from segkit.training.preparation import Prepared
 from segkit.training.reestimate_statistics import ReestimateStatistics
 
 STATISTICS_STEPS = 4
-"""Batches that the statistics of normalisation are taken from: Keras's encoders move theirs by a hundredth a step, and
-a training of a few hundred steps would be validated with statistics of its beginning."""
+"""Batches that the statistics of normalisation are taken from: Keras's encoders move theirs by a hundredth per step,
+and a training of a few hundred steps would be validated with statistics of its beginning."""
 
 _SETTINGS = ("encoder", "encoder_weights", "freeze_encoder", "decoder_filters")
 
@@ -49,7 +49,7 @@ def network(plan: RunPlan) -> Network:
 
 
 def check_encoder(name: str | None) -> None:
-    """Refuse an encoder that there is not; ``None`` is the preset's.
+    """Refuse an unknown encoder; ``None`` is the preset's.
 
     Raises:
         InputError: If it is unknown.
@@ -87,7 +87,7 @@ def with_weights(plan: RunPlan) -> RunPlan:
         if wanted != "auto":
             raise
         _refuse_frozen(plan)
-        notice = f"The encoder starts from random weights, as there are no ImageNet weights here. {fault}."
+        notice = f"The encoder starts from random weights: no ImageNet weights were found. {fault}."
         model = {**plan.model, "encoder_weights": None}
         return dataclasses.replace(plan, model=model, notices=(*plan.notices, notice))
     chosen = "imagenet" if wanted == "auto" else wanted

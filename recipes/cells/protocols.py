@@ -14,7 +14,7 @@ class Protocol:
     Attributes:
         name: Name on the command line; never renamed.
         simulation: Stacks like those of the data set.
-        instances: How cells are told apart.
+        instances: How cells are separated.
         windows: Squares along y and x that slices are cut into.
         paper_seg: SEG of Table 3.
     """

@@ -16,11 +16,11 @@ _OF_THE_MODEL = ("method", "num_enhanced", "gain", "supervision")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add data, and what of the paper can be chosen."""
+    """Add data, and the choices of the paper's settings."""
     data = add_image_arguments(parser)
-    data.add_argument("--protocol", choices=tuple(PROTOCOLS), default="own", help="a data set of the paper's")
+    data.add_argument("--protocol", choices=tuple(PROTOCOLS), default="own", help="a data set of the paper")
     what = parser.add_argument_group("what")
-    what.add_argument("--method", choices=tuple(METHODS), help="fre, if not given")
+    what.add_argument("--method", choices=tuple(METHODS), help="default: fre")
     what.add_argument("--num-enhanced", type=int, metavar="B", help="feature maps that are enhanced")
     what.add_argument("--gain", type=float, metavar="X", help="factor of enhanced maps")
     what.add_argument("--supervision", type=float, metavar="LAMBDA", help="share of the second head's loss")
@@ -37,14 +37,16 @@ def check_arguments(args: argparse.Namespace) -> None:
     if not (args.images and args.labels) and not (args.resume and args.out):
         raise InputError("nothing to do: give --images FILE and --labels FILE, or --resume with --out FOLDER")
     if args.compare and args.method:
-        raise InputError("--method beside --compare; choose what to compare with --methods")
+        raise InputError("--method together with --compare; choose what to compare with --methods")
     if searching(args) and not METHODS[args.method or "fre"].searched:
         fitting = ", ".join(method.name for method in METHODS.values() if method.searched)
         raise InputError(f"--method {args.method} has nothing to search for; choose one of {fitting}")
     if searching(args) and any(getattr(args, name) is not None for name in METHODS[args.method or "fre"].searched):
-        raise InputError("--num-enhanced, --gain or --supervision beside a search for it; give one of them")
+        raise InputError("--num-enhanced, --gain or --supervision together with a search for it; leave one of them out")
     if not args.images and any(getattr(args, name) is not None for name in _OF_THE_MODEL):
-        raise InputError("--method, --num-enhanced, --gain or --supervision of a run to resume; its plan holds them")
+        raise InputError(
+            "--method, --num-enhanced, --gain or --supervision without --images; the plan of the resumed run holds them"
+        )
     if args.gain is not None and not 0 < args.gain < math.inf:
         raise InputError(f"--gain {args.gain:g}; give a positive, finite factor")
     if args.num_enhanced is not None and args.num_enhanced < 1:

@@ -1,4 +1,4 @@
-"""The methods of the paper side by side: the comparison, and the settings that are worth a search."""
+"""The comparison of the paper's methods, and the settings that are worth a search."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def network(plan: RunPlan) -> Network:
 
 
 def own_sections(folder: pathlib.Path) -> Sequence[Section]:
-    """Show how large the features at the end of the encoder were beside those of the skip, and what a search found."""
+    """Show the magnitudes of the features at the end of the encoder and of the skip, and what a search found."""
     rows = read_magnitudes(folder)
     found = search_section(read_trials(folder / SEARCH_NAME / TRIALS_NAME))
     return [*([magnitude_curves({"": rows})] if rows else []), found]

@@ -17,7 +17,7 @@ class Structure:
     Attributes:
         name: Name of the structure; part of file names and never renamed.
         learning_rate: Adam's step size.
-        decay: Time decay a step.
+        decay: Time decay per step.
         epochs: Epochs at most.
         early_stopping_patience: Epochs without a better validation mIoU before the end.
         plateau_patience: Epochs without a better validation mIoU before the step size is halved.
@@ -96,9 +96,9 @@ def paper_plan(structure: Structure) -> TrainingPlan:
 def demo_plan(structure: Structure) -> TrainingPlan:
     """Return a plan for small machines: a quarter of the patch area, few epochs, augmentation against few data.
 
-    A step size that falls fast brings a network home in about 1500 steps of 8 patches. Weights are bounded far lower
-    than in the paper: its limits are made for hundreds of epochs, and in a few they only teach to paint too much.
-    Very rare structures need more than the others, or all becomes background.
+    With a fast decay of the step size a network converges in about 1500 steps of 8 patches. Weights are bounded far
+    lower than in the paper: its limits are made for hundreds of epochs, and in a few epochs they only lead to too much
+    foreground. Very rare structures need more than the others, or all becomes background.
     """
     return dataclasses.replace(
         paper_plan(structure),

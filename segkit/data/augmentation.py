@@ -1,4 +1,4 @@
-"""Random changes of a patch that leave its meaning alone, drawn in NumPy so that they can be drawn again."""
+"""Random changes of a patch that preserve its meaning, drawn in NumPy so that they can be repeated."""
 
 from __future__ import annotations
 

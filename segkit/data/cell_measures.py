@@ -40,7 +40,7 @@ def measure_cells(sources: Sequence[Source]) -> CellMeasures:
     """Measure the cells on the training slices.
 
     Raises:
-        InputError: If there are none, or an id is negative or no whole number.
+        InputError: If there are none, or an id is negative or not a whole number.
     """
     inside = total = 0
     areas, sizes, one_id = [], [], False
@@ -66,13 +66,13 @@ def measure_cells(sources: Sequence[Source]) -> CellMeasures:
         areas += largest.values()
         sizes += summed.values()
     if not sizes:
-        raise InputError("no cell on the training slices; choose slices that have some")
+        raise InputError("no cell on the training slices; choose slices with cells")
     radius = float(np.sqrt(np.median(areas) / np.pi))
     return CellMeasures(share=inside / total, radius_px=radius, voxels=float(np.median(sizes)), one_id=one_id)
 
 
 def _check_compact(labels: Volume, slices: Sequence[int]) -> None:
-    """Refuse grey values in the place of ids: they lie in many pieces.
+    """Refuse grey values in place of ids: they are in many pieces.
 
     Raises:
         InputError: If every id of the middle slice is in many pieces.
@@ -81,6 +81,6 @@ def _check_compact(labels: Volume, slices: Sequence[int]) -> None:
     count, pieces = len(np.unique(ids[ids > 0])), int(label(ids).max())
     if pieces >= _SCATTERED * max(count, 1):
         raise InputError(
-            f"{labels.name}: {count} ids in {pieces:,} pieces in one slice, expected about a piece for each cell; are "
-            "these grey values, or images and labels exchanged?"
+            f"{labels.name}: {count} ids in {pieces:,} pieces in one slice, expected about one piece per cell; are "
+            "these grey values, or were images and labels swapped?"
         )

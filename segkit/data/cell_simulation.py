@@ -1,4 +1,4 @@
-"""What simulated stacks of cells are like, and those that stand for data sets of the Cell Tracking Challenge."""
+"""What simulated stacks of cells are like, and those that imitate data sets of the Cell Tracking Challenge."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ A549_SIM = CellSimulation(
     irregularity=0.35,
     inside=0.9,
 )
-"""One uneven cell a stack, of the size of Fluo-C3DH-A549-SIM."""
+"""One uneven cell per stack, of the size of Fluo-C3DH-A549-SIM."""
 
 TRIC = CellSimulation(
     shape=(13, 1745, 2440), voxel_size_um=(1.5, 0.38, 0.38), count=900, radius_um=(5.0, 4.0, 5.0), irregularity=0.05
@@ -82,4 +82,4 @@ MDA231 = CellSimulation(
     spacing=0.7,
     blur_um=(5.0, 1.0, 1.0),
 )
-"""Long, uneven cells that lie close, of the size of Fluo-C3DL-MDA231."""
+"""Long, uneven cells close together, of the size of Fluo-C3DL-MDA231."""

@@ -62,7 +62,7 @@ def paired_stacks(images: str, labels: str) -> list[LabeledStack]:
     by_stem: dict[str, pathlib.Path] = {}
     for path in _files(pathlib.Path(labels)):
         if (other := by_stem.setdefault(_stem(path), path)) != path:
-            raise InputError(f"{labels}: {other.name} and {path.name} have one name; leave one of them")
+            raise InputError(f"{labels}: {other.name} and {path.name} have the same name; remove one of them")
     if missing := [path.name for path in files if _stem(path) not in by_stem]:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise InputError(f"{labels}: no labels named as {missing[0]}{more}; give each stack's labels its name")

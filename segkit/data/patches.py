@@ -16,12 +16,12 @@ from segkit.targets.foreground import BACKGROUND, FOREGROUND, pixel_kinds
 
 @dataclasses.dataclass(frozen=True)
 class PatchTable:
-    """Patches of one or several volumes, a row each.
+    """Patches of one or several volumes, one row per patch.
 
     Attributes:
         rows: int64, shape ``(patches, 4)``: volume, z, y, x of the first voxel.
         foreground: int64, shape ``(patches,)``: foreground pixels of each patch.
-        background: int64, shape ``(patches,)``: background pixels of each patch; the rest nobody annotated.
+        background: int64, shape ``(patches,)``: background pixels of each patch; the rest is unannotated.
         patch_shape: Extent of the patches [px]: ``(y, x)`` for patches of slices, ``(z, y, x)`` for boxes.
 
     Raises:
@@ -89,7 +89,7 @@ def tabulate_patches(
 ) -> PatchTable:
     """List the patches of chosen slices and count the foreground of each, reading every mask slice once.
 
-    Boxes lie within runs of consecutive chosen slices, so that they hold no slice that was not chosen; a run shorter
+    Boxes are within runs of consecutive chosen slices, so that they hold no slice that was not chosen; a run shorter
     than the box gives none.
 
     Args:

@@ -19,7 +19,7 @@ _BATCHES_AT_ONCE = 6
 def patch_dataset(sampler: PatchSampler, *, first_epoch: int = 0, outputs: Spans = LOGITS) -> tf.data.Dataset:
     """Return an endless stream of epochs as a ``tf.data.Dataset``.
 
-    The stream runs over step numbers; patches are cut, augmented and normalised a batch a step, in several
+    The stream runs over step numbers; patches are cut, augmented and normalised one batch per step, in several
     threads but in order. Nothing depends on how often the stream has been iterated. Give
     ``steps_per_epoch=sampler.steps_per_epoch`` to ``fit``.
 

@@ -11,7 +11,7 @@ def sample_path(name: str) -> pathlib.Path:
 
     Args:
         name: Folder and file, such as ``"tardis_microtubules/tomogram.tif"`` or
-            ``"tardis_microtubules/mask.tif"``; the source and licence lie beside them.
+            ``"tardis_microtubules/mask.tif"``; the source and licence are next to them.
 
     Returns:
         Path of the file, or of the folder where only that is named.

@@ -28,14 +28,14 @@ class PatchSampler:
     """Cut, augment and normalise patches, and make their targets.
 
     Nothing is kept between calls: ``batch(step)`` gives the same arrays whenever, wherever and in whatever thread it
-    is called, so a run that was cut off goes on inside its history. Arrays are read by slices, so a memory-mapped
+    is called, so an interrupted run continues its own sequence. Arrays are read by slices, so a memory-mapped
     volume of any size is never loaded.
 
     Args:
         pairs: Image and annotation of each volume, both ``(z, y, x)``; images of several channels
             ``(z, y, x, channels)``. The annotation may have several parts, which follow each other.
         table: The patches, of slices or boxes of several.
-        batch_size: Patches a step; the last step of an epoch holds what is left.
+        batch_size: Patches per step; the last step of an epoch holds what is left.
         preprocessing: What becomes of the voxels of a patch, such as ``Standardize(mean=..., std=...)``.
         target: Makes target and weight of the augmented annotation; ``ForegroundTarget()`` by default.
         augmentation: What may be changed; nothing by default.
@@ -68,7 +68,7 @@ class PatchSampler:
         parts = len(self.target.nearest)
         if wrong := {len(pair) - 1 for pair in self.pairs} - {parts}:
             raise ValueError(
-                f"`pairs` must hold an image and {parts} annotations each for this target. Received: {min(wrong)} "
+                f"`pairs` must hold an image and {parts} annotations for this target. Received: {min(wrong)} "
                 f"annotations, target={self.target!r}"
             )
         self.table = table

@@ -19,7 +19,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where one labeled tomogram lies and what its slices are for, as it stands in a plan.
+    """Where one labeled tomogram is and what its slices are for, as stored in a plan.
 
     Attributes:
         tomogram: Path of the tomogram.
@@ -28,7 +28,7 @@ class Source:
         validation: Slices that choose the checkpoint.
         test: Slices that are only scored.
         flip_y: Flip the rows of the mask: it was painted on a copy that runs the other way.
-        annotated_in_part: Single slices were annotated, and the others are empty because nobody looked at them.
+        annotated_in_part: Single slices were annotated, and the others are empty because they are unannotated.
     """
 
     tomogram: str
@@ -89,21 +89,21 @@ def open_source(
     progress: Callable[[int, int], None] | None = None,
     tell: bool = True,
 ) -> LabeledVolume:
-    """Open a source, check that it can be learnt from, and warn of what looks wrong.
+    """Open a source, check that it can be learnt from, and warn about what looks wrong.
 
     What the files themselves leave unsaid (an unknown voxel size, say) and a mask that fits its tomogram clearly
-    better upside down are logged as warnings; nothing is ever flipped unasked.
+    better upside down are logged as warnings; nothing is flipped without being asked.
 
     Args:
         source: Paths and slices.
-        ignore_value: Mask value of pixels that nobody annotated.
+        ignore_value: Mask value of unannotated pixels.
         check: Called as ``check(mask, ignore_value=..., progress=...)`` with the opened annotation, to refuse what
             nothing can be learnt from; ``Task.check_annotation`` of a task. By default the mask must be binary.
         progress: Called as ``progress(done, total)`` while files are unpacked and read.
         tell: Log the warnings; otherwise they are only kept.
 
     Raises:
-        InputError: If a file can not be read, the shapes differ, a voxel is not finite, or the check refuses the mask.
+        InputError: If a file cannot be read, the shapes differ, a voxel is not finite, or the check refuses the mask.
     """
     tomogram = open_volume(source.tomogram, progress=progress)
     mask = open_volume(source.mask, flip_y=source.flip_y, progress=progress)

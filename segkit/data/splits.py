@@ -9,7 +9,7 @@ from segkit.errors import InputError
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Split:
-    """Slice indices of one volume; no index stands in two of the three.
+    """Slice indices of one volume; no index is in two of the three.
 
     Attributes:
         train: Slices that patches are cut from.
@@ -52,7 +52,9 @@ def hold_out_every(count: int, step: int = 5) -> Split:
             "volume with --validation-tomogram and --validation-mask"
         )
     if step < 2:
-        raise InputError(f"every {step}. slice held out leaves nothing to train on; hold out every 2nd or fewer")
+        raise InputError(
+            f"holding out every {step}. slice leaves nothing to train on; hold out every 2nd slice or fewer"
+        )
     held = tuple(range(0, count, step))
     return Split(train=tuple(z for z in range(count) if z % step), validation=held)
 
@@ -65,7 +67,7 @@ def parse_slices(text: str, count: int) -> tuple[int, ...]:
         count: Number of slices of the volume.
 
     Raises:
-        InputError: If the text is no such list, or names a slice that does not exist.
+        InputError: If the text is not such a list, or names a slice that does not exist.
 
     Example:
         >>> parse_slices("0-2,5", 8)
@@ -75,7 +77,7 @@ def parse_slices(text: str, count: int) -> tuple[int, ...]:
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
-            raise InputError(f"slices {text!r} can not be read; write indices and ranges such as 0-9,12")
+            raise InputError(f"slices {text!r} cannot be read; write indices and ranges such as 0-9,12")
         chosen.update(range(int(first), int(last if dash else first) + 1))
     if not chosen or max(chosen) >= count:
         raise InputError(f"slices {text!r} reach outside the volume, which has slices 0 to {count - 1}")

@@ -21,7 +21,7 @@ from segkit.volumes.instance_ids import instance_ids
 
 @dataclasses.dataclass(frozen=True)
 class AnnotatedPart:
-    """A frame, or a slice of one, whose cells somebody has drawn.
+    """A frame, or a slice of one, whose cells are annotated.
 
     Attributes:
         frame: Number of the frame.
@@ -79,7 +79,7 @@ class ChallengeEvaluation:
         }
 
     def to_table(self) -> str:
-        """Return a plain-text table, a line each annotated part, and the scores of all."""
+        """Return a plain-text table, one line per annotated part, and the scores of all."""
         lines = [f"{'frame':<8}{'slice':<8}{'cells':>8}{'SEG':>10}"]
         for part in self.parts:
             mean = f"{part.jaccards.mean():.4f}" if part.jaccards.size else "-"
@@ -100,8 +100,8 @@ def evaluate_challenge(
 ) -> ChallengeEvaluation:
     """Score a result as the challenge does.
 
-    SEG is over the annotated frames and slices; what lies in others is not looked at, and what was found where nobody
-    annotated costs nothing. DET is over the frames with markers (``TRA``).
+    SEG is over the annotated frames and slices; other frames and slices are not used, and objects found in unannotated
+    parts are not penalised. DET is over the frames with markers (``TRA``).
 
     Args:
         result: Folder such as ``01_RES``, with ``mask000.tif``, ...
@@ -111,7 +111,7 @@ def evaluate_challenge(
 
     Raises:
         InputError: If a folder or file is missing, a result has another shape than its reference, or ids are negative
-            or no whole numbers.
+            or not whole numbers.
     """
     results = result_files(result)
     annotations, markers = segmentation_files(reference), tracking_files(reference)
@@ -132,7 +132,7 @@ def evaluate_challenge(
 
 def _result_of(results: dict[int, pathlib.Path], frame: int, folder: str | os.PathLike[str]) -> pathlib.Path:
     if frame not in results:
-        raise InputError(f"{folder}: no result of frame {frame}, which is annotated; segment it, an empty mask counts")
+        raise InputError(f"{folder}: no result for the annotated frame {frame}; segment it, an empty mask is enough")
     return results[frame]
 
 

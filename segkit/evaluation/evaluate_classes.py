@@ -1,4 +1,4 @@
-"""Scores of a predicted label volume against a reference of the same classes, per slice and in all."""
+"""Scores of a predicted label volume against a reference of the same classes, per slice and in total."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ClassEvaluation:
         }
 
     def to_table(self) -> str:
-        """Return a plain-text table, a line a slice and one in all; ``-`` where a score is 0 / 0."""
+        """Return a plain-text table, one line per slice and one in total; ``-`` where a score is 0 / 0."""
         titles = ["mIoU", "accuracy", *self.class_names]
         widths = [max(11, len(title) + 2) for title in titles]
         lines = ["slice " + "".join(f"{title:>{width}}" for title, width in zip(titles, widths, strict=True))]
@@ -69,18 +69,18 @@ def evaluate_classes(
     ignore_value: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClassEvaluation:
-    """Score labels against reference labels, a slice in memory at a time.
+    """Score labels against reference labels, one slice in memory at a time.
 
     Args:
         prediction: Label volume; 0 is the first class.
         reference: Label volume of the same shape and classes.
         class_names: Name of every class.
         slices: Indices of the slices to score; all by default.
-        ignore_value: Value of reference voxels that nobody annotated; they do not count.
+        ignore_value: Value of unannotated reference voxels; they do not count.
         progress: Called as ``progress(done, total)`` after each slice.
 
     Raises:
-        InputError: If the shapes differ, or a voxel is none of the classes.
+        InputError: If the shapes differ, or a voxel belongs to none of the classes.
     """
     check_comparable(prediction, reference)
     chosen = range(reference.shape[0]) if slices is None else slices
@@ -101,5 +101,5 @@ def _check_classes(volume: Volume, values: np.ndarray, num_classes: int, z: int)
     if wrong.size:
         raise InputError(
             f"{volume.name}: slice {z} holds {wrong[0]:g}, expected labels from 0 to {num_classes - 1}; score "
-            "labels of the same classes, or name what nobody annotated with --ignore-value"
+            "labels of the same classes, or give the value of unannotated voxels with --ignore-value"
         )

@@ -103,7 +103,7 @@ class InstanceEvaluation:
         }
 
     def to_table(self) -> str:
-        """Return a plain-text table: a line a part, and the scores of all."""
+        """Return a plain-text table: one line per part, and the scores of all."""
         lines = [f"{'slice':<8}{'objects':>8}{'found':>8}{'SEG':>10}{'AP@0.5':>10}"]
         for part in self.parts:
             precision = part.matches(0.5).average_precision
@@ -133,13 +133,13 @@ def evaluate_instances(
         prediction: Ids, 0 is background.
         reference: Ids of the reference objects, same shape.
         slices: Indices of the slices to score; all by default.
-        slice_wise: Score the cross-sections of every slice by themselves, as the Cell Tracking Challenge does where
+        slice_wise: Score the cross-sections slice by slice, as the Cell Tracking Challenge does where
             single slices are annotated. By default objects are scored in 3-D where all slices are, and slice by slice
             where only some are.
         progress: Called as ``progress(done, total)`` after each slice.
 
     Raises:
-        InputError: If the shapes differ, or ids are negative or no whole numbers.
+        InputError: If the shapes differ, or ids are negative or not whole numbers.
     """
     check_comparable(prediction, reference)
     count = reference.shape[0]

@@ -1,4 +1,4 @@
-"""Scores of a predicted volume against a reference, per slice and in all."""
+"""Scores of a predicted volume against a reference, per slice and in total."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Evaluation:
         }
 
     def to_table(self) -> str:
-        """Return a plain-text table, a line a slice and one in all; ``-`` where a score is 0 / 0."""
+        """Return a plain-text table, one line per slice and one in total; ``-`` where a score is 0 / 0."""
         lines = ["slice " + "".join(f"{title:>11}" for _, title in _COLUMNS)]
         for name, confusion in [*((str(z), counts) for z, counts in self.slices), ("all", self.total)]:
             scores = binary_scores(confusion)
@@ -69,7 +69,7 @@ def evaluate_volumes(
     ignore_value: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Score a mask against a reference mask, a slice in memory at a time.
+    """Score a mask against a reference mask, one slice in memory at a time.
 
     Either may be a label volume, of which one label is foreground; a mask has one value besides 0.
 
@@ -79,7 +79,7 @@ def evaluate_volumes(
         slices: Indices of the slices to score; all by default.
         label: Value of the prediction that is foreground; by default the one that is not 0.
         reference_label: The same of the reference.
-        ignore_value: Value of reference voxels that nobody annotated; they do not count.
+        ignore_value: Value of unannotated reference voxels; they do not count.
         progress: Called as ``progress(done, total)`` after each slice.
 
     Raises:
@@ -89,7 +89,7 @@ def evaluate_volumes(
     check_comparable(prediction, reference)
     chosen = range(reference.shape[0]) if slices is None else slices
     predicted = _Foreground(prediction, label, "--label, or predict without --probability")
-    ask = "--reference-label, or name what nobody annotated with --ignore-value"
+    ask = "--reference-label, or give the value of unannotated voxels with --ignore-value"
     true = _Foreground(reference, reference_label, ask, ignore_value)
     counted = []
     for done, z in enumerate(chosen, start=1):
@@ -129,8 +129,8 @@ class _Foreground:
             return
         other = next((value for value in values[values != first]), first)
         raise InputError(
-            f"{self._volume.name}: slice {z} holds {first:g} and {other:g}, a mask has one whole value besides 0; "
-            f"choose a label with {self._ask}, or score ids of objects with --instances"
+            f"{self._volume.name}: slice {z} holds {first:g} and {other:g}, expected one whole value besides 0 in a "
+            f"mask; choose a label with {self._ask}, or score ids of objects with --instances"
         )
 
 

@@ -12,7 +12,7 @@ def reference_jaccards(overlaps: LabelOverlaps) -> np.ndarray:
 
     ``|R & S| / |R | S|`` for the one object S with ``|R & S| > |R| / 2``; 0 where there is none. SEG is the mean over
     the reference objects of all annotated slices or volumes. Where a frame is annotated in part, only annotated
-    objects are in ``overlaps``, so nothing is lost by what is found beside them.
+    objects are in ``overlaps``, so other objects that were found do not lower the score.
 
     Args:
         overlaps: Overlaps of one annotated slice or volume.
@@ -31,7 +31,7 @@ def reference_jaccards(overlaps: LabelOverlaps) -> np.ndarray:
 
 
 def parameter_efficiency(seg: float, num_parameters: int) -> float:
-    """Return PESEG, SEG for a million parameters: ``SEG / N * 10**6``.
+    """Return PESEG, SEG per million parameters: ``SEG / N * 10**6``.
 
     Args:
         seg: SEG, in [0, 1].

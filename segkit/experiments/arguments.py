@@ -24,18 +24,18 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[NAME=]FILE",
-        help="one a tomogram (and structure), in order",
+        help="one per tomogram (and structure), in order",
     )
-    data.add_argument("--validation-tomogram", metavar="FILE", help="choose the checkpoint on a tomogram of its own")
+    data.add_argument("--validation-tomogram", metavar="FILE", help="choose the checkpoint on a separate tomogram")
     data.add_argument("--validation-mask", action="append", default=[], metavar="[NAME=]FILE")
     data.add_argument("--hold-out-every", type=int, default=5, metavar="N", help="hold out slices 0, N, 2N, ... (5)")
     add_slice_arguments(data)
     data.add_argument("--flip-y", action="store_true", help="flip the rows of the masks")
-    data.add_argument("--ignore-value", type=int, metavar="V", help="mask value of pixels nobody annotated")
+    data.add_argument("--ignore-value", type=int, metavar="V", help="mask value of unannotated pixels")
 
 
 def add_slice_arguments(group: argparse._ArgumentGroup) -> None:
-    """Add which slices are for what."""
+    """Add which slices are used for what."""
     group.add_argument("--train-z", metavar="RANGES", help="train on these slices of the stack, such as 0-9")
     group.add_argument("--validation-z", metavar="RANGES", help="choose the checkpoint on these slices")
     group.add_argument("--test-z", metavar="RANGES", help="score these slices at the end, and nothing else")
@@ -53,14 +53,14 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add where the run goes, and what may happen to what lies there."""
+    """Add where the run is written, and whether existing files may be replaced."""
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="run folder (runs/<name>)")
     output.add_argument("--saved-models", type=pathlib.Path, default=pathlib.Path("saved_models"), metavar="FOLDER")
-    output.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    output.add_argument("--resume", action="store_true", help="resume the run in the folder")
     output.add_argument("--overwrite", action="store_true", help="replace the run in the folder")
     output.add_argument("--plan-only", action="store_true", help="write plan.json and stop, so that it can be edited")
-    output.add_argument("--max-ram", metavar="SIZE", help="bound of the memory while predicting, such as 4G")
+    output.add_argument("--max-ram", metavar="SIZE", help="memory limit while predicting, such as 4G")
 
 
 def masks_by_structure(texts: Sequence[str], args: argparse.Namespace) -> dict[str, list[str]]:
@@ -82,7 +82,7 @@ def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validatio
     """Return the sources of one structure with their slices."""
     if len(masks) != len(args.tomogram):
         raise InputError(
-            f"{name}: {len(masks)} masks for {len(args.tomogram)} tomograms; give one --mask a --tomogram, in order"
+            f"{name}: {len(masks)} masks for {len(args.tomogram)} tomograms; give one --mask per --tomogram, in order"
         )
     sources = [
         Source(tomogram=tomogram, mask=mask, flip_y=args.flip_y)
@@ -147,12 +147,12 @@ def _refuse_what_would_be_ignored(args: argparse.Namespace) -> None:
     if args.validation_mask and not args.validation_tomogram:
         raise InputError("--validation-mask without --validation-tomogram; give both, or neither")
     if args.validation_tomogram and args.validation_z:
-        raise InputError("--validation-z beside --validation-tomogram, which is looked at whole; give one of them")
+        raise InputError("--validation-z together with --validation-tomogram, which is used whole; give one of them")
     if args.validation_tomogram in args.tomogram:
-        raise InputError(f"{args.validation_tomogram}: trained and validated on at once; give another tomogram")
+        raise InputError(f"{args.validation_tomogram}: used for both training and validation; give another tomogram")
 
 
 def overridden(plan: TrainingPlan, args: argparse.Namespace) -> TrainingPlan:
-    """Return a plan with what the command line sets by itself."""
+    """Return a plan with the settings of the command line applied."""
     names = ("epochs", "learning_rate", "batch_size", "precision", "seed", "deterministic")
     return dataclasses.replace(plan, **{name: getattr(args, name) for name in names if getattr(args, name) is not None})

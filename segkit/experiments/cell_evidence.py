@@ -1,4 +1,4 @@
-"""What a run of cells shows beside its scores: Otsu's threshold on the same slices, and how slices are coloured."""
+"""What a run of cells shows besides its scores: Otsu's threshold on the same slices, and how slices are coloured."""
 
 from __future__ import annotations
 

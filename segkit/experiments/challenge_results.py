@@ -24,7 +24,7 @@ def write_results(job: Job, sequence: pathlib.Path, *, max_ram: int | None = Non
     """Write the cells of every frame of a sequence into ``<sequence>_RES`` of the run folder.
 
     Args:
-        job: A finished run. Frames that it has scored are taken as they are, the others are predicted.
+        job: A finished run. Frames that it has scored are reused, the others are predicted.
         sequence: Folder of the images, such as ``data/01``.
         max_ram: Bound of the memory while predicting [byte].
 
@@ -32,7 +32,7 @@ def write_results(job: Job, sequence: pathlib.Path, *, max_ram: int | None = Non
         The folder.
 
     Raises:
-        InputError: If a frame is missing or can not be read, or has more cells than 16 bits count.
+        InputError: If a frame is missing or cannot be read, or has more cells than 16 bits count.
     """
     target = job.folder / f"{sequence.name}_RES"
     scored = {pathlib.Path(job.plan.data[number].tomogram): number for number, _ in scored_slices(job.volumes)}
@@ -58,5 +58,5 @@ def write_results(job: Job, sequence: pathlib.Path, *, max_ram: int | None = Non
 
 def _told(seen: int) -> str:
     if not seen:
-        return "on none of whose frames was trained"
-    return f"{seen} of whose frames were trained on or chose the checkpoint"
+        return "none of its frames was used in training"
+    return f"{seen} of its frames were trained on or chose the checkpoint"

@@ -94,11 +94,11 @@ def class_summary(rows: Sequence[Row], classes: Sequence[str]) -> list[dict[str,
 def class_panels(job: Job, trials: Sequence[Trial], titles: Mapping[str, str], count: int = 2) -> list[Overlay]:
     """Draw image, truth and the result of each variant, side by side, for some held-out tiles.
 
-    The models are those of the first seed that all variants have one of, as far as they are there at all.
+    The models are those of the first seed that all variants have one of, where they exist.
 
     Args:
         job: The job that was compared.
-        trials: Its trials, which lie in ``cells/<variant>-<seed>`` of its folder.
+        trials: Its trials, which are in ``cells/<variant>-<seed>`` of its folder.
         titles: Names of the variants for readers.
         count: Number of tiles.
     """

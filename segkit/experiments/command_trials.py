@@ -38,5 +38,5 @@ def run_command_trial(
         command = [sys.executable, "-m", module, *given, "--out", str(folder)]
         command += ["--saved-models", str(folder / "saved_models")]
         if subprocess.run(command, check=False).returncode:
-            raise InputError(f"{folder}: not run, for the reason above; correct it and start the same command again")
+            raise InputError(f"{folder}: not run, for the reason above; correct it and run the same command again")
     return json.loads(scores.read_text())

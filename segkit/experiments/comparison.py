@@ -69,7 +69,7 @@ def tidy_rows(
     Args:
         trials: The trials; one without a result has no row.
         scores: Called with a result; returns ``{"score", "value"}`` for each score, with more entries where a name does
-            not tell scores apart.
+            not distinguish scores.
         facts: More entries for the rows of each variant.
 
     Example:

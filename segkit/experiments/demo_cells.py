@@ -37,7 +37,8 @@ def demo_cells(folder: pathlib.Path, simulation: CellSimulation, seed: int) -> t
     shown = {use: ", ".join(numbers) for use, numbers in seeds.items()}
     notice = (
         f"Trained on simulated stacks (seeds {shown['train']}), checkpoint chosen on seed {shown['validation']}, "
-        f"scored on seeds {shown['test']}. The scores say that the program works, not how well it will do on real data."
+        f"scored on seeds {shown['test']}. The scores show that the program works, not how well it will do on real "
+        "data."
     )
     return tuple(sources), notice
 

@@ -42,7 +42,7 @@ def demo_phantoms(folder: pathlib.Path, names: list[str], seed: int) -> tuple[di
     trained = ", ".join(str(seed + offset) for offset in _TRAIN)
     notice = (
         f"Trained on phantoms (simulated tomograms, seeds {trained}), checkpoint chosen on seed {seed + _VALIDATION}, "
-        f"scored on seed {seed + _TEST}. The scores say that the program works, not how well it will do on real data."
+        f"scored on seed {seed + _TEST}. The scores show that the program works, not how well it will do on real data."
     )
     return sources, notice
 

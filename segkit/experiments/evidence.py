@@ -1,4 +1,4 @@
-"""What a recipe shows beside the scores of its task: baselines, other ways of scoring, how images are prepared."""
+"""What a recipe shows besides the scores of its task: baselines, other ways of scoring, how images are prepared."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FinishedRun:
 
     Attributes:
         job: The run.
-        record: The record of its training; the best model stands in its folder.
+        record: The record of its training; the best model is in its folder.
         held_out: The volumes that are scored, each with its scored slices.
     """
 
@@ -30,7 +30,7 @@ class FinishedRun:
 
 
 class Evidence(Protocol):
-    """More scores, and more sections of the report. A run that lacks what it is about gets neither."""
+    """More scores, and more sections of the report. A run to which it does not apply gets neither."""
 
     def scores(self, run: FinishedRun) -> dict[str, Any]:
         """Return entries for ``scores.json``."""

@@ -1,4 +1,4 @@
-"""The folder of a run: what lies in it, who may write to it, and how it is cleared."""
+"""The folder of a run: its contents, who may write to it, and how it is cleared."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from segkit.experiments.plan import PLAN_NAME
 SEARCH_NAME, CELLS_NAME = "search", "cells"
 
 MODE_NAME = "mode.json"
-"""What was begun in a folder beside its plan: one run, a comparison, a search, an ablation."""
+"""What was started in a folder, besides its plan: one run, a comparison, a search, an ablation."""
 
 COMMANDS_NAME = "commands.txt"
 """The commands that a run was made with, one per line: the first one, and those that resumed it."""
@@ -39,20 +39,21 @@ def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_p
         folder: The run folder.
         resume: The run in it is resumed.
         overwrite: What is in it is replaced.
-        keeps_plan: A plan alone is not replaced unasked either: it may have been edited, and waits to be started.
+        keeps_plan: A plan alone is not replaced unless asked either: it may have been edited, and waits to be started.
 
     Raises:
-        InputError: If another run lies there, one is under way, or there is none to resume.
+        InputError: If it holds another run, one is in progress, or there is none to resume.
     """
     if resume and not (folder / PLAN_NAME).exists():
         raise InputError(f"{folder}: no run to resume here; leave --resume out, or give its folder with --out")
     if has_begun(folder) and not resume and not overwrite:
         raise InputError(
-            f"{folder}: holds a run already; go on with --resume, replace it with --overwrite, or choose --out"
+            f"{folder}: already holds a run; resume it with --resume, replace it with --overwrite, or choose another "
+            "--out"
         )
     if keeps_plan and (folder / PLAN_NAME).exists() and not resume and not overwrite:
         raise InputError(
-            f"{folder}: holds a plan; start it with --resume, replace it with --overwrite, or choose --out"
+            f"{folder}: holds a plan; start it with --resume, replace it with --overwrite, or choose another --out"
         )
     check_writable(folder)
     check_free(folder)
@@ -87,4 +88,4 @@ def check_writable(folder: pathlib.Path) -> None:
     """
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
-        raise InputError(f"{folder}: cannot be written to ({nearest} is no writable folder); choose another one")
+        raise InputError(f"{folder}: cannot be written to ({nearest} is not a writable folder); choose another one")

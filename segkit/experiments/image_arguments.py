@@ -21,7 +21,7 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     data.add_argument("--labels", metavar="FILE", help="stack of the same shape with the classes 0, 1, 2, ...")
     data.add_argument("--name", help="what is segmented; names the run and the served model (the images' file name)")
     data.add_argument(
-        "--class-names", metavar="A,B,...", help="names of the classes 0, 1, 2, ..., if not all occur too"
+        "--class-names", metavar="A,B,...", help="names of the classes 0, 1, 2, ..., including those that do not occur"
     )
     data.add_argument("--ignore-value", type=int, metavar="V", help="label of unannotated pixels")
     add_slice_arguments(data)
@@ -61,7 +61,7 @@ def images_source(args: argparse.Namespace, count: int) -> Source:
 
 
 def class_names(args: argparse.Namespace, known: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return the names of all classes: as given, as they are known, or after the labels that are found.
+    """Return the names of all classes: as given, as known for the data, or numbered like the labels that are found.
 
     Args:
         args: The command line.

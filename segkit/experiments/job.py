@@ -51,7 +51,7 @@ class Network:
         halo_px: Context that a tile needs; ``None`` where the network looks at its whole input.
         callbacks: Called with the network, what it is trained from and the run folder; returns callbacks of its own.
         sections: Called with the run folder; returns sections of its own for the report.
-        evidence: What is shown beside the scores of the task.
+        evidence: What is shown in addition to the scores of the task.
     """
 
     build: Callable[..., keras.Model]
@@ -85,7 +85,7 @@ def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
 
 
 def network_to_start_from(plan: RunPlan, network: Network) -> Network:
-    """Return a network with what is known of the model that a plan starts from; as it is where there is none.
+    """Return a network with what is known of the model that a plan starts from; unchanged where there is none.
 
     Raises:
         InputError: If the model cannot be read, or takes other channels.
@@ -102,7 +102,7 @@ def open_all(plan: RunPlan) -> list[LabeledVolume]:
     """Open the volumes of a plan, and warn of what looks wrong.
 
     Raises:
-        InputError: If one can not be read, or not be learnt from.
+        InputError: If one cannot be read, or not be learnt from.
     """
     settings = {"ignore_value": plan.training.ignore_value, "check": plan.task.check_annotation}
     is_many = len(plan.data) > _MANY

@@ -1,4 +1,4 @@
-"""One process a run folder: two that train in one would mix their snapshots."""
+"""One process per run folder: two that train in one would mix their snapshots."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # file systems, some
 
 @contextlib.contextmanager
 def only_process_in(folder: pathlib.Path) -> Iterator[None]:
-    """Keep a run folder for this process; it is free again when the block or the process ends, however it does.
+    """Keep a run folder for this process; it is released when the block or the process ends, in whatever way.
 
     Where the system or the file system has no locks, nothing is kept.
 
@@ -46,7 +46,7 @@ def only_process_in(folder: pathlib.Path) -> Iterator[None]:
 
 
 def check_free(folder: pathlib.Path) -> None:
-    """See that no process trains in a run folder.
+    """Check that no process trains in a run folder.
 
     Raises:
         InputError: If one does.

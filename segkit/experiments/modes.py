@@ -26,7 +26,7 @@ SEARCHES = ("search", "halving")
 
 Mode = dict[str, Any]
 """``{"kind": "run"}``, ``{"kind": "compare", "methods": [...], "seeds": 3}`` with the words of the recipe's comparison,
-``{"kind": "search", "trials": 50}`` or ``{"kind": "halving"}``; beside it what the recipe remembers."""
+``{"kind": "search", "trials": 50}`` or ``{"kind": "halving"}``; and what the recipe remembers."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,9 @@ def add_mode_arguments(parser: argparse.ArgumentParser, comparison: Comparison |
             f"--{noun}", metavar="A,B,...", help=f"{noun} to compare ({names}{f'; also {more}' if more else ''})"
         )
         if comparison.has_seeds:
-            group.add_argument("--seeds", type=int, metavar="N", help=f"each of the {noun} with the seeds 0 to N - 1")
+            group.add_argument(
+                "--seeds", type=int, metavar="N", help=f"train each of the {noun} with the seeds 0 to N - 1"
+            )
     if search is not None:
         group = parser.add_argument_group("search")
         group.add_argument("--search", type=int, metavar="N", help=search.help)
@@ -75,10 +77,11 @@ def check_mode_arguments(args: argparse.Namespace, comparison: Comparison | None
     if search is not None:
         if searching(args) and comparison is not None and getattr(args, comparison.kind):
             raise InputError(
-                f"--search or --halving beside --{comparison.kind}; search first, then compare with what it found"
+                f"--search or --halving together with --{comparison.kind}; search first, then compare with what it "
+                "found"
             )
         if args.search is not None and args.halving:
-            raise InputError("--search beside --halving; give one of them")
+            raise InputError("--search together with --halving; give one of them")
         if args.search is not None and args.search < 1:
             raise InputError(f"--search {args.search}; give at least 1 trial")
         if TINY:
@@ -95,12 +98,12 @@ def _check_comparison(args: argparse.Namespace, comparison: Comparison) -> None:
             else f"--{noun} without --{kind}; give both"
         )
     if comparison.has_seeds and getattr(args, kind) and args.seed is not None:
-        raise InputError(f"--seed beside --{kind}; give the number of seeds with --seeds")
+        raise InputError(f"--seed together with --{kind}; give the number of seeds with --seeds")
     if seeds is not None and seeds < 1:
         raise InputError(f"--seeds {seeds}; give at least 1")
     named = variants_named(args, comparison) or []
     if unknown := [name for name in named if name not in comparison.variants]:
-        raise InputError(f"--{noun}: {unknown[0]!r} is none of {', '.join(comparison.variants)}")
+        raise InputError(f"--{noun}: unknown {unknown[0]!r}; choose one of {', '.join(comparison.variants)}")
     if len(set(named)) < len(named):
         raise InputError(f"--{noun} {','.join(named)}: one is named twice; name each once")
     if TINY and comparison.has_seeds:
@@ -127,7 +130,7 @@ def resolve_mode(
         args: The command line.
         folder: Run folder.
         comparison: What the recipe can compare.
-        remembered: What a resumed run must know beside its plan; of a resumed run that of the folder counts.
+        remembered: What a resumed run must know besides its plan; of a resumed run that of the folder counts.
 
     Raises:
         InputError: If something else was begun in the folder.
@@ -171,7 +174,7 @@ def read_mode(folder: pathlib.Path) -> Mode:
     try:
         known = json.loads(path.read_text())
     except ValueError as fault:
-        raise InputError(f"{path}: damaged ({fault}); delete it to resume the folder as one run") from fault
+        raise InputError(f"{path}: damaged ({fault}); delete it to resume the folder as a single run") from fault
     if "kind" not in known:  # of cells before kinds: {"ablation": models or None, "sequences": [...]}
         models = known.pop("ablation", None)
         known = {**({"kind": "run"} if models is None else {"kind": "ablation", "models": models}), **known}

@@ -89,7 +89,7 @@ class RunPlan:
 
 
 def write_plan(plan: RunPlan, path: pathlib.Path) -> None:
-    """Write a plan as JSON, whole or not at all."""
+    """Write a plan as JSON, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path, overwrite=True) as unfinished:
         unfinished.write_text(json.dumps(plan.to_dict(), indent=2) + "\n")
@@ -99,7 +99,7 @@ def read_plan(path: pathlib.Path) -> RunPlan:
     """Read a plan, edited by hand or not.
 
     Raises:
-        InputError: If there is no such file, or it is no plan.
+        InputError: If there is no such file, or it is not a plan.
     """
     try:
         values = json.loads(path.read_text())

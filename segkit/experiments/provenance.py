@@ -1,4 +1,4 @@
-"""What a result depends on beside its plan: the command and the versions."""
+"""What a result depends on besides its plan: the command and the versions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def remember_command(path: pathlib.Path, *, resume: bool) -> list[str]:
 
     Args:
         path: Their file.
-        resume: The run goes on; otherwise the file begins anew.
+        resume: The run is resumed; otherwise the file starts over.
 
     Returns:
         All of them, the first one first.

@@ -50,11 +50,11 @@ class Recipe:
         network: Returns the network of a plan; refuses unknown settings under ``model``.
         tiny: Returns a plan that runs in seconds.
         settle: Called with a plan, whether it is resumed and the kind of its mode, when Keras is loaded and before data
-            are made; returns the plan with what was left open, such as the weights that are at hand.
+            are made; returns the plan with what was left open, such as the weights that are available.
         comparison: What can be compared; ``None`` for nothing.
         search: What can be searched for; ``None`` for nothing.
         measure: What is kept of a trial of a comparison or search: called with its job and the record of its training.
-        remember: Returns what a resumed run must know beside its plan, kept in ``mode.json``.
+        remember: Returns what a resumed run must know besides its plan, kept in ``mode.json``.
         finish: Called with the job of a finished run, its mode and the bound of memory; writes more results.
     """
 
@@ -129,7 +129,7 @@ def made(drafts: Sequence[Draft]) -> list[RunPlan]:
 
 
 def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
-    """Do what a command line says: plan, train, evaluate, export, report; or compare, or search.
+    """Run a command line: plan, train, evaluate, export, report; or compare, or search.
 
     Whatever can be refused is refused before data are simulated, and data, plan and network are found to fit together
     before anything of an earlier run is removed.

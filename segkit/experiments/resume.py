@@ -1,4 +1,4 @@
-"""Which runs a command with --resume goes on with."""
+"""Which runs a command with --resume resumes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCORES_NAME = "scores.json"
 
 
 def runs_to_resume(args: argparse.Namespace, root: pathlib.Path) -> list[tuple[RunPlan, pathlib.Path]]:
-    """Return plan and folder of each run to go on with, with what the command line changes in its training.
+    """Return plan and folder of each run to resume, with what the command line changes in its training.
 
     Args:
         args: Arguments of a recipe. With the structure ``all`` finished runs are passed over.
@@ -46,7 +46,7 @@ def _refuse_others(args: argparse.Namespace, found: Sequence[tuple[RunPlan, path
                 "another --out"
             )
     if args.mask and not args.structure:
-        raise InputError("--mask without --structure; give both, or neither to go on with the run as it is")
+        raise InputError("--mask without --structure; give both, or neither to resume the run unchanged")
     data = [source for plan, _ in found for source in plan.data]
     masks = [path for files in masks_by_structure(args.mask, args).values() for path in files]
     for given, known in ((args.tomogram, [s.tomogram for s in data]), (masks, [s.mask for s in data])):

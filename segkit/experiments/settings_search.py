@@ -78,8 +78,8 @@ def upgrade_identity(path: pathlib.Path, identity: Mapping[str, Any]) -> None:
 
     Args:
         path: Its file; nothing is done where there is none.
-        identity: What the search is about now. Classes stood in the place of the task then, and grey values were always
-            standardised.
+        identity: What the search is about now. At that time classes took the place of the task, and grey values were
+            always standardised.
     """
     try:
         known = json.loads(path.read_text())
@@ -105,7 +105,7 @@ def take_over(trial: pathlib.Path, folder: pathlib.Path) -> None:
 
 
 def oracle_for(job: Job, space: keras_tuner.HyperParameters, trials: int | None) -> LeasedTrials:
-    """Return the oracle of a search: Bayesian of so many trials, or successive halving."""
+    """Return the oracle of a search: Bayesian with a number of trials, or successive halving."""
     training = job.plan.training
     monitor = job.plan.task.monitor
     objective = keras_tuner.Objective(monitor.name, monitor.mode)
@@ -124,7 +124,7 @@ def best_trial(trials: list[SearchTrial], epochs: int, monitor: Monitor) -> Sear
     """
     whole = [trial for trial in trials if trial.score is not None and trial.epochs in (None, epochs)]
     if not whole:
-        raise InputError("the search has no finished trial; resume it with --resume")
+        raise InputError("no trial of the search has finished; resume it with --resume")
     return max(whole, key=lambda trial: (_sign(monitor) * trial.score, trial.folder.name))
 
 

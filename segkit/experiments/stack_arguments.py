@@ -28,7 +28,7 @@ def add_stack_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     data.add_argument("--labels", metavar="PATH", help="ids of the cells: a stack, or a folder with the same names")
     data.add_argument("--ctc", type=pathlib.Path, metavar="FOLDER", help="data set of the Cell Tracking Challenge")
     data.add_argument("--sequence", metavar="NN", help="sequence of the data set (01)")
-    data.add_argument("--test-sequence", metavar="NN", help="score this sequence, and train on the other alone")
+    data.add_argument("--test-sequence", metavar="NN", help="score this sequence and train only on the other")
     data.add_argument("--reference", choices=("GT", "ST"), help="annotations of the data set (GT)")
     data.add_argument("--name", help="names the run and the served model (the run folder's name, or cells)")
     add_slice_arguments(data)
@@ -44,7 +44,7 @@ def check_stack_arguments(args: argparse.Namespace) -> None:
     if bool(args.images) != bool(args.labels):
         raise InputError("give --images and --labels together, or neither for simulated stacks")
     if args.ctc and args.images:
-        raise InputError("--ctc beside --images; give one of them")
+        raise InputError("--ctc together with --images; give one of them")
     if (args.sequence or args.test_sequence or args.reference) and not args.ctc:
         raise InputError("--sequence, --test-sequence or --reference without --ctc; give the folder of the data set")
     if args.test_sequence and args.test_sequence == (args.sequence or "01"):
@@ -93,13 +93,13 @@ def labeled_stacks(
     notices = []
     if args.ctc and len(stacks) > 1 and not tests:
         notices.append(
-            "Frames of one sequence show the same cells, so the scores are of cells that were trained on at other "
-            "times; --test-sequence scores another sequence."
+            "Frames of one sequence show the same cells, so the scored cells were also seen in training, at other "
+            "time points; --test-sequence scores another sequence."
         )
     if single := sum(stack.count == 1 for stack in stacks):
         notices.append(
-            f"{single} of {len(stacks)} images are a single slice: each is treated as a stack of one, its "
-            "neighbours are black."
+            f"{single} of {len(stacks)} images are a single slice: each is treated as a stack of one slice with "
+            "black neighbours."
         )
     return sources, notices, functools.partial(_write_all, (*stacks, *tests))
 

@@ -39,7 +39,7 @@ def sources_of(
     scored = tuple(_source(stack, test=write_slices(stack.annotated)) for stack in tests)
     if train_z or validation_z or test_z:
         if len(stacks) != 1:
-            raise InputError(f"--train-z, --validation-z and --test-z are for one stack; these are {len(stacks)}")
+            raise InputError(f"--train-z, --validation-z and --test-z are for a single stack; found {len(stacks)}")
         if not (train_z and validation_z):
             raise InputError("--train-z and --validation-z belong together; give both")
         (stack,) = stacks

@@ -1,4 +1,4 @@
-"""Batches that the statistics of normalisation are taken from anew before every validation."""
+"""Batches from which the statistics of normalisation are re-estimated before every validation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from segkit.training.preparation import Prepared
 
 
 def statistics_batches(prepared: Prepared, steps: int) -> list[np.ndarray]:
-    """Return images of the training as they are without augmentation, at most ``steps`` batches, always the same."""
+    """Return training images without augmentation, at most ``steps`` batches, always the same."""
     plain = prepared.training.without_augmentation().with_seed(0)
     return [plain.batch(step)[0] for step in range(min(steps, plain.steps_per_epoch))]

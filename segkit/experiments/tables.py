@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 Row = Mapping[str, Any]
-"""A tidy row: one score of one trial, ``{"variant", "seed", "score", "value"}`` and what else tells rows apart."""
+"""A tidy row: one score of one trial, ``{"variant", "seed", "score", "value"}`` and what else distinguishes rows."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Column:
     show: Callable[[Sequence[float]], str] | None = None
 
     def text(self, values: Sequence[float | None]) -> str:
-        """Return what stands in the column for the values of some trials."""
+        """Return the text of the column for the values of some trials."""
         known = [value for value in values if value is not None]
         if not known:
             return self.missing
@@ -114,7 +114,7 @@ def summary_table(
 
     Args:
         rows: Tidy rows.
-        index: Entries that make a group, with the headings of their columns; groups stand in the order of their first
+        index: Entries that make a group, with the headings of their columns; groups are in the order of their first
             rows.
         columns: The scores that are shown.
         titles: Names for readers in place of entries.

@@ -16,7 +16,7 @@ from segkit.training.reestimate_statistics import ReestimateStatistics, use_runn
 from segkit.training.resumable import Resumable
 
 STATISTICS = {"reestimated": "re-estimated", "running": "running"}
-"""Kinds of statistics of batch normalisation that networks are scored with, and how readers are told."""
+"""Kinds of statistics of batch normalisation that networks are scored with, and their names for readers."""
 
 
 class TileScores:

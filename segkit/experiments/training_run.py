@@ -51,7 +51,7 @@ def run(job: Job, *, saved_models: pathlib.Path, resume: bool = False, max_ram: 
     Args:
         job: What to run.
         saved_models: Folder of served models.
-        resume: Go on where the run in the folder stands.
+        resume: Resume the run in the folder.
         max_ram: Bound of the memory while predicting [byte].
 
     Returns:
@@ -107,7 +107,7 @@ def train(job: Job, *, resume: bool) -> Resumable:
         else:
             model = job.network.build(**plan.model, **plan.task.build_settings(), l2=settings.l2)
     _LOG.info(
-        "training: %s parameters, %d patches of %d px (%d with foreground), %d steps an epoch, %s",
+        "training: %s parameters, %d patches of %d px (%d with foreground), %d steps per epoch, %s",
         f"{model.count_params():,}",
         len(prepared.training.table),
         settings.patch_px,
@@ -143,7 +143,7 @@ def publish(record: Resumable) -> pathlib.Path:
 
 
 def predict_all(job: Job, model_path: pathlib.Path, max_ram: int | None) -> dict[int, pathlib.Path]:
-    """Predict volumes whole, a file in the volume's own format each; those that the task wants predicted.
+    """Predict volumes whole, one file per volume in its own format; those that the task wants predicted.
 
     Returns:
         Their files by the number of the volume.
@@ -176,14 +176,15 @@ def _predict_apart(volume: LabeledVolume, model_path: pathlib.Path, path: pathli
     command = [sys.executable, "-m", "segkit", "predict", "--model", model_path, "--input", volume.source.tomogram]
     command += ["--output", path, "--overwrite", "--max-ram", str(max_ram)]
     if subprocess.run([str(word) for word in command], check=False).returncode:
-        raise InputError(f"{path}: not predicted, for the reason above; go on with --resume and another --max-ram")
+        raise InputError(f"{path}: not predicted, for the reason above; resume with --resume and another --max-ram")
 
 
 def export(model_path: pathlib.Path, saved_models: pathlib.Path) -> pathlib.Path | None:
-    """Write the SavedModel; where TensorFlow is missing say how to do it elsewhere."""
+    """Write the SavedModel; where TensorFlow is missing, log how to do it elsewhere."""
     if importlib.util.find_spec("tensorflow") is None:
         _LOG.warning(
-            "no SavedModel: TensorFlow is not installed here; run segkit export --model %s where it is", model_path
+            "no SavedModel: TensorFlow is not installed here; run segkit export --model %s where it is installed",
+            model_path,
         )
         return None
     exported = export_from_file(model_path, saved_models)
@@ -192,7 +193,7 @@ def export(model_path: pathlib.Path, saved_models: pathlib.Path) -> pathlib.Path
 
 
 def exported_before(folder: pathlib.Path, record: Resumable) -> pathlib.Path | None:
-    """Return the version that a finished run of the same epochs has written, if it still stands."""
+    """Return the version that a finished run of the same epochs has written, if it still exists."""
     try:
         scores = json.loads((folder / SCORES_NAME).read_text())
     except (OSError, ValueError):

@@ -47,7 +47,7 @@ def export_from_file(
         The new folder.
 
     Raises:
-        InputError: If the file is no model with a card, TensorFlow is missing, or nothing can be written.
+        InputError: If the file is not a model with a card, TensorFlow is missing, or nothing can be written.
     """
     path = resolve_model_path(path)
     if keras.backend.backend() == "tensorflow":

@@ -15,7 +15,7 @@ from segkit.models.card import ModelCard
 from segkit.models.precision import with_precision
 
 CARD_ASSET = pathlib.Path("assets.extra", "segkit.json")
-"""Where the card lies inside a SavedModel; TensorFlow leaves this folder to others."""
+"""Path of the card inside a SavedModel; TensorFlow leaves this folder to others."""
 
 
 def export_saved_model(
@@ -29,7 +29,7 @@ def export_saved_model(
 
     The served model computes in float32 whatever precision it was trained in, and needs neither segkit nor
     Keras. ``segkit.export.signatures`` says what it takes and gives. While it is being written it is a hidden
-    folder beside its final place, which servers that watch for new versions leave alone.
+    folder next to its final place, which servers that watch for new versions leave alone.
 
     Args:
         model: Network from ``(b, y, x, c)`` to ``{"logits": (b, y, x, 1)}``.
@@ -43,7 +43,7 @@ def export_saved_model(
         The new folder; ``n`` is one more than the highest version there, from 1.
 
     Raises:
-        InputError: If Keras does not run on TensorFlow, the card's name is no folder name, or nothing can be
+        InputError: If Keras does not run on TensorFlow, the card's name is not a folder name, or nothing can be
             written there.
     """
     if keras.backend.backend() != "tensorflow":
@@ -65,7 +65,7 @@ def export_saved_model(
     except (OSError, tf.errors.OpError) as fault:
         reason = str(fault).strip().splitlines()[0]
         raise InputError(
-            f"{versions}: the model can not be written ({reason}); free space there or choose another folder"
+            f"{versions}: the model cannot be written ({reason}); free some space there or choose another folder"
         ) from fault
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

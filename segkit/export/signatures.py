@@ -92,7 +92,7 @@ class _Served:
         self.task = card.task
         self.shape = tuple(model.inputs[0].shape[1:])  # (y, x, c), None where free
         self.voxels_spec = tf.TensorSpec((None, *self.shape), tf.float32, name="voxels")
-        # As a function of its own the network is traced and stored once, not once a signature.
+        # As a function of its own the network is traced and stored once, not once per signature.
         self.maps = tf.function(self._maps, input_signature=[self.voxels_spec], autograph=False)
 
     def _maps(self, voxels: tf.Tensor) -> dict[str, tf.Tensor]:

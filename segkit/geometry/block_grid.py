@@ -95,7 +95,7 @@ class BlockGrid:
 
 
 def inside(core: Box, box: Box) -> Box:
-    """Return where a core lies within a box that holds it, relative to the box.
+    """Return where a core is within a box that contains it, relative to the box.
 
     Example:
         >>> inside((slice(3, 5),), (slice(2, 5),))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 def square_windows(shape: Sequence[int], counts: Sequence[int]) -> tuple[tuple[int, list[int]], ...]:
     """Return length and origins of the windows along every axis.
 
-    The side is the smallest with which so many squares cover both axes; where it is longer than an axis, the axis
+    The side is the smallest with which that many squares cover both axes; where it is longer than an axis, the axis
     has one window of its own length. Origins are spread evenly.
 
     Args:

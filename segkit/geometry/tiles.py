@@ -94,7 +94,7 @@ def plan_tiles(
     The array is thought of as padded at its far ends to multiples of ``multiple``. Tiles at the border of the
     padded array end there and reach further inwards instead: so all have one shape (a compiled function is
     traced once), and a network that pads its convolutions by zeros sees the border of the array exactly where
-    it would see it in the whole array. Every pixel is taken from a tile in which it lies at least ``halo``
+    it would see it in the whole array. Every pixel is taken from a tile in which it is at least ``halo``
     from the tile's inner borders.
 
     Args:
@@ -193,7 +193,7 @@ class _Axis:
         return 1 if length >= self.extent else -(-(self.extent - self.overlap) // (length - self.overlap))
 
     def evenly(self, count: int) -> int:
-        """Return the length with which so many windows cover the axis."""
+        """Return the length with which a number of windows cover the axis."""
         return _up(-(-(self.extent + self.overlap * (count - 1)) // count), self.multiple)
 
     def candidates(self) -> list[int]:

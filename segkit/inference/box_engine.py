@@ -51,7 +51,7 @@ class BoxEngine:
         self._functions = [batch_function(model, tta=options.tta) for model in built]
 
     def check(self, slices: Sequence[int]) -> None:
-        """Look for voxels that are no numbers before the work.
+        """Check for NaN and infinite voxels in advance.
 
         Raises:
             InputError: If there is one.

@@ -41,7 +41,7 @@ def batch_function(model: keras.Model, *, tta: bool = False) -> BatchFunction:
 
     ``predict_on_batch`` is the compiled function of every Keras backend. On a CPU it took 0.99
     times as long as a bare ``tf.function`` (SegET, 512 x 512 pixels, medians of 40 calls in turn), which is within the
-    noise; ``predict`` would add 40 ms a call. Every new shape costs seconds, so callers keep to one.
+    noise; ``predict`` would add 40 ms per call. Every new shape costs seconds, so callers keep to one.
 
     Args:
         model: Model that gives probabilities.

@@ -27,7 +27,7 @@ class Block:
 
     @property
     def inside(self) -> Box:
-        """Where the core lies within the box."""
+        """Position of the core within the box."""
         return inside(self.core, self.box)
 
 
@@ -52,7 +52,7 @@ class Engine(Protocol):
 
         Args:
             voxels: The volume's voxels in ``block.box``.
-            block: Where they lie.
+            block: Their position.
 
         Returns:
             The result, for the core or for the whole box.
@@ -69,7 +69,7 @@ class StreamingEngine(Protocol):
         Taking a block claims it: no other process computes it then. So take no more than are computed together.
 
         Args:
-            blocks: The blocks that nobody else computes; finite, but longer or shorter from call to call.
+            blocks: The blocks that no other process computes; finite, but of a length that differs from call to call.
 
         Yields:
             A block and its result, in any order; each block that was taken exactly once.

@@ -47,7 +47,7 @@ class Work(Protocol):
     """What an executor runs, once in each process; it ends when all blocks are finished, whoever computed them."""
 
     def __call__(self, *, share: Share, on_block: Callable[[int, int], None]) -> Any:
-        """Compute blocks that nobody else computes until all are finished.
+        """Compute blocks that no other process computes, until all are finished.
 
         Args:
             share: Which of the processes this is, so that they begin at different blocks.
@@ -188,7 +188,7 @@ class _Worker:
             how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
             raise InputError(
                 f"a worker process {how} (memory may have run out); finished blocks are kept: run the same command "
-                "again, if need be with fewer workers"
+                "again, if necessary with fewer workers"
             )
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""The grey values of a volume against those a model was trained on."""
+"""Comparison of the grey values of a volume with those a model was trained on."""
 
 from __future__ import annotations
 

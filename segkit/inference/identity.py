@@ -18,7 +18,7 @@ _LAYOUT = 1  # of the folder in which a prediction is kept until it is whole
 
 
 def task_identity(models: Sequence[LoadedModel], volume: Volume, options: PredictOptions) -> dict[str, Any]:
-    """Describe a prediction so that two of equal description give equal results.
+    """Describe a prediction so that two with equal descriptions give equal results.
 
     Args:
         models: The models, in the order of their labels.
@@ -50,7 +50,7 @@ def model_identity(loaded: LoadedModel) -> dict[str, Any]:
 def volume_identity(volume: Volume) -> dict[str, Any]:
     """Describe a volume by its file (path, size, time of the last change), its shape and a few of its slices.
 
-    The slices (first, middle and last; all for a volume without a file) tell apart what one file can be
+    The slices (first, middle and last; all for a volume without a file) distinguish what one file can be
     opened as: datasets, channels, flipped rows.
     """
     depth = volume.shape[0]

@@ -13,8 +13,8 @@ def merge_labels(probabilities: Sequence[np.ndarray], thresholds: Sequence[float
     """Give each voxel to the structure of the highest probability among those above their thresholds.
 
     Args:
-        probabilities: One map a structure, any common shape, in [0, 1].
-        thresholds: One threshold a structure; a structure claims a voxel if its probability is above.
+        probabilities: One map per structure, any common shape, in [0, 1].
+        thresholds: One threshold per structure; a structure claims a voxel if its probability is above.
 
     Returns:
         Labels, uint8: 0 is background, ``i`` the ``i``-th structure counted from 1 (the earlier one of

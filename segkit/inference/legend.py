@@ -21,7 +21,7 @@ PAPER_COLORS = {
 }
 """Colours of Zhang et al. (2019), SegET, Fig. 4, as (red, green, blue) in 0..255."""
 
-_GOLDEN = 0.618034  # turning the hue by it keeps any number of hues apart
+_GOLDEN = 0.618034  # rotating the hue by it keeps any number of hues distinct
 _COMPRESSED = {".gz", ".bz2"}
 
 
@@ -50,7 +50,7 @@ def structure_colors(structures: Sequence[str]) -> list[tuple[int, int, int]]:
 
 
 def legend_path(output: str | os.PathLike[str]) -> pathlib.Path:
-    """Return where the legend of a label volume stands: ``labels.mrc.gz`` has ``labels.legend.json``."""
+    """Return the path of the legend of a label volume: ``labels.mrc.gz`` has ``labels.legend.json``."""
     path = pathlib.Path(output)
     path = path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
     return path.with_name(f"{path.stem}.legend.json")
@@ -60,13 +60,13 @@ def read_legend(path: str | os.PathLike[str]) -> dict[int, str]:
     """Return the structure of every label, that of 0 too.
 
     Raises:
-        InputError: If the file is no legend.
+        InputError: If the file is not a legend.
     """
     try:
         entries = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
         return {int(label): entry["structure"] for label, entry in entries.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as fault:
-        raise InputError(f"{path}: not a legend as segkit predict writes it; remove or mend it") from fault
+        raise InputError(f"{path}: not a legend written by segkit predict; remove or correct it") from fault
 
 
 def write_legend(
@@ -75,13 +75,13 @@ def write_legend(
     """Write the structure and the colour of every label as JSON.
 
     Args:
-        path: File to be written, whole or not at all.
+        path: File to be written, atomically.
         structures: Names; the first is label 1.
         background: Name of label 0.
         overwrite: Replace an existing file.
 
     Raises:
-        InputError: If the file exists and may not be replaced, or can not be written.
+        InputError: If the file exists and may not be replaced, or cannot be written.
     """
     names = [background, *structures]
     colors = [BACKGROUND_COLOR, *structure_colors(structures)]

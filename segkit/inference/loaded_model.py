@@ -32,7 +32,7 @@ class LoadedModel:
     _ready: dict[str, keras.Model] = dataclasses.field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse networks that slices can not be given to."""
+        """Refuse networks that cannot take slices."""
         shape = self.model.input_shape
         if not isinstance(shape, tuple) or len(shape) not in (4, 5):
             raise InputError(
@@ -84,6 +84,6 @@ class LoadedModel:
         """Open a ``.keras`` file or a run folder.
 
         Raises:
-            InputError: If it is none, carries no card, or can not be used on slices.
+            InputError: If it is not a model, has no card, or cannot be used on slices.
         """
         return cls(load_model(path), read_card(path))

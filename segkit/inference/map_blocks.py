@@ -37,7 +37,7 @@ def map_blocks(
         engine: What computes a block; a ``Recipe`` makes it in the process that needs it, once, and not at all where
             nothing is left to compute.
         volume: Array of the grid's shape, further axes may follow, read by boxes; or a ``Recipe`` that opens it.
-            A ``StreamingEngine`` reads by itself: ``None`` will do then.
+            A ``StreamingEngine`` reads by itself: pass ``None`` then.
         store: Where finished blocks are kept.
         positions: Blocks to compute; all of the grid by default.
         executor: Where to compute; ``InProcess()`` by default.
@@ -92,7 +92,7 @@ class BlockWork:
     positions: tuple[Position, ...]
 
     def __call__(self, *, share: Share, on_block: Callable[[int, int], None]) -> None:
-        """Compute blocks that nobody else computes until all are finished."""
+        """Compute blocks that no other process computes, until all are finished."""
         stream = None
         pause = _FIRST_PAUSE_S
         looked = time.monotonic()

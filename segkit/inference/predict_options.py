@@ -63,8 +63,7 @@ class PredictOptions:
         """Return the choices that decide the result, as ``json`` writes them.
 
         The memory bound is left out: it decides how a slice is cut, which changes nothing (less than 1e-5 in
-        probability) where the halo is the card's, and a run that was stopped for want of memory may go on
-        with less.
+        probability) where the halo is the card's, and a run that ran out of memory may be resumed with a lower bound.
         """
         choices = dataclasses.asdict(self)
         del choices["max_ram"]

@@ -56,14 +56,14 @@ def predict_volume(
 
     Finished slices are kept in a folder ``<output>.partial`` until the result is whole. An interrupted run resumes
     there when it is called again with the same models, input and options, and starts over, with a line in the log, when
-    one of them is different. Other processes that are called likewise at the same time share the work; one of them
-    writes the result.
+    one of them is different. Other processes that are called in the same way at the same time share the work; one of
+    them writes the result.
 
     Args:
         models: One model writes the result of its task: a mask (uint8, 0 and 1), labels of classes (uint8), ids of
             objects (the smallest type that holds them), or the probability of a mask. Several models of one structure
             each write one label volume (uint8): ``i`` where the ``i``-th model, counted from 1, has the highest
-            probability of those above their thresholds, else 0. The legend of labels stands beside them.
+            probability of those above their thresholds, else 0. The legend of labels is written next to them.
         volume: The input; read slice by slice.
         output_path: File or folder to be written; its suffix chooses the format.
         options: How to predict; the defaults of ``PredictOptions`` if left out.
@@ -76,7 +76,7 @@ def predict_volume(
         What was written; ``None`` for all processes of one command but the first.
 
     Raises:
-        InputError: If the output exists or cannot be written, the input holds voxels that are no numbers, models,
+        InputError: If the output exists or cannot be written, the input holds NaN or infinite voxels, models,
             options and input do not fit each other, or another process computes something else for this output. What is
             finished stays.
     """
@@ -182,7 +182,7 @@ def _predict_blocks(
             own = dataclasses.replace(options, max_ram=_ram_of_share(options, models, share))
             engine = SliceEngine(models, tasks, volume, own, num_slices=len(rest))
             if volume.shape[0] == 1 and any(loaded.card.preprocessing.resizes for loaded in models):
-                _log.info("%s: a single slice is taken as a stack of one, whose neighbours are black", volume.name)
+                _log.info("%s: a single slice is treated as a stack of one slice with black neighbours", volume.name)
         if not share.index:
             engine.check(slices)
             for loaded in models:
@@ -234,7 +234,7 @@ def _check_models(models: list[LoadedModel], options: PredictOptions) -> None:
 def _check_target(
     target: pathlib.Path, legend: pathlib.Path | None, volume: Volume, *, overwrite: bool, itemsize: int
 ) -> None:
-    """See before the work that the output can be written."""
+    """Check in advance that the output can be written."""
     if volume.source is not None and target.exists() and target.samefile(volume.source):
         raise InputError(f"{target}: is the input; choose another output")
     # Once for the finished slices, once for the output that is made of them.
@@ -244,7 +244,7 @@ def _check_target(
 
 
 def _check_format(output_path: str | os.PathLike[str], folder: pathlib.Path, volume: Volume, dtype: np.dtype) -> None:
-    """See before the work that the output's format can hold the result, by writing a tiny volume."""
+    """Check in advance that the output's format can hold the result, by writing a tiny volume."""
     tiny = np.zeros((min(2, volume.shape[0]), 2, 2), dtype)
     kind = Volume(array=tiny, voxel_size_nm=volume.voxel_size_nm, file_axes=volume.file_axes, format=volume.format)
     with tempfile.TemporaryDirectory(dir=folder) as trial:  # of its own: several processes may try at a time

@@ -45,7 +45,7 @@ class SliceEngine:
         self._predictors = [SlicePredictor(loaded, volume, options, num_models=len(models)) for loaded in models]
 
     def check(self, slices: Sequence[int]) -> None:
-        """Look for voxels that are no numbers before the work.
+        """Check for NaN and infinite voxels in advance.
 
         Raises:
             InputError: If there is one.

@@ -68,7 +68,7 @@ class SlicePredictor:
         self._source = SliceSource(volume, self._scaled_shape, self.plan.reach, card.preprocessing)
 
     def check(self, slices: Iterable[int]) -> None:
-        """Look for voxels that are no numbers before the work.
+        """Check for NaN and infinite voxels in advance.
 
         Raises:
             InputError: If there is one.

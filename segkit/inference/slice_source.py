@@ -63,7 +63,7 @@ class SliceSource:
         return stored[np.ix_(rows - rows[0], columns - columns[0])]
 
     def check(self, slices: Iterable[int]) -> None:
-        """Look at all that is going to be read, so that a fault shows before the work.
+        """Check everything that is going to be read, so that a fault is found in advance.
 
         Raises:
             InputError: If a voxel is not finite.
@@ -107,7 +107,7 @@ def read_finite(volume: Volume, z: int, rows: Span | None = None, columns: Span 
 
 
 def release_mapped(array: ArrayLike3D) -> None:
-    """Let go of the pages of a memory-mapped file that were read, which otherwise count as memory of this
+    """Release the pages of a memory-mapped file that were read, which otherwise count as memory of this
     process.
 
     Nothing is lost: only mappings that share the file are let go, and the system still keeps what it has

@@ -1,4 +1,4 @@
-"""The voxel size of a volume against the one a model was trained at."""
+"""Comparison of the voxel size of a volume with the one a model was trained at."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _log = logging.getLogger(__name__)
 def scale_yx(volume: Volume, card: ModelCard, *, rescale: bool) -> tuple[float, float]:
     """Compare voxel sizes in y and x, and return the factors by which slices are to be enlarged.
 
-    Warns if they differ by more than 10 % and are not evened out; says so in the log if one is unknown.
+    Warns if they differ by more than 10 % and are not corrected; says so in the log if one is unknown.
 
     Args:
         volume: The input.
         card: The model's card.
-        rescale: Even the sizes out.
+        rescale: Correct for the difference.
 
     Returns:
         Factors along y and x; 1 unless ``rescale``.
@@ -39,7 +39,7 @@ def scale_yx(volume: Volume, card: ModelCard, *, rescale: bool) -> tuple[float, 
         unknown = f"{volume.name}: its voxel size" if found is None else f"{card.name}: the model's voxel size"
         if rescale:
             raise InputError(f"{unknown} is unknown, rescaling needs it; leave out --rescale")
-        _log.warning("%s is unknown and can not be compared; the result is only good if the two agree", unknown)
+        _log.warning("%s is unknown and cannot be compared; the result is only valid if the two agree", unknown)
         return 1.0, 1.0
     factors = found[1] / expected[1], found[2] / expected[2]
     if rescale:
@@ -47,8 +47,8 @@ def scale_yx(volume: Volume, card: ModelCard, *, rescale: bool) -> tuple[float, 
     if any(abs(factor - 1) > TOLERANCE for factor in factors):
         warnings.warn(
             f"{volume.name}: voxel size {found[1]:.4g} x {found[2]:.4g} nm (y, x), but {card.name} was "
-            f"trained at {expected[1]:.4g} x {expected[2]:.4g} nm; the result may be poor, "
-            "--rescale evens it out",
+            f"trained at {expected[1]:.4g} x {expected[2]:.4g} nm; the result may be poor; --rescale corrects the "
+            "difference",
             stacklevel=2,
         )
     return 1.0, 1.0

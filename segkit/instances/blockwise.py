@@ -1,4 +1,4 @@
-"""Objects of volumes beyond memory: block by block, with ids that run through all of them."""
+"""Objects of volumes larger than memory: block by block, with one numbering for all of them."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def segment_blockwise(
     voxel_size: Sequence[float] = (1.0, 1.0, 1.0),
     heatmap: Any = None,
 ) -> np.ndarray:
-    """Give every object of a volume an id, a block with its surroundings in memory at a time.
+    """Give every object of a volume an id, one block with its surroundings in memory at a time.
 
     Seeds are found in all blocks first and numbered through; then every block is flooded from the seeds in and around
     it. Connected components are always those of ``segment_instances``. Watersheds are where the halo is larger than the
     objects and what smooths and separates their seeds (twice ``seed_distance``, four times ``smoothing``), but for
     voxels equally high from two seeds, and holes where it is larger than the objects that they lie in. Where it is not,
     an object may be cut at a border of blocks as if it were two, become one with an object that it touches, or end
-    elsewhere; no voxel of the mask gets lost. Objects that are certainly too thick are warned of.
+    elsewhere; no voxel of the mask gets lost. A warning is logged for objects that are certainly too thick.
 
     Args:
         probability: Probability of objects, ``(z, y, x)``; read by boxes.
-        settings: How they are separated. Slice by slice, a slice is a block, and there is no halo.
-        folder: An existing folder, on a disk with room for 28 bytes a voxel; the result stays there.
+        settings: How they are separated. Slice by slice, each slice is a block, and there is no halo.
+        folder: An existing folder, on a disk with room for 28 bytes per voxel; the result stays there.
         block_shape: Extent of the blocks along ``(z, y, x)``, positive [voxels].
         halo: What is looked at around a block along ``(z, y, x)``, not negative [voxels].
         voxel_size: Extent of a voxel along ``(z, y, x)``, positive, in the unit of the settings' distances.
@@ -80,7 +80,7 @@ def segment_blockwise(
 
 
 class _Volume:
-    """A volume under way: what is known of it lies in files."""
+    """A volume under way: its state is in files."""
 
     def __init__(
         self,
@@ -120,8 +120,8 @@ class _Volume:
             total += int(rest.max(initial=0))
         if thickest > (reach := blocks.least_halo(self.voxel_size)):
             _log.warning(
-                "objects are up to %.3g px deep, but only %.3g px around a block are looked at: they may be cut, or "
-                "become one with a neighbour; allow more memory, or give a larger seed distance",
+                "objects are up to %.3g px deep, but only %.3g px around each block are seen: they may be cut, or "
+                "merged with a neighbour; allow more memory, or give a larger seed distance",
                 thickest,
                 reach,
             )

@@ -19,7 +19,7 @@ class CellCenters:
 
     Attributes:
         points: int64, shape ``(n, axes)``: a voxel of each object.
-        radii: float64, shape ``(n,)``: how deep the deepest voxel lies below the surface [unit of the voxel size].
+        radii: float64, shape ``(n,)``: how deep the deepest voxel is below the surface [unit of the voxel size].
     """
 
     points: np.ndarray
@@ -40,7 +40,7 @@ def find_centers(labels: np.ndarray, *, voxel_size: Sequence[float]) -> CellCent
         Centres in the order of the ids.
 
     Raises:
-        ValueError: If ``voxel_size`` is not one positive number an axis.
+        ValueError: If ``voxel_size`` is not one positive number per axis.
     """
     if len(voxel_size) != labels.ndim or not all(extent > 0 for extent in voxel_size):
         raise ValueError(f"`voxel_size` must be {labels.ndim} positive numbers. Received: {tuple(voxel_size)!r}")
@@ -95,7 +95,7 @@ def render_heatmap(
 ) -> np.ndarray:
     """Render a window of a slice of the heatmap of centres, at the size that a network computes at.
 
-    Around every centre lies a Gaussian, in space and not in voxels; where several overlap the largest counts. The
+    Around every centre is a Gaussian, in space and not in voxels; where several overlap the largest counts. The
     value is 1 at the pixel of a centre, in its slice, and nowhere else.
 
     Args:

@@ -17,7 +17,7 @@ class InstanceSettings:
     """How objects are separated.
 
     Attributes:
-        method: ``"components"``: what touches by its faces is one object. ``"distance"``: a watershed from the places
+        method: ``"components"``: voxels connected by faces are one object. ``"distance"``: a watershed from the places
             farthest from the background, for roundish objects that touch. ``"centers"``: a watershed from the peaks of
             a second network's heatmap, for irregular ones.
         threshold: Probability above which a voxel belongs to an object, in [0, 1].
@@ -25,7 +25,7 @@ class InstanceSettings:
             otherwise in 3-D.
         seed_distance: Half the side of the box in which a seed is the highest [unit of the voxel size]; objects that
             touch and whose centres are closer become one.
-        smoothing: Standard deviation of the Gaussian that smooths the distance before [unit of the voxel size].
+        smoothing: Standard deviation of the Gaussian that smooths the distance map [unit of the voxel size].
         min_depth: For the method ``"distance"``: an object is cut in two only where it narrows by at least this share
             of its thinner part's half width, in [0, 1); 0 cuts between all seeds.
         center_threshold: Height above which a peak of the heatmap is a centre.

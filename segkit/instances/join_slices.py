@@ -18,10 +18,10 @@ def join_slices(labels: np.ndarray, *, min_iou: float = 0.25) -> np.ndarray:
 
     Two objects are one where each is the other's best partner in the next slice and their intersection over union is
     large enough, so an object never splits in two from one slice to the next. Of partners that fit equally well each
-    gets one, as far as they go round.
+    gets one, as far as possible.
 
     Args:
-        labels: Ids, ``(z, y, x)``, 0 is background; ids of different slices have nothing to do with each other.
+        labels: Ids, ``(z, y, x)``, 0 is background; ids of different slices are unrelated.
         min_iou: Least intersection over union of two parts of an object, in (0, 1].
 
     Returns:

@@ -39,7 +39,7 @@ class LabelOverlaps:
 
     @property
     def covers(self) -> np.ndarray:
-        """bool, shape ``(k,)``: the prediction covers more than half of the reference; at most one a reference."""
+        """bool, shape ``(k,)``: the prediction covers more than half of the reference; at most one per reference."""
         return 2 * self.voxels > self.reference_voxels[self.reference_index]
 
 
@@ -47,7 +47,7 @@ def count_overlaps(reference: Any, prediction: Any) -> LabelOverlaps:
     """Count the voxels that every object of one label image shares with every object of another.
 
     Volumes are read slice by slice. Neighbours along a row mostly have the same pair of ids, so runs of equal pairs
-    are sorted in the place of voxels.
+    are sorted in place of voxels.
 
     Args:
         reference: Ids, whole numbers, 0 is background, ``(z, y, x)`` or ``(y, x)``.

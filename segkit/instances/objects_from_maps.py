@@ -67,7 +67,7 @@ def objects_from_maps(
     if needed > room:
         raise InputError(
             f"{folder}: {room / 2**30:.1f} GiB free, but separating the objects of this volume in blocks takes "
-            f"{needed / 2**30:.1f} GiB; free space there, or allow more memory (--max-ram)"
+            f"{needed / 2**30:.1f} GiB; free some space there, or allow more memory (--max-ram)"
         )
     folder.mkdir(exist_ok=True)
     return segment_blockwise(
@@ -97,8 +97,8 @@ def _tell(
         part = math.prod(min(b + 2 * h, s) for b, h, s in zip(block_shape, halo, shape, strict=True))
     if part * _BYTES_PER_VOXEL > budget:
         _log.warning(
-            "separating objects takes up to %.2f GiB, but the memory bound leaves %.2f GiB; allow more (--max-ram) "
-            "where that is too much",
+            "separating objects takes up to %.2f GiB, but the memory bound leaves %.2f GiB; raise the bound "
+            "(--max-ram) if the machine has more",
             part * _BYTES_PER_VOXEL / 2**30,
             budget / 2**30,
         )
@@ -111,10 +111,10 @@ def halo_of(settings: InstanceSettings, voxel_size: Sequence[float]) -> tuple[in
 
 
 def fitting_block(shape: Sequence[int], halo: Sequence[int], most: int) -> tuple[int, ...]:
-    """Return the extent of blocks that with their surroundings have at most so many voxels, as far as that can be.
+    """Return the extent of blocks that with their surroundings have at most a number of voxels, where possible.
 
-    The axis that is longest beside its halo is halved until they fit; a block that is no longer than its halo is not
-    cut further.
+    The axis that is longest compared with its halo is halved until they fit; a block that is no longer than its halo is
+    not cut further.
     """
     block = list(shape)
     while math.prod(min(b + 2 * h, s) for b, h, s in zip(block, halo, shape, strict=True)) > most:

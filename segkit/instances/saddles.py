@@ -1,4 +1,4 @@
-"""Pieces of one object that a watershed has cut apart, put together again."""
+"""Pieces of one object that a watershed has separated, joined again."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def peak_seeds(heights: np.ndarray, *, distance: float, voxel_size: Sequence[flo
         Ids from 1 on, int32, 0 elsewhere; peaks in each other's box, which are of one height, are one, in a chain too.
 
     Raises:
-        ValueError: If ``voxel_size`` is not one positive number an axis, or ``distance`` is negative.
+        ValueError: If ``voxel_size`` is not one positive number per axis, or ``distance`` is negative.
     """
     is_peak = find_peaks(heights, distance=distance, voxel_size=voxel_size, above=above)
     grown = grown_peaks(is_peak, distance=distance, voxel_size=voxel_size)
@@ -30,7 +30,8 @@ def peak_seeds(heights: np.ndarray, *, distance: float, voxel_size: Sequence[flo
 
 
 def split_seeds(seeds: np.ndarray, pieces: np.ndarray) -> np.ndarray:
-    """Give the parts of a seed that lie in separate pieces of a mask an id each: what does not touch is not one object.
+    """Give the parts of a seed that are in separate pieces of a mask one id per piece: parts that do not touch are not
+    one object.
 
     Args:
         seeds: What ``peak_seeds`` returns.

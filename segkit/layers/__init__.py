@@ -1,4 +1,4 @@
-"""Keras layers, one a file."""
+"""Keras layers, one per file."""
 
 from segkit.layers.bilinear_up_2d import BilinearUp2D
 from segkit.layers.conv_bn_relu import ConvBNReLU

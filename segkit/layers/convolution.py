@@ -8,7 +8,7 @@ _BY_AXES = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv
 
 
 def convolution(axes: int) -> type[keras.layers.Layer]:
-    """Return the layer class that convolves along so many spatial axes.
+    """Return the layer class that convolves along a number of spatial axes.
 
     Args:
         axes: 1 for lines, 2 for images, 3 for volumes.

@@ -12,7 +12,7 @@ from segkit.layers.conv_bn_relu import ConvBNReLU
 
 @keras.saving.register_keras_serializable(package="segkit")
 class EncoderBlock(keras.layers.Layer):
-    """Extract features, hand some on as a skip, and halve the resolution by a strided convolution.
+    """Extract features, pass some on as a skip, and halve the resolution by a strided convolution.
 
     Four convolutions: two of ``filters``, one that reduces the channels to ``filters // 2`` and is the skip, and a
     strided one of ``filters``, which takes the place of pooling.
@@ -32,7 +32,7 @@ class EncoderBlock(keras.layers.Layer):
         sizes of the input and ``filters // 2`` channels.
 
     Reference:
-        Zhang et al. (2019), SegET, Sec. 2.1. That the third convolution halves the channels and lies in the main
+        Zhang et al. (2019), SegET, Sec. 2.1. That the third convolution halves the channels and is in the main
         chain is our reading of Fig. 2.
     """
 

@@ -1,4 +1,4 @@
-"""Feature random enhancement: some feature maps count for more, in training alone."""
+"""Feature random enhancement: some feature maps are amplified, only during training."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class FREnhance(keras.layers.Layer):
     after squeeze-and-excitation): enhanced maps dominate where they are joined to a skip, so their errors reach the
     weights behind them. Nothing is rescaled at inference, and no operation of the layer is left in a served graph.
 
-    Batch normalisation behind this layer learns the statistics of enhanced maps, which inference never sees: take them
-    anew before the network is used, with ``segkit.training.ReestimateStatistics``.
+    Batch normalisation behind this layer learns the statistics of enhanced maps, which inference never sees:
+    re-estimate them before the network is used, with ``segkit.training.ReestimateStatistics``.
 
     Args:
         num_enhanced: Number of feature maps that are enhanced (the paper's B), from 1 to the number of channels.
@@ -31,7 +31,7 @@ class FREnhance(keras.layers.Layer):
             would overflow; bfloat16 has no such limit.
         redraw: When a new set of maps is drawn. ``"epoch"``: when ``draw()`` is called, which
             ``segkit.training.RedrawEnhanced`` does at the beginning of every epoch; training without any draw is
-            an error. A whole number: every so many training steps, counted by the layer itself. ``"never"``: one set,
+            an error. A whole number: every that many training steps, counted by the layer itself. ``"never"``: one set,
             drawn when the layer is built.
         seed: Seed of the draws; drawn itself if not given. Two layers of one seed and size draw the same sets.
 
@@ -44,8 +44,8 @@ class FREnhance(keras.layers.Layer):
 
     Attributes:
         active: False where the layer is to do nothing while training either; not saved. Looked at when a training step
-            is compiled: change it before the first, or make the step anew (``model.make_train_function(force=True)``).
-        enhanced: 1 at the feature maps of the set that stands, else 0, float32, shape ``(channels,)``.
+            is compiled: change it before the first, or recompile the step (``model.make_train_function(force=True)``).
+        enhanced: 1 at the feature maps of the current set, else 0, float32, shape ``(channels,)``.
 
     Raises:
         ValueError: If an argument is out of range, or there are fewer channels than ``num_enhanced``.
@@ -106,7 +106,7 @@ class FREnhance(keras.layers.Layer):
             trainable=False,
             name="enhanced",
         )
-        # Draws, or training steps where the layer counts them; saved, so that a resumed run goes on in its sequence.
+        # Draws, or training steps where the layer counts them; saved, so that a resumed run continues its sequence.
         self.count = self.add_weight(initializer="zeros", shape=(), dtype="int32", trainable=False, name="count")
 
     def draw(self) -> None:
@@ -132,8 +132,8 @@ class FREnhance(keras.layers.Layer):
             return inputs
         if not self._is_drawn:
             raise RuntimeError(
-                f"{self.name}: redraw='epoch', and nobody has drawn. Add segkit.training.RedrawEnhanced() to the "
-                "callbacks of fit, or call draw() at the beginning of every epoch of a loop of your own"
+                f"{self.name}: redraw='epoch', but no maps have been drawn. Add segkit.training.RedrawEnhanced() to "
+                "the callbacks of fit, or call draw() at the beginning of every epoch of your own training loop"
             )
         if _is_whole(self.redraw):
             self._count_step()

@@ -13,8 +13,8 @@ class MatchStatistics(keras.layers.Layer):
     """Shift and scale features so that mean and variance are those of a reference, image by image.
 
     Both are taken over all spatial axes and channels of an image or volume, while training and at inference alike. It
-    is the "easy solution" against a bottleneck that shrinks beside its skip, which feature random enhancement is meant
-    to better: nothing is left to learn about the ratio of the two.
+    is the "easy solution" for a bottleneck that shrinks compared with its skip, which feature random enhancement is
+    meant to better: nothing is left to learn about the ratio of the two.
 
     Args:
         epsilon: Added to both variances, so that an even image does no harm.

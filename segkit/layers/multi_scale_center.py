@@ -13,7 +13,7 @@ from segkit.layers.conv_bn_relu import ConvBNReLU
 
 @keras.saving.register_keras_serializable(package="segkit")
 class MultiScaleCenter(keras.layers.Layer):
-    """Extract features, look at them at several dilations side by side, and mix the views.
+    """Extract features, process them at several dilations in parallel, and mix the results.
 
     Two convolutions give ``E``; one dilated convolution per rate runs on ``E``; the branches and ``E`` itself are
     concatenated and mixed by a convolution whose kernel is one position.

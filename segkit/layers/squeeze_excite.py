@@ -15,7 +15,7 @@ class SqueezeExcite(keras.layers.Layer):
     The means are over all spatial axes, so the result for a tile is not that for the same positions of a larger one.
 
     Args:
-        reduction: Channels a hidden unit of the first dense layer stands for, positive; at least one unit is kept.
+        reduction: Channels per hidden unit of the first dense layer, positive; at least one unit is kept.
 
     Call arguments:
         inputs: Tensor, shape ``(batch, ..., channels)``, any number of spatial axes.

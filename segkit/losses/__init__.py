@@ -1,4 +1,4 @@
-"""Keras losses, one a file."""
+"""Keras losses, one per file."""
 
 from segkit.losses.bce_jaccard import BCEJaccard
 from segkit.losses.dice import Dice

@@ -1,4 +1,4 @@
-"""The Dice loss, from logits and with pixels that nobody annotated."""
+"""The Dice loss, from logits, with support for unannotated pixels."""
 
 from __future__ import annotations
 

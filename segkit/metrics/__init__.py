@@ -1,4 +1,4 @@
-"""Keras metrics, one a file."""
+"""Keras metrics, one per file."""
 
 from segkit.metrics.binary_mean_iou import BinaryMeanIoU
 from segkit.metrics.mean_iou import MeanIoU

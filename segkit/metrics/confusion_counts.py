@@ -34,7 +34,7 @@ class ConfusionCounts(keras.metrics.Metric):
         """Count a batch.
 
         Args:
-            truth: True classes, whole numbers, shape ``(batch, ...)`` of at most 2^24 pixels an image.
+            truth: True classes, whole numbers, shape ``(batch, ...)`` of at most 2^24 pixels per image.
             predicted: Predicted classes, of the same shape.
             kept: True where the pixel counts.
         """

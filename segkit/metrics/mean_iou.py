@@ -17,7 +17,7 @@ class MeanIoU(ConfusionCounts):
     """Mean IoU of chosen classes over all pixels seen since the last reset.
 
     A class that is neither present nor predicted has no IoU and is left out of the mean. Counts are exact. Keras's own
-    ``MeanIoU`` takes weights apart from the targets and counts in float32.
+    ``MeanIoU`` takes weights separately from the targets and counts in float32.
 
     Args:
         num_classes: Number of classes, background among them.
@@ -32,7 +32,7 @@ class MeanIoU(ConfusionCounts):
         Scalar in [0, 1], float32; 0 where none of the classes has occurred.
 
     Raises:
-        ValueError: If ``y_true`` has not two channels, or ``y_pred`` not one a class.
+        ValueError: If ``y_true`` has not two channels, or ``y_pred`` not one per class.
 
     Reference:
         Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Module", Sec. 4.1.
@@ -55,7 +55,7 @@ class MeanIoU(ConfusionCounts):
         y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
         if y_pred.shape[-1] != self.num_classes:
             raise ValueError(
-                f"{type(self).__name__}: `y_pred` must have {self.num_classes} channels, one a class. "
+                f"{type(self).__name__}: `y_pred` must have {self.num_classes} channels, one per class. "
                 f"Received: y_true.shape={tuple(y_true.shape)}, y_pred.shape={tuple(y_pred.shape)}"
             )
         target, weight = split_weight(y_true, y_pred, channels=1, name=type(self).__name__)

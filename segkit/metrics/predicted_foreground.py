@@ -1,4 +1,4 @@
-"""The share of pixels called foreground: 0 or 1 tells a collapsed network."""
+"""The share of pixels classified as foreground: 0 or 1 indicates a collapsed network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trained model must carry along to be used: its task, its preprocessing, its voxel size."""
+"""What must be stored with a trained model to use it: its task, its preprocessing, its voxel size."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Encoder:
                 network.load_weights(path)
         except (ValueError, OSError, KeyError, UserWarning) as fault:
             raise InputError(
-                f"{path}: no weights of {self.build.__name__} without its top; give {self.weights_file} as Keras "
+                f"{path}: not the weights of {self.build.__name__} without its top; give {self.weights_file} as Keras "
                 "publishes it"
             ) from fault
         if self.channel_factors is not None:

@@ -64,7 +64,7 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
         The model, not compiled.
 
     Raises:
-        InputError: If there is no such file, it is no model, or a class in it can not be found.
+        InputError: If there is no such file, it is not a model, or a class in it cannot be found.
     """
     path = resolve_model_path(path)
     register_all()
@@ -78,7 +78,7 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
     except (ValueError, TypeError, KeyError, OSError) as fault:
         reason = str(fault).strip().splitlines()[0]
         raise InputError(
-            f"{path}: the model can not be rebuilt ({reason}); it was damaged or written by another version"
+            f"{path}: the model cannot be rebuilt ({reason}); it was damaged or written by another version"
         ) from fault
 
 
@@ -86,7 +86,7 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
     """Return the card of a model file or run folder.
 
     Raises:
-        InputError: If there is no such file, it is no model, or it carries no card.
+        InputError: If there is no such file, it is not a model, or it has no card.
     """
     path = resolve_model_path(path)
     with _open_archive(path) as archive:
@@ -137,7 +137,7 @@ def _import_for(module: str, registered_name: str, path: pathlib.Path) -> None:
         importlib.import_module(module)
     except ImportError as fault:
         raise InputError(
-            f"{path}: needs the class {registered_name!r} from the module {module!r}, which can not be imported "
+            f"{path}: needs the class {registered_name!r} from the module {module!r}, which cannot be imported "
             f"({fault}); put its folder on PYTHONPATH or import it before loading"
         ) from fault
     if keras.saving.get_registered_object(registered_name) is None:

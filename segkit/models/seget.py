@@ -30,7 +30,7 @@ def seget_halo_px(levels: int = 4, dilation_rates: Sequence[int] = (1, 2, 4, 8))
     radius = (24 + max(dilation_rates)) * stride
     position = np.arange(-radius, radius)
     reach = 0
-    for phase in range(stride):  # where the output pixel lies within a pixel of the coarsest level
+    for phase in range(stride):  # where the output pixel is within a pixel of the coarsest level
         spike = position == phase
         touched = _inputs_of(spike, levels, max(dilation_rates))
         reach = max(reach, *np.abs(position[touched] - phase))
@@ -61,7 +61,7 @@ def _inputs_of(output: np.ndarray, levels: int, dilation: int) -> np.ndarray:
 
 
 def _widen(marked: np.ndarray, steps: int) -> np.ndarray:
-    """Mark all pixels within ``steps`` of a marked one: so many 3 x 3 convolutions, or one of that dilation."""
+    """Mark all pixels within ``steps`` of a marked one: that many 3 x 3 convolutions, or one of that dilation."""
     sums = np.cumsum(np.pad(marked.astype(int), (steps + 1, steps)))
     return sums[2 * steps + 1 :] > sums[: -2 * steps - 1]
 
@@ -110,7 +110,7 @@ def seget(
 
     Reference:
         Zhang et al. (2019), SegET, Sec. 2 and Fig. 2. Where the paper is silent: the first fusion runs at half
-        resolution, two convolutions follow each stack, no bias stands before batch normalisation.
+        resolution, two convolutions follow each stack, there is no bias before batch normalisation.
     """
     levels = len(filters)
     if levels < 2:

@@ -28,8 +28,8 @@ def unet_se(
 
     Each level but the last halves the resolution by max pooling, so height and width must be divisible by
     ``2 ** (len(filters) - 1)`` (16 by default). Upsampling is bilinear and has no parameters: one that is normalised
-    would undo what stands in the bottleneck. 13,493,055 parameters with ``input_shape=(256, 256, 3), num_classes=3``;
-    6,070,799 without the deep layers, ``filters=(64, 128, 256, 512)``.
+    would undo the enhancement in the bottleneck. 13,493,055 parameters with ``input_shape=(256, 256, 3),
+    num_classes=3``; 6,070,799 without the deep layers, ``filters=(64, 128, 256, 512)``.
 
     Args:
         input_shape: ``(y, x, channels)``; ``None`` for a size that is not fixed. Squeeze and excitation looks at the
@@ -37,7 +37,7 @@ def unet_se(
         num_classes: Number of classes, background among them, at least 2.
         filters: Channels of each level of the encoder, from the full resolution down, at least two levels. A decoder
             block has the channels of the encoder level above its own.
-        bottleneck: What stands at the end of the encoder, behind its squeeze and excitation: a layer, or several in
+        bottleneck: Layers at the end of the encoder, behind its squeeze and excitation: a layer, or several in
             their order, such as ``FREnhance(162, 632.0)`` or ``Dropout(0.3)``.
         match_skip: Give the upsampled bottleneck the mean and variance of the skip it is joined to.
         supervision: Add a second head on the bottleneck, resized to the input.

@@ -1,4 +1,4 @@
-"""What stands for a volume in a notebook: an array, a volume, or a file."""
+"""What a notebook may pass as a volume: an array, a volume, or a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def as_volume(volume: VolumeLike) -> Volume:
 
     Raises:
         ValueError: If an array has other axes.
-        InputError: If a file can not be read.
+        InputError: If a file cannot be read.
     """
     if isinstance(volume, Volume):
         return volume

@@ -51,7 +51,7 @@ def predict(
         ``output`` where that is given.
 
     Raises:
-        InputError: If a file can not be read or written, or model, options and volume do not fit each other.
+        InputError: If a file cannot be read or written, or model, options and volume do not fit each other.
 
     Example:
         >>> mask = segkit.predict("runs/mito", tomogram, threshold=0.4)  # doctest: +SKIP

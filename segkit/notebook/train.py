@@ -120,7 +120,7 @@ def _labeled(
 ) -> list[LabeledVolume]:
     if len(images) != len(annotations) or (splits is not None and len(splits) != len(images)):
         raise ValueError(
-            "`images`, `annotations` and `splits` must be equally many. "
+            "`images`, `annotations` and `splits` must have equal lengths. "
             f"Received: {len(images)} images, {len(annotations)} annotations, splits={splits!r}"
         )
     labeled = []

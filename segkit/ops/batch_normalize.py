@@ -27,7 +27,7 @@ def batch_normalize(inputs: Any, scale: Any, offset: Any, epsilon: float = 1e-3)
     """
     dtype = keras.backend.standardize_dtype(inputs.dtype)
     if keras.backend.backend() == "tensorflow" and dtype in _FUSED_DTYPES:
-        import tensorflow as tf  # the one place of the portable floors that knows a backend
+        import tensorflow as tf  # the one place of the portable packages that knows a backend
 
         # The operation takes images; statistics do not ask how positions are arranged.
         is_images = len(inputs.shape) == 4

@@ -12,7 +12,7 @@ from keras import ops
 def linear_up(inputs: Any, factor: int | Sequence[int] = 2) -> Any:
     """Upsample every spatial axis by a whole factor, linearly, with half-pixel centres.
 
-    Output position ``factor * i + p`` lies at input coordinate ``i + (p + 0.5) / factor - 0.5``; beyond the border the
+    Output position ``factor * i + p`` is at input coordinate ``i + (p + 0.5) / factor - 0.5``; beyond the border the
     edge value is repeated. For images whose size is known it is ``keras.ops.image.resize(..., "bilinear")``, which
     makes a training step of SegET a quarter faster; that function takes images alone and fails on an unknown size
     (Keras 3.14.1 to 3.15.1), where the same sums are made of slices.

@@ -1,4 +1,4 @@
-"""Take targets and their weight apart, and refuse targets made for another output."""
+"""Separate targets and their weight, and refuse targets made for another output."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def split_weight(y_true: Any, y_pred: Any, *, channels: int | None = None, name:
     """Return target and weight of every pixel, which travel together as channels of ``y_true``.
 
     The weight is the last channel. A target of another width than the prediction is refused: scored on some of its
-    channels, it would train a network on the wrong thing without a word.
+    channels, it would silently train a network on the wrong target.
 
     Args:
         y_true: Tensor, shape ``(batch, ..., channels + 1)``.

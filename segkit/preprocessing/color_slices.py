@@ -93,8 +93,9 @@ class ColorSlices:
         if not isinstance(self.coloring, Pseudocoloring) or len(set(types)) == 1:
             return None
         return (
-            f"holds {volume.dtype}, but the model was trained on {dtype}, and CLAHE equalises uint8 otherwise than all "
-            "other types: slices are coloured otherwise, and the result may be worse; save it as the training data were"
+            f"holds {volume.dtype}, but the model was trained on {dtype}, and CLAHE treats uint8 unlike all other "
+            "types: slices are coloured differently, and the result may be worse; save it in the type of the training "
+            "data"
         )
 
     def in_graph(self, slices: Any) -> None:

@@ -1,4 +1,4 @@
-"""A grey stack seen through a colouring, coloured slice by slice as it is read."""
+"""A grey stack that is coloured slice by slice as it is read."""
 
 from __future__ import annotations
 

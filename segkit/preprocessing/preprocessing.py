@@ -96,5 +96,5 @@ class Preprocessing(Protocol):
     def in_graph(self, slices: Any) -> Any | None:
         """Return what the network is given for whole slices as tensors ``(batch, y, x)``, or ``None``.
 
-        ``None`` where a graph can not hold it: clients of a served model then send what ``open`` and ``finish`` make.
+        ``None`` where a graph cannot hold it: clients of a served model then send what ``open`` and ``finish`` make.
         """

@@ -1,4 +1,4 @@
-"""Context aware pseudocolouring: what lies above and below a slice, as its colour."""
+"""Context aware pseudocolouring: the slices above and below a slice, as its colour."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Pseudocoloring:
 
     Each neighbour is equalised (CLAHE), brought to [0, 1], blurred and thresholded to a rough mask. Red is
     ``current * mask(z - 1) + current``, blue the same with ``z + 1``, green the current slice; the three are brought to
-    [0, 1]. Beyond the first and the last slice lies darkness.
+    [0, 1]. Beyond the first and the last slice everything is black.
 
     Args:
         clip_limit: Bound of the contrast in CLAHE, as OpenCV means it, positive. Of 16 bits
@@ -150,7 +150,7 @@ _kept = threading.local()
 
 
 def _clahe(clip_limit: float, tiles: int, bit_shift: int) -> Any:
-    """Return OpenCV's CLAHE, one a thread: its tables, 33 MB for 16 bits, are not made anew for every slice."""
+    """Return OpenCV's CLAHE, one per thread: its tables, 33 MB for 16 bits, are not rebuilt for every slice."""
     import cv2
 
     if getattr(_kept, "settings", None) != (clip_limit, tiles):
@@ -165,7 +165,7 @@ def _whole_numbers(image: np.ndarray) -> tuple[np.ndarray, int]:
     """Return a slice in a type that CLAHE takes, and how many of its last bits CLAHE may leave out.
 
     8 bits stay, others become the 16 bits between their extremes. Where whole numbers leave half of these free, as
-    those of any camera of up to 15 bits do, the last bit tells nothing apart and takes half of CLAHE's time.
+    those of any camera of up to 15 bits do, the last bit distinguishes nothing and takes half of CLAHE's time.
     """
     if image.dtype == np.uint8:
         return np.ascontiguousarray(image), 0

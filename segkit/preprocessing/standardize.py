@@ -14,7 +14,7 @@ from segkit.preprocessing.preprocessing import PREPROCESSINGS
 from segkit.volumes.volume import Volume
 
 MEAN_TOLERANCE = 1.5
-"""Difference of means, in standard deviations of the training voxels, that is passed over in silence."""
+"""Difference of means, in standard deviations of the training voxels, that gives no warning."""
 
 _SAMPLED_SLICES = 3
 _BYTES = {"int8", "uint8"}
@@ -101,7 +101,7 @@ class Standardize:
         if not other_bytes and abs(mean - self.mean) <= MEAN_TOLERANCE * self.std:
             return None
         remedy = (
-            "signed bytes are unsigned ones minus 128: save it as the training data were"
+            "signed bytes are unsigned bytes minus 128: save it in the type of the training data"
             if other_bytes
             else "bring its grey values to those of the training data"
         )

@@ -12,7 +12,7 @@ PREDICTION = "#e8490c"
 AGREEMENT = "#f0e442"
 
 CLASSES = ("#2f7df6", "#e8490c", "#f0e442", "#1b9e77", "#cc79a7", "#8dd3f7", "#8c564b", "#b3de69", "#ffffff", "#6a3d9a")
-"""Colours of the classes 1, 2, 3, ... of a label volume; class 0 shows the slice. They begin anew after the last."""
+"""Colours of the classes 1, 2, 3, ... of a label volume; class 0 shows the slice. They are repeated after the last."""
 
 
 def class_color(label: int) -> str:

@@ -31,7 +31,7 @@ class Curve(NamedTuple):
     log_from: float = math.inf
 
 
-_INK = "#010203"  # stands for the colour of the text around the figure
+_INK = "#010203"  # placeholder for the colour of the text around the figure
 _SERIES = {"training": colors.TRUTH, "validation": colors.PREDICTION}
 _OTHER_SERIES = [color for color in colors.CLASSES if color not in ("#f0e442", "#ffffff")]  # read on white ground
 _MAX_INSIDE = 3  # entries of a legend inside the axes
@@ -50,7 +50,7 @@ def curves(
     ``currentColor``: inside a page it is the page's text colour, light or dark.
 
     Args:
-        history: One row an epoch: ``epoch`` counted from 0 (its place in the list where missing), ``loss``,
+        history: One row per epoch: ``epoch`` counted from 0 (its place in the list where missing), ``loss``,
             ``val_loss``, ``learning_rate``, and the monitored score on training and validation patches. A figure
             without any of its columns is left out; values that are not finite leave gaps.
         monitor: The score whose best value marks the best epoch; ``None`` to mark none.
@@ -145,7 +145,7 @@ def _draw(curve: Curve, epochs: np.ndarray, series: Mapping[str, np.ndarray], be
     style_axes(axes, curve.title, "epoch" if best is None else f"epoch (best: {epochs[best]:.0f})")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
     look = {"frameon": False, "labelcolor": _INK, "fontsize": 8.5}
-    if is_crowded:  # inside it would lie on the lines
+    if is_crowded:  # inside it would cover the lines
         figure.legend(loc="outside lower left", ncols=2, **look)
     elif len(series) > 1:
         axes.legend(**look)
@@ -175,14 +175,14 @@ def encode(figure: Figure, format: str, salt: str) -> bytes:
     Args:
         figure: The figure.
         format: ``"svg"`` or ``"png"``.
-        salt: Word that keeps the ids inside apart from those of other figures on a page.
+        salt: Word that distinguishes the ids inside from those of other figures on a page.
     """
     target = io.BytesIO()
     if format == "png":
         figure.savefig(target, format="png", dpi=150, facecolor="white", transparent=False)
         return target.getvalue()
     # Text stays text: it takes the font of the page. A salt makes the same figure the same bytes, and one a
-    # figure keeps the ids inside apart on a page.
+    # figure keeps the ids inside unique on a page.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(target, format="svg", metadata=nothing, transparent=True)

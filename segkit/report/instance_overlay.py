@@ -1,4 +1,4 @@
-"""Objects of a slice in distinct colours, and single objects from near."""
+"""Objects of a slice in distinct colours, and close-ups of single objects."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def object_overlay(
     caption: str = "",
     voxel_size_nm: tuple[float, float, float] | None = None,
 ) -> Overlay:
-    """Draw one object and what lies around it in a square, in the slice that shows most of it.
+    """Draw one object and its surroundings in a square, in the slice that shows most of it.
 
     Args:
         image: Grey values, ``(z, y, x)``.

@@ -31,7 +31,7 @@ def label_overlay(
         predictions: Classes ``(y, x)`` by the heading they get. Of one prediction the errors are drawn too.
         class_names: Name of every class.
         caption: What is shown.
-        ignore_value: Value of ``truth`` where nobody annotated: no class and no error is drawn there.
+        ignore_value: Value of unannotated pixels of ``truth``: no class and no error is drawn there.
         voxel_size_nm: ``(z, y, x)``, for scale bars.
 
     Raises:

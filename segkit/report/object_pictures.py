@@ -63,7 +63,8 @@ def _short_name(volume: Volume) -> str:
 def best_and_worst(scored: Sequence[Scored]) -> tuple[list[tuple[float, int, int | None, int]], ...]:
     """Return objects as ``(Jaccard index, volume, slice or None for 3-D, id)``, best first and worst last.
 
-    Of an object that is scored in several slices the best place stands among the best, the worst among the worst.
+    An object that is scored in several slices is listed with its best score among the best, with its worst among the
+    worst.
     """
     places = sorted(
         (

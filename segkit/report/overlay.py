@@ -69,7 +69,7 @@ def overlay(
         truth: Mask ``(y, x)``; foreground where not 0.
         prediction: Mask ``(y, x)``; foreground where not 0.
         caption: What is shown.
-        ignored: Where not 0 nobody annotated: neither truth nor errors are drawn there.
+        ignored: Nonzero where unannotated: neither truth nor errors are drawn there.
         voxel_size_nm: ``(z, y, x)``, for scale bars.
 
     Returns:

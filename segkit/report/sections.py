@@ -58,7 +58,7 @@ def validation_curves(histories: Mapping[str, Sequence[Mapping[str, float]]], ti
     """Show the validation mIoU of several trainings over the epochs in one figure.
 
     Args:
-        histories: Rows of ``val_mean_iou``, one an epoch, by the name of the training.
+        histories: Rows of ``val_mean_iou``, one per epoch, by the name of the training.
         title: Heading.
     """
     length = max(len(rows) for rows in histories.values())
@@ -72,7 +72,7 @@ def validation_curves(histories: Mapping[str, Sequence[Mapping[str, float]]], ti
 
 
 def magnitude_curves(rows: Mapping[str, Sequence[Mapping[str, float]]]) -> Section:
-    """Show how large the end of an encoder and its skip were over the epochs, a figure each training.
+    """Show how large the end of an encoder and its skip were over the epochs, one figure per training.
 
     Args:
         rows: Rows of ``RecordMagnitudes`` by the name of the training.
@@ -133,7 +133,7 @@ def _by_class(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def score_rows(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    """Return a table of scores, a line each, as HTML.
+    """Return a table of scores, one line per entry, as HTML.
 
     Args:
         rows: Name and scores, as ``evaluation["total"]`` holds them; a score may be ``"iou": {class: value}``.
@@ -182,7 +182,7 @@ def provenance(
     seconds: float | None = None,
     command: str | None = None,
 ) -> Section:
-    """Show what is needed to do it again.
+    """Show what is needed to repeat the run.
 
     Args:
         versions: Package and version.

@@ -42,12 +42,12 @@ def write_report(
     ``segkit.report.page.render_page``.
 
     Args:
-        path: Target, such as ``report.html`` in the run folder; appears whole or not at all.
+        path: Target, such as ``report.html`` in the run folder; is written atomically.
         title: Heading, such as ``"segET-centriole"``.
         summary: Headline numbers: name and value.
         notices: What a reader must know first: a phantom, the demo preset, collapse alarms.
         plan: Settings of the run; nested mappings become groups.
-        history: One row an epoch, as ``log.csv`` holds them; see ``segkit.report.curves``.
+        history: One row per epoch, as ``log.csv`` holds them; see ``segkit.report.curves``.
         monitor: The score that chose the checkpoint, such as ``Task.monitor``; validation mIoU by default.
         evaluation: ``{"total": {score: value}, "slices": [{"z": 3, score: value, ...}, ...]}``.
         overlays: Slices to look at, as ``segkit.report.overlay.overlay`` draws them.
@@ -63,11 +63,11 @@ def write_report(
         The path.
 
     Raises:
-        InputError: If the page exists and ``overwrite`` is false, or can not be written.
+        InputError: If the page exists and ``overwrite`` is false, or cannot be written.
     """
     path = pathlib.Path(path)
     if path.exists() and not overwrite:
-        raise InputError(f"{path}: exists already; choose another name or allow overwriting")
+        raise InputError(f"{path}: already exists; choose another name or allow overwriting")
     if command is not None and not isinstance(command, str):
         command = shlex.join(command)
     created = created or datetime.datetime.now().astimezone()
@@ -92,7 +92,7 @@ def write_report(
         os.replace(unfinished, path)
     except OSError as fault:
         raise InputError(
-            f"{path}: the report can not be written ({fault.strerror}); free space there or choose another folder"
+            f"{path}: the report cannot be written ({fault.strerror}); free some space there or choose another folder"
         ) from fault
     finally:
         unfinished.unlink(missing_ok=True)

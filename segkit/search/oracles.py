@@ -33,11 +33,11 @@ def is_worker() -> bool:
 class LeasedTrials:
     """Mixed into an oracle: a trial whose worker is silent for too long is given to another one.
 
-    KerasTuner's own chief waits for a dead worker for ever. Workers show that they live by asking for their trial
+    KerasTuner's own chief waits for a dead worker forever. Workers show that they live by asking for their trial
     (``get_trial``) now and then, which ``segkit.search.search`` does for them. While a trial is under way somewhere, a
-    worker that finds nothing else to do waits, so that there is somebody to take it over.
+    worker that finds nothing else to do waits, so that it can take it over.
 
-    State is written whole or not at all, so that a search killed at any moment goes on.
+    State is written atomically, so that a search killed at any moment can be resumed.
 
     Attributes:
         lease_s: Silence after which a worker counts as dead [s].
@@ -122,7 +122,7 @@ class LeasedTrials:
         self._left_over = dict(state["ongoing_trials"])
 
     def save(self) -> None:
-        """Write the state, whole or not at all."""
+        """Write the state, atomically."""
         with whole_file(self._get_oracle_fname(), overwrite=True) as unfinished:
             unfinished.write_text(json.dumps(self.get_state()))
 
@@ -167,7 +167,7 @@ class DistinctBayesianOracle(LeasedTrials, keras_tuner.oracles.BayesianOptimizat
 
 
 class DistinctRandomOracle(LeasedTrials, keras_tuner.oracles.RandomSearchOracle):
-    """KerasTuner's random search, which repeats no point by itself."""
+    """KerasTuner's random search, which never repeats a point."""
 
 
 class HalvingOracle(LeasedTrials, keras_tuner.oracles.HyperbandOracle):

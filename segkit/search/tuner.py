@@ -1,4 +1,4 @@
-"""A search over settings: resumed after a kill, shared by workers, one folder a point."""
+"""A search over settings: resumed after a kill, shared by workers, one folder per point."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def search(
     *,
     identity: Mapping[str, Any] | None = None,
 ) -> list[SearchTrial]:
-    """Search with an oracle until its trials are used up, or go on with a search that was cut off.
+    """Search with an oracle until its trials are used up, or resume an interrupted search.
 
     With KerasTuner's variables ``KERASTUNER_TUNER_ID`` (``chief`` for one process), ``KERASTUNER_ORACLE_IP`` and
     ``KERASTUNER_ORACLE_PORT`` set, several processes share one search and one ``folder``: the chief hands out points
@@ -68,7 +68,7 @@ def search(
 
     Args:
         evaluate: Called with the values of a point, its folder and the epochs to train it for in all; returns its
-            scores. After a kill it is called again with the same folder, so that it can go on where it stood. An error
+            scores. After a kill it is called again with the same folder, so that it can resume there. An error
             in it ends the search, which can be resumed.
         oracle: One of ``segkit.search``, or another one of KerasTuner with ``LeasedTrials`` mixed in.
         folder: Where the search lives; ``trials.csv`` is its table.
@@ -124,7 +124,7 @@ class _Tuner(keras_tuner.Tuner):
         self.own_oracle = oracle
         super().__init__(oracle, directory=str(folder.parent), project_name=folder.name)
         if not os.path.exists(self._get_tuner_fname()):
-            self.save()  # or a search killed in its first trial would begin anew
+            self.save()  # or a search killed in its first trial would start over
 
     def pre_create_trial(self) -> None:
         """Do not ask a chief who has nothing to do more often than this."""
@@ -141,11 +141,11 @@ class _Tuner(keras_tuner.Tuner):
             with self._heartbeats(trial.trial_id):
                 return dict(self.evaluate(values, point, epochs))
         except Exception as fault:
-            # KerasTuner would note a failed trial and go on with the next one.
+            # KerasTuner would note a failed trial and continue with the next one.
             raise keras_tuner.errors.FatalError(str(fault)) from fault
 
     def _get_tuner_fname(self) -> str:
-        # One name for all who hold the oracle, so that one process can go on with what a chief has begun.
+        # One name for all who hold the oracle, so that one process can continue what a chief has begun.
         return super()._get_tuner_fname() if self._is_worker() else os.path.join(str(self.project_dir), "tuner.json")
 
     @contextlib.contextmanager
@@ -219,7 +219,7 @@ def _check_identity(path: pathlib.Path, oracle: LeasedTrials, identity: Mapping[
         if facts.get(name) != known.get(name):
             raise InputError(
                 f"{path.parent}: belongs to another search (its {name} is {_clip(known.get(name))}, not "
-                f"{_clip(facts.get(name))}); choose another folder, or begin anew with --overwrite"
+                f"{_clip(facts.get(name))}); choose another folder, or start over with --overwrite"
             )
 
 

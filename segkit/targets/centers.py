@@ -1,4 +1,4 @@
-"""Foreground and, beside it, heatmaps such as that of the centres of cells."""
+"""Foreground and heatmaps such as that of the centres of cells."""
 
 from __future__ import annotations
 

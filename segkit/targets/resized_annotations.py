@@ -24,7 +24,7 @@ def mask_slices(
         labels: Ids or a mask, ``(z, y, x)``; not zero is an object.
         size_px: Side of the results [px].
         windows: Windows of a slice.
-        ignore_value: Value of pixels that nobody annotated; the result has the value 255 where they take half.
+        ignore_value: Value of unannotated pixels; the result has the value 255 where they make up half.
     """
 
     def make(z: int) -> np.ndarray:
@@ -54,7 +54,7 @@ def heatmap_slices(
         size_px: Side of the results [px].
         windows: Windows of a slice.
         voxel_size: Extent of a voxel along ``(z, y, x)`` [any unit].
-        runs: First slice of every run, and the one after its last: centres are those of the cells as they lie inside
+        runs: First slice of every run, and the one after its last: centres are those of the cells as they are inside
             one run, and nothing is known of other slices. A run of one slice has the centres of its cross-sections. The
             whole stack by default.
 

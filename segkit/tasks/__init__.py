@@ -1,4 +1,4 @@
-"""What a network learns: target, outputs, what the checkpoint watches, and the decision that makes a result."""
+"""What a network learns: target, outputs, the score that chooses the checkpoint, and the final decision."""
 
 from segkit.monitor import Monitor
 from segkit.tasks.cells import CellsTask

@@ -65,7 +65,7 @@ class CellsTask(ForegroundTask):
     def check_annotation(
         self, annotation: Volume, *, ignore_value: int | None, progress: Callable[[int, int], None] | None
     ) -> None:
-        """See that ids are whole numbers and not negative."""
+        """Check that ids are whole numbers and not negative."""
         from segkit.volumes.instance_ids import check_instance_ids
 
         check_instance_ids(annotation, progress=progress)
@@ -76,11 +76,11 @@ class CellsTask(ForegroundTask):
 
     @property
     def used_alone(self) -> str:
-        """Ids of several models can not be merged."""
+        """Ids of several models cannot be merged."""
         return f"{self._what_it_gives} and is used alone; predict the models one by one"
 
     def keep(self, maps: np.ndarray) -> np.ndarray:
-        """Return the maps: objects are separated when all slices are there."""
+        """Return the maps: objects are separated when all slices are finished."""
         return maps[..., 0] if self.num_maps == 1 else maps
 
     @property
@@ -122,7 +122,7 @@ class CellsTask(ForegroundTask):
         return evaluate_instances(prediction, reference, slices=slices, progress=progress)
 
     def headline(self, scores: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Return SEG, average precision and mean IoU, beside Otsu's threshold and with PESEG where they are known."""
+        """Return SEG, average precision and mean IoU, with those of Otsu's threshold and PESEG where they are known."""
         from segkit.evaluation.seg_score import parameter_efficiency
 
         total, seg = scores["total"], scores["total"]["seg"]

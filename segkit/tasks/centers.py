@@ -83,7 +83,7 @@ class CentersTask(CellsTask):
 def runs_of_uses(volume: LabeledVolume) -> list[tuple[int, int]]:
     """Return the neighbouring slices that serve one use: first slice of each run, and the one after its last.
 
-    What is learnt on the training slices must not depend on where cells lie on others. Slices that were annotated one
+    What is learnt on the training slices must not depend on where cells are on others. Slices that were annotated one
     by one are runs of their own.
     """
     runs: list[tuple[int, int]] = []

@@ -29,7 +29,7 @@ _USES = {"train": "training", "validation": "validation"}
 @TASKS.register("classes")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClassesTask(Task):
-    """Several classes: softmax cross entropy, watched by mIoU; the IoU of each class is logged.
+    """Several classes: softmax cross entropy, monitored by mIoU; the IoU of each class is logged.
 
     Attributes:
         class_names: Names of all classes, in the order of their labels, background first; each is logged as
@@ -60,7 +60,7 @@ class ClassesTask(Task):
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """A logit a class, and of networks with supervision a second head alike, which is not predicted."""
+        """One logit per class; with supervision also those of a second head, which is not predicted."""
         shared = {"channels": len(self.class_names), "span": (0, 1), "activation": "softmax"}
         main = Output(name="logits", share=1 - self.supervision, served="probability", **shared)
         return (main, Output(name="deep_logits", share=self.supervision, **shared)) if self.supervision else (main,)
@@ -108,7 +108,7 @@ class ClassesTask(Task):
     def check_annotation(
         self, annotation: Volume, *, ignore_value: int | None, progress: Callable[[int, int], None] | None
     ) -> LabelCounts:
-        """See that labels are the classes, and count them in every slice."""
+        """Check that labels are the classes, and count them in every slice."""
         from segkit.volumes.label_checks import check_labels
 
         count = len(self.class_names)
@@ -117,7 +117,10 @@ class ClassesTask(Task):
     def notices(self, volumes: Sequence[LabeledVolume]) -> list[str]:
         """Return a line for each use of slices on which some class does not occur."""
         lines = []
-        for use, consequence in (("train", "it can not be learnt"), ("validation", "it has no say in the checkpoint")):
+        for use, consequence in (
+            ("train", "it cannot be learnt"),
+            ("validation", "it does not influence the checkpoint"),
+        ):
             parts = [(volume, slices) for volume in volumes if (slices := getattr(volume.split, use))]
             missing = [set(volume.labels.missing(slices)) for volume, slices in parts]
             if missing and (everywhere := set.intersection(*missing)):

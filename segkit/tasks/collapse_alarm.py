@@ -1,4 +1,4 @@
-"""An alarm for networks that call everything background, or everything foreground."""
+"""An alarm for networks that classify everything as background, or everything as foreground."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LOG = logging.getLogger(__name__)
 class CollapseAlarm(keras.callbacks.Callback):
     """Warn when the validation predictions have been all of one class for several epochs.
 
-    Rare structures end so: calling everything background costs little. The alarm says what to try.
+    Rare structures lead to this: classifying everything as background costs little. The alarm says what to try.
 
     Args:
         monitor: Name of the share of foreground among the predictions.
@@ -44,11 +44,11 @@ class CollapseAlarm(keras.callbacks.Callback):
         if self.wait % self.patience == 0:
             what = "background" if share == 0 else "foreground"
             remedy = (
-                "raise weight_limit or positive_copies, lower learning_rate, and look whether the mask fits the "
+                "raise weight_limit or positive_copies, lower learning_rate, and check whether the mask fits the "
                 "tomogram (shape, slice order, y direction)"
                 if share == 0
-                else "lower weight_limit or learning_rate, and look whether the mask's foreground is what you mean"
+                else "lower weight_limit or learning_rate, and check whether the mask's foreground is what you mean"
             )
-            message = f"epoch {epoch + 1}: all validation pixels called {what} for {self.wait} epochs; {remedy}"
+            message = f"epoch {epoch + 1}: all validation pixels classified as {what} for {self.wait} epochs; {remedy}"
             self.alarms.append(message)
             _LOG.warning(message)

@@ -28,7 +28,7 @@ FOREGROUND_LOSSES = ("bce_jaccard", "dice")
 @TASKS.register("foreground")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ForegroundTask(Task):
-    """Foreground against background: a mask, watched by two-class mIoU, with an alarm for collapsed networks.
+    """Foreground against background: a mask, monitored by two-class mIoU, with an alarm for collapsed networks.
 
     Attributes:
         loss: ``"bce_jaccard"``, SegET's, or ``"dice"``, EfficientCellSeg's.
@@ -50,7 +50,7 @@ class ForegroundTask(Task):
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """One logit a voxel."""
+        """One logit per voxel."""
         return (Output(name="logits", channels=1, span=(0, 1), served="probability"),)
 
     @property
@@ -85,7 +85,7 @@ class ForegroundTask(Task):
     def check_annotation(
         self, annotation: Volume, *, ignore_value: int | None, progress: Callable[[int, int], None] | None
     ) -> None:
-        """See that a mask is binary."""
+        """Check that a mask is binary."""
         from segkit.volumes.checks import check_binary_mask
 
         check_binary_mask(annotation, ignore_value=ignore_value, progress=progress)

@@ -14,8 +14,8 @@ _LOG = logging.getLogger(__name__)
 class MissedClassAlarm(keras.callbacks.Callback):
     """Warn when the validation IoU of a class has been 0 for several epochs.
 
-    Rare classes end so: leaving them out costs little. They may only need more time, so the alarm is repeated ever less
-    often: after 1, 2, 4, ... times the patience.
+    Rare classes lead to this: leaving them out costs little. They may only need more time, so the alarm is repeated
+    less and less often: after 1, 2, 4, ... times the patience.
 
     Args:
         monitors: Class and the name of its validation IoU in the logs.
@@ -44,7 +44,7 @@ class MissedClassAlarm(keras.callbacks.Callback):
             if periods and not rest and periods & (periods - 1) == 0:
                 message = (
                     f"epoch {epoch + 1}: {name} has not been found on the validation slices for {self.waits[name]} "
-                    "epochs; rare classes need more of them, or it is missing there"
+                    "epochs; rare classes need more epochs, or the class is missing there"
                 )
                 self.alarms.append(message)
                 _LOG.warning(message)

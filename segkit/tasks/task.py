@@ -1,4 +1,4 @@
-"""What a network learns, as one object that plan and model card store and every step of a run asks."""
+"""What a network learns, as one object that plan and model card store and every step of a run uses."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Output:
         name: Its name in the network's dict of outputs; part of file formats and never renamed.
         channels: Number of its channels.
         span: Channels of the target that it is compared with: the first, and the one after the last.
-        activation: What makes maps of it.
+        activation: The function that turns it into maps.
         share: Share of the loss.
         served: Name under which a served model gives its maps; ``None`` for outputs that are used in training alone.
     """
@@ -74,7 +74,7 @@ class Task(abc.ABC):
     """A kind of result: from the annotation that it is learnt from to the volume that is written.
 
     Subclasses are frozen dataclasses of what ``json`` can write, registered by ``TASKS.register``. Training,
-    prediction, export, evaluation and report ask the task and never its kind, so a kind of one's own works everywhere.
+    prediction, export, evaluation and report ask the task and never its kind, so a user-defined kind works everywhere.
     A map is an output after its activation; the maps of all outputs with a ``served`` name are joined along the last
     axis, in the order of ``outputs``.
 
@@ -128,7 +128,7 @@ class Task(abc.ABC):
     def alarms(self) -> Alarms:
         """Return callbacks that warn of what goes wrong in such trainings; none by default.
 
-        What their attribute ``alarms`` holds after a training, a list of lines, stands in the report.
+        Their attribute ``alarms``, a list of lines, is shown in the report after a training.
         """
         return {}
 
@@ -149,13 +149,13 @@ class Task(abc.ABC):
     def check_annotation(
         self, annotation: Volume, *, ignore_value: int | None, progress: Callable[[int, int], None] | None
     ) -> Any:
-        """See that targets can be made of an annotation.
+        """Check that targets can be made of an annotation.
 
         Returns:
             What was found out about it, kept as ``LabeledVolume.labels``; ``None`` for nothing.
 
         Raises:
-            InputError: If they can not be made.
+            InputError: If they cannot be made.
         """
 
     def annotation_parts(
@@ -170,11 +170,11 @@ class Task(abc.ABC):
             ignore_value: Value of unannotated voxels.
 
         Raises:
-            InputError: If the annotation can not be resized.
+            InputError: If the annotation cannot be resized.
         """
         if size_px is not None:
             raise InputError(
-                f"task {self.kind!r}: its annotation can not be resized; choose a preprocessing that keeps the size"
+                f"task {self.kind!r}: its annotation cannot be resized; choose a preprocessing that keeps the size"
             )
         return [volume.mask.array]
 
@@ -207,7 +207,7 @@ class Task(abc.ABC):
         )
 
     def check_model(self, model: keras.Model) -> None:
-        """See that a network has the outputs of the task.
+        """Check that a network has the outputs of the task.
 
         Raises:
             ValueError: If it has not.
@@ -293,7 +293,7 @@ class Task(abc.ABC):
 
     @property
     def used_alone(self) -> str | None:
-        """Why results of several models can not be merged; ``None`` where they can."""
+        """Why results of several models cannot be merged; ``None`` where they can."""
         return f"{self._what_it_gives} and is used alone; predict the models one by one"
 
     _what_it_gives: ClassVar[str] = "the model gives a result of its own kind"
@@ -378,7 +378,7 @@ class Task(abc.ABC):
 
 
 def check_share(name: str, value: Any) -> None:
-    """See that a setting is a number from 0 to 1.
+    """Check that a setting is a number from 0 to 1.
 
     Raises:
         ValueError: If it is not.

@@ -16,7 +16,7 @@ class DecayOnPlateau(keras.callbacks.Callback):
 
     Args:
         learning_rate: Step size at the start.
-        decay: Time decay a step, not negative.
+        decay: Time decay per step, not negative.
         monitor: Name of a score in the logs.
         mode: Whether the score should rise (``"max"``) or fall (``"min"``).
         factor: Factor in (0, 1].

@@ -37,7 +37,7 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Resumable:
-    """Fit a network until what its task watches stops improving, or the epochs are used up.
+    """Fit a network until the score that its task monitors stops improving, or the epochs are used up.
 
     Everything a resumed run needs is in ``folder`` after every epoch. With ``resume`` the run continues after its last
     finished epoch: weights, optimizer, learning rate, early stopping, order and augmentation of the patches are as
@@ -89,7 +89,7 @@ def fit(
         record.start_over()
     if record.epochs_done > plan.epochs:
         raise InputError(
-            f"{folder}: {record.epochs_done} epochs are done, {plan.epochs} were asked for; give as many or more"
+            f"{folder}: {record.epochs_done} epochs are done, {plan.epochs} were requested; give at least as many"
         )
     if record.stopped or record.epochs_done >= plan.epochs:
         return record
@@ -193,11 +193,11 @@ class StepProgress(keras.callbacks.Callback):
 
 
 class EpochLog(keras.callbacks.Callback):
-    """Log one line an epoch.
+    """Log one line per epoch.
 
     Args:
         epochs: Epochs at most.
-        monitor: The score that is shown beside the loss.
+        monitor: The score that is shown next to the loss.
     """
 
     def __init__(self, epochs: int, monitor: Monitor) -> None:

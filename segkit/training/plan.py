@@ -20,7 +20,7 @@ _WHOLE = {
     "early_stopping_patience": 1,
     "seed": 0,
 }
-"""Settings that are whole numbers, with the least that means something."""
+"""Settings that are whole numbers, with their smallest valid value."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,14 +33,14 @@ class TrainingPlan:
             and x; ``None`` for patches of single slices.
         stride_px: Step of the sliding window over training slices [px].
         validation_stride_px: Step over validation slices [px].
-        batch_size: Patches a step.
+        batch_size: Patches per step.
         positive_copies: Extra copies of patches that hold foreground.
         weight_limit: Bound of the adaptive weights B/F; ``None`` for no weighting.
-        ignore_value: Mask value of pixels that nobody annotated.
+        ignore_value: Mask value of unannotated pixels.
         augmentation: Random changes of the training patches.
         epochs: Epochs at most.
         learning_rate: Adam's step size at the start.
-        decay: Time decay a step: ``learning_rate / (1 + decay * step)``.
+        decay: Time decay per step: ``learning_rate / (1 + decay * step)``.
         plateau_patience: Epochs without a better score of the task's monitor before the step size is multiplied by
             ``plateau_factor``.
         plateau_factor: See there.
@@ -122,7 +122,7 @@ class TrainingPlan:
         """Build from ``to_dict``'s dict.
 
         Raises:
-            InputError: If a name is not one of the attributes, so that a slip of the pen is not passed over.
+            InputError: If a name is not one of the attributes, so that a typo is not ignored.
         """
         values = dict(values)
         unknown = set(values) - {field.name for field in dataclasses.fields(cls)}

@@ -1,4 +1,4 @@
-"""Which precision a machine gains from."""
+"""The precision that suits a machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def resolve_precision(precision: str) -> str:
     AMX, as Linux reports them) has bfloat16 arithmetic, else ``"float32"``.
 
     Raises:
-        InputError: If the setting is none of the three.
+        InputError: If the setting is not one of the three.
     """
     if precision in ("float32", "mixed_bfloat16"):
         return precision

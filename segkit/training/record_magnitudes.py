@@ -1,4 +1,4 @@
-"""How large the features at the end of an encoder are beside those of the skip they are joined to."""
+"""How large the features at the end of an encoder are compared with those of the skip they are joined to."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ class RecordMagnitudes(keras.callbacks.Callback):
     """Record mean magnitudes of two layers before the training and after each epoch.
 
     A U-Net learns through its skips; the features at the end of its encoder shrink meanwhile. This callback shows
-    whether they do: the mean of their absolute values over some images, beside that of the skip. Normalisation works by
+    whether they do: the mean of their absolute values over some images, and that of the skip. Normalisation works by
     the batch, as while training, with enhancement and dropout off, so that networks with and without them compare. Of a
-    network with ``FREnhance`` the maps of the set that stands are told from the others, both without the gain.
+    network with ``FREnhance`` the maps of the current set are reported separately from the others, both without the
+    gain.
 
-    Writes ``magnitudes.csv`` (a row an epoch; row 0 is the untrained network) and, where TensorFlow is installed,
+    Writes ``magnitudes.csv`` (one row per epoch; row 0 is the untrained network) and, where TensorFlow is installed,
     scalars for TensorBoard.
 
     Args:
@@ -37,7 +38,7 @@ class RecordMagnitudes(keras.callbacks.Callback):
         folder: Where the files go; made when the training begins.
 
     Attributes:
-        rows: One dict an epoch: ``epoch``, ``bottleneck``, ``skip``, and with ``FREnhance`` also ``enhanced`` and
+        rows: One dict per epoch: ``epoch``, ``bottleneck``, ``skip``, and with ``FREnhance`` also ``enhanced`` and
             ``not_enhanced``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The callback that draws the enhanced feature maps anew in every epoch."""
+"""The callback that redraws the enhanced feature maps in every epoch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class RedrawEnhanced(keras.callbacks.Callback):
     """Draw a new set in every ``FREnhance`` layer with ``redraw="epoch"`` at the beginning of every epoch.
 
     After the training its layers ask for a draw again, so that a later ``fit`` without this callback is an error and
-    does not silently go on with the last set.
+    does not silently continue with the last set.
 
     Raises:
         ValueError: When the training begins, if the model has no such layer.

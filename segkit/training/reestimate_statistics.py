@@ -1,4 +1,4 @@
-"""The statistics of batch normalisation, taken anew from data."""
+"""The statistics of batch normalisation, re-estimated from data."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _DROPOUTS = (
 
 
 class ReestimateStatistics(keras.callbacks.Callback):
-    """Take the statistics of batch normalisation anew before every validation, as inference will meet them.
+    """Re-estimate the statistics of batch normalisation before every validation, as inference will meet them.
 
     While a network is trained with ``FREnhance`` or dropout, its normalisation learns the statistics of features that
     inference never sees. This callback runs some batches of training images through the network with both switched
-    off, and puts means and variances over all of them in the place of the moving ones. Behind another normalisation,
+    off, and puts means and variances over all of them in place of the moving ones. Behind another normalisation,
     which works by the batch meanwhile, they are those of inference as closely as the batches resemble each other.
     Validation, checkpoints and exports that follow use them. At the beginning of the next epoch the running statistics
     are put back, so that the training is the same, bit for bit, as without this callback. A network without batch
-    normalisation is left as it is.
+    normalisation is left unchanged.
 
     Use it the same way on every network of a comparison: running statistics lag behind quick changes in any training.
 
     Args:
-        batches: What can be iterated anew every time: a list of batches, a ``tf.data.Dataset``, a ``PyDataset``. A
+        batches: What can be iterated repeatedly: a list of batches, a ``tf.data.Dataset``, a ``PyDataset``. A
             batch is what the network takes, or a tuple that begins with it. All of one shape, or the network is
             compiled for each.
         steps: Number of batches that are taken of it; all by default, so give it for a stream without end.
@@ -111,7 +111,7 @@ def _statistics(norm: keras.layers.BatchNormalization) -> list[Any]:
 
 
 def reestimate_batch_statistics(model: keras.Model, batches: Iterable[Any]) -> None:
-    """Take the statistics of batch normalisation anew, once; as ``ReestimateStatistics`` does.
+    """Re-estimate the statistics of batch normalisation once, as ``ReestimateStatistics`` does.
 
     Args:
         model: Built network; changed in place.
@@ -168,7 +168,7 @@ def _reestimate(training_pass: _TrainingPass, batches: Iterable[Any]) -> None:
         variance = np.maximum(square_sum / total - mean**2, 0.0)
         norm.moving_mean.assign(mean)
         norm.moving_variance.assign(variance)
-        if norm.renorm:  # keeps both; its training goes on from them
+        if norm.renorm:  # keeps both; its training continues from them
             norm.moving_stddev.assign(np.sqrt(variance + norm.epsilon))
 
 

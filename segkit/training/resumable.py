@@ -27,8 +27,8 @@ LOG_NAME = "log.csv"
 class Resumable(keras.callbacks.Callback):
     """After every epoch keep the best model, write a snapshot of everything, and the log.
 
-    The snapshot is what counts: log and best model are brought in line with it, so that after a kill at any moment
-    finished epochs stand and the interrupted one is done again. Put it last in the list of callbacks.
+    The snapshot is authoritative: log and best model are brought in line with it, so that after a kill at any moment
+    finished epochs are kept and the interrupted one is repeated. Put it last in the list of callbacks.
 
     Args:
         folder: Run folder. Holds ``state/`` during the training, ``log.csv`` and ``model.keras``.
@@ -37,7 +37,7 @@ class Resumable(keras.callbacks.Callback):
         identity: What the run is, as ``json`` writes it; a snapshot of another run is refused.
 
     Attributes:
-        rows: One dict of logged values an epoch.
+        rows: One dict of logged values per epoch.
         best_epoch: Number of the best epoch, counted from 0; -1 before the first.
         best_memory: What ``tracked`` remembered when the best epoch ended: attributes by name.
         stopped: Early stopping has ended the training.

@@ -1,4 +1,4 @@
-"""Snapshots of a running training, whole or not there, from which it goes on as if nothing had happened."""
+"""Atomic snapshots of a running training, from which it resumes as if it had not been interrupted."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Snapshots:
     """Numbered snapshots in one folder: all variables of a model and its optimizer, and facts as JSON.
 
     A snapshot is written under another name, flushed to the disk, and renamed: a process killed at any moment leaves
-    whole snapshots only. The last two are kept, and one that can not be read (a disk fault) is passed over with a
+    whole snapshots only. The last two are kept, and one that cannot be read (a disk fault) is skipped with a
     warning.
 
     Args:
-        folder: Where they lie; made on the first write.
+        folder: Where they are written; made on the first write.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -60,7 +60,7 @@ class Snapshots:
                 with open(path, "rb") as stream, np.load(stream) as stored:  # a path that it cannot read it leaves open
                     arrays = {name: stored[name] for name in stored.files}
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as fault:
-                _LOG.warning("%s can not be read (%s); going back to the snapshot before", path, fault)
+                _LOG.warning("%s cannot be read (%s); going back to the snapshot before", path, fault)
                 continue
             return json.loads(arrays.pop(_FACTS).tobytes()), arrays
         return None
@@ -83,13 +83,13 @@ def restore_variables(model: keras.Model, arrays: dict[str, np.ndarray]) -> None
         missing = variables.keys() ^ arrays.keys()
         raise InputError(
             f"the run to resume has another network: {sorted(missing)[0]!r} is on one side only; put the model back in "
-            "plan.json, or begin anew with --overwrite"
+            "plan.json, or start over with --overwrite"
         )
     for name, variable in variables.items():
         if tuple(variable.shape) != arrays[name].shape:
             raise InputError(
                 f"the run to resume has another network: {name!r} has shape {arrays[name].shape}, the plan's has "
-                f"{tuple(variable.shape)}; put the model back in plan.json, or begin anew with --overwrite"
+                f"{tuple(variable.shape)}; put the model back in plan.json, or start over with --overwrite"
             )
         variable.assign(arrays[name])
 

@@ -44,8 +44,8 @@ Position = tuple[int, ...]
 class BlockStore:
     """Finished blocks in a folder, which several processes may fill together.
 
-    A block is a file of its own, an array in NumPy's format with small counts and a checksum behind it, written under
-    another name and renamed: it is there whole or not at all, also after ``kill -9``. What a power cut may tear, as
+    A block is a file of its own, an array in NumPy's format followed by small counts and a checksum, written under
+    another name and renamed: it is complete or absent, also after ``kill -9``. What a power cut may tear, as
     nothing is forced to disk, is found by the checksum when the store is opened again, and thrown away.
 
     Processes that open one folder with one identity share the work: each claims a block before it computes it. A claim
@@ -75,7 +75,7 @@ class BlockStore:
         shape: Extent of the whole array, ``channels`` included.
         dtype: Type of the elements.
         was_empty: Whether the folder held no block of this identity when it was opened.
-        work_folder: A folder for files of the caller, removed with the store, and when nobody has it open.
+        work_folder: A folder for files of the caller, removed with the store, and when no process has it open.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class BlockStore:
         return True
 
     def release(self, position: Position) -> None:
-        """Give a claim back, if there is one."""
+        """Release a claim, if there is one."""
         if (lock := self._claims.pop(tuple(position), None)) is not None:
             lock.release(remove=True)
 
@@ -140,7 +140,7 @@ class BlockStore:
         return set(self._claims)
 
     def write(self, position: Position, array: np.ndarray, counts: Mapping[str, Any] | None = None) -> None:
-        """Store a finished block, and give its claim back.
+        """Store a finished block, and release its claim.
 
         Args:
             position: Place in the grid.
@@ -243,7 +243,7 @@ class BlockStore:
             lock.release()
 
     def close(self) -> None:
-        """Leave the folder, and remove it if nobody else is in it and its result is finished or no block is."""
+        """Leave the folder, and remove it if no other process uses it and its result is finished or no block is."""
         for position in list(self._claims):
             self.release(position)
         if not self._use.held:
@@ -414,7 +414,7 @@ class BlockStore:
         return self.folder / _BLOCKS / f"{_name(position)}.npy"
 
     def _read_rows(self, position: Position, start: int, stop: int) -> np.ndarray:
-        """Read a span of the first axis of a block, which lies in the file in one piece."""
+        """Read a span of the first axis of a block, which is contiguous in the file."""
         shape = self._block_shape(position)
         row = math.prod(shape[1:])
         try:

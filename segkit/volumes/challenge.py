@@ -102,7 +102,7 @@ def write_result(
         The file.
 
     Raises:
-        InputError: If an id is above 65,535, below 0 or no whole number, or the file can not be written.
+        InputError: If an id is above 65,535, below 0 or not a whole number, or the file cannot be written.
     """
     path = pathlib.Path(folder) / f"mask{frame:0{num_digits}d}.tif"
     _write_16_bits(path, labels, overwrite=overwrite)
@@ -124,12 +124,12 @@ def write_frame(
         folder: Folder of the data set; ``01``, ``01_GT/SEG`` and ``01_GT/TRA`` are made in it.
         frame: Number of the frame.
         image: Grey values.
-        labels: Ids of the cells, which stand for their markers too.
+        labels: Ids of the cells, which are used as their markers too.
         sequence: Name of the sequence.
         overwrite: Replace existing files.
 
     Raises:
-        InputError: If an id does not fit into 16 bits, or a file can not be written.
+        InputError: If an id does not fit into 16 bits, or a file cannot be written.
     """
     folder = pathlib.Path(folder)
     image_path = folder / sequence / f"t{frame:03d}.tif"
@@ -145,7 +145,7 @@ def _write_16_bits(path: pathlib.Path, labels: Volume, *, overwrite: bool) -> No
         wrong = int(found.minimum if found.minimum < 0 else found.maximum)
         raise InputError(
             f"{path}: cell {wrong}, but the challenge's files hold ids from 1 to {MAX_CELLS} (16 bits); "
-            "number the cells anew, or write another format"
+            "renumber the cells, or write another format"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     ids = ids_by_slice(labels)

@@ -1,4 +1,4 @@
-"""What a tomogram and its mask must fulfil before anything is learnt from them."""
+"""Checks of a tomogram and its mask before training."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def check_axes(volume: Volume, axes: str = "zyx") -> None:
 
 
 def check_finite(volume: Volume, *, progress: Callable[[int, int], None] | None = None) -> None:
-    """Refuse a volume with voxels that are no numbers; integers need no look.
+    """Refuse a volume with NaN or infinite voxels; integers are not checked.
 
     Args:
         volume: The volume, read slice by slice.
@@ -121,7 +121,7 @@ def check_binary_mask(
 
     Args:
         mask: The mask, read slice by slice. Its foreground may have any value but 0, such as 1 or 255.
-        ignore_value: Value of voxels that nobody labeled; they count as neither.
+        ignore_value: Value of unlabeled voxels; they count as neither.
         progress: Called as ``progress(done, total)`` with the number of slices.
 
     Returns:
@@ -176,6 +176,6 @@ def _not_binary(mask: Volume, found: Iterable[float], z: int) -> str:
     more = ", ..." if len(values) > _SHOWN_VALUES else ""
     return (
         f"{mask.name}: found the values {shown}{more} up to slice {z}, expected 0 and one other value; "
-        "give the mask of one structure (not the tomogram, nor labels of several structures), or name the value of "
-        "voxels nobody annotated as the ignore value"
+        "give the mask of one structure (not the tomogram, nor labels of several structures), or give the value of "
+        "unannotated voxels as the ignore value"
     )

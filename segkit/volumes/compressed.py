@@ -22,7 +22,7 @@ _MAGIC = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
 
 
 def is_compressed(path: pathlib.Path) -> bool:
-    """Tell from its first bytes whether a file is compressed by gzip or bzip2."""
+    """Return whether a file is compressed by gzip or bzip2, from its first bytes."""
     with open(path, "rb") as file:
         return file.read(4).startswith(tuple(_MAGIC))
 
@@ -45,7 +45,7 @@ def unpacked(
 ) -> IO[bytes]:
     """Unpack a compressed file into a temporary file that vanishes when it is closed.
 
-    The temporary file lies where ``tempfile`` puts it (``TMPDIR``), so that memory stays free.
+    The temporary file is created where ``tempfile`` puts it (``TMPDIR``), so that memory stays free.
 
     Args:
         path: File compressed by gzip or bzip2.

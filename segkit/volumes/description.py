@@ -1,4 +1,4 @@
-"""What there is to say about a volume, for people and for programs."""
+"""A description of a volume, for people and for programs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Description:
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything as what JSON can hold; numbers that are not finite become ``None``."""
+        """Return everything as values that JSON can hold; numbers that are not finite become ``None``."""
         content = dataclasses.asdict(self)
         content["statistics"] = {
             key: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -49,7 +49,7 @@ class Description:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in content.items()}
 
     def to_text(self) -> str:
-        """Give a few lines to read, without a line break at the end."""
+        """Return a few lines to read, without a line break at the end."""
         statistics = self.statistics
         lines = [
             ("volume", f"{self.name} ({self.format})" if self.format else self.name),

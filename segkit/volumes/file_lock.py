@@ -21,7 +21,7 @@ class FileLock:
     every lock is granted: callers must stay correct, if slower, without them.
 
     Args:
-        path: The file that stands for the lock; created where it is missing. Its folder must exist.
+        path: The file that represents the lock; created where it is missing. Its folder must exist.
 
     Attributes:
         is_real: Whether the lock that is held excludes anybody.
@@ -67,14 +67,14 @@ class FileLock:
         return self._file is not None
 
     def release(self, *, remove: bool = False) -> None:
-        """Give the lock back.
+        """Release the lock.
 
         Args:
             remove: Delete the file. Only for exclusive locks: sharers would lose theirs.
         """
         if self._file is not None:
             if remove:
-                self.path.unlink(missing_ok=True)  # while it is held, so that nobody else's file is hit
+                self.path.unlink(missing_ok=True)  # while it is held, so that no other process's file is removed
             self._close()
 
     def __enter__(self) -> FileLock:

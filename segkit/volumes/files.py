@@ -43,15 +43,15 @@ def open_volume(
 ) -> Volume:
     """Open a volume without reading its voxels where the format allows it.
 
-    The format is told from the first bytes of the file, not from its name. Arrays come as (z, y, x) in native
-    byte order; rows stand in the order of the file.
+    The format is detected from the first bytes of the file, not from its name. Arrays come as (z, y, x) in native
+    byte order; rows are in the order of the file.
 
     Args:
         path: File or folder of slices; ``file.h5:group/dataset`` names a dataset of an HDF5 file.
         dataset: The dataset of an HDF5 file, as an alternative.
         channel: Which channel to take where there are several, from 0 on.
-        flip_y: Turn the order of the rows round, for masks that went through a program that turns them (Fiji
-            and ``mrc2tif`` do from MRC to TIFF). An output that is like this volume is turned back.
+        flip_y: Reverse the order of the rows, for masks that went through a program that reverses them (Fiji
+            and ``mrc2tif`` do from MRC to TIFF). An output that is like this volume is flipped back.
         progress: Called as ``progress(done, total)`` with bytes while a compressed file is unpacked.
 
     Returns:
@@ -69,7 +69,7 @@ def open_volume(
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{path}: found no such file, expected {_READABLE}; check the path") from error
     except PermissionError as error:
-        raise InputError(f"{path}: may not be read; ask its owner for the right to read it") from error
+        raise InputError(f"{path}: permission denied; ask its owner for read access") from error
     if flip_y:
         volume = dataclasses.replace(
             volume, array=flipped_rows(volume.array), metadata={**volume.metadata, _FLIPPED: True}
@@ -85,7 +85,7 @@ def save_volume(
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write a volume slice by slice; the file appears whole or not at all.
+    """Write a volume slice by slice; the file is written atomically.
 
     The suffix chooses the format. ``.tif`` keeps the kind of TIFF of the volume and is an ImageJ hyperstack
     otherwise; ``.ome.tif`` is always OME-TIFF; a path without a suffix is a folder of slices.
@@ -127,7 +127,7 @@ def save_volume(
 
 
 def suffix_like(volume: Volume) -> str:
-    """Give the suffix of an output in the format of a volume, such as ``".mrc"``; empty for a folder."""
+    """Return the suffix of an output in the format of a volume, such as ``".mrc"``; empty for a folder."""
     if volume.metadata.get("slice_names"):
         return ""
     return {"ome-tiff": ".ome.tif", "hdf5": ".h5", "png": ".png", "tiff": ".tif", "imagej": ".tif"}.get(
@@ -157,11 +157,11 @@ def _open(
         return read_mrc(file, progress=progress)
     if suffix in (*TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES):
         raise InputError(f"{file}: found no {suffix[1:]} data in it, expected {_READABLE}; check the file")
-    raise InputError(f"{file}: found a format that is not known, expected {_READABLE}; convert it to one of those")
+    raise InputError(f"{file}: found an unknown format, expected {_READABLE}; convert it to one of those")
 
 
 def _format_suffix(path: pathlib.Path) -> str:
-    """Give the suffix that names the format, the one before ``.gz`` or ``.bz2``."""
+    """Return the suffix that names the format, the one before ``.gz`` or ``.bz2``."""
     suffix = path.suffix.lower()
     return pathlib.Path(path.stem).suffix.lower() if suffix in COMPRESSED_SUFFIXES else suffix
 

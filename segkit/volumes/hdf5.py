@@ -32,7 +32,7 @@ def split_dataset(path: str | os.PathLike) -> tuple[pathlib.Path, str | None]:
 
 
 def read_hdf5(path: pathlib.Path, *, dataset: str | None = None, channel: int | None = None) -> Volume:
-    """Open one dataset of an HDF5 file; parts are read when they are asked for.
+    """Open one dataset of an HDF5 file; parts are read on access.
 
     Args:
         path: The file.
@@ -43,7 +43,7 @@ def read_hdf5(path: pathlib.Path, *, dataset: str | None = None, channel: int | 
         The volume. A 2-D dataset is a volume of one slice.
 
     Raises:
-        InputError: If the file is no HDF5 file or is cut off, ``dataset`` is missing or ambiguous, or the
+        InputError: If the file is not an HDF5 file or is cut off, ``dataset`` is missing or ambiguous, or the
             dataset does not hold numbers on two or three axes.
     """
     import h5py  # heavy, and only needed for this format
@@ -157,7 +157,7 @@ def _choose(path: pathlib.Path, file: Any, name: str | None) -> Any:
 
 
 def _layout(path: pathlib.Path, dataset: Any, channel: int | None) -> tuple[tuple[int, ...], tuple[int, int, int]]:
-    """Give the fixed leading indices of a dataset, and the shape (z, y, x) of what follows."""
+    """Return the fixed leading indices of a dataset, and the shape (z, y, x) of what follows."""
     where, shape = f"{path}:{dataset.name.lstrip('/')}", dataset.shape or ()
     if 0 in shape:
         raise InputError(f"{where}: found an empty dataset of shape {shape}, expected voxels; name another dataset")
@@ -165,7 +165,7 @@ def _layout(path: pathlib.Path, dataset: Any, channel: int | None) -> tuple[tupl
         raise InputError(f"{where}: found {dataset.dtype} of shape {shape}, expected numbers; name another dataset")
     if len(shape) == 4:
         if channel is None and shape[0] > 1:
-            raise InputError(f"{where}: found {shape[0]} channels, expected one; choose a channel from 0 on")
+            raise InputError(f"{where}: found {shape[0]} channels, expected one; choose a channel, counted from 0")
         if not 0 <= (channel or 0) < shape[0]:
             raise InputError(f"{where}: found {shape[0]} channels, expected more than {channel}; choose another")
         return (channel or 0,), shape[1:]

@@ -23,13 +23,13 @@ def instance_ids(volume: Volume, chosen: slice = slice(None)) -> np.ndarray:
         becomes int64, one of single bits uint8.
 
     Raises:
-        InputError: If an id is negative or no whole number.
+        InputError: If an id is negative or not a whole number.
     """
     values = np.asarray(volume.array[chosen])
     if values.dtype == bool:
         return values.astype(np.uint8)
     if values.dtype.kind == "f":
-        values = values.astype(np.float64, copy=False)  # single numbers of fewer bits can not be compared with 2**53
+        values = values.astype(np.float64, copy=False)  # single numbers of fewer bits cannot be compared with 2**53
         whole = np.isfinite(values) & (np.abs(values) < 2**53)
         ids = np.where(whole, values, -1).astype(np.int64)
         if not (ids == values).all():
@@ -41,13 +41,13 @@ def instance_ids(volume: Volume, chosen: slice = slice(None)) -> np.ndarray:
     if values.dtype.kind == "i" and values.size and values.min() < 0:
         raise InputError(
             f"{volume.name}: found the id {values.min()}, expected 0 for background and positive ids of objects; "
-            "number them anew"
+            "renumber them"
         )
     return values
 
 
 def ids_by_slice(volume: Volume, chosen: Sequence[int] | None = None) -> LazyVolume:
-    """Return ids of objects as ``instance_ids`` reads them, a slice at a time and when it is asked for.
+    """Return ids of objects as ``instance_ids`` reads them, one slice at a time on access.
 
     Args:
         volume: The volume.
@@ -70,7 +70,7 @@ def check_instance_ids(volume: Volume, *, progress: Callable[[int, int], None] |
         progress: Called as ``progress(done, total)`` with the number of slices.
 
     Raises:
-        InputError: If an id is negative or no whole number, or there is no object.
+        InputError: If an id is negative or not a whole number, or there is no object.
     """
     is_empty = True
     for z in range(volume.shape[0]):

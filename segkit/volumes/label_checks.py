@@ -1,4 +1,4 @@
-"""What a label volume must fulfil before classes are learnt from it."""
+"""Checks of a label volume before training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from segkit.errors import InputError
 from segkit.volumes.volume import Volume
 
 MAX_CLASSES = 255
-"""One byte holds a class, and one value is kept for voxels that nobody annotated."""
+"""One byte holds a class, and one value is reserved for unannotated voxels."""
 
 _SHOWN = 8
 
@@ -45,14 +45,14 @@ def check_labels(
     Args:
         labels: The volume, read slice by slice.
         num_classes: Number of classes; by default as many as the largest label asks for, and then all must occur.
-        ignore_value: Value of voxels that nobody annotated.
+        ignore_value: Value of unannotated voxels.
         progress: Called as ``progress(done, total)`` with the number of slices.
 
     Returns:
         The classes and how many voxels each has in every slice.
 
     Raises:
-        InputError: If a value is negative, no whole number or above the last class, or, where ``num_classes`` is not
+        InputError: If a value is negative, not a whole number or above the last class, or, where ``num_classes`` is not
             given, if there is a gap between the labels or one class only.
     """
     most = MAX_CLASSES if num_classes is None else num_classes
@@ -71,8 +71,7 @@ def check_labels(
         found = np.flatnonzero(voxels.sum(axis=0))
         if len(found) < 2 or found[-1] != len(found) - 1:
             raise InputError(
-                f"{labels.name}: found the labels {_listed(found)}, expected 0, 1, 2, ... without a gap; number them "
-                "anew"
+                f"{labels.name}: found the labels {_listed(found)}, expected 0, 1, 2, ... without a gap; renumber them"
             )
         voxels = voxels[:, : len(found)]
     return LabelCounts(num_classes=voxels.shape[1], voxels=voxels)
@@ -83,10 +82,10 @@ def _count(labels: Volume, z: int, values: np.ndarray, most: int, *, is_given: b
     if whole is None or (whole != values).any() or (values.size and not 0 <= whole.min() <= whole.max() < most):
         outside = values if whole is None else values[(whole != values) | (whole < 0) | (whole >= most)]
         expected = f"whole numbers from 0 to {most - 1}"
-        remedy = "give more classes, or number them anew" if is_given else "give class labels, not grey values"
+        remedy = "give more classes, or renumber them" if is_given else "give class labels, not grey values"
         raise InputError(
-            f"{labels.name}: found {_listed(np.unique(outside))} in slice {z}, expected {expected}; {remedy}, or name "
-            "the value of voxels nobody annotated as the ignore value"
+            f"{labels.name}: found {_listed(np.unique(outside))} in slice {z}, expected {expected}; {remedy}, or "
+            "give the value of unannotated voxels as the ignore value"
         )
     return np.bincount(whole, minlength=most)
 

@@ -19,7 +19,7 @@ _CACHE_SLICES = 8
 
 
 class LazyVolume:
-    """A read-only array (z, y, x) that reads what is asked for, when it is asked for.
+    """A read-only array (z, y, x) that reads voxels on access.
 
     Indexing follows numpy for integers, slices (negative steps too) and ``...``; each gives an
     ``np.ndarray``.
@@ -95,7 +95,7 @@ def slice_stack(read_slice: Callable[[int], np.ndarray], shape: tuple[int, int, 
 
     def read_region(region: Region) -> np.ndarray:
         z, y, x = region
-        # A copy, so that nobody can write into the kept slice.
+        # A copy, so that callers cannot write into the kept slice.
         return np.stack([np.asarray(cached(k), dtype=dtype)[y, x] for k in range(z.start, z.stop, z.step)])
 
     return LazyVolume(read_region, shape, dtype)
@@ -116,7 +116,7 @@ def transposed(array: ArrayLike3D, order: tuple[int, int, int]) -> ArrayLike3D:
 
 
 def flipped_rows(array: ArrayLike3D) -> ArrayLike3D:
-    """Turn the order of the rows (y) round without reading anything."""
+    """Reverse the order of the rows (y) without reading anything."""
     if isinstance(array, np.ndarray):
         return array[:, ::-1, :]
     last = array.shape[1] - 1
@@ -139,7 +139,7 @@ def in_native_byte_order(array: ArrayLike3D) -> ArrayLike3D:
 
 
 def _expanded(index: Any) -> tuple[Any, Any, Any]:
-    """Write an index out as one entry an axis."""
+    """Write an index out as one entry per axis."""
     entries = index if isinstance(index, tuple) else (index,)
     ellipses = sum(entry is Ellipsis for entry in entries)
     if len(entries) - ellipses > 3 or ellipses > 1:

@@ -31,7 +31,7 @@ def read_mrc(path: pathlib.Path, *, progress: Callable[[int, int], None] | None 
         The volume. Its voxel size is unknown where the header gives 0, or 1 angstrom along every axis.
 
     Raises:
-        InputError: If the file is no MRC file, is cut off or damaged, or holds what segkit does not read.
+        InputError: If the file is not an MRC file, is cut off or damaged, or holds what segkit does not read.
     """
     raw = read_start(path, HEADER_BYTES)
     header = parse_header(raw, str(path))

@@ -33,7 +33,7 @@ class MrcHeader:
 
     Args:
         dtype: Type of one voxel, in the byte order of the file.
-        file_shape: (sections, rows, columns), as the data lie in the file.
+        file_shape: (sections, rows, columns), as stored in the file.
         axes: Which axes these are, such as ``"zyx"``.
         extended_bytes: Size of the extended header that follows.
         voxel_size_nm: (z, y, x), ``None`` where the header does not say.
@@ -61,7 +61,7 @@ class MrcHeader:
 
 
 def looks_like_mrc(raw: bytes) -> bool:
-    """Tell whether bytes are a header, by the ``MAP`` mark or, without it, by sound sizes and mode."""
+    """Return whether bytes are a header, by the ``MAP`` mark or, without it, by sound sizes and mode."""
     return len(raw) >= HEADER_BYTES and (raw[208:211] == b"MAP" or _byte_order(raw) is not None)
 
 
@@ -84,7 +84,7 @@ def parse_header(raw: bytes, name: str) -> MrcHeader:
     order = _byte_order(raw)
     if order is None:
         raise InputError(
-            f"{name}: found no MRC header (sizes or mode make no sense), expected one in the "
+            f"{name}: found no MRC header (invalid sizes or mode), expected one in the "
             "first 1024 bytes; check that the file is what its name says"
         )
     record = header_record(raw, order)
@@ -110,12 +110,12 @@ def parse_header(raw: bytes, name: str) -> MrcHeader:
 
 
 def byte_order_of(raw: bytes) -> str:
-    """Give the byte order, ``"<"`` or ``">"``, of a header that ``parse_header`` accepted."""
+    """Return the byte order, ``"<"`` or ``">"``, of a header that ``parse_header`` accepted."""
     return _byte_order(raw) or "<"
 
 
 def header_record(raw: bytes, order: str) -> np.void:
-    """Give the fields of a header as a record of its own, so that they can be set."""
+    """Return the fields of a header as a record of its own, so that they can be set."""
     return np.frombuffer(raw[:HEADER_BYTES], HEADER_DTYPE.newbyteorder(order)).copy()[0]
 
 
@@ -165,7 +165,7 @@ def _axes(record: np.void, warnings: list[str]) -> str:
     if sorted(columns_first) == [1, 2, 3]:
         return "".join("xyz"[axis - 1] for axis in reversed(columns_first))
     if any(columns_first):
-        warnings.append(f"the axis order {columns_first} in the MRC header makes no sense; taken as x, y, z")
+        warnings.append(f"the axis order {columns_first} in the MRC header is invalid; taken as x, y, z")
     return "zyx"
 
 

@@ -43,8 +43,8 @@ def write_mrc(
     """Write a volume as MRC, one section at a time.
 
     The voxels are read twice, first for the range and mean in the header. Masks become mode 0 (0 and 1),
-    labels mode 0 up to 127 and mode 6 beyond, probabilities mode 2. A volume opened from MRC gives its
-    header, extended header, byte order and axis order on.
+    labels mode 0 up to 127 and mode 6 beyond, probabilities mode 2. A volume opened from MRC passes its header,
+    extended header, byte order and axis order on.
 
     Args:
         path: File to be written; ``.gz`` or ``.bz2`` at its end compresses it.
@@ -98,7 +98,7 @@ def write_mrc(
 
 
 def _kept_header(volume: Volume, file_shape: tuple[int, ...]) -> tuple[bytes | None, bytes]:
-    """Give header and extended header on; the latter only where its sections are the same ones."""
+    """Pass header and extended header on; the latter only where its sections are the same."""
     template = volume.metadata.get("mrc_header")
     if template is None or parse_header(template, volume.name).file_shape != tuple(file_shape):
         return template, b""
@@ -119,7 +119,7 @@ def make_header(
     """Make the first 1024 bytes of an MRC file.
 
     Args:
-        file_shape: (sections, rows, columns), as the data will lie in the file.
+        file_shape: (sections, rows, columns), as the data will be stored in the file.
         dtype: Type of one voxel; one that has a mode. Bytes are marked as signed for IMOD too.
         axes: Which axes the file's are.
         voxel_size_nm: (z, y, x); ``None`` writes a cell of 0, which readers take as unknown.

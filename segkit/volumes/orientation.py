@@ -1,8 +1,8 @@
-"""Whether a mask lies the right way up on its tomogram.
+"""Whether a mask has the same orientation as its tomogram.
 
-IMOD and Fiji draw row 0 of an MRC file at the bottom and that of a TIFF file at the top, and so turn the rows round
-when they turn one into the other. A mask that went through one conversion more than its tomogram lies upside down on
-it.
+IMOD and Fiji draw row 0 of an MRC file at the bottom and that of a TIFF file at the top, and so reverse the rows when
+they convert one into the other. A mask that went through one conversion more than its tomogram is upside down relative
+to it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PEAK_PX = 2
 # Displacements from here to there are what a peak is compared with [px].
 _INNER_PX, _OUTER_PX = 12, 48
 _SMALLEST_OUTER_PX = 24
-# Pixels to look at where nobody says how many slices; about five seconds.
+# Pixels to use where the number of slices is not given; about five seconds.
 _PIXELS = 8 * 2**20
 
 # Outlines of membranes, mitochondria and synapses of a real tissue volume, 8 slices each, were laid on it in
@@ -34,12 +34,12 @@ _LEAST_GAP = 4.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OrientationScore:
-    """How sharply the outline of a mask locks to the image, as it stands and with its rows (y) turned round.
+    """How sharply the outline of a mask locks to the image, unchanged and with its rows (y) reversed.
 
     Args:
-        as_is: Score of the mask as it stands [standard deviations]; about 0 to 2 where it does not fit.
-        flipped: Score of the mask with its rows turned round.
-        slices: The slices that were looked at; empty where the images are too small to tell.
+        as_is: Score of the unchanged mask [standard deviations]; about 0 to 2 where it does not fit.
+        flipped: Score of the mask with its rows reversed.
+        slices: The slices that were used; empty where the images are too small to decide.
     """
 
     as_is: float
@@ -48,7 +48,7 @@ class OrientationScore:
 
     @property
     def flipped_fits_better(self) -> bool:
-        """Whether the flipped mask fits clearly: a score of 5 and more, and 4 above the one as it stands."""
+        """Whether the flipped mask fits clearly: a score of 5 and more, and 4 above that of the unchanged mask."""
         return self.flipped >= _LEAST_SCORE and self.flipped - self.as_is >= _LEAST_GAP
 
     @property

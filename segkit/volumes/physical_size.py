@@ -28,7 +28,7 @@ _NM_PER_UNIT = {
 
 
 def nm_per_unit(unit: str | None) -> float | None:
-    """Give the length of a unit [nm], ``None`` where it is no length (such as ``pixel``)."""
+    """Return the length of a unit [nm], ``None`` where it is no length (such as ``pixel``)."""
     # Both micro signs, and the escapes that Fiji writes for them.
     plain = (unit or "").strip().strip("\"'").lower()
     for micro in ("\u03bc", "\\u00b5", "\\u03bc"):

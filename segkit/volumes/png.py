@@ -1,4 +1,4 @@
-"""Grey PNG images of 8 or 16 bit, one a slice."""
+"""Grey PNG images of 8 or 16 bit, one per slice."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _COLOUR_BIT = 2
 
 
 def png_layout(path: pathlib.Path) -> tuple[tuple[int, int], np.dtype]:
-    """Give shape (y, x) and type of a PNG image from its first bytes.
+    """Return shape (y, x) and type of a PNG image from its first bytes.
 
     Raises:
-        InputError: If it is no PNG image, or one with 16 bits a colour.
+        InputError: If it is not a PNG image, or one with 16 bits per colour.
     """
     with open(path, "rb") as file:
         start = file.read(26)
@@ -40,7 +40,7 @@ def read_png(path: pathlib.Path) -> np.ndarray:
         The values (y, x), uint8 or uint16. Images of 1, 2 or 4 bits come as 0 to 255.
 
     Raises:
-        InputError: If it is no PNG image, is damaged, or holds colour or transparency.
+        InputError: If it is not a PNG image, is damaged, or holds colour or transparency.
     """
     shape, dtype = png_layout(path)
     try:
@@ -52,7 +52,7 @@ def read_png(path: pathlib.Path) -> np.ndarray:
             raise
         raise InputError(f"{path}: damaged: its image cannot be read ({error}); copy it again") from error
     if values.shape != shape or values.dtype != dtype:
-        raise InputError(f"{path}: found {values.dtype} {values.shape}, expected {dtype} {shape}; save it anew")
+        raise InputError(f"{path}: found {values.dtype} {values.shape}, expected {dtype} {shape}; save it again")
     return values
 
 

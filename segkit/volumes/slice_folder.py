@@ -1,4 +1,4 @@
-"""Folders of slices, one PNG or TIFF image each."""
+"""Folders of slices, one PNG or TIFF image per slice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read TIFF stacks (plain, OME-TIFF, ImageJ): memory-mapped where in one piece, else page by page."""
+"""Read TIFF stacks (plain, OME-TIFF, ImageJ): memory-mapped where contiguous, else page by page."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read_tiff(path: pathlib.Path, *, channel: int | None = None) -> Volume:
         The volume; a single image is a volume of one slice. A time axis is taken as z, with a warning.
 
     Raises:
-        InputError: If the file is no TIFF file or is cut off, holds several channels and ``channel`` names
+        InputError: If the file is not a TIFF file or is cut off, holds several channels and ``channel`` names
             none of them, holds colour, or has more axes than a volume.
     """
     with tiff_faults_told(path):
@@ -62,7 +62,7 @@ def read_tiff_slice(path: pathlib.Path) -> np.ndarray:
 
 
 def tiff_slice_layout(path: pathlib.Path) -> tuple[tuple[int, int], np.dtype]:
-    """Give shape (y, x) and type of the only page of a TIFF file.
+    """Return shape (y, x) and type of the only page of a TIFF file.
 
     Raises:
         InputError: If the file cannot be read, or is not one grey image.
@@ -76,7 +76,11 @@ def _check_one_page(path: pathlib.Path, tif: tifffile.TiffFile) -> None:
     page = tif.pages.first
     if len(tif.pages) > 1 or len(page.shape) != 2:
         is_grey = len(page.shape) == 2
-        advice = "a folder is one volume, a slice a file: give a stack by itself" if is_grey else "convert it to grey"
+        advice = (
+            "a folder is one volume with one slice per file: give the path of the stack itself"
+            if is_grey
+            else "convert it to grey"
+        )
         raise InputError(
             f"{path}: found {len(tif.pages)} pages of shape {page.shape}, expected one grey image in every file of a "
             f"folder of slices; {advice}"
@@ -122,7 +126,7 @@ def _open_series(path: pathlib.Path, tif: tifffile.TiffFile, channel: int | None
 
 
 def _is_loose_stack(tif: tifffile.TiffFile) -> bool:
-    """Tell a stack whose slices were written one by one, each as an image of its own."""
+    """Recognise a stack whose slices were written one by one, each as a separate image."""
     kinds = {(part.axes, part.shape, part.dtype) for part in tif.series}
     return len(tif.series) > 1 and len(kinds) == 1 and tif.series[0].axes == "YX"
 
@@ -144,7 +148,7 @@ def _choose_axes(path: pathlib.Path, series: Any, channel: int | None, warnings:
             kept += axis
             picks.append(slice(None))
         elif axis == "S" and length > 1:
-            raise InputError(f"{path}: found colour ({length} samples a pixel), expected grey; convert it to grey")
+            raise InputError(f"{path}: found colour ({length} samples per pixel), expected grey; convert it to grey")
         elif axis == "C" and length > 1:
             picks.append(_checked_channel(path, length, channel))
         else:
@@ -169,7 +173,7 @@ def _checked_channel(path: pathlib.Path, num_channels: int, channel: int | None)
 
 
 def _mapped(path: pathlib.Path, tif: tifffile.TiffFile, series: Any, picks: _Picks) -> np.memmap | None:
-    """Map the planes of a series that lies in one piece; ``None`` for any other."""
+    """Map the planes of a series that is stored contiguously; ``None`` for any other."""
     if series.is_multifile or series.dataoffset is None:
         return None
     shape, dtype = series.shape, series.dtype.newbyteorder(tif.byteorder)
@@ -179,14 +183,14 @@ def _mapped(path: pathlib.Path, tif: tifffile.TiffFile, series: Any, picks: _Pic
 
 
 def _chosen_pages(path: pathlib.Path, series: Any, pages: list[Any], kept: str, picks: _Picks) -> list[Any]:
-    """Give the pages that make up the volume, in order."""
+    """Return the pages that make up the volume, in order."""
     axes, shape = series.axes, series.shape
     over_pages = [i for i, axis in enumerate(axes) if axis not in "YXS"]
     lengths = [shape[i] for i in over_pages]
     if not kept.endswith("YX") or math.prod(lengths) != len(pages) or len(pages[0].shape) != 2:
         raise InputError(
             f"{path}: found the axes {kept} in {len(pages)} compressed pages of shape {pages[0].shape}, "
-            "expected one image (y, x) a page; save it uncompressed"
+            "expected one image (y, x) per page; save it uncompressed"
         )
     chosen = np.arange(len(pages)).reshape(lengths)[tuple(picks[i] for i in over_pages)]
     return [pages[i] for i in np.ravel(chosen)]

@@ -98,7 +98,7 @@ def tiff_dtype(path: str | os.PathLike, volume: Volume, kind: str) -> np.dtype:
 
 
 def slice_resolution(volume: Volume) -> dict[str, Any]:
-    """Give the resolution tags of a plain TIFF page as keyword arguments of tifffile."""
+    """Return the resolution tags of a plain TIFF page as keyword arguments of tifffile."""
     if volume.voxel_size_nm is None:
         return {}
     _, y, x = volume.voxel_size_nm

@@ -22,7 +22,7 @@ from segkit.volumes.lazy_volume import LazyVolume, slice_stack
 _TAG_BYTES = dict.fromkeys((1, 2, 6, 7), 1) | dict.fromkeys((3, 8), 2) | dict.fromkeys((4, 9, 11, 13), 4)
 _TAG_BYTES |= dict.fromkeys((5, 10, 12, 16, 17, 18), 8)
 
-# What tifffile logs about a bad file would stand beside our one line; it stays for whoever configures
+# What tifffile logs about a bad file would be printed together with our one line; it stays for whoever configures
 # logging.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
@@ -37,7 +37,7 @@ def tiff_faults_told(path: pathlib.Path) -> Iterator[None]:
     except (ValueError, IndexError, KeyError, RuntimeError, struct.error, zlib.error) as error:
         raise InputError(
             f"{path}: cannot be read as TIFF ({error}); it may be cut off or damaged: copy it again, "
-            "or save it anew from the program that wrote it"
+            "or save it again with the program that wrote it"
         ) from error
 
 
@@ -49,7 +49,7 @@ def check_reach(path: pathlib.Path, end: int) -> None:
 
 
 def check_directories(path: pathlib.Path, tif: tifffile.TiffFile) -> None:
-    """Raise an ``InputError`` if a page directory, or what it points to, lies beyond the end of the file.
+    """Raise an ``InputError`` if a page directory, or what it points to, is beyond the end of the file.
 
     tifffile does without those pages and tags, and mentions them in its log only.
     """
@@ -83,7 +83,7 @@ def check_pages(path: pathlib.Path, pages: Sequence[Any]) -> None:
     """Raise an ``InputError`` if a page is missing, or reaches beyond the end of its file."""
     if any(page is None for page in pages):
         raise InputError(f"{path}: pages are missing; copy the file again, with those that belong to it")
-    # Pages of one series may lie in several files.
+    # Pages of one series may be in several files.
     ends: dict[str, int] = {}
     for page in pages:
         file = page.parent.filehandle.path
@@ -99,7 +99,7 @@ def page_values(page: Any) -> np.ndarray:
     Compressions that tifffile knows only with an extra package (LZW, JPEG) are left to OpenCV.
 
     Raises:
-        InputError: If nobody here can decode it.
+        InputError: If no installed codec can decode it.
     """
     if page.compression in tifffile.TIFF.DECOMPRESSORS:
         # A decoder that is listed may still lack its package; OpenCV is asked then, too.
@@ -127,6 +127,6 @@ def page_stack(tif: tifffile.TiffFile, pages: Sequence[Any]) -> LazyVolume:
 
     first = pages[0]
     stack = slice_stack(read, (len(pages), *first.shape), first.dtype)
-    stack[0, :1, :1]  # a compression that cannot be read is told now
+    stack[0, :1, :1]  # a compression that cannot be read is reported here
     weakref.finalize(stack, tif.close)
     return stack

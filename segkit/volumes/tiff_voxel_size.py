@@ -82,7 +82,7 @@ def _from_tags(tif: tifffile.TiffFile) -> _Sizes:
 
 
 def _pixel_nm(tif: tifffile.TiffFile, nm_per_resolution_unit: float | None = None) -> tuple[float | None, float | None]:
-    """Give height and width of a pixel [nm] from the resolution tags, where they mean something."""
+    """Return height and width of a pixel [nm] from the resolution tags, where they mean something."""
     tags = tif.pages.first.tags
     unit = nm_per_resolution_unit
     if unit is None:

@@ -41,7 +41,7 @@ class Volume:
     What is read from a file is presented as (z, y, x). A volume made in memory may have a channel axis and a time axis
     besides; what works on (z, y, x) alone refuses it through ``segkit.volumes.checks.check_axes``.
 
-    Rows (y) stand in the order of the file. Which end of y is drawn at the top depends on program and format:
+    Rows (y) are in the order of the file. Which end of y is drawn at the top depends on program and format:
     IMOD and Fiji draw row 0 of an MRC file at the bottom, that of a TIFF file at the top.
 
     Args:

@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all."""
+"""Outputs that are written atomically."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def check_output(path: str | os.PathLike, *, overwrite: bool = False, expected_bytes: int = 0) -> pathlib.Path:
-    """Find out before the work whether its output can be written.
+    """Check in advance whether an output can be written.
 
     Args:
         path: File or folder to be written.
@@ -38,7 +38,7 @@ def check_output(path: str | os.PathLike, *, overwrite: bool = False, expected_b
     if not target.parent.is_dir():
         raise InputError(f"{path}: there is no folder {target.parent}; create it or choose another output")
     if os.path.lexists(target) and not overwrite:
-        raise InputError(f"{path}: exists already; choose another output or allow replacing it (--overwrite)")
+        raise InputError(f"{path}: already exists; choose another output or allow replacing it (--overwrite)")
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise InputError(f"{path}: the folder {target.parent} is not writable; choose another output")
     free = shutil.disk_usage(target.parent).free
@@ -49,7 +49,7 @@ def check_output(path: str | os.PathLike, *, overwrite: bool = False, expected_b
 
 @contextlib.contextmanager
 def whole_file(path: str | os.PathLike, *, overwrite: bool = False, expected_bytes: int = 0) -> Iterator[pathlib.Path]:
-    """Give a temporary path beside ``path``; what was written there takes its place once the block ends well.
+    """Yield a temporary path next to ``path``; the file written there replaces it once the block succeeds.
 
     Args:
         path: File to be written.
@@ -80,7 +80,7 @@ def whole_file(path: str | os.PathLike, *, overwrite: bool = False, expected_byt
 def whole_folder(
     path: str | os.PathLike, *, suffixes: tuple[str, ...], overwrite: bool = False, expected_bytes: int = 0
 ) -> Iterator[pathlib.Path]:
-    """Give a temporary folder beside ``path`` that takes its place once the block ends well.
+    """Yield a temporary folder next to ``path`` that replaces it once the block succeeds.
 
     Args:
         path: Folder to be written.
@@ -131,7 +131,7 @@ def _told_plainly(path: str | os.PathLike, expected_bytes: int) -> Iterator[None
 
 def _no_room(path: str | os.PathLike, free: int, needed: int) -> str:
     need = f"{needed:,} bytes needed" if needed else "more needed"
-    return f"{path}: the disk is full: {free:,} bytes free, {need}; free some room or choose another disk"
+    return f"{path}: the disk is full: {free:,} bytes free, {need}; free some space or choose another disk"
 
 
 def _partial_name(target: pathlib.Path) -> pathlib.Path:

@@ -158,7 +158,7 @@ def test_augmentation_without_meaning_is_refused(arguments, message):
 
 
 def test_annotations_that_the_target_does_not_take_are_refused():
-    with pytest.raises(ValueError, match=r"an image and 2 annotations each for this target\. Received: 1 annotations"):
+    with pytest.raises(ValueError, match=r"an image and 2 annotations for this target\. Received: 1 annotations"):
         sampler(target=CentersTarget())
 
 

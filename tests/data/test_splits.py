@@ -31,7 +31,7 @@ def test_slices_are_read_as_they_are_written(chosen):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("a-b", "can not be read"), ("1-", "can not be read"), ("0-8", "slices 0 to 7")]
+    ("text", "message"), [("a-b", "cannot be read"), ("1-", "cannot be read"), ("0-8", "slices 0 to 7")]
 )
 def test_slices_without_meaning_are_refused(text, message):
     with pytest.raises(InputError, match=message):

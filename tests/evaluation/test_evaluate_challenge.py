@@ -78,7 +78,7 @@ def test_the_command_prints_a_table_and_writes_json(sequence, monkeypatch, capsy
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: (d / "01_RES/mask001.tif").unlink(), "no result of frame 1, which is annotated"),
+        (lambda d: (d / "01_RES/mask001.tif").unlink(), "no result for the annotated frame 1"),
         (lambda d: (d / "01_RES/mask000.tif").rename(d / "01_RES/mask003.tif"), "result of frame 2 is missing"),
         (lambda d: write(d / "01_RES/mask000.tif", FRAME[:, :1]), "2 x 1 x 4 voxels .* has 2 x 2 x 4"),
         (lambda d: write(d / "01_RES/mask001.tif", FRAME[:1]), "1 slices, but man_seg_001_001.tif annotates slice 1"),

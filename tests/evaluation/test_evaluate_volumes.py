@@ -41,7 +41,7 @@ def test_voxels_nobody_annotated_do_not_count():
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (LABELS.array, "holds 1 and 2, a mask has one whole value besides 0; choose a label with --label"),
+        (LABELS.array, "holds 1 and 2, expected one whole value besides 0 in a mask; choose a label with --label"),
         (np.full((2, 2, 2), 0.25), "holds 0.25 and 0.25"),
         (np.full((2, 2, 2), np.nan), "holds nan and nan"),
     ],

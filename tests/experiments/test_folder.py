@@ -12,7 +12,7 @@ def test_a_run_that_has_begun_is_not_replaced_unasked(trace, tmp_path):
     claim_folder(tmp_path, resume=False, overwrite=False)
     (tmp_path / trace).mkdir()
     assert has_begun(tmp_path)
-    with pytest.raises(InputError, match="holds a run already"):
+    with pytest.raises(InputError, match="already holds a run"):
         claim_folder(tmp_path, resume=False, overwrite=False)
     claim_folder(tmp_path, resume=False, overwrite=True)
     with pytest.raises(InputError, match="no run to resume here"):

@@ -42,7 +42,7 @@ def test_only_annotated_slices_are_used():
 def test_slices_are_given_together(given, message):
     with pytest.raises(InputError, match=message):
         sources_of([stack("a")], **given)
-    with pytest.raises(InputError, match="are for one stack; these are 2"):
+    with pytest.raises(InputError, match="are for a single stack; found 2"):
         sources_of([stack("a"), stack("b")], **given)
 
 

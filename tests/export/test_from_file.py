@@ -44,7 +44,7 @@ def test_in_a_second_process(file: pathlib.Path, tmp_path: pathlib.Path, monkeyp
     assert version == tmp_path / "served" / "m" / "1"
     assert read_exported_card(version) == CARD
     (tmp_path / "taken").write_text("")
-    with pytest.raises(InputError, match="can not be written"):
+    with pytest.raises(InputError, match="cannot be written"):
         export_from_file(file, tmp_path / "taken")
 
 

@@ -351,7 +351,7 @@ def test_a_killed_export_leaves_no_version(tmp_path: pathlib.Path, warm_python) 
 
 def test_a_place_that_can_not_be_written(quick: list[str], tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"segET-test: the model can not be written \(.*\); free space there or"):
+    with pytest.raises(InputError, match=r"segET-test: the model cannot be written \(.*\); free some space there or"):
         export_saved_model(None, CARD, tmp_path / "file")
 
 

@@ -65,7 +65,7 @@ def predict_and_kill(
             was_alive = victim.poll() is None
             victim.send_signal(signal.SIGKILL)
             code, told = _ended(victim)
-            assert code in (0, -signal.SIGKILL) or "exists already" in told, told
+            assert code in (0, -signal.SIGKILL) or "already exists" in told, told
             killed += was_alive
             tell(f"{killed} killed, {_finished(folder)} slices finished")
             if (folder / "mask.mrc").exists():
@@ -73,7 +73,7 @@ def predict_and_kill(
             running.append(_start(folder, workers))
         for process in running:
             code, told = _ended(process)
-            assert code == 0 or "exists already" in told, told
+            assert code == 0 or "already exists" in told, told
         found = np.asarray(open_volume(folder / "mask.mrc").array[:])
         np.testing.assert_array_equal(found, expected)
         compared += 1

@@ -173,7 +173,7 @@ def test_distances_between_objects_are_in_pixels_along_x_whatever_the_voxel_size
 @pytest.mark.parametrize(("dtype", "is_told"), [("uint8", False), ("uint16", True), (None, False)])
 def test_a_stack_of_other_bits_than_those_trained_on_is_told(network, tmp_path, caplog, dtype, is_told):
     predict_volume([loaded(network, dtype=dtype)], Volume(array=STACK), tmp_path / "m.tif")
-    assert ("CLAHE equalises uint8 otherwise" in caplog.text) == is_told
+    assert ("CLAHE treats uint8 unlike" in caplog.text) == is_told
     caplog.clear()
     grey = loaded(network, dtype="uint16", coloring={"kind": "grey"})
     predict_volume([grey], Volume(array=STACK), tmp_path / "grey.tif")
@@ -204,7 +204,7 @@ def test_a_single_slice_is_said_to_be_one(network, tmp_path, caplog):
     predict_volume([loaded(network)], Volume(array=STACK), tmp_path / "stack.tif")
     assert "a single slice" not in caplog.text
     predict_volume([loaded(network)], Volume(array=STACK[:1]), tmp_path / "slice.tif")
-    assert "a single slice is taken as a stack of one" in caplog.text
+    assert "a single slice is treated as a stack of one slice" in caplog.text
 
 
 def test_a_card_and_a_network_that_do_not_fit_are_refused(network):

@@ -43,7 +43,7 @@ def test_the_legend_stands_beside_the_labels(name):
 def test_a_legend_is_not_replaced_unasked(tmp_path):
     path = tmp_path / "a.legend.json"
     write_legend(path, ["golgi"])
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="already exists"):
         write_legend(path, ["synapse"])
     assert "golgi" in path.read_text()
     write_legend(path, ["synapse"], overwrite=True)

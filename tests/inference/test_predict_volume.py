@@ -242,7 +242,7 @@ def test_choices_that_can_not_work_leave_nothing(tomogram, tmp_path, name, optio
 
 def test_an_output_is_not_replaced_unasked(tomogram, tmp_path):
     (tmp_path / "m.mrc").write_text("kept")
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="already exists"):
         predict_volume([model()], tomogram, tmp_path / "m.mrc")
     assert (tmp_path / "m.mrc").read_text() == "kept"
     predict_volume([model()], tomogram, tmp_path / "m.mrc", overwrite=True)
@@ -259,7 +259,7 @@ def test_other_grey_values_are_told(tomogram, tmp_path, caplog):
     predict_volume(
         [model(preprocessing=Standardize(mean=100.0, std=90.0), dtype="int8")], unsigned, tmp_path / "bytes.mrc"
     )
-    assert "signed bytes are unsigned ones minus 128" in caplog.text
+    assert "signed bytes are unsigned bytes minus 128" in caplog.text
 
 
 def test_an_empty_result_is_told(tomogram, tmp_path, caplog):

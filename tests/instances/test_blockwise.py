@@ -95,7 +95,7 @@ def test_objects_deeper_than_what_is_looked_at_are_warned_of(halo, tmp_path, cap
     found = segment_blockwise(mask, chosen, tmp_path, block_shape=(1, 12, 12), halo=(0, halo, halo))
     np.testing.assert_array_equal(found > 0, mask)
     if halo == 14:
-        assert "px deep, but only 14 px around a block are looked at" in caplog.text
+        assert "px deep, but only 14 px around each block are seen" in caplog.text
     else:
         assert not caplog.records
         assert found.max() == 2  # but for voxels as far from one seed as from the other

@@ -99,7 +99,7 @@ def test_without_a_seed_layers_differ_but_each_is_saved_with_its_own():
 
 
 def test_training_that_nobody_redraws_fails_at_once():
-    with pytest.raises(RuntimeError, match=r"nobody has drawn.*RedrawEnhanced.*draw\(\)"):
+    with pytest.raises(RuntimeError, match=r"no maps have been drawn.*RedrawEnhanced.*draw\(\)"):
         fit(tiny_model(FREnhance(3, 250.0)))
 
 
@@ -107,7 +107,7 @@ def test_a_second_training_without_the_callback_fails_too():
     model = tiny_model(FREnhance(3, 250.0))
     fit(model, callbacks=[RedrawEnhanced()])
     x = np.ones((4, C), "float32")
-    with pytest.raises(RuntimeError, match="nobody has drawn"):
+    with pytest.raises(RuntimeError, match="no maps have been drawn"):
         model.fit(x, x[:, :1], verbose=0)
 
 

@@ -211,11 +211,11 @@ def test_imagenet_means_the_file_in_kerass_cache(tmp_path, monkeypatch):
 @real_encoder
 def test_weights_of_another_network_are_refused_in_one_line(tmp_path):
     _, path = published_file(tmp_path)
-    with pytest.raises(InputError, match="no weights of EfficientNetV2S without its top"):
+    with pytest.raises(InputError, match="not the weights of EfficientNetV2S without its top"):
         efficient_cell_seg(encoder="efficientnet_v2s", size=32, encoder_weights=path)
     damaged = tmp_path / "damaged.weights.h5"
     damaged.write_bytes(b"no weights")
-    with pytest.raises(InputError, match="no weights of EfficientNetB0") as fault:
+    with pytest.raises(InputError, match="not the weights of EfficientNetB0") as fault:
         efficient_cell_seg(**SMALL, encoder_weights=damaged)
     assert "\n" not in str(fault.value)
 

@@ -79,7 +79,7 @@ def test_scores_by_the_kind_of_result():
     ("arguments", "message"),
     [
         ((np.zeros((2, 2, 2, 2)), np.zeros((2, 2, 2, 2))), r"axes \(z, y, x\) or \(y, x\)"),
-        (([np.zeros((5, 9, 9))], []), "equally many"),
+        (([np.zeros((5, 9, 9))], []), "must have equal lengths"),
     ],
 )
 def test_what_does_not_fit_is_refused(arguments, message, tmp_path):

@@ -183,10 +183,10 @@ def test_single_images_are_stacks_of_one_and_that_is_said():
     ("argv", "message"),
     [
         (["--images", "stacks"], "give --images and --labels together"),
-        ([*FOLDERS, "--ctc", "data"], "--ctc beside --images"),
+        ([*FOLDERS, "--ctc", "data"], "--ctc together with --images"),
         (["--sequence", "01"], "without --ctc"),
         ([*FOLDERS, "--models", "1"], "--models without --ablation"),
-        ([*FOLDERS, "--ablation", "--coloring", "grey"], "--ablation beside --instances, --coloring"),
+        ([*FOLDERS, "--ablation", "--coloring", "grey"], "--ablation together with --instances, --coloring"),
         ([*FOLDERS, "--size", "100"], "--size 100; give a multiple of 32"),
         ([*FOLDERS, "--decoder-filters", "64,48"], "--decoder-filters '64,48'; give 4 positive whole numbers"),
         ([*FOLDERS, "--windows", "2,0"], "give 2 positive whole numbers"),
@@ -195,14 +195,14 @@ def test_single_images_are_stacks_of_one_and_that_is_said():
         ([*FOLDERS, "--seed-distance", "nan"], "--seed-distance nan; give 0 or more"),
         ([*FOLDERS, "--seed", "-1"], "--seed -1; give 0 or more"),
         (["--ctc", "data", "--test-sequence", "01"], "--test-sequence 01 is trained on"),
-        (["--out", "runs/x", "--resume", "--instances", "centers"], "--instances beside --resume"),
-        (["--out", "runs/x", "--resume", "--min-depth", "0"], "--min-depth beside --resume"),
+        (["--out", "runs/x", "--resume", "--instances", "centers"], "--instances together with --resume"),
+        (["--out", "runs/x", "--resume", "--min-depth", "0"], "--min-depth together with --resume"),
         (["--images", "stacks/s0.tif", "--labels", "labels"], "one is a folder and one is not"),
         (["--images", "stacks/s0.tif", "--labels", "labels/none.tif"], "no such file"),
-        ([*FOLDERS, "--train-z", "0-1", "--validation-z", "2"], "are for one stack; these are 3"),
+        ([*FOLDERS, "--train-z", "0-1", "--validation-z", "2"], "are for a single stack; found 3"),
         (["--images", "stacks/s0.tif", "--labels", "labels/s0.tiff", "--train-z", "0-1"], "belong together; give both"),
         (["--images", "nothing", "--labels", "labels"], "nothing: no such file or folder"),
-        (["--images", "labels", "--labels", "stacks"], "are these grey values, or images and labels exchanged"),
+        (["--images", "labels", "--labels", "stacks"], "are these grey values, or were images and labels swapped"),
         (["--ctc", "data"], "data: no folder 01 in it; give the folder of the data set"),
         (["--out", "nowhere", "--resume"], "no run to resume"),
     ],
@@ -237,7 +237,7 @@ def test_data_that_can_not_be_learnt_from_are_refused_in_one_line():
     assert "no cell on the training slices" in message(stack, 0 * labels)
     assert "4 slices, but i.tif has 5" in message(stack, labels[:4])
     assert "1 annotated slice; at least 3 slices or 3 stacks" in message(stack[:1], labels[:1])
-    assert "found colour (3 samples a pixel), expected grey" in message(np.stack([stack] * 3, axis=-1), labels)
+    assert "found colour (3 samples per pixel), expected grey" in message(np.stack([stack] * 3, axis=-1), labels)
     pathlib.Path("labels/s1.tiff").unlink()
     with pytest.raises(InputError, match=r"labels: no labels named as s1\.tif; give"):
         paired_stacks("stacks", "labels")
@@ -298,19 +298,19 @@ def test_from_the_challenges_folders_to_seg_and_a_report(monkeypatch, caplog):
         "rough mask, to be red",
     ):
         assert title in page
-    assert "random weights, as there are no ImageNet weights here" in page
+    assert "random weights: no ImageNet weights were found" in page
     result = pathlib.Path("run/01_RES")
     assert sorted(path.name for path in result.iterdir()) == [f"mask{frame:03d}.tif" for frame in range(4)]
-    assert "result of the whole sequence, 3 of whose frames were trained on or chose the checkpoint" in caplog.text
+    assert "result of the whole sequence, 3 of its frames were trained on or chose the checkpoint" in caplog.text
     np.testing.assert_array_equal(tifffile.imread(result / "mask003.tif"), labels.array[:])
-    with pytest.raises(InputError, match="run: holds a run already"):
+    with pytest.raises(InputError, match="run: already holds a run"):
         efficientcellseg.main(argv)
     before = read_plan(pathlib.Path("run/plan.json"))
     (result / "mask009.tif").write_bytes(b"of an earlier run")
     efficientcellseg.main(["--out", "run", "--resume", "--epochs", "3"])
     assert len(pathlib.Path("run/log.csv").read_text().splitlines()) == 4
     assert read_plan(pathlib.Path("run/plan.json")).task == before.task
-    with pytest.raises(InputError, match="run: 3 epochs are done, 2 were asked for"):
+    with pytest.raises(InputError, match="run: 3 epochs are done, 2 were requested"):
         efficientcellseg.main(["--out", "run", "--resume", "--epochs", "2"])
     assert read_plan(pathlib.Path("run/plan.json")).training.epochs == 3
     assert sorted(path.name for path in result.iterdir()) == [f"mask{frame:03d}.tif" for frame in range(4)]
@@ -378,7 +378,7 @@ def test_what_follows_from_the_cells_is_told():
     (told,) = (notice for notice in plan.notices if notice.startswith("Measured"))
     chosen = plan.task.instances
     assert f"a seed distance of {chosen.seed_distance} px, a smoothing of 7.0 px" in told
-    assert f"a least size of {chosen.min_size} voxels" in told
+    assert f"a minimum size of {chosen.min_size} voxels" in told
     assert f"an expected share of {plan.preprocessing.coloring.expected_share:.3g}" in told
 
 
@@ -427,7 +427,7 @@ def test_weights_of_another_network_leave_the_run_that_lies_there(monkeypatch):
     (pathlib.Path("run") / "state").mkdir(parents=True)
     pathlib.Path("run/model.keras").write_bytes(b"precious")
     argv = [*FOLDERS, "--encoder", "efficientnet_b0", "--encoder-weights", "other.weights.h5"]
-    with pytest.raises(InputError, match="no weights of EfficientNetB0 without its top"):
+    with pytest.raises(InputError, match="not the weights of EfficientNetB0 without its top"):
         efficientcellseg.main([*argv, "--out", "run", "--overwrite"])
     assert pathlib.Path("run/model.keras").read_bytes() == b"precious"
     assert not pathlib.Path("run/plan.json").exists()
@@ -470,8 +470,8 @@ def test_the_ablation_trains_what_it_can_and_says_what_needs_weights(monkeypatch
     page = pathlib.Path("run/report.html").read_text()
     assert "Models that need ImageNet weights are left out" in page
     assert "DU-Net, Table 1" in page
-    assert "No slices were kept for a test" not in page
-    with pytest.raises(InputError, match="'9' is none of 1, 2, 3"):
+    assert "No slices were held out for a test" not in page
+    with pytest.raises(InputError, match="unknown '9'; choose one of 1, 2, 3"):
         efficientcellseg.main([*argv, "--out", "other", "--models", "9"])
     assert not pathlib.Path("other").exists()
 
@@ -501,7 +501,7 @@ def test_an_ablation_without_test_slices_says_what_its_scores_are_of(monkeypatch
     efficientcellseg.main([*argv, "--models", "1"])
     assert "validation MeanIoU" in pathlib.Path("run/ablation.md").read_text().splitlines()[0]
     assert json.loads(pathlib.Path("run/ablation.json").read_text())["scored_on"] == "validation"
-    assert "No slices were kept for a test" in pathlib.Path("run/report.html").read_text()
+    assert "No slices were held out for a test" in pathlib.Path("run/report.html").read_text()
 
 
 def test_nothing_is_left_of_a_run_that_is_refused():
@@ -528,7 +528,7 @@ def test_a_plan_alone_that_replaces_a_run_leaves_nothing_of_it():
     for name in ("state", "01_RES"):
         pathlib.Path("run", name).mkdir(parents=True)
     pathlib.Path("run/model.keras").write_text("of an earlier run")
-    with pytest.raises(InputError, match="holds a run already"):
+    with pytest.raises(InputError, match="already holds a run"):
         efficientcellseg.main([*FOLDERS, "--plan-only", "--out", "run"])
     efficientcellseg.main([*FOLDERS, "--plan-only", "--overwrite", "--out", "run"])
     assert sorted(path.name for path in pathlib.Path("run").iterdir()) == ["mode.json", "plan.json"]

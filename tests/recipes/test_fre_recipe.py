@@ -99,14 +99,14 @@ def test_the_two_protocols_are_the_papers(tmp_path, monkeypatch):
     ("argv", "message"),
     [
         ((), "give --images FILE and --labels FILE"),
-        ((*DATA, "--compare", "--method", "fre"), "--method beside --compare"),
+        ((*DATA, "--compare", "--method", "fre"), "--method together with --compare"),
         ((*DATA, "--seeds", "3"), "without --compare"),
         ((*DATA, "--compare", "--methods", "plain,fre,plain"), "named twice"),
-        ((*DATA, "--search", "3", "--gain", "5"), "beside a search for it"),
-        (("--resume", "--out", "run", "--gain", "5"), "its plan holds them"),
+        ((*DATA, "--search", "3", "--gain", "5"), "together with a search for it"),
+        (("--resume", "--out", "run", "--gain", "5"), "the plan of the resumed run holds them"),
         ((*DATA, "--compare", "--seeds", "0"), "give at least 1"),
-        ((*DATA, "--compare", "--seed", "1"), "--seed beside --compare"),
-        ((*DATA, "--compare", "--methods", "plain,best"), "'best' is none of plain"),
+        ((*DATA, "--compare", "--seed", "1"), "--seed together with --compare"),
+        ((*DATA, "--compare", "--methods", "plain,best"), "unknown 'best'; choose one of plain"),
         ((*DATA, "--compare", "--search", "3"), "search first"),
         ((*DATA, "--search", "3", "--halving"), "give one of them"),
         ((*DATA, "--search", "0"), "at least 1 trial"),
@@ -288,7 +288,7 @@ def test_a_class_that_the_training_images_lack_is_named(data, small_plans, capfd
     tifffile.imwrite("labels.tif", labels, photometric="minisblack")
     fre.main([*DATA, *SPLIT, "--class-names", "background,disc,ring", "--out", "run"])
     notices = json.loads(pathlib.Path("run/scores.json").read_text())["notices"]
-    assert any("no ring on the slices for training: it can not be learnt" in notice for notice in notices)
+    assert any("no ring on the slices for training: it cannot be learnt" in notice for notice in notices)
 
 
 def test_slips_in_an_edited_plan_are_found(data):

@@ -136,7 +136,7 @@ def test_the_checkpoint_may_be_chosen_on_another_tomogram(files):
     ("argv", "message"),
     [
         ((), "give --structure NAME, --plan FILE, or --resume"),
-        (("--structure", "nucleus"), "none of synapse, microtubules"),
+        (("--structure", "nucleus"), "unknown structure 'nucleus'; choose one of synapse, microtubules"),
         (("--structure", "golgi", "--mask", "M.mrc"), "a mask without a tomogram"),
         (("--structure", "golgi", "--tomogram", "T.mrc"), "a tomogram without a mask"),
         (("--structure", "all", "--tomogram", "T.mrc", "--mask", "M.mrc"), "write NAME=FILE"),
@@ -145,7 +145,7 @@ def test_the_checkpoint_may_be_chosen_on_another_tomogram(files):
         (("--structure", "golgi", "--tomogram", "T.mrc", "--mask", "M.mrc", "--train-z", "1-3"), "together"),
         (("--structure", "golgi", "--tomogram", "missing.mrc", "--mask", "M.mrc"), "missing.mrc"),
         (("--structure", "golgi", *DATA, "--validation-mask", "M.mrc"), "--validation-mask without"),
-        (("--structure", "golgi", *DATA, "--validation-tomogram", "T.mrc"), "trained and validated on at once"),
+        (("--structure", "golgi", *DATA, "--validation-tomogram", "T.mrc"), "used for both training and validation"),
         (("--structure", "golgi", *DATA, "--hold-out-every", "1"), "leaves nothing to train on"),
         (("--plan", "p.json", *DATA), "a plan names its structure and data"),
         (("--plan", "missing.json"), "no plan can be read"),
@@ -193,7 +193,7 @@ def test_a_typo_in_a_name_is_pointed_at(files, caplog):
     tomogram, mask = files
     with caplog.at_level(logging.WARNING):
         resolve("--structure", "all", "--tomogram", tomogram, "--mask", f"goly={mask}", "--out", "o")
-    assert "if you mean 'golgi', say so" in caplog.text
+    assert "if you mean 'golgi', give that name" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,7 @@ def test_other_sections_join(tmp_path: pathlib.Path) -> None:
 def test_an_existing_page_is_kept_unless_told(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "report.html"
     path.write_text("mine")
-    with pytest.raises(InputError, match=r"report\.html: exists already; choose another name or allow overwriting"):
+    with pytest.raises(InputError, match=r"report\.html: already exists; choose another name or allow overwriting"):
         write_report(path, title="t")
     assert path.read_text() == "mine"
     write_report(path, title="t", overwrite=True)
@@ -226,10 +226,10 @@ def test_whole_or_not_at_all(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyP
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module.os, "replace", fail)
-    with pytest.raises(InputError, match=r"can not be written \(No space left on device\); free space there"):
+    with pytest.raises(InputError, match=r"cannot be written \(No space left on device\); free some space there"):
         write_report(tmp_path / "report.html", title="t")
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(InputError, match="can not be written"):
+    with pytest.raises(InputError, match="cannot be written"):
         write_report(tmp_path / "missing" / "report.html", title="t")
 
 

@@ -63,7 +63,7 @@ def test_alarm_after_several_collapsed_epochs(share, word, caplog):
         assert alarm.alarms == []
         alarm.on_epoch_end(3, {"val_predicted_foreground": share})
     assert len(alarm.alarms) == 1
-    assert f"epoch 4: all validation pixels called {word} for 2 epochs" in caplog.text
+    assert f"epoch 4: all validation pixels classified as {word} for 2 epochs" in caplog.text
     assert "weight_limit" in caplog.text
 
 

@@ -76,7 +76,7 @@ def test_boolean_mask():
         (
             [[[0, 1, 9]]],
             None,
-            "found the values 0, 1, 9 .*name the value of voxels nobody annotated as the ignore value",
+            "found the values 0, 1, 9 .*give the value of unannotated voxels as the ignore value",
         ),
         ([[[0.0, 0.25, 0.5]]], None, "found the values 0, 0.25, 0.5 up"),
         ([[list(range(20))]], None, r"found the values 0, 1, 2, 3, 4, 5, \.\.\. up"),

@@ -146,7 +146,7 @@ def test_senseless_axis_order(tmp_path):
     path = write(tmp_path / "volume.mrc", sample("int8"), mapc=3, mapr=3, maps=1)
     volume = open_volume(path)
     assert volume.file_axes == "zyx"
-    assert volume.warnings == ("the axis order [3, 3, 1] in the MRC header makes no sense; taken as x, y, z",)
+    assert volume.warnings == ("the axis order [3, 3, 1] in the MRC header is invalid; taken as x, y, z",)
 
 
 @pytest.mark.parametrize("angstrom", [(0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (10.0, 10.0, 0.0), (-5.0, 5.0, 5.0)])

@@ -96,7 +96,7 @@ def test_rows_can_be_flipped_and_an_output_is_flipped_back(tmp_path, suffix):
 def test_existing_output_is_kept_until_told_otherwise(tmp_path, suffix):
     path, volume = tmp_path / f"a{suffix}", Volume(array=ARRAY[:1])
     save_volume(path, volume)
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="already exists"):
         save_volume(path, Volume(array=ARRAY[1:2]))
     np.testing.assert_array_equal(np.asarray(open_volume(path).array), ARRAY[:1])
     save_volume(path, Volume(array=ARRAY[1:2]), overwrite=True)
@@ -146,7 +146,7 @@ def test_full_disk_leaves_nothing(tmp_path, monkeypatch, suffix):
         ("a.mrc", b"", "found an empty or cut-off file"),
         ("a.mrc", b"text" * 500, "found no MRC header"),
         ("a.tif", b"text" * 500, "found no tif data in it"),
-        ("a.txt", b"text" * 500, "found a format that is not known"),
+        ("a.txt", b"text" * 500, "found an unknown format"),
         ("a.h5:raw", None, r"a\.h5:raw: found no such file"),
     ],
 )
@@ -164,7 +164,7 @@ def test_input_that_may_not_be_read(tmp_path, monkeypatch):
         raise PermissionError
 
     monkeypatch.setattr("segkit.volumes.files.read_start", refuse)
-    with pytest.raises(InputError, match=r"a\.mrc: may not be read"):
+    with pytest.raises(InputError, match=r"a\.mrc: permission denied; ask its owner"):
         open_volume(tmp_path / "a.mrc")
 
 

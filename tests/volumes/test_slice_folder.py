@@ -83,7 +83,9 @@ def test_slices_of_other_shape_or_type(tmp_path):
 def test_stack_among_slices(tmp_path):
     folder = make(tmp_path / "slices", suffix=".tif")
     tifffile.imwrite(folder / "s4.tif", ARRAY, photometric="minisblack")
-    with pytest.raises(InputError, match=r"s4\.tif: found 12 pages of shape \(8, 9\), .* give a stack by itself"):
+    with pytest.raises(
+        InputError, match=r"s4\.tif: found 12 pages of shape \(8, 9\), .* give the path of the stack itself"
+    ):
         open_volume(folder)
 
 

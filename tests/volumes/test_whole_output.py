@@ -47,7 +47,7 @@ def test_files_are_readable_as_the_user_set_it(tmp_path):
 
 def test_existing_output(tmp_path):
     (tmp_path / "out").write_bytes(b"old")
-    with pytest.raises(InputError, match=r"out: exists already; choose another output or .*--overwrite"):
+    with pytest.raises(InputError, match=r"out: already exists; choose another output or .*--overwrite"):
         check_output(tmp_path / "out")
     with whole_file(tmp_path / "out", overwrite=True) as partial:
         partial.write_bytes(b"new")
@@ -116,7 +116,7 @@ FULL = (OSError(errno.ENOSPC, "No space left on device"), OSError("1048576 reque
 def test_disk_that_runs_full(tmp_path, expected_bytes, fault):
     need = "100 bytes needed" if expected_bytes else "more needed"
     with (
-        pytest.raises(InputError, match=rf"out: the disk is full: [\d,]+ bytes free, {need}; free some room"),
+        pytest.raises(InputError, match=rf"out: the disk is full: [\d,]+ bytes free, {need}; free some space"),
         whole_file(tmp_path / "out", expected_bytes=expected_bytes) as partial,
     ):
         partial.write_bytes(b"half")

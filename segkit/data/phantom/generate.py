@@ -43,12 +43,12 @@ def make_phantom(
 ) -> Phantom:
     """Draw a cell at an immunological synapse and its tomogram, true to scale at any voxel size.
 
-    Everything lies in nanometres: microtubules 25 nm wide with a lumen of 16 nm; centrioles as barrels of
+    Everything is defined in nanometres: microtubules 25 nm wide with a lumen of 16 nm; centrioles as barrels of
     nine triplets, 204 to 246 nm wide and 360 to 440 nm long; granules of 320 to 660 nm with a dense core;
     Golgi stacks of 4 to 7 cisternae; a cleft of 18 to 42 nm between the cell and its neighbour. The masks are
     painted as annotators do: microtubules and centrioles with their lumen (the whole barrel), granules with
     their membrane, the Golgi stack with its narrow gaps, the cleft between the membranes. Organelles that no
-    mask shows, ribosomes and filaments lie around. Objects keep apart and are cut by the volume's faces. A
+    mask shows, ribosomes and filaments are around them. Objects keep apart and are cut by the volume's faces. A
     structure that is left out of ``structures`` is not drawn at all.
 
     Args:
@@ -72,7 +72,7 @@ def make_phantom(
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise InputError(f"The phantom's seed is {seed!r}: give an integer of at least 0.")
     if centrioles is not None and (not isinstance(centrioles, (int, np.integer)) or centrioles < 1):
-        raise InputError(f"The phantom is to have {centrioles!r} centrioles: give an integer of at least 1.")
+        raise InputError(f"The phantom's number of centrioles is {centrioles!r}: give an integer of at least 1.")
     imaging = imaging or Imaging()
 
     def report(done: int) -> None:

@@ -57,7 +57,7 @@ def transfer_function(
 ) -> np.ndarray:
     """Transfer of the microscope on the half plane of a real Fourier transform over z and x.
 
-    The point spread is a Gaussian; what lies more than ``max_tilt_deg`` from the x axis is zero, with an edge
+    The point spread is a Gaussian; everything more than ``max_tilt_deg`` from the x axis is zero, with an edge
     three degrees soft inside. The mean (zero frequency) passes.
 
     Args:

@@ -1,4 +1,4 @@
-"""Organelles that no mask shows: what a segmentation must tell from its structures."""
+"""Organelles that no mask shows: what a segmentation must distinguish from its structures."""
 
 from __future__ import annotations
 

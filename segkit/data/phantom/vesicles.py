@@ -17,7 +17,7 @@ def paint_vesicle(canvas: Canvas, vesicle: Blob, lumen: float, may_enter: int = 
         canvas: Where.
         vesicle: The vesicle.
         lumen: Density inside.
-        may_enter: Owner code that does not stand in its way, beside free cytoplasm.
+        may_enter: Owner code that does not block it, besides free cytoplasm.
     """
     window = canvas.around(vesicle.center_zyx, vesicle.radius_nm + GAP_NM)
     if window is None:

@@ -163,7 +163,7 @@ def test_progress_rises_to_its_end():
         ({"seed": 0.5}, "seed is 0.5"),
         ({"structures": ["synaps"]}, "'synaps': choose among synapse, microtubules"),
         ({"structures": []}, "none: choose among"),
-        ({"centrioles": 0}, "have 0 centrioles: give an integer of at least 1"),
+        ({"centrioles": 0}, "number of centrioles is 0: give an integer of at least 1"),
         ({"shape": (16, 20, 200)}, r"180 x 1800 nm \(y, x\) has no room for .*: give at least 860 x 860 nm"),
         ({"centrioles": 40}, "no room for .*40 centrioles.*: give at least 2680 x 2680 nm"),
     ],

@@ -42,6 +42,7 @@ def evaluate(
         InputError: If shapes differ, or values are not those of the task.
 
     Example:
+        >>> import numpy as np
         >>> truth = np.zeros((1, 4, 4), int)
         >>> truth[0, :2] = 1
         >>> evaluate(truth, truth).to_dict()["total"]["foreground_iou"]

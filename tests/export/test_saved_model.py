@@ -65,7 +65,7 @@ def spread_network(channels: int = 1, size: tuple[int | None, int | None] = (Non
 
 def keras_probability(model: keras.Model, slices: np.ndarray) -> np.ndarray:
     """The other route: NumPy pads, Keras computes, NumPy crops; ``(b, y, x[, c])`` -> ``(b, y, x)``."""
-    voxels = (slices.astype("float32") - CARD.preprocessing.mean) / CARD.preprocessing.std
+    voxels = CARD.preprocessing.finish(slices)[..., 0]
     voxels = voxels[..., np.newaxis] if voxels.ndim == 3 else voxels
     height, width = voxels.shape[1:3]
     padded = np.pad(voxels, ((0, 0), (0, -height % 4), (0, -width % 4), (0, 0)), mode="edge")
@@ -101,9 +101,7 @@ def exported(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> pa
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The batches as a file for other processes; encoded images as arrays of their bytes."""
     arrays = dict(BATCHES)
-    arrays["serving_default"] = (
-        (BATCHES["raw_uint8"].astype("float32") - CARD.preprocessing.mean) / CARD.preprocessing.std
-    )[..., np.newaxis]
+    arrays["serving_default"] = (CARD.preprocessing.finish(BATCHES["raw_uint8"])[..., 0])[..., np.newaxis]
     for i, data in enumerate(encoded(PNG_8_BIT)):
         arrays[f"png@{i}"] = np.frombuffer(data, np.uint8)
     path = tmp_path_factory.mktemp("inputs") / "inputs.npz"

@@ -35,6 +35,7 @@ def test_several_processes_give_what_one_gives(folder, tmp_path, caplog):
     models, volume = [folder / "model.keras"], Recipe(open_volume, folder / "T.mrc")
     one = predict_volume([LoadedModel.open(models[0])], volume.made(), tmp_path / "one.mrc", options)
     seen = []
+    caplog.clear()
     with caplog.at_level(logging.INFO, logger="segkit"):
         two = predict_in_processes(
             models, volume, tmp_path / "two.mrc", options, num_workers=2, progress=lambda *at: seen.append(at)

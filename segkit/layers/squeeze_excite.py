@@ -47,7 +47,7 @@ class SqueezeExcite(keras.layers.Layer):
     def call(self, inputs):
         spatial = tuple(range(1, len(inputs.shape) - 1))
         weights = self.excite(self.squeeze(ops.mean(inputs, axis=spatial)))
-        return inputs * ops.expand_dims(weights, spatial)
+        return inputs * weights[(slice(None), *[None] * len(spatial))]
 
     def compute_output_shape(self, input_shape):
         return input_shape

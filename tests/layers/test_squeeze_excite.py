@@ -17,8 +17,10 @@ def images(*shape):
 
 
 def test_every_channel_is_multiplied_by_a_weight_of_its_own_between_0_and_1():
-    inputs = images(2, 5, 7, 8)
-    outputs = keras.ops.convert_to_numpy(built(8, reduction=2)(inputs))
+    inputs, layer, rng = images(2, 5, 7, 8), built(8, reduction=2), np.random.default_rng(1)
+    kernel, _, *excite = (rng.normal(size=weight.shape) for weight in layer.get_weights())
+    layer.set_weights([kernel, np.full(4, 2.0), *excite])  # no hidden unit is off, whatever the backend draws
+    outputs = keras.ops.convert_to_numpy(layer(inputs))
     weights = outputs / inputs
     np.testing.assert_allclose(weights, np.broadcast_to(weights[:, :1, :1], weights.shape), rtol=1e-4)
     assert 0 < weights.min() < weights.max() < 1

@@ -127,8 +127,10 @@ def test_what_an_engine_raises_comes_as_it_is_and_finished_blocks_stay(tmp_path,
 def test_nothing_left_to_compute_makes_no_engine(tmp_path):
     with open_store(tmp_path) as store:
         map_blocks(smooth, noise(), store)
+        result = np.array(whole_of(store))
         map_blocks(Recipe(pytest.fail, "made"), noise(), store)
         map_blocks(Recipe(pytest.fail, "made"), noise(), store, executor=Processes(2))
+        np.testing.assert_array_equal(whole_of(store), result)
 
 
 def test_a_block_whose_process_gives_up_is_computed_by_the_one_that_waits(tmp_path, expected):

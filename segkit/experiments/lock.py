@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import pathlib
 from collections.abc import Iterator
 
 from segkit.errors import InputError
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+from segkit.volumes.file_lock import FileLock
 
 LOCK_NAME = "lock"
-
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # file systems, some shared ones, that have none
 
 
 @contextlib.contextmanager
@@ -28,21 +21,14 @@ def only_process_in(folder: pathlib.Path) -> Iterator[None]:
     Raises:
         InputError: If another process trains in the folder.
     """
-    if fcntl is None:
-        yield
-        return
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK_NAME).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as fault:
-            raise InputError(
-                f"{folder}: another process trains in this folder; wait for it, or choose another --out"
-            ) from fault
-        except OSError as fault:
-            if fault.errno not in _NO_LOCKS:
-                raise
+    lock = FileLock(folder / LOCK_NAME)
+    if not lock.acquire(wait=False):
+        raise InputError(f"{folder}: another process trains in this folder; wait for it, or choose another --out")
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def check_free(folder: pathlib.Path) -> None:

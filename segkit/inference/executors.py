@@ -26,6 +26,9 @@ _THREAD_LIMITS = (
     "OPENCV_FOR_THREADS_NUM",
 )
 
+_LONGEST_FAREWELL_S = 30.0
+"""How long a process that is asked to end may take until it is killed: a network's batch is computed to its end."""
+
 _Record = tuple[str, int, str]
 """Name of the logger, level and message."""
 
@@ -194,7 +197,10 @@ class _Worker:
     def end(self) -> None:
         if not self.is_done:
             self._process.terminate()
-        self._process.join()
+        self._process.join(_LONGEST_FAREWELL_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
         self._process.close()
         self._messages.close()
 
@@ -202,6 +208,7 @@ class _Worker:
 def _run_worker(messages: Connection, pickled: bytes, share: Share) -> None:
     """Do the work in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process ends the others
+    signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_end_with_parent, args=(messages,), daemon=True).start()
     log = logging.getLogger("segkit")
     log.handlers[:], log.propagate = [_Forward(messages)], False
@@ -212,12 +219,19 @@ def _run_worker(messages: Connection, pickled: bytes, share: Share) -> None:
             if hasattr(work, "close"):
                 stack.callback(work.close)
             result = work(share=share, on_block=lambda *state: messages.send(("block", state)))
+    except SystemExit:
+        raise
     except BaseException as fault:
         if not isinstance(fault, InputError):
             fault.add_note(f"in a worker process:\n{traceback.format_exc()}")
         messages.send(("error", _picklable(fault)))
     else:
         messages.send(("done", result))
+
+
+def _leave(signal_number: int, _: object) -> None:
+    """Unwind the work, so that it leaves the folder of blocks as one that has ended does."""
+    raise SystemExit(128 + signal_number)
 
 
 def _end_with_parent(messages: Connection) -> None:

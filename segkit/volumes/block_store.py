@@ -95,7 +95,11 @@ class BlockStore:
         self.work_folder = self.folder / _WORK
         self._use, self._claims = FileLock(self.folder / _USE), {}
         self._finished: set[Position] = set()
-        self._open()
+        try:
+            self._open()
+        except BaseException:
+            self.close()  # also where a signal ends the process meanwhile
+            raise
         self.was_empty = not self._finished
 
     def finished(self, *, refresh: bool = False) -> Set[Position]:

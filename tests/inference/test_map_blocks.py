@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 import toy_engines
-from toy_engines import HALO, InPairs, Slow, Threads, noise, smooth, smooth_core
+from toy_engines import HALO, InPairs, Slow, StayUntilEnded, Threads, noise, smooth, smooth_core
 
 from segkit.errors import InputError
 from segkit.geometry.block_grid import BlockGrid
@@ -175,6 +175,12 @@ def test_an_error_in_a_worker_comes_as_itself(tmp_path):
         assert not hasattr(fault.value, "__notes__")
         with pytest.raises(RuntimeError, match=r"toy_engines\.Faulty: no good"):
             map_blocks(toy_engines.raise_faulty, noise(), store, executor=Processes(1))
+
+
+def test_workers_that_are_ended_unwind_their_work(tmp_path):
+    with pytest.raises(InputError, match=r"^block is bad$"):
+        Processes(2).run(StayUntilEnded(tmp_path), print)
+    assert {path.name for path in tmp_path.iterdir()} == {"begun", "left"}
 
 
 def test_a_worker_that_dies_is_one_clear_error_and_finished_blocks_stay(tmp_path, expected):

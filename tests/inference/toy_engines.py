@@ -85,3 +85,22 @@ def fresh_pid():
 
 def noise(shape=(9, 20, 24)):
     return np.random.default_rng(0).random(shape)
+
+
+class StayUntilEnded:
+    """Work of two processes: one fails as soon as the other, which would never end by itself, has begun."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, *, share, on_block):
+        if share.index:
+            self.folder.joinpath("begun").touch()
+            try:
+                while True:
+                    time.sleep(0.01)
+            finally:
+                self.folder.joinpath("left").touch()
+        while not self.folder.joinpath("begun").exists():
+            time.sleep(0.01)
+        raise InputError("block is bad")

@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING, Any
 from recipes.cells import ablation
 from recipes.cells.arguments import add_arguments, check_arguments
 from recipes.cells.measured import measured
+from recipes.cells.presets import training_plan
 from recipes.cells.protocols import PROTOCOLS, Protocol
-from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
+from segkit.data.augmentation import NO_AUGMENTATION
 from segkit.data.sources import Source
 from segkit.experiments.arguments import overridden
 from segkit.experiments.demo_cells import demo_cells, simulate_demo_cells
@@ -35,14 +36,12 @@ from segkit.experiments.draft import Draft
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.recipe import Recipe, recipe_command, run_recipe
 from segkit.experiments.resume import run_to_resume
-from segkit.experiments.settings import NEVER
 from segkit.experiments.stack_arguments import labeled_stacks, run_name, sequences_of
 from segkit.experiments.tiny import tiny_plan
 from segkit.instances.instance_settings import InstanceSettings
 from segkit.preprocessing.color_slices import ColorSlices
 from segkit.tasks.cells import CellsTask
 from segkit.tasks.centers import CentersTask
-from segkit.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
     from segkit.experiments.job import Job, Network
@@ -106,23 +105,6 @@ def planned(args: argparse.Namespace, protocol: Protocol, data: tuple[Source, ..
         training=overridden(training_plan(preset, args.size), args),
         notices=tuple(notices),
     )
-
-
-def training_plan(preset: str, size_px: int | None) -> TrainingPlan:
-    """Return how a preset trains.
-
-    The paper's: slices of 384 x 384, 100 epochs of Adam, the step size reduced on plateaus; it is silent on batch,
-    first step size and augmentation. The small one sees fewer and smaller slices, in large steps that fall fast.
-    """
-    shared = {"batch_size": 8, "augmentation": Augmentation(), "l2": 0.0, "early_stopping_patience": NEVER}
-    shared |= {"plateau_patience": 5}
-    if preset == "paper":
-        size = size_px or 384
-        rest = {"epochs": 100, "learning_rate": 1e-3}
-    else:
-        size = size_px or 192
-        rest = {"epochs": 40, "learning_rate": 2e-3, "decay": 3e-3}
-    return TrainingPlan(patch_px=size, stride_px=size, validation_stride_px=size, **shared, **rest)
 
 
 def tiny(plan: RunPlan) -> RunPlan:

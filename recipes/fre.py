@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import math
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -25,10 +24,8 @@ from typing import TYPE_CHECKING
 
 from recipes.enhancement.arguments import add_arguments, check_arguments
 from recipes.enhancement.comparison import COMPARISON, SEARCH, measure
-from recipes.enhancement.protocols import PROTOCOLS, Protocol
-from segkit.data.augmentation import NO_AUGMENTATION, Augmentation
-from segkit.data.sources import Source
-from segkit.data.splits import parse_slices
+from recipes.enhancement.presets import training_plan
+from recipes.enhancement.protocols import PROTOCOLS, check_shape
 from segkit.errors import InputError
 from segkit.experiments.arguments import overridden
 from segkit.experiments.draft import Draft
@@ -38,17 +35,11 @@ from segkit.experiments.image_arguments import class_names, images_name, images_
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.recipe import Recipe, recipe_command, run_recipe
 from segkit.experiments.resume import run_to_resume
-from segkit.experiments.settings import NEVER, TINY
+from segkit.experiments.settings import TINY
 from segkit.experiments.tiny import tiny_plan
-from segkit.geometry.window_origins import window_origins
-from segkit.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
     from segkit.experiments.job import Network
-
-_SMALL_STEPS = 2000
-_MULTIPLE_PX = 16  # four levels that halve the resolution
-_SMALL_BATCH = 4  # as fast a tile as more on a CPU, and twice the steps of 8: rare classes are found in half the time
 
 
 def folder_of(args: argparse.Namespace) -> pathlib.Path:
@@ -60,7 +51,7 @@ def draft(args: argparse.Namespace) -> list[Draft]:
     """Return the run that arguments mean."""
     protocol = PROTOCOLS[args.protocol]
     shape = images_shape(args)
-    check_shape(args, protocol, shape)
+    check_shape(args.images, shape, protocol)
     source = images_source(args, shape[0])
     model = {
         "method": args.method or "fre",
@@ -95,50 +86,6 @@ def resumed(args: argparse.Namespace) -> list[Draft]:
     if (known.data, known.model, known.task) != (plan.data, plan.model, plan.task):
         raise InputError(f"{folder}: holds a run with other data or settings; choose another --out")
     return [Draft(plan=dataclasses.replace(plan, notices=known.notices), folder=folder)]
-
-
-def check_shape(args: argparse.Namespace, protocol: Protocol, shape: tuple[int, ...]) -> None:
-    """Refuse data that are not the protocol's.
-
-    Raises:
-        InputError: If there are others, or more or fewer.
-    """
-    wanted = (protocol.images or shape[0], protocol.size_px or shape[1], protocol.size_px or shape[2])
-    if shape != wanted:
-        raise InputError(
-            f"{args.images}: {' x '.join(map(str, shape))} (images, y, x); the protocol {protocol.name} is for "
-            f"{' x '.join(map(str, wanted))}; use --protocol own for other data"
-        )
-
-
-def training_plan(preset: str, source: Source, shape: tuple[int, ...], ignore_value: int | None) -> TrainingPlan:
-    """Return how a preset trains.
-
-    The paper's: tiles of 256 without overlap, 2000 epochs, the best one kept; it is silent on optimizer, batch and
-    augmentation. The small one takes 2000 steps, of a size that falls fast, and flips and turns its tiles.
-    """
-    shared = {
-        "patch_px": 256,
-        "stride_px": 256,
-        "validation_stride_px": 256,
-        "ignore_value": ignore_value,
-        "plateau_patience": NEVER,
-        "early_stopping_patience": NEVER,
-        "l2": 0.0,
-    }
-    if preset == "paper":
-        return TrainingPlan(**shared, batch_size=8, augmentation=NO_AUGMENTATION, epochs=2000, learning_rate=1e-3)
-    side = min(256, *(size // _MULTIPLE_PX * _MULTIPLE_PX for size in shape[1:]))  # as patches will shrink
-    windows = (len(window_origins(size, side, side)) if side else 1 for size in shape[1:])
-    tiles = len(parse_slices(source.train, shape[0])) * math.prod(windows)
-    return TrainingPlan(
-        **shared,
-        batch_size=_SMALL_BATCH,
-        augmentation=Augmentation(brightness=0.1, contrast=0.1),
-        epochs=max(20, math.ceil(_SMALL_STEPS / math.ceil(tiles / _SMALL_BATCH))),
-        learning_rate=2e-3,
-        decay=1e-3,
-    )
 
 
 def tiny(plan: RunPlan) -> RunPlan:

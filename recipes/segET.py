@@ -16,77 +16,26 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
 import functools
-import logging
 import pathlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from recipes.organelles.structures import (
-    STRUCTURES,
-    Structure,
-    demo_plan,
-    measured_structure,
-    paper_plan,
-    phantom_plan,
-)
-from segkit.data.sources import open_source
+from recipes.organelles.arguments import add_arguments, check_arguments, check_structure
+from recipes.organelles.measured import measured
+from recipes.organelles.structures import STRUCTURES, Structure, demo_plan, paper_plan, phantom_plan
 from segkit.errors import InputError
-from segkit.experiments.arguments import add_data_arguments, labeled, masks_by_structure, overridden
+from segkit.experiments.arguments import labeled, masks_by_structure, overridden
 from segkit.experiments.demo_phantoms import demo_phantoms, make_demo_phantoms
 from segkit.experiments.draft import Draft
-from segkit.experiments.names import check_name
 from segkit.experiments.plan import RunPlan, read_plan
 from segkit.experiments.recipe import Recipe, recipe_command, run_recipe
 from segkit.experiments.resume import runs_to_resume
 from segkit.experiments.tiny import tiny_plan
-from segkit.progress import ProgressLine
-from segkit.training.preparation import shrink_patch, tabulate
 
 if TYPE_CHECKING:
     from segkit.experiments.job import Network
-
-_LOG = logging.getLogger("segkit.run")
-MULTIPLE_PX = 16  # four levels that halve the resolution
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what is segmented, and the data."""
-    what = parser.add_argument_group("what")
-    what.add_argument("--structure", help=f"{', '.join(STRUCTURES)}, all, or any name of your own together with --mask")
-    what.add_argument("--preset", choices=("paper", "demo"), help="default: paper with data, demo without")
-    what.add_argument(
-        "--plan", type=pathlib.Path, metavar="FILE", help="run this plan.json; training arguments override it"
-    )
-    what.add_argument("--init", metavar="FILE", help="start from the weights of this model")
-    add_data_arguments(parser)
-
-
-def check_arguments(args: argparse.Namespace) -> None:
-    """Refuse arguments that do not fit together.
-
-    Raises:
-        InputError: If one does not.
-    """
-    if not (args.structure or args.plan or (args.resume and args.out)):
-        raise InputError("nothing to do: give --structure NAME, --plan FILE, or --resume with --out FOLDER")
-    if args.structure:
-        check_structure(args.structure)
-    if args.plan and (args.tomogram or args.mask or args.structure):
-        raise InputError(f"{args.plan}: a plan names its structure and data; edit it, or leave --plan out")
-
-
-def check_structure(name: str) -> None:
-    """Refuse a name that cannot be part of a file name; point at what may be a typo.
-
-    Raises:
-        InputError: If the name is not plain.
-    """
-    check_name(name, "structure")
-    if name not in STRUCTURES and (close := difflib.get_close_matches(name, STRUCTURES, n=1, cutoff=0.65)):
-        _LOG.warning("warning: %r is taken as a structure of your own; if you mean %r, give that name", name, close[0])
 
 
 def draft(args: argparse.Namespace) -> list[Draft]:
@@ -126,27 +75,6 @@ def on_tomograms(args: argparse.Namespace, name: str, masks: Sequence[str], held
     )
     measure = None if is_known else functools.partial(measured, args=args)
     return Draft(plan=plan, folder=folder_of(args, name), measure=measure)
-
-
-def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
-    """Return a plan of a structure that the paper does not have, its settings measured on the training patches."""
-    to_plan, ignore_value = demo_plan if args.preset == "demo" else paper_plan, args.ignore_value
-    progress = ProgressLine("measuring the mask")
-    volumes = [open_source(source, ignore_value=ignore_value, progress=progress) for source in plan.data]
-    cut = dataclasses.replace(to_plan(Structure(name=plan.structure, epochs=1)), ignore_value=ignore_value)
-    table = tabulate(volumes, "train", shrink_patch(cut, volumes, MULTIPLE_PX))
-    if not table.positive.any():
-        raise InputError(
-            f"{plan.structure}: no foreground on the training slices; choose slices where the mask has foreground"
-        )
-    ratio, share = table.background_to_foreground(), float(table.positive.mean())
-    training = to_plan(measured_structure(plan.structure, ratio, share))
-    notice = (
-        f"Not one of the paper's structures: weights and copies follow from a mean B/F of {ratio:.1f} and "
-        f"{100 * share:.0f} % of patches with foreground."
-    )
-    training = overridden(dataclasses.replace(training, ignore_value=ignore_value), args)
-    return dataclasses.replace(plan, training=training, notices=(*plan.notices, notice))
 
 
 def on_phantoms(args: argparse.Namespace, masks: dict[str, list[str]]) -> list[Draft]:

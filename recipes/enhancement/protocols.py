@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from segkit.errors import InputError
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Protocol:
@@ -49,3 +51,17 @@ PROTOCOLS = {
         ),
     )
 }
+
+
+def check_shape(images: str, shape: tuple[int, ...], protocol: Protocol) -> None:
+    """Refuse data that are not the protocol's.
+
+    Raises:
+        InputError: If there are others, or more or fewer.
+    """
+    wanted = (protocol.images or shape[0], protocol.size_px or shape[1], protocol.size_px or shape[2])
+    if shape != wanted:
+        raise InputError(
+            f"{images}: {' x '.join(map(str, shape))} (images, y, x); the protocol {protocol.name} is for "
+            f"{' x '.join(map(str, wanted))}; use --protocol own for other data"
+        )

@@ -84,7 +84,8 @@ SHARED = {
     ),
     "recipes/test_seget_recipe.py": (
         "how a command line becomes a plan is asked of a recipe",
-        "experiments.arguments experiments.plan experiments.resume recipes.segET organelles.structures",
+        "experiments.arguments experiments.plan experiments.resume recipes.segET "
+        "organelles.arguments organelles.measured organelles.structures",
     ),
     "test_readme.py": (
         "they need a run from its beginning to its end",
@@ -95,7 +96,7 @@ SHARED = {
         "experiments.evidence experiments.statistics experiments.tile_scores report.label_pictures "
         "experiments.class_comparison experiments.image_arguments experiments.settings_search "
         "experiments.training_run recipes.fre enhancement.arguments enhancement.comparison enhancement.network "
-        "enhancement.protocols",
+        "enhancement.presets enhancement.protocols",
     ),
     "test_bad_input.py": (
         "what a run refuses before it writes",
@@ -215,7 +216,7 @@ SHARED = {
     ),
     "recipes/test_efficientcellseg_recipe.py": (
         "the recipe, its data and its modes",
-        "experiments.cell_evidence recipes.efficientcellseg cells.ablation cells.arguments "
+        "experiments.cell_evidence recipes.efficientcellseg cells.ablation cells.arguments cells.presets "
         "cells.measured cells.network cells.protocols data.cell_measures data.challenge_stacks data.labeled_stacks "
         "experiments.challenge_results experiments.epoch_seconds experiments.sampled_scores "
         "experiments.stack_arguments",

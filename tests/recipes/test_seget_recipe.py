@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from recipes import segET
+from recipes.organelles.structures import STRUCTURES, measured_structure, paper_plan
 from segkit.errors import InputError
 from segkit.experiments.plan import RunPlan, read_plan, write_plan
 from segkit.experiments.recipe import drafts_of, made, parse_args
@@ -52,7 +53,7 @@ PAPER = [
 
 @pytest.mark.parametrize("row", PAPER, ids=[row[0] for row in PAPER])
 def test_the_five_recipes_are_the_papers(row):
-    plan = segET.paper_plan(segET.STRUCTURES[row[0]])
+    plan = paper_plan(STRUCTURES[row[0]])
     assert (
         plan.learning_rate,
         plan.decay,
@@ -71,7 +72,7 @@ def test_the_five_recipes_are_the_papers(row):
     [(4, 1.0, None, 0), (30, 0.5, 1000, 0), (30, 0.2, 1000, 2), (500, 0.01, 2000, 4), (500, 0.4, 2000, 0)],
 )
 def test_a_structure_of_ones_own_gets_settings_by_the_stated_rule(ratio, share, limit, copies):
-    structure = segET.measured_structure("mine", ratio, share)
+    structure = measured_structure("mine", ratio, share)
     assert (structure.weight_limit, structure.positive_copies) == (limit, copies)
     if 0 < copies < 4:  # as few as bring the positive patches to 40 %
         after = [share * (1 + n) / (share * (1 + n) + 1 - share) for n in (copies - 1, copies)]

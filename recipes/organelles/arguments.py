@@ -1,0 +1,52 @@
+"""The command line of ``recipes.segET``."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import logging
+import pathlib
+
+from recipes.organelles.structures import STRUCTURES
+from segkit.errors import InputError
+from segkit.experiments.arguments import add_data_arguments
+from segkit.experiments.names import check_name
+
+_LOG = logging.getLogger("segkit.run")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is segmented, and the data."""
+    what = parser.add_argument_group("what")
+    what.add_argument("--structure", help=f"{', '.join(STRUCTURES)}, all, or any name of your own together with --mask")
+    what.add_argument("--preset", choices=("paper", "demo"), help="default: paper with data, demo without")
+    what.add_argument(
+        "--plan", type=pathlib.Path, metavar="FILE", help="run this plan.json; training arguments override it"
+    )
+    what.add_argument("--init", metavar="FILE", help="start from the weights of this model")
+    add_data_arguments(parser)
+
+
+def check_arguments(args: argparse.Namespace) -> None:
+    """Refuse arguments that do not fit together.
+
+    Raises:
+        InputError: If one does not.
+    """
+    if not (args.structure or args.plan or (args.resume and args.out)):
+        raise InputError("nothing to do: give --structure NAME, --plan FILE, or --resume with --out FOLDER")
+    if args.structure:
+        check_structure(args.structure)
+    if args.plan and (args.tomogram or args.mask or args.structure):
+        raise InputError(f"{args.plan}: a plan names its structure and data; edit it, or leave --plan out")
+
+
+def check_structure(name: str) -> None:
+    """Refuse a name that cannot be part of a file name; point at what may be a typo.
+
+    Raises:
+        InputError: If the name is not plain.
+    """
+    check_name(name, "structure")
+    if name not in STRUCTURES and (close := difflib.get_close_matches(name, STRUCTURES, n=1, cutoff=0.65)):
+        _LOG.warning("warning: %r is taken as a structure of your own; if you mean %r, give that name", name, close[0])

@@ -1,0 +1,37 @@
+"""Settings of a structure that the paper does not have, derived from its mask on the training slices."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from recipes.organelles.structures import Structure, demo_plan, measured_structure, paper_plan
+from segkit.data.sources import open_source
+from segkit.errors import InputError
+from segkit.experiments.arguments import overridden
+from segkit.experiments.plan import RunPlan
+from segkit.progress import ProgressLine
+from segkit.training.preparation import shrink_patch, tabulate
+
+_MULTIPLE_PX = 16  # four levels that halve the resolution
+
+
+def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
+    """Return a plan of a structure that the paper does not have, its settings measured on the training patches."""
+    to_plan, ignore_value = demo_plan if args.preset == "demo" else paper_plan, args.ignore_value
+    progress = ProgressLine("measuring the mask")
+    volumes = [open_source(source, ignore_value=ignore_value, progress=progress) for source in plan.data]
+    cut = dataclasses.replace(to_plan(Structure(name=plan.structure, epochs=1)), ignore_value=ignore_value)
+    table = tabulate(volumes, "train", shrink_patch(cut, volumes, _MULTIPLE_PX))
+    if not table.positive.any():
+        raise InputError(
+            f"{plan.structure}: no foreground on the training slices; choose slices where the mask has foreground"
+        )
+    ratio, share = table.background_to_foreground(), float(table.positive.mean())
+    training = to_plan(measured_structure(plan.structure, ratio, share))
+    notice = (
+        f"Not one of the paper's structures: weights and copies follow from a mean B/F of {ratio:.1f} and "
+        f"{100 * share:.0f} % of patches with foreground."
+    )
+    training = overridden(dataclasses.replace(training, ignore_value=ignore_value), args)
+    return dataclasses.replace(plan, training=training, notices=(*plan.notices, notice))

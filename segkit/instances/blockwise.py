@@ -96,28 +96,34 @@ class _Volume:
 
     def flooded(self, blocks: BlockGrid) -> np.ndarray:
         """Separate objects in 3-D."""
+        # Ids are int64: before fragments are joined, a large volume can have more of them than int32 holds.
         labels = self._file("flooded", np.int64)
         seeds, count = (None, 0) if self.settings.method == "components" else self._seeds(blocks, labels)
+        # Ids up to `count` belong to seeds; those above are given to fragments that no seed reaches.
         total, thickest = count, 0.0
         is_joined = self.settings.method == "distance" and self.settings.min_depth > 0
         peaks, pairs, saddles = np.zeros(count + 1, np.float32), [np.zeros((0, 2), np.int64)], [np.zeros(0, np.float32)]
         for core in blocks.cores():
             box = blocks.around(core)
+            # Flood with the halo, keep the core: what lies in the halo is decided by the blocks whose core it is.
             mask, found, heights = self._flood(box, seeds)
             core_in_box = inside(core, box)
             if self.settings.method == "distance":
                 thickest = max(thickest, float(heights[core_in_box].max()))
             if is_joined:
                 np.maximum(peaks, peaks_of(found[core_in_box], heights[core_in_box], count), out=peaks)
+                # One voxel more along each axis, so that every face between two cores is in one of them.
                 further = tuple(
                     slice(part.start, part.stop + 1) for part in core_in_box
                 )  # borders of blocks are borders too
                 for known, new in zip((pairs, saddles), find_saddles(found[further], heights[further]), strict=True):
                     known.append(new)
+            # Mask without a seed within the halo is kept as fragments, which are joined across borders below.
             mask, found = mask[core_in_box], found[core_in_box]
             rest = label(mask & (found == 0), connectivity=1).astype(np.int64)
             labels[core] = np.where(rest > 0, rest + total, found)
             total += int(rest.max(initial=0))
+        # Deeper than the halo is wide: the nearest background, and so the seed, may lie outside the boxes.
         if thickest > (reach := blocks.least_halo(self.voxel_size)):
             _log.warning(
                 "objects are up to %.3g px deep, but only %.3g px around each block are seen: they may be cut, or "
@@ -125,19 +131,24 @@ class _Volume:
                 thickest,
                 reach,
             )
+        # Reconcile ids at the borders of blocks.
         numbers = absorb_fragments(*border_contacts(labels, blocks), num_seeded=count, num_ids=total)
         if is_joined:
             found = highest_of_pairs(np.concatenate(pairs), np.concatenate(saddles))
             joined = join_shallow(peaks, *found, min_depth=self.settings.min_depth)
+            # A seeded id is the smallest of its group, so `numbers` maps it to itself; its fragments follow it.
             given = np.arange(numbers.max() + 1)
             given[numbers[: count + 1]] = numbers[joined]
             numbers = given[numbers]
+        # Apply the numbering and fill holes. Boxes overlap by the halo, so the result goes to another file: written in
+        # place, the next block would read ids that are already mapped.
         filled = self._file("filled", np.int64) if self.settings.fill else labels
         sizes = np.zeros(total + 1, np.int64)
         for core in blocks.cores():
             box = blocks.around(core) if self.settings.fill else core
             part = numbers[labels[box]]
             if self.settings.fill:
+                # In 3-D every hole of a single slice would be open along z.
                 is_flat = self.shape[0] == 1
                 part = (fill_holes(part[0])[None] if is_flat else fill_holes(part))[inside(core, box)]
             filled[core] = part
@@ -146,11 +157,13 @@ class _Volume:
 
     def slice_by_slice(self) -> np.ndarray:
         """Separate objects in every slice and join them."""
+        # (z, y, x); ids start from 1 again in every slice until `joined_numbers` relates them.
         labels = self._file("flooded", np.int64)
         planes = [(slice(z, z + 1), slice(None), slice(None)) for z in range(self.shape[0])]
         for z in range(self.shape[0]):
             mask, heat = self._read((slice(z, z + 1), slice(0, self.shape[1]), slice(0, self.shape[2])))
             labels[z] = separate(mask[0], self.settings, self.voxel_size[1:], None if heat is None else heat[0])
+        # `min_iou` 0 joins whatever overlaps at all; `joined_numbers` needs a positive bound.
         ids, numbers = joined_numbers(labels, min_iou=max(self.settings.min_iou, np.finfo(float).tiny))
         total = max((int(new.max(initial=0)) for new in numbers), default=0)
         sizes = np.zeros(total + 1, np.int64)
@@ -174,6 +187,7 @@ class _Volume:
             blocks: How the volume is cut.
             pieces: Room for the connected components of the mask.
         """
+        # Find peaks and pieces of the mask per block, with ids that differ between blocks.
         seeds, total, num_pieces = self._file("seeds", np.int64), 0, 0
         for core in blocks.cores():
             box = blocks.around(core)
@@ -190,13 +204,17 @@ class _Volume:
             pieces[core] = np.where(piece > 0, piece + num_pieces, 0)
             num_pieces += int(piece.max(initial=0))
         ties = connected_ids(border_contacts(seeds, blocks, connectivity=3)[0], total)
+        # Two groups per seed voxel, across blocks: the plateau of peaks that it is tied to, and its piece of the mask.
+        # Grown peaks also touch diagonally, hence connectivity 3; pieces are connected by faces.
         touching = connected_ids(border_contacts(pieces, blocks)[0], num_pieces)
 
         def keys_of(core: Box) -> tuple[np.ndarray, np.ndarray]:
             """Return the places of a block's seeds, and what distinguishes those that are not one."""
             chosen = (seeds[core] > 0) & (pieces[core] > 0)
+            # One integer per pair (tie, piece), as `touching` is at most `num_pieces`.
             return chosen, ties[seeds[core][chosen]] * (num_pieces + 1) + touching[pieces[core][chosen]]
 
+        # Ranks by first voxel make the ids, and with them the outcome of ties, independent of the blocks.
         known, ranks = ranks_of_keys(((core, *keys_of(core)) for core in blocks.cores()), self.shape)
         for core in blocks.cores():
             chosen, keys = keys_of(core)
@@ -211,14 +229,18 @@ class _Volume:
         if seeds is None:
             return mask, np.zeros(mask.shape, np.int64), None
         heights, _ = seed_heights(mask, self.settings, self.voxel_size, heat)
+        # The watershed gets indices into the ids of this box, which fit int32 where ids of the volume may not.
         known, place = np.unique(np.where(mask, seeds[box], 0), return_inverse=True)
+        # The background marker is 0 even where every voxel of the box is a seed.
         if known[0] != 0:
             known, place = np.append(0, known), place + 1
+        # Negative heights: the watershed floods from minima.
         found = watershed(-heights, place.reshape(mask.shape).astype(np.int32), mask=mask, connectivity=1)
         return mask, known[found], heights
 
     def _finished(self, labels: np.ndarray, sizes: np.ndarray, boxes: Any) -> np.ndarray:
         """Leave small objects out, close the gaps between ids, and write the result."""
+        # Ids that were joined into another have size 0.
         keep = sizes >= max(1, self.settings.min_size)
         keep[0] = False
         dtype = smallest_id_dtype(int(keep.sum()))

@@ -53,6 +53,7 @@ def find_centers(labels: np.ndarray, *, voxel_size: Sequence[float]) -> CellCent
             for part, size in zip(box, labels.shape, strict=True)
         )
         inside = dense[wider] == number
+        # One object fills the whole volume: without background the distance transform is undefined.
         if inside.all():
             place = [(size - 1) // 2 for size in inside.shape]
             radius = 0.5 * min(size * extent for size, extent in zip(inside.shape, voxel_size, strict=True))
@@ -113,20 +114,26 @@ def render_heatmap(
         Wagner & Rohr (2022), "EfficientCellSeg", Sec. 3.3, after Schmidt et al. (2018); widths are not given there.
     """
     heat = np.zeros((size_px, size_px), np.float32)
+    # Voxels per pixel of the result, along (y, x).
     steps = [(part.stop - part.start) / size_px for part in window]
+    # Narrower Gaussians than a pixel would leave their neighbours at 0.
     least = max(step * extent for step, extent in zip(steps, voxel_size[1:], strict=True))
     inside = np.ones(len(centers.points), bool)
     for axis, part in enumerate(window, start=1):
         inside &= (centers.points[:, axis] >= part.start) & (centers.points[:, axis] < part.stop)
     for (cz, cy, cx), radius in zip(centers.points[inside], centers.radii[inside], strict=True):
         sigma = max(spread * radius, least)
+        # Distance from the centre's slice [standard deviations].
         up = (cz - z) * voxel_size[0] / sigma
         if abs(up) > _REACH:
             continue
         axes = []
         for center, part, step, extent in zip((cy, cx), window, steps, voxel_size[1:], strict=True):
+            # Measured from the middle of the pixel and not from the centre itself: the peak is then exactly 1, by which
+            # `HeatmapFocal` recognizes centres.
             pixel = min(int((center - part.start + 0.5) / step), size_px - 1)
             axes.append(np.exp(-0.5 * ((np.arange(size_px) - pixel) * step * extent / sigma) ** 2))
+        # A Gaussian is separable: (y,) and (x,) give (y, x).
         blob = np.float32(np.exp(-0.5 * up**2)) * np.outer(*axes).astype(np.float32)
         np.maximum(heat, blob, out=heat)
     return heat

@@ -25,18 +25,22 @@ def fill_holes(labels: np.ndarray) -> np.ndarray:
     pieces = label(labels == 0, connectivity=1)
     # The smallest and largest id beside every piece; the border counts as an id of its own.
     count = int(pieces.max()) + 1
+    # Both are the same id where a piece has one object alone as neighbour; `low` > `high` where it has none.
     low, high = np.full(count, np.iinfo(np.uint64).max), np.zeros(count, np.uint64)
     is_open = np.zeros(count, bool)
     for axis in range(labels.ndim):
+        # Both directions: the voxel behind and the one before along the axis.
         for here, there in ((slice(None, -1), slice(1, None)), (slice(1, None), slice(None, -1))):
             inner, outer = ((slice(None),) * axis + (part,) for part in (here, there))
             beside = (pieces[inner] != 0) & (labels[outer] != 0)
             piece, neighbour = pieces[inner][beside], labels[outer][beside].astype(np.uint64)
+            # `ufunc.at`, as a piece has many neighbouring voxels and plain indexing would keep the last of them.
             np.minimum.at(low, piece, neighbour)
             np.maximum.at(high, piece, neighbour)
         for end in (0, -1):
             is_open[np.take(pieces, end, axis=axis)] = True
     is_hole = (low == high) & ~is_open
+    # Label 0 are the objects themselves.
     is_hole[0] = False
     owner = np.where(is_hole, high, 0).astype(labels.dtype)
     return np.where(labels == 0, owner[pieces], labels)

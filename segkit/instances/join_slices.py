@@ -50,6 +50,7 @@ def joined_numbers(labels: Any, *, min_iou: float = 0.25) -> tuple[list[np.ndarr
     """
     if not 0 < min_iou <= 1:
         raise ValueError(f"`min_iou` must be in (0, 1]. Received: min_iou={min_iou!r}")
+    # Every object of every slice is a node; those of slice z have the numbers from starts[z] on.
     ids = [known[known != 0] for known in map(np.unique, labels)]
     starts = np.cumsum([0, *(len(known) for known in ids)])
     links = [np.zeros((2, 0), np.int64)]
@@ -59,11 +60,13 @@ def joined_numbers(labels: Any, *, min_iou: float = 0.25) -> tuple[list[np.ndarr
     pairs = np.concatenate(links, axis=1)
     graph = sparse.coo_array((np.ones(pairs.shape[1], np.int8), tuple(pairs)), shape=(starts[-1], starts[-1]))
     _, member = connected_components(graph, directed=False)  # numbered by their first member
+    # Back to one array per slice.
     return ids, np.split(member.astype(np.int64) + 1, starts[1:-1])
 
 
 def best_partners(overlaps: LabelOverlaps, min_iou: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the pairs that are each other's best match, as places among the reference's and prediction's ids."""
+    # Only pairs with a common voxel are listed, so all of these are above 0.
     iou = overlaps.iou
     chosen = iou >= min_iou
     for index, known in (
@@ -72,6 +75,7 @@ def best_partners(overlaps: LabelOverlaps, min_iou: float) -> tuple[np.ndarray, 
     ):
         best = np.zeros(len(known))
         np.maximum.at(best, index, iou)
+        # Exact comparison: `best` is copied from `iou`. Being best of both row and column makes partners mutual.
         chosen &= iou == best[index]
     # Where two partners fit equally well, as many as can be find one.
     rows, columns = overlaps.reference_index[chosen], overlaps.prediction_index[chosen]

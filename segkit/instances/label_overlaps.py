@@ -75,6 +75,8 @@ def count_overlaps(reference: Any, prediction: Any) -> LabelOverlaps:
     first, second, lengths = (np.concatenate(column) for column in zip(*parts, strict=True)) if parts else _NO_RUNS
     reference_ids, row = _compress(first)
     prediction_ids, column = _compress(second)
+    # Runs of the same pair are summed by the conversion to CSR. Row and column 0 are background: they count in the
+    # sizes of objects and are left out of the common parts.
     table = sparse.coo_array((lengths, (row, column)), shape=(len(reference_ids), len(prediction_ids))).tocsr()
     sizes = [np.asarray(table.sum(axis=axis), np.int64)[1:] for axis in (1, 0)]
     common = table[1:, 1:].tocoo()
@@ -95,6 +97,7 @@ _NO_RUNS = (np.zeros(0, np.int64),) * 3
 def _runs(reference: Any, prediction: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return ids and length of every run of equal pairs in a slice; runs of background alone are left out."""
     first, second = (np.ravel(np.asarray(labels)) for labels in (reference, prediction))
+    # A bool array would index as a mask in `_compress`, not as ids.
     first, second = (ids.view(np.uint8) if ids.dtype == bool else ids for ids in (first, second))
     is_start = np.ones(first.size, bool)
     np.not_equal(first[1:], first[:-1], out=is_start[1:])
@@ -108,6 +111,8 @@ def _runs(reference: Any, prediction: Any) -> tuple[np.ndarray, np.ndarray, np.n
 
 def _compress(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return all ids, increasing, 0 first whether it occurs or not, and the place of each id among them."""
+    # Sort where ids are far larger than their number: a table up to the largest would not fit into memory. Otherwise
+    # the table is faster.
     if ids.size and not 0 <= ids.min() <= ids.max() <= max(4 * ids.size, 2**16):
         known, place = np.unique(np.append(ids, ids.dtype.type(0)), return_inverse=True)
         if known[0] != 0:

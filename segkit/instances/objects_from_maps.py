@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 # Peak resident memory less what was resident before, for a volume of 32 x 768 x 768 voxels: 20 byte/voxel for
 # components, 50 for the distance and 28 for the centre watershed.
 _BYTES_PER_VOXEL = 64
+# Files of `segment_blockwise`: seeds, flooded and filled of int64, and labels of at most uint32.
 _DISK_BYTES_PER_VOXEL = 28
 _BLOCK_SHARE = 0.5  # of the bound, for a block with its surroundings
 
@@ -63,6 +64,7 @@ def objects_from_maps(
     halo = halo_of(settings, voxel_size)
     block_shape = fitting_block(shape, halo, int(budget * _BLOCK_SHARE) // _BYTES_PER_VOXEL)
     _tell(settings, shape, block_shape, halo, budget)
+    # Refuse before the work starts; the folder does not exist yet, so its parent is asked.
     needed, room = math.prod(shape) * _DISK_BYTES_PER_VOXEL, shutil.disk_usage(folder.parent).free
     if needed > room:
         raise InputError(
@@ -94,6 +96,7 @@ def _tell(
             "memory at once",
             *(" x ".join(map(str, extent)) for extent in (block_shape, halo)),
         )
+        # A block with its halo, clipped where it is larger than the volume.
         part = math.prod(min(b + 2 * h, s) for b, h, s in zip(block_shape, halo, shape, strict=True))
     if part * _BYTES_PER_VOXEL > budget:
         _log.warning(
@@ -118,10 +121,12 @@ def fitting_block(shape: Sequence[int], halo: Sequence[int], most: int) -> tuple
     """
     block = list(shape)
     while math.prod(min(b + 2 * h, s) for b, h, s in zip(block, halo, shape, strict=True)) > most:
+        # One more than the halo: it may be 0.
         ratios = [b / (h + 1) for b, h in zip(block, halo, strict=True)]
         axis = int(np.argmax(ratios))
         if ratios[axis] <= 1:
             break
+        # Rounded up, so that two halves cover what is halved.
         block[axis] = max(-(-block[axis] // 2), 1)
     return tuple(block)
 

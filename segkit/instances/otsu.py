@@ -31,8 +31,10 @@ def otsu_instances(
     Returns:
         Ids as ``segment_instances`` gives them, ``(z, y, x)``; all background where the stack has one grey value.
     """
+    # Not along z, where slices are usually farther apart than pixels.
     blurred = ndimage.gaussian_filter(stack.astype(np.float32), (0, blur_px, blur_px))
     mask = blurred > threshold_otsu(blurred) if np.ptp(blurred) else np.zeros(stack.shape, bool)
     method = "distance" if settings.method == "centers" else settings.method
+    # The threshold of the settings is one of probabilities; 0.5 leaves a mask of 0 and 1 as it is.
     chosen = dataclasses.replace(settings, method=method, threshold=0.5)
     return segment_instances(mask.astype(np.float32), chosen, voxel_size=voxel_size)

@@ -38,16 +38,20 @@ def border_contacts(labels: Any, grid: BlockGrid, *, connectivity: int = 1) -> t
                [3, 4]]), array([2, 1, 1, 1]))
     """
     found = [(np.zeros((0, 2), np.int64), np.zeros(0, np.int64))]
+    # Steps within the plane of a border; crossing the border is one more axis along which the voxels differ.
     steps = [
         step
         for step in itertools.product((-1, 0, 1), repeat=len(grid.shape) - 1)
         if np.count_nonzero(step) < connectivity
     ]
     for axis, start in grid.borders():
+        # The two planes of voxels on either side, each without the axis.
         before, behind = (np.abs(np.asarray(labels[(slice(None),) * axis + (place,)])) for place in (start - 1, start))
         found += [_contacts(before, behind, step) for step in steps]
     pairs, counts = (np.concatenate(part) for part in zip(*found, strict=True))
+    # A pair may touch across several borders: its contacts are summed.
     pairs, places = np.unique(pairs, axis=0, return_inverse=True)
+    # `ravel`: NumPy 2.0 returns the inverse with the number of axes of its input.
     return pairs, np.bincount(places.ravel(), weights=counts, minlength=len(pairs)).astype(np.int64)
 
 
@@ -93,8 +97,10 @@ def absorb_fragments(pairs: np.ndarray, contacts: np.ndarray, *, num_seeded: int
     pairs, contacts = pairs[has_fragment], contacts[has_fragment]
     groups = DisjointSet(np.unique(pairs).tolist())
     smallest = {member: member for member in groups}  # of a group, by its root: whether it has a seed
+    # A stable order makes equal contacts independent of the sorting algorithm.
     for first, second in pairs[np.argsort(-contacts, kind="stable")].tolist():
         ends = smallest[groups[first]], smallest[groups[second]]
+        # At least one of the two groups has no seed.
         if max(ends) > num_seeded and groups.merge(first, second):
             smallest[groups[first]] = min(ends)
     numbers = np.arange(num_ids + 1)
@@ -119,9 +125,11 @@ def ranks_of_keys(
     keys, firsts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for core, chosen, found in blocks:
         known, first = np.unique(found, return_index=True)
+        # First voxel of each key in this block, as coordinates of the whole array.
         places = [at[first] + part.start for at, part in zip(np.nonzero(chosen), core, strict=True)]
         keys.append(known)
         firsts.append(np.ravel_multi_index(places, tuple(shape)))
+    # A region may span blocks. Sorted by place, `np.unique` finds the earliest of its first voxels.
     order = np.argsort(np.concatenate(firsts))
     known, begins = np.unique(np.concatenate(keys)[order], return_index=True)
     return known, order_of(begins)
@@ -129,6 +137,7 @@ def ranks_of_keys(
 
 def _contacts(before: np.ndarray, behind: np.ndarray, step: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Return the pairs of different ids of two planes, the second moved by a step, and how often each occurs."""
+    # For each axis the part of `before` and the part of `behind` that lie opposite each other, s voxels apart.
     parts = [
         (slice(max(0, -s), size - max(0, s)), slice(max(0, s), size - max(0, -s)))
         for s, size in zip(step, before.shape, strict=True)

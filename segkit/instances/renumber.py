@@ -42,4 +42,5 @@ def renumbered(labels: np.ndarray, *, keep: np.ndarray | None = None) -> np.ndar
     if keep is not None:
         kept = kept[np.isin(kept, np.asarray(keep).astype(kept.dtype))]
     new = np.arange(1, len(kept) + 1, dtype=smallest_id_dtype(len(kept)))
+    # A map and not a table, whose length would be the largest id.
     return map_array(labels, kept.astype(labels.dtype), new)

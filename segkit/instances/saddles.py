@@ -42,6 +42,7 @@ def highest_of_pairs(pairs: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray
     """
     if not len(pairs):
         return pairs, heights
+    # Sorted by pair, each run of equal pairs is reduced to its maximum.
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     pairs, heights = pairs[order], heights[order]
     starts = np.flatnonzero(np.append(True, (pairs[1:] != pairs[:-1]).any(axis=1)))
@@ -68,14 +69,17 @@ def join_shallow(peaks: np.ndarray, pairs: np.ndarray, saddles: np.ndarray, *, m
         >>> join_shallow(np.array([0, 10.0, 8.0, 9.0]), np.array([[1, 2], [2, 3]]), np.array([7.5, 4.0]), min_depth=0.1)
         array([0, 1, 1, 3])
     """
+    # Disjoint sets whose root is the smallest id, and the highest peak of each by its root.
     owner, highest = list(range(len(peaks))), peaks.tolist()
 
     def owner_of(number: int) -> int:
         while owner[number] != number:
+            # Path halving keeps the chains short.
             owner[number] = number = owner[owner[number]]
         return number
 
     for place in np.argsort(-saddles, kind="stable"):
+        # Stable, so that saddles of one height are taken in the order of their ids.
         first, second = sorted(map(owner_of, pairs[place].tolist()))
         if first != second and saddles[place] > (1 - min_depth) * min(highest[first], highest[second]):
             owner[second] = first
@@ -87,5 +91,6 @@ def peaks_of(labels: np.ndarray, heights: np.ndarray, count: int) -> np.ndarray:
     """Return the greatest height in each object, by its id up to ``count``; 0 where an id does not occur."""
     peaks = np.zeros(count + 1, heights.dtype)
     inside = labels > 0
+    # `ufunc.at`: an id occurs in many voxels.
     np.maximum.at(peaks, labels[inside], heights[inside])
     return peaks

@@ -26,6 +26,7 @@ def peak_seeds(heights: np.ndarray, *, distance: float, voxel_size: Sequence[flo
     """
     is_peak = find_peaks(heights, distance=distance, voxel_size=voxel_size, above=above)
     grown = grown_peaks(is_peak, distance=distance, voxel_size=voxel_size)
+    # Growing ties peaks of one plateau together; only the peaks themselves are seeds.
     return np.where(is_peak, label(grown, connectivity=heights.ndim), 0).astype(np.int32)
 
 
@@ -45,6 +46,7 @@ def split_seeds(seeds: np.ndarray, pieces: np.ndarray) -> np.ndarray:
         array([[1, 0, 2, 3, 0]], dtype=int32)
     """
     places = np.flatnonzero((seeds > 0) & (pieces > 0))
+    # One integer per pair (seed, piece).
     _, first, members = np.unique(
         seeds.ravel()[places].astype(np.int64) * (int(pieces.max(initial=0)) + 1) + pieces.ravel()[places],
         return_index=True,
@@ -61,6 +63,7 @@ def order_of(first: np.ndarray) -> np.ndarray:
     Args:
         first: Where each begins, all of them different.
     """
+    # The inverse of a sorting permutation is the rank.
     return np.argsort(np.argsort(first)) + 1
 
 
@@ -81,6 +84,7 @@ def find_peaks(heights: np.ndarray, *, distance: float, voxel_size: Sequence[flo
     if distance < 0:
         raise ValueError(f"`distance` must not be negative. Received: distance={distance!r}")
     box = [2 * half + 1 for half in _half_box(distance, voxel_size)]
+    # The filter copies values, so they compare exactly; "nearest" repeats the border and adds no higher ones.
     return (heights > above) & (heights == ndimage.maximum_filter(heights, size=box, mode="nearest"))
 
 

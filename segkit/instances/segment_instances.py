@@ -50,6 +50,7 @@ def segment_instances(
             separate(mask[z], settings, voxel_size[1:], None if heatmap is None else heatmap[z])
             for z in range(len(mask))
         ]
+        # `min_iou` 0 joins whatever overlaps at all; `join_slices` needs a positive bound.
         labels = join_slices(np.stack(parts), min_iou=max(settings.min_iou, np.finfo(float).tiny))
     else:
         labels = separate(mask, settings, voxel_size, heatmap)
@@ -68,8 +69,11 @@ def separate(
     heights, above = seed_heights(mask, settings, voxel_size, heatmap)
     seeds = peak_seeds(heights, distance=settings.seed_distance, voxel_size=voxel_size, above=above)
     pieces = label(mask, connectivity=1).astype(np.int32)
+    # Peaks within one box may lie in separate pieces of the mask.
     seeds = split_seeds(seeds, pieces)
+    # Negative heights: the watershed floods from minima.
     found = watershed(-heights, seeds, mask=mask, connectivity=1)
+    # Undo cuts where the object hardly narrows between two seeds. A heatmap's heights are no widths.
     if settings.method == "distance" and settings.min_depth:
         peaks = peaks_of(found, heights, int(found.max(initial=0)))
         found = join_shallow(peaks, *find_saddles(found, heights), min_depth=settings.min_depth)[found]
@@ -109,5 +113,6 @@ def distance_inside(mask: np.ndarray, voxel_size: Sequence[float], smoothing: fl
         return np.full(mask.shape, np.linalg.norm(extents), np.float32)
     distance = ndimage.distance_transform_edt(mask, sampling=voxel_size).astype(np.float32)
     if smoothing:
+        # The filter spreads heights past the border of the mask, where no seed may be.
         distance = ndimage.gaussian_filter(distance, [smoothing / extent for extent in voxel_size]) * mask
     return distance

@@ -27,11 +27,14 @@ from segkit.volumes.file_lock import FileLock
 _IDENTITY = "identity.json"
 _OUTCOME = "outcome.json"
 _BLOCKS, _CLAIMS, _WORK = "blocks", "claims", "work"
+# Locks: `setup` while a process enters or leaves, `use` shared by all that are inside (whoever has it exclusively is
+# alone), `finish` while one of them makes the result.
 _SETUP, _USE, _FINISH = "setup.lock", "use.lock", "finish.lock"
 _OWN = {_IDENTITY, _OUTCOME, _BLOCKS, _CLAIMS, _WORK, _SETUP, _USE, _FINISH}
 _BEFORE = {"task.json", "slices.bin", "trial", "objects"}  # what the version before left in such a folder
 
 _TAIL = struct.Struct("<II")  # length of the counts, checksum of all before
+# Blocks are checked in chunks, so that a large one does not fill the memory a second time.
 _CHUNK_BYTES = 2**20
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -161,8 +164,10 @@ class BlockStore:
             raise ValueError(f"block {position} must have the shape {expected}. Received: shape={array.shape}")
         tail = json.dumps(self._checked(counts or {})).encode()
         header = io.BytesIO()
+        # The layout of a `.npy` file of version 1.0, then counts, their length and the checksum.
         array = np.ascontiguousarray(array, self.dtype)
         np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+        # Bytes of the array without a copy of it.
         parts = [header.getbuffer(), memoryview(array.reshape(-1).view(np.uint8)), tail]
         checksum = 0
         for part in parts:
@@ -188,15 +193,18 @@ class BlockStore:
             box: A slice with start and stop per axis of the grid, in steps of 1.
         """
         found = np.zeros([*(part.stop - part.start for part in box), *self._channels], self.dtype)
+        # Indices of the blocks that the box meets, per axis; the stop is rounded up.
         touched = [
             range(part.start // size, -(-part.stop // size))
             for part, size in zip(box, self.grid.block_shape, strict=True)
         ]
         for position in itertools.product(*touched):
             core = self.grid.core(position)
+            # The common part, then where it lies in the block (`here`) and in the box (`there`).
             common = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(core, box, strict=True)]
             here = [slice(c.start - a.start, c.stop - a.start) for c, a in zip(common, core, strict=True)]
             there = [slice(c.start - a.start, c.stop - a.start) for c, a in zip(common, box, strict=True)]
+            # Blocks that are not finished stay 0.
             with contextlib.suppress(KeyError):
                 rows = self._read_rows(position, here[0].start, here[0].stop)
                 found[tuple(there)] = rows[(slice(None), *here[1:])]
@@ -213,6 +221,7 @@ class BlockStore:
         totals = {name: np.zeros(shape, np.int64) for name, shape in self._counts.items()}
         for position in self.finished(refresh=True):
             with open(self._path(position), "rb") as file:
+                # Counts stand at the end, so the array itself is not read.
                 file.seek(-_TAIL.size, os.SEEK_END)
                 length, _ = _TAIL.unpack(file.read())
                 file.seek(-_TAIL.size - length, os.SEEK_END)
@@ -238,6 +247,7 @@ class BlockStore:
             lock.acquire()
         try:
             outcome = self.folder / _OUTCOME
+            # Another process has made it while this one waited for the lock.
             if outcome.exists():
                 return json.loads(outcome.read_text(encoding="utf-8"))
             found = make()
@@ -255,6 +265,7 @@ class BlockStore:
         setup = FileLock(self.folder / _SETUP)
         try:
             setup.acquire()
+            # From shared to exclusive: granted only where no other process is inside; `setup` keeps others out.
             if self._use.acquire(wait=False) and self._is_over():
                 self._clear()
                 (self.folder / _IDENTITY).unlink(missing_ok=True)
@@ -282,8 +293,10 @@ class BlockStore:
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{self.folder}: is a file, expected a folder for unfinished blocks; move it away")
         setup = FileLock(self.folder / _SETUP)
+        # Enter the folder, alone until it is set up.
         while not setup.held:
             self.folder.mkdir(exist_ok=True)
+            # Checked before the first lock is made, so that a folder of something else is left as it was.
             if not (self.folder / _IDENTITY).exists():
                 self._refuse_foreign_files()
             # The last process in it may be removing the folder just now.
@@ -296,6 +309,7 @@ class BlockStore:
     def _enter(self) -> None:
         """Join the processes in the folder, or take it over where there are none; one process at a time does so."""
         if not self._use.acquire(wait=False):
+            # Others are inside: join them if they compute the same.
             self._use.acquire(shared=True)
             if different := self._differences():
                 self._use.release()
@@ -309,8 +323,10 @@ class BlockStore:
         else:
             (self.folder / _OUTCOME).unlink(missing_ok=True)  # its process was killed while it removed the blocks
             self._drop_torn_blocks()
+            # Without locks, claims and work may be those of another process that is running.
             if self._use.is_real:
                 self._drop_leftovers()
+        # Not atomic, but no other process can enter while `setup` is held.
         self._use.acquire(shared=True)
 
     def _is_over(self) -> bool:
@@ -425,6 +441,7 @@ class BlockStore:
             with open(self._path(position), "rb") as file:
                 np.lib.format.read_magic(file)
                 np.lib.format.read_array_header_1_0(file)
+                # The offset counts from the position behind the header, where reading it has left the file.
                 found = np.fromfile(file, self.dtype, (stop - start) * row, offset=start * row * self.dtype.itemsize)
         except FileNotFoundError as fault:
             raise KeyError(position) from fault

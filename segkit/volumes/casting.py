@@ -50,6 +50,7 @@ def stored_dtype(
             return np.dtype(np.float32)
         found = f"{dtype} values from {low} to {high}"
     elif dtype.kind == "f" and "float32" in known:
+        # Negated, so that the range of a volume without finite values, NaN, passes.
         if dtype.itemsize <= 4 or not max(map(abs, value_range())) > float(np.finfo(np.float32).max):
             return np.dtype(np.float32)
         found = f"{dtype} values beyond float32"

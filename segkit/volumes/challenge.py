@@ -83,6 +83,7 @@ def segmentation_files(reference: str | os.PathLike[str]) -> list[Annotation]:
     found = [Annotation(*numbers, path) for numbers, path in _numbered(folder, _SEGMENTATION)]
     if not found:
         raise InputError(f"{folder}: no annotation (man_seg000.tif or man_seg_000_005.tif) in it")
+    # `None` cannot be ordered: annotations of whole frames come before those of slices.
     return sorted(found, key=lambda entry: (entry.frame, -1 if entry.z is None else entry.z))
 
 
@@ -134,6 +135,7 @@ def write_frame(
     folder = pathlib.Path(folder)
     image_path = folder / sequence / f"t{frame:03d}.tif"
     image_path.parent.mkdir(parents=True, exist_ok=True)
+    # Before the image: ids that do not fit are refused while nothing is written yet.
     for name in ("SEG/man_seg", "TRA/man_track"):
         _write_16_bits(folder / f"{sequence}_GT" / f"{name}{frame:03d}.tif", labels, overwrite=overwrite)
     write_tiff(image_path, image, kind="tiff", overwrite=overwrite)

@@ -74,6 +74,7 @@ def check_finite(volume: Volume, *, progress: Callable[[int, int], None] | None 
         if not finite.all():
             first = z if first is None else first
             nan = int(np.isnan(values).sum())
+            # What is not finite and not NaN is infinite.
             num_nan, num_infinite = num_nan + nan, num_infinite + int((~finite).sum()) - nan
         if progress is not None:
             progress(z + 1, volume.shape[0])
@@ -171,6 +172,7 @@ def _extent(volume: Volume) -> str:
 
 
 def _not_binary(mask: Volume, found: Iterable[float], z: int) -> str:
+    # NaN, which does not equal itself and cannot be ordered, comes last.
     values = sorted(found, key=lambda value: (value != value, value))
     shown = ", ".join(f"{value:g}" for value in values[:_SHOWN_VALUES])
     more = ", ..." if len(values) > _SHOWN_VALUES else ""

@@ -35,6 +35,7 @@ def read_start(path: pathlib.Path, num_bytes: int) -> bytes:
     """
     start = b""
     with _unpacking(path) as stream:
+        # One call may return less than asked for without being at the end.
         while len(start) < num_bytes and (chunk := _next_chunk(path, stream, num_bytes - len(start))):
             start += chunk
     return start
@@ -77,6 +78,7 @@ def unpacked(
         file.flush()
     except BaseException as error:
         file.close()
+        # Raises the message for the user, unless room has become free again.
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             _check_room(path, expected_bytes)
         raise

@@ -42,6 +42,7 @@ class Description:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as values that JSON can hold; numbers that are not finite become ``None``."""
         content = dataclasses.asdict(self)
+        # JSON has no NaN and no infinity.
         content["statistics"] = {
             key: None if isinstance(value, float) and not math.isfinite(value) else value
             for key, value in content["statistics"].items()

@@ -84,7 +84,7 @@ class FileLock:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def _is_in_place(self) -> bool:
+    def _is_in_place(self) -> bool:  # whether the path still leads to the file that is locked
         try:
             return os.path.samestat(os.fstat(self._file), os.stat(self.path))
         except FileNotFoundError:
@@ -100,6 +100,7 @@ def _lock(file: int, *, shared: bool, wait: bool) -> bool:
     if fcntl is None:
         return False
     try:
+        # `flock` and not `lockf`, whose locks belong to the process: two instances in it would not exclude each other.
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
     except OSError as fault:
         if fault.errno in _NO_LOCKS:

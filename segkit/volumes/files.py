@@ -71,6 +71,7 @@ def open_volume(
     except PermissionError as error:
         raise InputError(f"{path}: permission denied; ask its owner for read access") from error
     if flip_y:
+        # Remembered in the metadata, so that `save_volume` can reverse the rows of an output that is like this volume.
         volume = dataclasses.replace(
             volume, array=flipped_rows(volume.array), metadata={**volume.metadata, _FLIPPED: True}
         )
@@ -140,6 +141,7 @@ def _open(
 ) -> Volume:
     if file.is_dir():
         return read_slice_folder(file)
+    # Unpacked: a compressed file is known by what is inside.
     start = read_start(file, HEADER_BYTES)
     is_packed = is_compressed(file)
     if not start:
@@ -153,6 +155,7 @@ def _open(
     if not is_packed and start.startswith(b"\x89PNG"):
         return read_single_png(file)
     suffix = _format_suffix(file)
+    # Last, as a header without the mark is known by sound values alone, which other formats may have by chance.
     if looks_like_mrc(start) or suffix in MRC_SUFFIXES:
         return read_mrc(file, progress=progress)
     if suffix in (*TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES):
@@ -167,6 +170,7 @@ def _format_suffix(path: pathlib.Path) -> str:
 
 
 def _in_likeness(volume: Volume, like: Volume) -> Volume:
+    # An origin of 0 is that of volumes made in memory, and counts as none.
     has_origin = any(volume.origin_nm)
     return dataclasses.replace(
         volume,

@@ -60,6 +60,7 @@ def read_hdf5(path: pathlib.Path, *, dataset: str | None = None, channel: int | 
     except BaseException:
         file.close()
         raise
+    # The file stays open as long as its array is in use.
     weakref.finalize(array, file.close)
     return Volume(
         array=array,
@@ -96,6 +97,7 @@ def write_hdf5(
     name = name or _OUTPUT_DATASET
     if overwrite and target.is_file():
         _check_nothing_lost(target, name)
+    # h5py stores bool as an enumeration, which other programs do not read as numbers.
     dtype = np.dtype(np.uint8) if volume.dtype == np.bool_ else volume.dtype
     with (
         whole_file(target, overwrite=overwrite, expected_bytes=volume.nbytes) as partial,
@@ -105,6 +107,7 @@ def write_hdf5(
             name,
             shape=volume.shape,
             dtype=dtype,
+            # Compression needs chunks; one per slice, as slices are written and mostly read.
             chunks=(1, *volume.shape[1:]) if volume.metadata.get("compression") else None,
             compression=volume.metadata.get("compression"),
         )
@@ -118,6 +121,7 @@ def write_hdf5(
 
 
 def _unreadable(path: pathlib.Path, message: str) -> str:
+    # The HDF5 library states both sizes of a truncated file in its message.
     cut = re.search(r"eof = (\d+).*stored_eof = (\d+)", message)
     if cut:
         found, expected = int(cut[1]), int(cut[2])
@@ -145,6 +149,7 @@ def _choose(path: pathlib.Path, file: Any, name: str | None) -> Any:
         if name.strip("/") not in datasets:
             raise InputError(f"{path}: found the datasets {listing}, expected {name}; name one of those")
         return datasets[name.strip("/")]
+    # The only stack, or without any stack the only image.
     for num_axes in (3, 2):
         fitting = [item for item in datasets.values() if item.shape and len(item.shape) == num_axes]
         if len(fitting) == 1:
@@ -171,6 +176,7 @@ def _layout(path: pathlib.Path, dataset: Any, channel: int | None) -> tuple[tupl
         return (channel or 0,), shape[1:]
     if len(shape) not in (2, 3):
         raise InputError(f"{where}: found the shape {shape}, expected (z, y, x); name another dataset")
+    # An image (y, x) is a volume (1, y, x).
     return (), (1,) * (3 - len(shape)) + shape
 
 
@@ -192,6 +198,7 @@ def _geometry(
     except ValueError:
         sizes = []
     if num_axes == 2 and len(sizes) == 2:
+        # An image has no slice distance; the size of a pixel stands for it.
         sizes = [sizes[1], *sizes]
     if len(sizes) != 3 or not all(math.isfinite(size) and size > 0 for size in sizes):
         return None, origin_nm, (f"voxel size unknown: {VOXEL_SIZE_ATTRIBUTE} is {stored}",)

@@ -31,6 +31,7 @@ def instance_ids(volume: Volume, chosen: slice = slice(None)) -> np.ndarray:
     if values.dtype.kind == "f":
         values = values.astype(np.float64, copy=False)  # single numbers of fewer bits cannot be compared with 2**53
         whole = np.isfinite(values) & (np.abs(values) < 2**53)
+        # NaN and infinity have no integer; as -1 they differ from their value and are refused below.
         ids = np.where(whole, values, -1).astype(np.int64)
         if not (ids == values).all():
             raise InputError(

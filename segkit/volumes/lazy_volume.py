@@ -61,10 +61,12 @@ class LazyVolume:
     def __getitem__(self, index: Any) -> np.ndarray:
         """Read the part at ``index``."""
         picks = [_pick(i, n, axis) for axis, (i, n) in enumerate(zip(_expanded(index), self.shape, strict=True))]
+        # Integers are read as ranges of one; their axes are dropped at the end, as in NumPy.
         drop = tuple(0 if isinstance(pick, int) else slice(None) for pick in picks)
         ranges = [range(pick, pick + 1) if isinstance(pick, int) else pick for pick in picks]
         if not all(map(len, ranges)):
             return np.empty([len(r) for r in ranges], self.dtype)[drop]
+        # Readers take positive steps only: negative ones are read ascending and turned around in memory.
         turn = tuple(slice(None, None, -1 if r.step < 0 else 1) for r in ranges)
         ascending = [r[::-1] if r.step < 0 else r for r in ranges]
         region = self._read_region(tuple(slice(r[0], r[-1] + 1, r.step) for r in ascending))
@@ -90,6 +92,7 @@ def slice_stack(read_slice: Callable[[int], np.ndarray], shape: tuple[int, int, 
         The lazy volume.
     """
     slice_bytes = max(1, shape[1] * shape[2] * np.dtype(dtype).itemsize)
+    # One slice at least, however large it is.
     kept = max(1, min(_CACHE_SLICES, _CACHE_BYTES // slice_bytes))
     cached = functools.lru_cache(maxsize=kept)(read_slice)
 
@@ -107,6 +110,7 @@ def transposed(array: ArrayLike3D, order: tuple[int, int, int]) -> ArrayLike3D:
         return array
     if isinstance(array, np.ndarray):
         return array.transpose(order)
+    # The inverse permutation: axis `a` of the source is axis `back[a]` of the result.
     back = tuple(order.index(axis) for axis in range(3))
 
     def read_region(region: Region) -> np.ndarray:
@@ -124,6 +128,7 @@ def flipped_rows(array: ArrayLike3D) -> ArrayLike3D:
     def read_region(region: Region) -> np.ndarray:
         z, y, x = region
         rows = range(y.start, y.stop, y.step)
+        # The same rows counted from the other end, ascending again.
         mirrored = slice(last - rows[-1], last - rows[0] + 1, y.step)
         return np.asarray(array[z, mirrored, x])[:, ::-1, :]
 
@@ -147,6 +152,7 @@ def _expanded(index: Any) -> tuple[Any, Any, Any]:
     if not ellipses:
         entries = (*entries, Ellipsis)
     at = next(i for i, entry in enumerate(entries) if entry is Ellipsis)
+    # The ellipsis stands for what is left of three axes.
     return (*entries[:at], *[slice(None)] * (4 - len(entries)), *entries[at + 1 :])
 
 

@@ -46,6 +46,7 @@ def read_mrc(path: pathlib.Path, *, progress: Callable[[int, int], None] | None 
         mapped = np.memmap(file, header.dtype, "r", header.data_offset, header.file_shape)
         file.seek(HEADER_BYTES)
         extended = file.read(header.extended_bytes)
+    # From (sections, rows, columns) to (z, y, x).
     array = transposed(mapped, tuple(header.axes.index(axis) for axis in "zyx"))
     return Volume(
         array=in_native_byte_order(array),

@@ -93,6 +93,7 @@ def parse_header(raw: bytes, name: str) -> MrcHeader:
     if has_mark and order != _stamped_order(record):
         warnings.append("the machine stamp does not match the byte order of the MRC header; the header's is used")
     dtype = _voxel_dtype(raw, record, order, name, warnings)
+    # MRC2014: space groups 401 to 630 mark a stack of volumes, each of mz sections.
     if 401 <= int(record["ispg"]) <= 630 and 0 < int(record["mz"]) < int(record["nz"]):
         volumes = int(record["nz"]) // int(record["mz"])
         raise InputError(f"{name}: found a stack of {volumes} volumes, expected one; save one of them by itself")
@@ -133,6 +134,7 @@ def _byte_order(raw: bytes) -> str | None:
     for order in orders:
         record = header_record(raw, order)
         sizes = [int(record[n]) for n in ("nx", "ny", "nz")]
+        # In the wrong byte order the mode or a size is mostly out of range.
         known = int(record["mode"]) in _MODES or int(record["mode"]) in _OTHER_MODES
         if known and all(0 < n < 2**24 for n in sizes) and int(record["nsymbt"]) >= 0:
             return order
@@ -151,6 +153,7 @@ def _voxel_dtype(raw: bytes, record: np.void, order: str, name: str, warnings: l
         )
     if mode != 0:
         return np.dtype(_MODES[mode]).newbyteorder(order)
+    # Mode 0 is signed in MRC2014 but was unsigned in IMOD, whose flag says which it is.
     if is_imod:
         return np.dtype(np.int8 if flags & IMOD_SIGNED else np.uint8)
     low, high = float(record["dmin"]), float(record["dmax"])
@@ -163,6 +166,7 @@ def _voxel_dtype(raw: bytes, record: np.void, order: str, name: str, warnings: l
 def _axes(record: np.void, warnings: list[str]) -> str:
     columns_first = [int(record[name]) for name in ("mapc", "mapr", "maps")]
     if sorted(columns_first) == [1, 2, 3]:
+        # mapc names the fastest axis; names here run from the slowest.
         return "".join("xyz"[axis - 1] for axis in reversed(columns_first))
     if any(columns_first):
         warnings.append(f"the axis order {columns_first} in the MRC header is invalid; taken as x, y, z")
@@ -170,6 +174,7 @@ def _axes(record: np.void, warnings: list[str]) -> str:
 
 
 def _voxel_size(record: np.void, warnings: list[str]) -> tuple[float, float, float] | None:
+    # The header stores the extent of the cell [angstrom] and the number of intervals along it.
     cell = [float(record["cella"][axis]) for axis in "zyx"]
     intervals = [int(record["m" + axis]) for axis in "zyx"]
     sizes = [c / m if m > 0 and math.isfinite(c) else 0.0 for c, m in zip(cell, intervals, strict=True)]
@@ -198,6 +203,7 @@ def _origin(
     origin = [float(record["origin"][axis]) / ANGSTROM_PER_NM for axis in "zyx"]
     if has_mark and all(map(math.isfinite, origin)) and any(origin):
         return origin[0], origin[1], origin[2]
+    # nxstart belongs to the columns of the file, whichever axis they are.
     starts = dict(zip(reversed(axes), (int(record[f"n{axis}start"]) for axis in "xyz"), strict=True))
     if voxel_size_nm is None or not any(starts.values()):
         return 0.0, 0.0, 0.0

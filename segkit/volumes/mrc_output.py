@@ -56,6 +56,7 @@ def write_mrc(
         InputError: If the values fit no MRC mode, or the file cannot be written.
     """
     array = transposed(volume.array, tuple("zyx".index(axis) for axis in volume.file_axes))
+    # Statistics read slices along z, writing reads sections of the file, which may lie along another axis.
     num_slices, num_sections = volume.shape[0], array.shape[0]
     total = num_slices + num_sections
 
@@ -85,6 +86,7 @@ def write_mrc(
     file_dtype = dtype.newbyteorder(byte_order_of(header))
     suffix = pathlib.Path(path).suffix.lower()
     plain_bytes = HEADER_BYTES + len(extended) + math.prod(array.shape) * dtype.itemsize
+    # The compressed size is not known in advance.
     expected = 0 if suffix in COMPRESSED_SUFFIXES else plain_bytes
     with (
         whole_file(path, overwrite=overwrite, expected_bytes=expected) as partial,
@@ -145,16 +147,20 @@ def make_header(
     extents = dict(zip(axes, file_shape, strict=True))
     if not same_shape or min(int(record[m]) for m in ("mx", "my", "mz")) <= 0:
         record["mx"], record["my"], record["mz"] = extents["x"], extents["y"], extents["z"]
+        # MRC2014: 0 for an image or a stack of images, 1 for a volume.
         record["ispg"] = 0 if extents["z"] == 1 else 1
     for axis, size in zip("zyx", voxel_size_nm or (0.0, 0.0, 0.0), strict=True):
+        # The cell covers the intervals (mx, my, mz), whose number may differ from that of the voxels.
         record["cella"][axis] = size * ANGSTROM_PER_NM * int(record["m" + axis])
     if not origin_stands:
+        # Start indices are read as the origin where the field is 0, so those of the template must go.
         record["nxstart"] = record["nystart"] = record["nzstart"] = 0
         for axis, start in zip("zyx", origin_nm, strict=True):
             record["origin"][axis] = start * ANGSTROM_PER_NM
     record["cellb"] = (90.0, 90.0, 90.0)
     record["dmin"], record["dmax"], record["dmean"], record["rms"] = statistics
     record["nsymbt"] = extended_bytes
+    # The type of an extended header that is not there.
     if not extended_bytes:
         record["exttyp"] = b""
     record["map"], record["nversion"] = b"MAP ", 20141

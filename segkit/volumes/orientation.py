@@ -97,12 +97,14 @@ def mask_orientation(
         num_slices = min(8, max(2, _PIXELS // (tomogram.shape[1] * tomogram.shape[2])))
     if num_slices < 1:
         raise ValueError(f"`num_slices` must be positive. Received: num_slices={num_slices}")
+    # At most a third of the image, so that displaced outlines stay mostly on it.
     reach = min(_OUTER_PX, min(tomogram.shape[1:]) // 3)
     slices = _slices_with_outlines(mask, num_slices) if reach >= _SMALLEST_OUTER_PX else ()
     if not slices:
         return OrientationScore(as_is=0.0, flipped=0.0, slices=())
     as_is, flipped = 0.0, 0.0
     for done, z in enumerate(slices):
+        # Transform of both features, (2, y, frequency); it serves both orientations.
         features = np.fft.rfft2(_feature_ranks(np.asarray(tomogram.array[z])))
         outline = _outline(np.asarray(mask.array[z]))
         as_is = as_is + _sums_by_displacement(features, outline, reach)
@@ -116,6 +118,7 @@ def _slices_with_outlines(mask: Volume, num_slices: int) -> tuple[int, ...]:
     found = []
     for z in range(mask.shape[0]):
         values = np.asarray(mask.array[z])
+        # A slice of a single label has no outline.
         if (values != values[0, 0]).any():
             found.append(z)
     spread = np.linspace(0, len(found) - 1, min(num_slices, len(found))).round().astype(int)
@@ -133,6 +136,7 @@ def _feature_ranks(image: np.ndarray) -> np.ndarray:
 
     edges = squared(_EDGE_SIGMA_PX, 1, 0) + squared(_EDGE_SIGMA_PX, 0, 1)
     sigma = _LINE_SIGMA_PX
+    # The squared norm of the Hessian, which does not depend on the direction of a line.
     lines = squared(sigma, 2, 0) + squared(sigma, 0, 2) + 2 * squared(sigma, 1, 1)
     return np.stack([_ranks(edges), _ranks(lines)])
 
@@ -154,6 +158,8 @@ def _outline(labels: np.ndarray) -> np.ndarray:
 def _sums_by_displacement(features: np.ndarray, outline: np.ndarray, reach: int) -> np.ndarray:
     """Sum each feature under the outline, moved by every displacement up to ``reach`` in y and x."""
     height, width = outline.shape
+    # Cross-correlation by the convolution theorem: all displacements at once. It is periodic, so negative ones are
+    # at the end of each axis.
     sums = np.fft.irfft2(features * np.conj(np.fft.rfft2(outline.astype(np.float32))), s=(height, width))
     moves = np.arange(-reach, reach + 1)
     return sums[:, (moves % height)[:, None], moves % width]
@@ -165,4 +171,5 @@ def _peak_score(sums: np.ndarray) -> float:
     distance = np.hypot(moves[:, None], moves[None, :])
     around = sums[(distance > _INNER_PX) & (distance <= reach)]
     spread = float(around.std())
+    # Without spread there is nothing to compare with.
     return float(sums[distance <= _PEAK_PX].max() - around.mean()) / spread if spread > 0 else 0.0

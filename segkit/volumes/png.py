@@ -14,7 +14,7 @@ PNG_SUFFIXES = (".png",)
 PNG_DTYPES = ("uint8", "uint16")
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_COLOUR_BIT = 2
+_COLOUR_BIT = 2  # of the colour type in the IHDR chunk
 
 
 def png_layout(path: pathlib.Path) -> tuple[tuple[int, int], np.dtype]:
@@ -27,7 +27,9 @@ def png_layout(path: pathlib.Path) -> tuple[tuple[int, int], np.dtype]:
         start = file.read(26)
     if len(start) < 26 or not start.startswith(_SIGNATURE):
         raise InputError(f"{path}: found no PNG image, expected one; check the file, or copy it again")
+    # IHDR is the first chunk: its content follows the signature, its length and its name (8 + 4 + 4 bytes).
     width, height, depth, colour = struct.unpack_from(">IIBB", start, 16)
+    # Pillow decodes 16-bit colour to 8 bits.
     if depth == 16 and colour & _COLOUR_BIT:
         raise InputError(f"{path}: found colour of 16 bits, expected grey of 8 or 16 bits; convert it to grey")
     return (height, width), np.dtype(np.uint16 if depth == 16 else np.uint8)
@@ -62,6 +64,7 @@ def write_png(path: pathlib.Path, values: np.ndarray) -> None:
 
 
 def _grey(path: pathlib.Path, image: PngImagePlugin.PngImageFile) -> np.ndarray:
+    # A palette may hold colours: decided by the values below.
     if image.mode == "P":
         image = image.convert("RGB")
     if image.mode == "1":

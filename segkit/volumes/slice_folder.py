@@ -39,6 +39,7 @@ def read_slice_folder(folder: pathlib.Path) -> Volume:
     slices = [entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.is_file()]
     pngs = sorted((p for p in slices if p.suffix.lower() in PNG_SUFFIXES), key=_natural_order)
     tiffs = sorted((p for p in slices if p.suffix.lower() in TIFF_SUFFIXES), key=_natural_order)
+    # Both kinds, or none.
     if bool(pngs) == bool(tiffs):
         raise InputError(
             f"{folder}: found {len(pngs)} PNG and {len(tiffs)} TIFF files, expected slices of one kind; "
@@ -102,6 +103,7 @@ def write_slice_folder(
     names = volume.metadata.get("slice_names", ())
     if len(names) != num_slices:
         names = [f"{z:0{len(str(num_slices - 1))}d}{suffix}" for z in range(num_slices)]
+    # 0: the size of compressed PNG files is not known in advance.
     num_bytes = volume.nbytes // volume.dtype.itemsize * dtype.itemsize if as_tiff else 0
     suffixes = TIFF_SUFFIXES if as_tiff else PNG_SUFFIXES
     with whole_folder(path, suffixes=suffixes, overwrite=overwrite, expected_bytes=num_bytes) as partial:

@@ -94,6 +94,7 @@ def _open_series(path: pathlib.Path, tif: tifffile.TiffFile, channel: int | None
     check_directories(path, tif)
     _check_imagej_whole(path, tif)
     series = tif.series[0]
+    # Choose the axes of the volume, then map its planes or read it page by page.
     is_loose = _is_loose_stack(tif)
     if len(tif.series) > 1 and not is_loose:
         warnings.append(f"the file holds {len(tif.series)} image series; the first is read")
@@ -108,6 +109,7 @@ def _open_series(path: pathlib.Path, tif: tifffile.TiffFile, channel: int | None
         check_pages(path, pages)
         planes = page_stack(tif, pages if is_loose else _chosen_pages(path, series, pages, kept, picks))
     axes = "".join(axis.lower() if axis in "YX" else "z" for axis in kept)
+    # A single image has no stack axis; its planes are (1, y, x).
     axes = axes if len(axes) == 3 else "z" + axes
     array = in_native_byte_order(transposed(planes, tuple(axes.index(axis) for axis in "zyx")))
     kind = "ome-tiff" if tif.is_ome else "imagej" if tif.is_imagej else "tiff"
@@ -135,6 +137,7 @@ def _check_imagej_whole(path: pathlib.Path, tif: tifffile.TiffFile) -> None:
     """Find a cut-off ImageJ stack, of which only the first page is described."""
     described = (tif.imagej_metadata or {}).get("images", 1)
     page = tif.pages.first
+    # ImageJ describes only the first page of a large stack; the others follow it without a gap.
     if described > 1 and page.is_final and len(tif.pages) < described:
         check_reach(path, page.dataoffsets[0] + described * page.nbytes)
 
@@ -144,6 +147,7 @@ def _choose_axes(path: pathlib.Path, series: Any, channel: int | None, warnings:
     axes, shape = series.axes, series.shape
     kept, picks = "", []
     for axis, length in zip(axes, shape, strict=True):
+        # A stack along any axis (Z, T, or one without a name) is taken as z.
         if axis in "YX" or (length > 1 and axis not in "CS"):
             kept += axis
             picks.append(slice(None))
@@ -174,6 +178,7 @@ def _checked_channel(path: pathlib.Path, num_channels: int, channel: int | None)
 
 def _mapped(path: pathlib.Path, tif: tifffile.TiffFile, series: Any, picks: _Picks) -> np.memmap | None:
     """Map the planes of a series that is stored contiguously; ``None`` for any other."""
+    # No offset: compressed, or with gaps between the pages.
     if series.is_multifile or series.dataoffset is None:
         return None
     shape, dtype = series.shape, series.dtype.newbyteorder(tif.byteorder)
@@ -185,6 +190,7 @@ def _mapped(path: pathlib.Path, tif: tifffile.TiffFile, series: Any, picks: _Pic
 def _chosen_pages(path: pathlib.Path, series: Any, pages: list[Any], kept: str, picks: _Picks) -> list[Any]:
     """Return the pages that make up the volume, in order."""
     axes, shape = series.axes, series.shape
+    # Pages are numbered in C order over all axes but those within a page.
     over_pages = [i for i, axis in enumerate(axes) if axis not in "YXS"]
     lengths = [shape[i] for i in over_pages]
     if not kept.endswith("YX") or math.prod(lengths) != len(pages) or len(pages[0].shape) != 2:

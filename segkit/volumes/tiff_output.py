@@ -55,6 +55,7 @@ def write_tiff(
     # ImageJ's own axes, all six: tifffile mistakes slices of width 1 otherwise.
     file_axes = "TZCYXS" if kind == "imagej" else axes
     file_shape = tuple(array.shape[axes.index(axis)] if axis in axes else 1 for axis in file_axes)
+    # ImageJ: (y, x, samples); otherwise (rows, columns).
     page_shape = file_shape[3:] if kind == "imagej" else file_shape[1:]
     dtype = tiff_dtype(path, volume, kind)
     num_bytes = volume.nbytes // volume.dtype.itemsize * dtype.itemsize
@@ -103,6 +104,7 @@ def slice_resolution(volume: Volume) -> dict[str, Any]:
         return {}
     _, y, x = volume.voxel_size_nm
     return {
+        # Pixels per centimetre, x first.
         "resolution": (_NM_PER_CM / x, _NM_PER_CM / y),
         "resolutionunit": tifffile.RESUNIT.CENTIMETER,
     }
@@ -120,5 +122,6 @@ def _described(volume: Volume, kind: str, axes: str) -> dict[str, Any]:
         return {"metadata": metadata}
     metadata |= {"spacing": z, "unit": "nm"}
     if kind == "imagej":
+        # ImageJ reads the resolution as pixels per `unit`.
         return {"metadata": metadata, "resolution": (1 / x, 1 / y)}
     return {"metadata": metadata, **slice_resolution(volume)}

@@ -53,6 +53,7 @@ def check_directories(path: pathlib.Path, tif: tifffile.TiffFile) -> None:
 
     tifffile does without those pages and tags, and mentions them in its log only.
     """
+    # Offsets, numbers of entries and entries (tag, type, count, value) of BigTIFF and of classic TIFF.
     form = tif.byteorder + ("Q" if tif.is_bigtiff else "I")
     count_form = tif.byteorder + ("Q" if tif.is_bigtiff else "H")
     entry_form = tif.byteorder + ("HHQQ" if tif.is_bigtiff else "HHII")
@@ -65,7 +66,9 @@ def check_directories(path: pathlib.Path, tif: tifffile.TiffFile) -> None:
             file.seek(position)
             return struct.unpack(form, file.read(struct.calcsize(form)))
 
+        # The header ends with the offset of the first directory, a directory with that of the next, or with 0.
         (directory,) = unpack(form, 8 if tif.is_bigtiff else 4)
+        # A damaged chain may lead back to itself.
         while directory and directory not in seen:
             seen.add(directory)
             (num_entries,) = unpack(count_form, directory)
@@ -73,6 +76,7 @@ def check_directories(path: pathlib.Path, tif: tifffile.TiffFile) -> None:
             for _ in range(num_entries):
                 _, kind, count, value = unpack(entry_form, position)
                 num_bytes = count * _TAG_BYTES.get(kind, 0)
+                # Values that do not fit into the entry lie elsewhere, and it holds their offset.
                 if num_bytes > inline_bytes:
                     check_reach(path, value + num_bytes)
                 position += struct.calcsize(entry_form)
@@ -119,6 +123,7 @@ def page_values(page: Any) -> np.ndarray:
 
 def page_stack(tif: tifffile.TiffFile, pages: Sequence[Any]) -> LazyVolume:
     """Make a volume of pages that are decoded when asked for; it keeps the file open while it lives."""
+    # tifffile's handle has one position, which threads would move under each other.
     lock = threading.Lock()
 
     def read(z: int) -> np.ndarray:

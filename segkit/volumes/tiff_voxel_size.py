@@ -86,10 +86,12 @@ def _pixel_nm(tif: tifffile.TiffFile, nm_per_resolution_unit: float | None = Non
     tags = tif.pages.first.tags
     unit = nm_per_resolution_unit
     if unit is None:
+        # TIFF 6.0: 2 is inch, the default, 3 is centimetre; 1 is no unit.
         unit = {2: 2.54e7, 3: 1e7}.get(int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 2)
     y, x = (_per_unit(tags[name].value) if name in tags else None for name in ("YResolution", "XResolution"))
     if unit is None or y is None or x is None:
         return None, None
+    # Resolutions are pixels per unit.
     if nm_per_resolution_unit is None and max(unit / y, unit / x) > _PRINTER_PIXEL_NM:
         return None, None
     return unit / y, unit / x

@@ -79,6 +79,7 @@ class Volume:
 
     def __post_init__(self) -> None:
         """Refuse what no volume can be."""
+        # The second condition finds axes that are named twice.
         further = sorted(set(self.axes) - set("zyx"))
         if "".join(axis for axis in self.axes if axis in "zyx") != "zyx" or len(self.axes) != 3 + len(further):
             raise ValueError(f"`axes` must hold z, y and x in this order, each axis once. Received: axes={self.axes!r}")

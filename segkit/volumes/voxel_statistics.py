@@ -63,6 +63,7 @@ def voxel_statistics(array: ArrayLike3D, *, progress: Callable[[int, int], None]
             low, high = min(low, values.min().item()), max(high, values.max().item())
             # In double precision: a python float would leave the difference in the type of the voxels.
             slice_mean = float(values.mean(dtype=np.float64))
+            # `deviation` is the sum of squared deviations from `mean` over the `count` voxels so far.
             centred = values.astype(np.float64) - slice_mean
             step, total = slice_mean - mean, count + values.size
             deviation += float(np.vdot(centred, centred)) + step * step * count * values.size / total

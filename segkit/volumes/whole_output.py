@@ -34,6 +34,7 @@ def check_output(path: str | os.PathLike, *, overwrite: bool = False, expected_b
         InputError: If it exists and may not be replaced, its folder is missing or not writable, or the disk
             has not enough room.
     """
+    # Links are followed: replacing a link by a file would leave what it leads to as it was.
     target = pathlib.Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise InputError(f"{path}: there is no folder {target.parent}; create it or choose another output")
@@ -68,8 +69,10 @@ def whole_file(path: str | os.PathLike, *, overwrite: bool = False, expected_byt
     partial = _partial_name(target)
     with _told_plainly(path, expected_bytes):
         try:
+            # Next to the target: renaming is atomic within one file system only.
             partial.touch(exist_ok=False)
             yield partial
+            # Before the rename: after a power cut the new name could lead to a file without its content.
             _force_to_disk(partial)
             os.replace(partial, target)
         finally:
@@ -106,6 +109,7 @@ def whole_folder(
             for file in partial.iterdir():
                 _force_to_disk(file)
             if target.exists():
+                # A folder that is not empty cannot be replaced in one step: it is moved away first.
                 old = _partial_name(target)
                 os.replace(target, old)
                 os.replace(partial, target)
@@ -121,6 +125,7 @@ def _told_plainly(path: str | os.PathLike, expected_bytes: int) -> Iterator[None
     try:
         yield
     except OSError as error:
+        # NumPy raises short writes without an error number.
         if error.errno in _FULL or (error.errno is None and _SHORT_WRITE.fullmatch(str(error))):
             free = shutil.disk_usage(pathlib.Path(os.path.realpath(path)).parent).free
             raise InputError(_no_room(path, free, expected_bytes)) from error

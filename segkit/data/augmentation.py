@@ -69,12 +69,14 @@ class Augmentation:
             turns |= zip(other_planes, rng.integers(4, size=len(other_planes)).tolist(), strict=True)
         displacement = None
         if self.elastic_px:
+            # At equal physical distances: an axis of coarser voxels is longer, and has more nodes.
             nodes = [
                 int(extent * size / sizes[-1]) // self.elastic_grid_px + 3
                 for extent, size in zip(patch_shape, sizes, strict=True)
             ]
             displacement = rng.normal(0, self.elastic_px, (axes, *nodes)).astype(np.float32)
             for along, size in zip(displacement, sizes, strict=True):
+                # From pixels of the last axis to pixels of this one.
                 along *= np.float32(sizes[-1] / size)
         return Change(
             flips=tuple(bool(flip and self.flips) for flip in flips),
@@ -116,6 +118,7 @@ class Change:
         Args:
             patch: Any dtype, the spatial axes first; further axes, such as channels, are left alone.
         """
+        # A view; the axes of channels behind are taken whole.
         patch = patch[tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)]
         for first, second, times in self.turns:
             patch = np.rot90(patch, times, (first, second))
@@ -138,14 +141,17 @@ class Change:
         from scipy.ndimage import map_coordinates, zoom  # here: runs that bend nothing start sooner
 
         extents = patch.shape[: len(self.flips)]
+        # Sampling positions (axes, z, y, x), displaced along each axis by its interpolated nodes.
         places = np.indices(extents, dtype=np.float32)
         for along, nodes in zip(places, self.displacement_px, strict=True):
             factors = [extent / count for extent, count in zip(extents, nodes.shape, strict=True)]
             along += zoom(nodes, factors, order=3, mode="mirror", grid_mode=True)
         if nearest:
+            # Flat indices are moved in place of values, so one pass serves any type and any number of channels.
             numbers = np.arange(math.prod(extents)).reshape(extents)
             chosen = map_coordinates(numbers, places, order=0, mode="mirror", output=np.intp)
             return patch.reshape(-1, *patch.shape[len(extents) :])[chosen]
+        # (z, y, x, ...) -> (channels, z, y, x)
         channels = np.moveaxis(patch.reshape(*extents, -1), -1, 0)
         bent = [map_coordinates(each, places, order=1, mode="mirror", output=patch.dtype) for each in channels]
         return np.stack(bent, axis=-1).reshape(patch.shape)
@@ -157,6 +163,7 @@ class Change:
         height, width = patch.shape[:2]
         dy, dx = (cv2.resize(nodes, (width, height), interpolation=cv2.INTER_CUBIC) for nodes in self.displacement_px)
         rows, columns = np.indices((height, width), dtype=np.float32)
+        # OpenCV takes x before y.
         place, border = (columns + dx, rows + dy), cv2.BORDER_REFLECT_101
         if nearest:  # moved as indices, as OpenCV takes no labels of 32 bits
             index = np.arange(height * width, dtype=np.float64).reshape(height, width)

@@ -58,15 +58,18 @@ def measure_cells(sources: Sequence[Source]) -> CellMeasures:
                     inside += count
                     largest[number] = max(largest.get(number, 0), count)
                     summed[number] = summed.get(number, 0) + count
+        # A single id: one cell, or a mask of many.
         if len(largest) == 1:
             slices = parse_slices(source.train, labels.shape[0])
             one_id |= any(label(instance_ids(labels, slice(z, z + 1))[0]).max() >= _PIECES for z in slices)
+        # Grey values taken for ids have many ids, each scattered over the slice.
         elif largest:
             _check_compact(labels, parse_slices(source.train, labels.shape[0]))
         areas += largest.values()
         sizes += summed.values()
     if not sizes:
         raise InputError("no cell on the training slices; choose slices with cells")
+    # The circle of the same area.
     radius = float(np.sqrt(np.median(areas) / np.pi))
     return CellMeasures(share=inside / total, radius_px=radius, voxels=float(np.median(sizes)), one_id=one_id)
 

@@ -74,6 +74,7 @@ def _files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _stem(path: pathlib.Path) -> str:
+    # Suffixes may follow each other: `.ome.tif`, `.mrc.gz`.
     while path.suffix.lower() in _SUFFIXES:
         path = path.with_suffix("")
     return path.name

@@ -55,6 +55,7 @@ class PatchTable:
             row: Row of the table.
         """
         _, *origin = self.rows[row].tolist()
+        # A patch of a slice has z as an index, which drops the axis; a box has a span of it.
         depth = () if len(self.patch_shape) == 3 else (origin[0],)
         spans = zip(origin[len(depth) :], self.patch_shape, strict=True)
         return *depth, *(slice(start, start + length) for start, length in spans)
@@ -106,6 +107,7 @@ def tabulate_patches(
     depth, step = (shape[0], strides[0]) if len(shape) == 3 else (1, 1)
     todo = [(number, mask, run) for number, (mask, z) in enumerate(masks) for run in _runs(z, depth)]
     total, done = sum(len(run) for _, _, run in todo), 0
+    # Columns: volume, z, y, x, foreground, background.
     parts = [np.zeros((0, 6), np.int64)]
     for number, mask, run in todo:
         counts = []  # foreground and background of the windows of every slice
@@ -117,10 +119,12 @@ def tabulate_patches(
             if progress:
                 progress(done, total)
         origins = [window_origins(len(run), depth, step), *origins]
+        # (slices of the run, windows along y, windows along x), summed over the slices of every box.
         sums = [_window_sums(np.stack(slices), origins[:1], (depth,)) for slices in zip(*counts, strict=True)]
         z, y, x = np.meshgrid(origins[0] + run[0], *origins[1:], indexing="ij")
         parts.append(np.stack([np.full_like(z, number), z, y, x, *sums], axis=-1).reshape(-1, 6))
     found = np.concatenate(parts)
+    # Without patches that have no annotated pixel.
     found = found[found[:, 4] + found[:, 5] > 0]
     return PatchTable(found[:, :4], found[:, 4], found[:, 5], shape)
 
@@ -130,6 +134,7 @@ def _runs(indices: Iterable[int], depth: int) -> list[list[int]]:
     if depth == 1:
         return [[int(z)] for z in indices]
     chosen = sorted({int(z) for z in indices})
+    # Index less position is the same for all slices of a run.
     groups = itertools.groupby(enumerate(chosen), key=lambda pair: pair[1] - pair[0])
     runs = ([z for _, z in group] for _, group in groups)
     return [run for run in runs if len(run) >= depth]
@@ -139,6 +144,7 @@ def _window_sums(values: np.ndarray, origins: Sequence[np.ndarray], lengths: Seq
     """Sum over every window, axis by axis, from the differences of cumulative sums."""
     for axis, (starts, length) in enumerate(zip(origins, lengths, strict=True)):
         before = [(1, 0) if other == axis else (0, 0) for other in range(values.ndim)]
+        # sums[i] is the sum of the first i values.
         sums = np.pad(values.cumsum(axis, dtype=np.int64), before)
         values = sums.take(starts + length, axis) - sums.take(starts, axis)
     return values

@@ -41,7 +41,9 @@ def patch_dataset(sampler: PatchSampler, *, first_epoch: int = 0, outputs: Spans
         return [images, *(parts[i] for i in range(len(spans)))]
 
     def cut(step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        # A step always gives the same batch, so the function counts as stateless.
         images, *targets = tf.numpy_function(batch, [step], [tf.float32] * (1 + len(spans)), stateful=False)
+        # `numpy_function` loses the shape, which Keras needs to build the network.
         images = tf.ensure_shape(images, (*shape, sampler.channels))
         by_span = {
             span: tf.ensure_shape(part, (*shape, span[1] - span[0] + 1))

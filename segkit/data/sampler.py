@@ -78,6 +78,7 @@ class PatchSampler:
         self.voxel_size = voxel_size
         self.shuffle = shuffle
         self.seed = seed
+        # Two: batches of the next epoch are prepared while the last of this one are still in use.
         self._order = functools.lru_cache(maxsize=2)(self._draw_order)
 
     def with_seed(self, seed: int) -> PatchSampler:
@@ -91,6 +92,7 @@ class PatchSampler:
     def _changed(self, **changes: Any) -> PatchSampler:
         other = copy.copy(self)
         vars(other).update(changes)
+        # The copied cache is bound to the sampler it came from, and would go on giving that one's order.
         other._order = functools.lru_cache(maxsize=2)(other._draw_order)
         return other
 
@@ -128,6 +130,7 @@ class PatchSampler:
         image, *parts = (np.asarray(array[window]) for array in self.pairs[self.table.rows[row, 0]])
         gain, shift = 1.0, 0.0
         if self.augmentation != NO_AUGMENTATION:
+            # By place in the epoch and not by row, so that copies of a patch are changed differently.
             rng = np.random.default_rng([self.seed, _CHANGE, epoch, index])
             change = self.augmentation.draw(rng, self.table.patch_shape, self.voxel_size)
             gain, shift = change.gain, change.shift
@@ -165,6 +168,7 @@ def named_targets(targets: np.ndarray, outputs: Spans) -> dict[str, np.ndarray]:
             f"`outputs` must name channels of the target, which has {channels}. Received: {wrong[0]} in {dict(outputs)}"
         )
     parts = {
+        # All channels are passed on as they are, without a copy; others with the weight (-1) behind them.
         span: targets if span == (0, channels) else targets[..., [*range(*span), -1]] for span in set(outputs.values())
     }
     return {name: parts[tuple(span)] for name, span in outputs.items()}

@@ -31,6 +31,7 @@ def simulate_cells(settings: CellSimulation, seed: int) -> tuple[np.ndarray, np.
     texture = _texture(settings, rng)
     for number, cell in enumerate(_placed(settings, rng), start=1):
         window, reach, height = cell.measure(settings)
+        # Where cells press against each other, a voxel belongs to the one it lies deeper in.
         nearer = (reach < 1) & (reach < depth[window])
         labels[window][nearer] = number
         depth[window][nearer] = reach[nearer]
@@ -38,6 +39,7 @@ def simulate_cells(settings: CellSimulation, seed: int) -> tuple[np.ndarray, np.
     light = ndimage.gaussian_filter(
         light * texture, [b / v for b, v in zip(settings.blur_um, settings.voxel_size_um, strict=True)]
     )
+    # Shot noise: the variance of a count is its mean.
     counts = rng.poisson(settings.photons * (light + settings.background)).astype(np.float32)
     limit = np.iinfo(settings.dtype).max
     # Mean cells take a third of the range, so that bright ones fit in.
@@ -62,6 +64,7 @@ class _Cell:
         The height is measured from the middle slice in radii.
         """
         voxel = np.array(settings.voxel_size_um)
+        # The crest is that of `surface` below, with all `_LUMPS` cosines at 1.
         farthest = 1 + settings.irregularity * np.sqrt(2 * _LUMPS)  # where all waves crest
         largest = np.array([self.radii[0], *[self.radii[1:].max()] * 2]) * farthest
         low = np.maximum(np.floor((self.center - largest) / voxel), 0).astype(int)
@@ -80,6 +83,7 @@ class _Cell:
             np.cos(sum(w * part / safe for w, part in zip(wave, parts, strict=True)) + phase)
             for wave, phase in zip(self.waves, self.phases, strict=True)
         )
+        # A sum of n cosines of random phases has the standard deviation sqrt(n / 2).
         surface = np.maximum(1 + settings.irregularity * uneven / np.sqrt(_LUMPS / 2), 0.2)
         return window, (norm / surface).astype(np.float32), np.broadcast_to(parts[0], norm.shape)
 
@@ -94,6 +98,7 @@ def _placed(settings: CellSimulation, rng: np.random.Generator) -> list[_Cell]:
         radii = mean * np.maximum(1 + settings.radius_spread * rng.normal(size=3), 0.4)
         for _ in range(_ATTEMPTS):
             center = rng.uniform(margin, extent - margin)
+            # In mean diameters along each axis, so that the distance counts alike in all directions.
             apart = np.array([center - other.center for other in cells]).reshape(-1, 3) / (2 * mean)
             if (np.linalg.norm(apart, axis=1) >= settings.spacing).all():
                 cells.append(_drawn(settings, rng, center, radii))

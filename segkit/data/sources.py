@@ -128,6 +128,7 @@ def shared_warnings(volumes: Sequence[LabeledVolume]) -> list[str]:
     files: dict[str, list[str]] = {}
     for volume in volumes:
         for warning in volume.warnings:
+            # Warnings begin with the path of the file that they are about.
             (name, *_) = (n for n in (volume.tomogram.name, volume.mask.name) if warning.startswith(f"{n}: "))
             files.setdefault(warning.removeprefix(f"{name}: "), []).append(name)
     return [

@@ -50,6 +50,7 @@ class Region:
             raise InputError(
                 f"region {text!r}: expected three spans of whole numbers z0:z1,y0:y1,x0:x1, such as 10:20,0:512,:"
             )
+        # "" is a bound that was left out.
         return cls(*((int(m[1] or 0), int(m[2]) if m[2] else None) for m in matches if m))
 
     def within(self, shape: tuple[int, int, int]) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:

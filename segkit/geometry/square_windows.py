@@ -31,5 +31,6 @@ def square_windows(shape: Sequence[int], counts: Sequence[int]) -> tuple[tuple[i
     for size in shape:
         length = min(side, size)
         count = -(-size // length)
+        # The last origin is size - length, whatever the count; one window starts at 0.
         axes.append((length, [round(i * (size - length) / max(count - 1, 1)) for i in range(count)]))
     return tuple(axes)

@@ -117,6 +117,7 @@ def plan_tiles(
     """
     wanted = tuple(wanted) if wanted is not None else tuple((0, size) for size in shape)
     multiples, halos = (along_axes(*given, len(shape)) for given in (("multiple", multiple), ("halo", halo)))
+    # Widen the region by its context, choose the extent of the tiles, spread them over every axis.
     reach = tuple(itertools.starmap(_reach, zip(wanted, shape, multiples, halos, strict=True)))
     axes = [
         _Axis(extent=stop - start, overlap=_up(2 * halo, multiple), multiple=multiple)
@@ -126,6 +127,7 @@ def plan_tiles(
         sides = along_axes("tile_px", tile_px, len(shape))
         lengths = [min(_up(side, axis.multiple), axis.extent) for side, axis in zip(sides, axes, strict=True)]
         for length, axis in zip(lengths, axes, strict=True):
+            # A single tile over the whole extent has no inner border, and needs no halo there.
             if length <= axis.overlap and length < axis.extent:
                 raise ValueError(
                     f"`tile_px` must be more than {axis.overlap} px (two halos). Received: tile_px={tile_px!r}"
@@ -177,6 +179,7 @@ def _up(size: int, multiple: int) -> int:
 def _reach(span: Span, size: int, multiple: int, halo: int) -> Span:
     """Widen a span by its context, to multiples, as far as the padded axis goes."""
     start, stop = span
+    # The start is rounded down and the stop up: both lie on the grid of the network's strides.
     return max(0, (start - halo) // multiple * multiple), min(_up(size, multiple), _up(stop + halo, multiple))
 
 
@@ -190,10 +193,12 @@ class _Axis:
 
     def count(self, length: int) -> int:
         """Return how many windows of a length cover the axis."""
+        # n windows cover n * (length - overlap) + overlap.
         return 1 if length >= self.extent else -(-(self.extent - self.overlap) // (length - self.overlap))
 
     def evenly(self, count: int) -> int:
         """Return the length with which a number of windows cover the axis."""
+        # The equation of `count`, solved for the length.
         return _up(-(-(self.extent + self.overlap * (count - 1)) // count), self.multiple)
 
     def candidates(self) -> list[int]:
@@ -203,12 +208,14 @@ class _Axis:
         counts, count = {most}, 1
         while count < most:
             counts.add(count)
+            # In steps of a sixteenth: axes of thousands of windows still have few candidates.
             count += 1 + count // 16
         return sorted(set(map(self.evenly, counts)), reverse=True)
 
     def starts(self, first: int, length: int) -> list[int]:
         """Spread windows evenly over the axis, which begins at ``first``; each starts at a multiple."""
         count = self.count(length)
+        # The start of the last window, in multiples.
         slack = (self.extent - length) // self.multiple
         return [first + (i * slack // (count - 1) * self.multiple if count > 1 else 0) for i in range(count)]
 
@@ -221,9 +228,12 @@ def _best_lengths(axes: list[_Axis], max_px: int | None) -> list[int]:
     *others, last = axes
     best = None
     for lengths in itertools.product(*(axis.candidates() for axis in others)):
+        # The longest that the last axis may be beside these.
         room = max_px // math.prod(lengths) // last.multiple * last.multiple
+        # The other axes leave the last one nothing beyond two halos.
         if room < last.extent and room <= last.overlap:
             continue
+        # As many windows as `room` demands, no longer than they need to be.
         chosen = [*lengths, last.evenly(last.count(min(room, last.extent)))]
         tiles = math.prod(axis.count(length) for axis, length in zip(axes, chosen, strict=True))
         cost = (tiles * math.prod(chosen), tiles)
@@ -240,6 +250,7 @@ def _axis_windows(wanted: Span, starts: list[int], length: int, exact: bool) -> 
     shares = _split(starts, length) if exact else _fade(starts, length)
     windows = []
     for start, share in zip(starts, shares, strict=True):
+        # Clipped to the region; windows without a pixel of it are left out.
         used = np.flatnonzero(share)
         low, high = max(start + int(used[0]), wanted[0]), min(start + int(used[-1]) + 1, wanted[1])
         if low < high:
@@ -249,6 +260,7 @@ def _axis_windows(wanted: Span, starts: list[int], length: int, exact: bool) -> 
 
 def _split(starts: list[int], length: int) -> list[np.ndarray]:
     """Give each pixel to one window; neighbours part in the middle of their overlap."""
+    # The middle between the start of the later window and the end of the earlier one.
     borders = [(after + before + length) // 2 for before, after in itertools.pairwise(starts)]
     lows, highs = [starts[0], *borders], [*borders, starts[-1] + length]
     position = np.arange(length)
@@ -270,6 +282,7 @@ def _fade(starts: list[int], length: int) -> list[np.ndarray]:
         ramp = np.clip(position / max(width, 1), 0, 1) if width else (position > 0).astype(float)
         raw[i + 1][:overlap] *= ramp
         raw[i][length - overlap :] *= 1 - ramp
+    # Where more than two windows overlap, the products do not sum to 1.
     total = np.zeros(starts[-1] + length - starts[0])
     for start, share in zip(starts, raw, strict=True):
         total[start - starts[0] :][:length] += share

@@ -62,10 +62,12 @@ class BoxEngine:
 
     def __call__(self, voxels: np.ndarray, block: Block) -> BlockResult:
         """Return the result for the core of a block."""
+        # Only at the far ends: halo and core are multiples of the strides, and so is every start of a box.
         far = [(0, -size % self._multiple) for size in voxels.shape]
         padded = np.pad(voxels, far, mode="edge")
         maps = []
         for function, preprocessing in zip(self._functions, self._preprocessings, strict=True):
+            # (z, y, x) -> (1, z, y, x, channels) -> (z, y, x, maps)
             found = function(preprocessing.finish(padded)[None])[0]
             maps.append(found[block.inside])
         result = decided(maps, self._tasks, probability=self._options.probability)
@@ -101,6 +103,7 @@ def box_grid(models: Sequence[LoadedModel], volume: Volume, options: PredictOpti
     multiple = math.lcm(*(loaded.card.multiple_px for loaded in models))
     halos = [_BLENDED_HALO_PX if loaded.card.halo_px is None else loaded.card.halo_px for loaded in models]
     asked = max(halos) if options.halo_px is None else options.halo_px
+    # Rounded up to the strides, so that boxes start at multiples of them.
     halo = -(-asked // multiple) * multiple
     smallest = 2 * halo + multiple
     trained = [loaded.card.tile_px for loaded in models if loaded.card.tile_px]
@@ -112,6 +115,7 @@ def box_grid(models: Sequence[LoadedModel], volume: Volume, options: PredictOpti
     if options.max_ram is not None:
         side = min(side, _fitting_side(models, options, smallest, multiple))
     core = (side - 2 * halo) // multiple * multiple
+    # A core is no longer than the volume, rounded up to the strides.
     return BlockGrid(volume.shape, [min(core, -(-n // multiple) * multiple) for n in volume.shape], [halo] * 3)
 
 
@@ -125,4 +129,5 @@ def _fitting_side(models: Sequence[LoadedModel], options: PredictOptions, smalle
         smallest_px=smallest**3,
         num_models=len(models),
     )
+    # The cube root of a cube may come out just below the integer.
     return int(budget ** (1 / 3) + 1e-6)

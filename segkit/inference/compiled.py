@@ -48,7 +48,7 @@ def batch_function(model: keras.Model, *, tta: bool = False) -> BatchFunction:
         tta: Average over the eight flips and quarter turns.
     """
 
-    def once(batch: np.ndarray) -> np.ndarray:
+    def once(batch: np.ndarray) -> np.ndarray:  # (batch, ..., channels) -> (batch, ..., maps)
         return np.asarray(model.predict_on_batch(batch))
 
     return (lambda batch: mean_over_turns(once, batch)) if tta else once
@@ -69,7 +69,9 @@ def mean_over_turns(function: BatchFunction, batch: np.ndarray) -> np.ndarray:
     for flip in (False, True):
         flipped = np.flip(batch, -2) if flip else batch
         for turns in range(4):
+            # Turns and flips give views with negative strides, which a backend may not take.
             turned = function(np.ascontiguousarray(np.rot90(flipped, turns, axes=_PLANE)))
+            # Undone in the opposite order: turn back, then flip back.
             back = np.rot90(turned, -turns, axes=_PLANE)
             total = total + (np.flip(back, -2) if flip else back)
     return total / np.float32(8)

@@ -22,6 +22,7 @@ def decided(maps: Sequence[np.ndarray], tasks: Sequence[Task], *, probability: b
     if len(tasks) > 1:
         probabilities = [found[..., task.probability_map] for found, task in zip(maps, tasks, strict=True)]
         kept, overlap = merge_labels(probabilities, [task.threshold for task in tasks])
+        # Without background.
         voxels = np.bincount(kept.ravel(), minlength=len(tasks) + 1)[1:]
         return BlockResult(kept, {"voxels": voxels, "overlap": overlap})
     (task,), (found,) = tasks, maps

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from segkit.errors import InputError
 
+# Read by TensorFlow, the BLAS libraries, NumExpr and OpenCV when they are loaded.
 _THREAD_LIMITS = (
     "TF_NUM_INTRAOP_THREADS",
     "OMP_NUM_THREADS",
@@ -132,6 +133,7 @@ class Processes:
             InputError: If a process dies.
             Exception: What the work raises in one of them, as it is; the others are ended.
         """
+        # Once for all workers, and before the first is started, so that work that cannot be pickled fails early.
         pickled = pickle.dumps(work)
         workers: list[_Worker] = []
         told: set[_Record] = set()
@@ -143,11 +145,13 @@ class Processes:
                 logging.getLogger(name).log(level, "%s", message)
 
         try:
+            # Environment variables are inherited by the processes, whose libraries read them at import.
             with _environment(self._limits()):
                 for index in range(self.num_workers):
                     workers.append(_Worker(pickled, Share(index, self.num_workers)))
             handlers = {"log": tell, "block": lambda state: watch(*state)}
             while running := [worker for worker in workers if not worker.is_done]:
+                # Until one of them sends a message or ends.
                 wait([handle for worker in running for handle in worker.handles])
                 for worker in running:
                     worker.take_messages(handlers)
@@ -170,6 +174,7 @@ class _Worker:
         self._messages, theirs = context.Pipe()
         self._process = context.Process(target=_run_worker, args=(theirs, pickled, share), daemon=True)
         self._process.start()
+        # Only the worker keeps its end open: the pipe then reports when it has ended.
         theirs.close()
         self.handles = [self._messages, self._process.sentinel]
         self.is_done, self.result = False, None
@@ -219,9 +224,11 @@ def _run_worker(messages: Connection, pickled: bytes, share: Share) -> None:
             if hasattr(work, "close"):
                 stack.callback(work.close)
             result = work(share=share, on_block=lambda *state: messages.send(("block", state)))
+    # Asked to end: nobody waits for a message.
     except SystemExit:
         raise
     except BaseException as fault:
+        # Pickling loses the traceback and keeps notes. An `InputError` is one line for the user and needs none.
         if not isinstance(fault, InputError):
             fault.add_note(f"in a worker process:\n{traceback.format_exc()}")
         messages.send(("error", _picklable(fault)))
@@ -237,7 +244,9 @@ def _leave(signal_number: int, _: object) -> None:
 def _end_with_parent(messages: Connection) -> None:
     """End this process when the one that started it is gone, also after ``kill -9``."""
     with contextlib.suppress(EOFError, OSError):
+        # Nothing is ever sent this way: it returns when the other end is closed.
         messages.recv()
+    # Without cleaning up, as the main thread may be anywhere in a library's code.
     os._exit(1)
 
 

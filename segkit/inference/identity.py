@@ -40,10 +40,13 @@ def task_identity(models: Sequence[LoadedModel], volume: Volume, options: Predic
 def model_identity(loaded: LoadedModel) -> dict[str, Any]:
     """Describe a model by its structure, its weights and the facts of its card that decide a result."""
     digest = hashlib.sha256(loaded.model.to_json().encode())
+    # The structure alone is equal for all trainings of one network.
     for weights in loaded.model.get_weights():
         digest.update(np.ascontiguousarray(weights).tobytes())
     card = loaded.card.to_dict()
+    # Who trained it and when decides nothing.
     del card["provenance"]
+    # Tuples become lists, as they are when the stored identity is read back and compared.
     return {**json.loads(json.dumps(card)), "sha256": digest.hexdigest()}
 
 

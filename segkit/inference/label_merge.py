@@ -41,6 +41,7 @@ def merge_labels(probabilities: Sequence[np.ndarray], thresholds: Sequence[float
     for label, (probability, threshold) in enumerate(zip(probabilities, thresholds, strict=True), start=1):
         claimed = probability > threshold
         claims += claimed
+        # Strictly above: of equal probabilities the earlier structure keeps the voxel.
         wins = claimed & (probability > highest)
         labels[wins] = label
         highest[wins] = probability[wins]

@@ -69,14 +69,17 @@ def peak_live_bytes(steps: Iterable[tuple[Arrays, Arrays]]) -> int:
         12
     """
     steps = [(Counter(inputs), list(outputs)) for inputs, outputs in steps]
+    # How often each array will still be used.
     uses = sum((inputs for inputs, _ in steps), Counter())
     made = {array for _, outputs in steps for array in outputs}
     alive = peak = 0
     for inputs, outputs in steps:
         alive += sum(size for _, size in outputs)
         peak = max(peak, alive)
+        # `-=` drops counts that reach 0, so an array is in `uses` as long as an operation still needs it.
         uses -= inputs
         alive -= sum(array[1] for array in inputs if array in made and not uses[array])
+        # Outputs that no operation uses do not stay either.
         alive -= sum(array[1] for array in outputs if array not in uses)
     return peak
 
@@ -85,6 +88,7 @@ def _tensorflow_steps(model: keras.Model, shape: tuple[int, ...]) -> list[tuple[
     import tensorflow as tf  # only where it is the backend, and loaded already
 
     def array(tensor: tf.Tensor) -> tuple[Hashable, int]:
+        # A resource is the handle of a variable: weights are not counted.
         known = tensor.dtype != tf.resource and tensor.shape.is_fully_defined()
         return tensor.name, tensor.shape.num_elements() * tensor.dtype.size if known else 0
 

@@ -55,6 +55,7 @@ class LoadedModel:
                 f"{self.card.name}: the model takes volumes, but its preprocessing makes slices; save it with a card "
                 "of its own"
             )
+        # Networks of segkit end in a dict of outputs; any other structure lacks all of them.
         outputs = self.model.output if isinstance(self.model.output, dict) else {}
         for output in self.card.task.predicted:
             if output.name not in outputs:

@@ -60,6 +60,7 @@ def map_blocks(
     if positions is None:
         positions = list(np.ndindex(*store.grid.counts))
     work = BlockWork(engine, volume, store, tuple(map(tuple, positions)))
+    # The first call must count as news even with no block finished.
     shown = -1
 
     def watch(done: int, total: int) -> None:
@@ -96,15 +97,18 @@ class BlockWork:
         stream = None
         pause = _FIRST_PAUSE_S
         looked = time.monotonic()
+        # Every round tries all blocks that are not finished; `_claimed` skips those of other processes.
         while rest := self._rest(share):
             stream = stream or self._stream()
             before = len(self.store.finished())
             try:
                 for block, result in stream(self._claimed(rest)):
                     self.store.write(block.position, _core_of(result.array, block), result.counts)
+                    # Listing the folder after every block would be slow where there are many small ones.
                     is_old = time.monotonic() - looked > _REFRESH_S
                     looked = time.monotonic() if is_old else looked
                     on_block(*self.state(refresh=is_old))
+                # Such a block would be taken again in every round, without end.
                 if left := self.store.claims:
                     raise RuntimeError(f"the engine took block {min(left)} and gave no result for it")
             finally:
@@ -135,6 +139,7 @@ class BlockWork:
     def _rest(self, share: Share) -> list[Position]:
         finished = self.store.finished(refresh=True)
         rest = [position for position in self.positions if position not in finished]
+        # Each process begins at another block, so that they seldom try to claim the same one.
         first = share.index * len(rest) // share.count
         return rest[first:] + rest[:first]
 
@@ -142,6 +147,7 @@ class BlockWork:
         engine = _made(self.engine)
         if isinstance(engine, StreamingEngine):
             return engine.iter_results
+        # A streaming engine reads by itself; for others the volume is opened here, in the process that computes.
         return functools.partial(_one_by_one, engine, _made(self.volume))
 
     def _claimed(self, positions: Sequence[Position]) -> Iterator[Block]:
@@ -166,6 +172,7 @@ def _made(thing: Any) -> Any:
 def _core_of(array: np.ndarray, block: Block) -> np.ndarray:
     """Return the core of a result that may be one of the whole box."""
     extents = {name: tuple(part.stop - part.start for part in getattr(block, name)) for name in ("core", "box")}
+    # Without the axes of channels, which may follow.
     found = array.shape[: len(block.core)]
     if found == extents["core"]:
         return array

@@ -57,6 +57,7 @@ def tile_budget_px(
     """
     per_px = _ALLOCATED_PER_LIVE * live_bytes_per_px if live_bytes_per_px else _UNTRACED_BYTES_PER_PX
     per_px += 12  # the batch, its copy on the device, the result
+    # What is held already, and what does not depend on the size of the tile.
     held = held_bytes()
     fixed = held + _RUNTIME_BYTES + (num_models - 1) * _MODEL_BYTES + slice_bytes
     bound = held + free_bytes() // 2 if max_ram is None else max_ram

@@ -46,6 +46,7 @@ def predict_in_processes(
     """
     options = options or PredictOptions()
     if options.max_ram is not None:
+        # This process counts in the bound too; the workers share the rest.
         options = dataclasses.replace(options, max_ram=max(options.max_ram - resident_bytes(), 1))
     work = _Prediction(tuple(map(pathlib.Path, model_paths)), volume, pathlib.Path(output_path), options, overwrite)
     shown = -1

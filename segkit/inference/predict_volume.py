@@ -81,6 +81,7 @@ def predict_volume(
             finished stays.
     """
     models, options, share = list(models), options or PredictOptions(), share or Share()
+    # Check models, options and output before anything is computed.
     check_axes(volume)
     _check_models(models, options)
     tasks = [_task(loaded, options) for loaded in models]
@@ -94,6 +95,7 @@ def predict_volume(
         _check_target(target, legend, volume, overwrite=overwrite, itemsize=dtype.itemsize)
 
     check_target()
+    # Compute the blocks that are not finished yet.
     grid, positions = _cut(models, volume, options, share)
     with BlockStore(
         target.with_name(f"{target.name}.partial"),
@@ -105,12 +107,14 @@ def predict_volume(
     ) as store:
         if store.was_empty:
             check_target()  # another process may have written it, and left, since the first look
+        # A format that cannot hold the result is refused now, not after hours of work.
         _check_format(output_path, store.work_folder, volume, dtype if options.probability else tasks[0].result_dtype)
         resumed = sum(position in store.finished() for position in positions)
         if resumed and not share.index:
             what = "blocks" if models[0].takes_volumes else "slices"
             _log.info("%s: resuming: %d of %d %s are finished", target, resumed, len(positions), what)
         _predict_blocks(store, positions, models, tasks, volume, options, share, progress)
+        # The first process of the command waits for all blocks and writes the result.
         if share.index:
             return None
 
@@ -122,6 +126,7 @@ def predict_volume(
             totals = {name: found.tolist() for name, found in store.totals().items()}
             return {**totals, "summary": None if options.probability else tasks[0].summary(array)}
 
+        # Called in one process only, also among several commands for the same output.
         found = store.finish(write)
     counts = tuple(zip(structures, found["voxels"], strict=True))
     if found["summary"] is not None:
@@ -152,10 +157,12 @@ def _cut(
     models: list[LoadedModel], volume: Volume, options: PredictOptions, share: Share
 ) -> tuple[BlockGrid, list[Position]]:
     """Return how a volume is cut, into slices or into boxes, and the blocks that hold the region asked for."""
+    # Whole slices without a halo: `SliceEngine` reads itself what it needs of their neighbours.
     grid = BlockGrid(volume.shape, (1, *volume.shape[1:]), (0, 0, 0))
     if models[0].takes_volumes:
         grid = box_grid(models, volume, dataclasses.replace(options, max_ram=_ram_of_share(options, models, share)))
     spans = (options.roi or Region()).within(volume.shape)
+    # Per axis the blocks that the region meets.
     ranges = [
         range(start // block, -(-stop // block)) for (start, stop), block in zip(spans, grid.block_shape, strict=True)
     ]
@@ -173,6 +180,7 @@ def _predict_blocks(
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Predict the blocks that the store lacks, all models side by side."""
+    # Not made where all blocks are finished, or are left to other processes.
     engine = None
     if rest := [position for position in positions if position not in store.finished()]:
         slices = sorted({z for position in rest for z in range(*store.grid.core(position)[0].indices(volume.shape[0]))})
@@ -205,6 +213,7 @@ def _result(store: BlockStore, task: Task, volume: Volume, options: PredictOptio
     """Return the result of all slices; those outside the region are background."""
     if options.probability:
         return slice_stack(store.read_slice, volume.shape, store.dtype)
+    # In widths of a pixel (x), the unit of distances in the settings of objects.
     sizes = volume.voxel_size_nm or (1.0, 1.0, 1.0)
     return task.finish(
         store.read_slice,

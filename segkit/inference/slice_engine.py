@@ -63,4 +63,5 @@ class SliceEngine:
         # All predictors take the stream in one order and give it back in that order.
         for parts in zip(*found, strict=True):
             result = decided([maps for _, maps in parts], self._tasks, probability=self._options.probability)
+            # (y, x) or (y, x, channels) -> (1, y, x, ...), the extent of the block.
             yield next(blocks), dataclasses.replace(result, array=result.array[None])

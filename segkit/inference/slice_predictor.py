@@ -88,9 +88,11 @@ class SlicePredictor:
         """
         if num_slices is None and isinstance(slices, Sized):
             num_slices = len(slices)
+        # Tiles of all slices in one sequence, so that a batch may hold tiles of several small slices.
         jobs = ((z, tile) for z in slices for tile in self.plan)
         most = self.batch_size if num_slices is None else num_slices * len(self.plan)
         size = max(1, min(self.batch_size, most))
+        # (batch, y, x, channels), filled anew for every group.
         batch = np.zeros((size, *self.plan.tile_shape, self._card.preprocessing.num_channels), np.float32)
         last_tile = len(self.plan)
         open_slices: dict[int, _OpenSlice] = {}
@@ -100,9 +102,11 @@ class SlicePredictor:
                     open_slices[z] = _OpenSlice(self._source.read(z), self.plan, self._channels)
                 self._card.preprocessing.finish(open_slices[z].voxels(tile), batch[slot])
             # A last, partial batch keeps what the slots held before: another shape would cost a trace.
+            # (batch, y, x, maps)
             results = self._function(batch)
             for (z, tile), result in zip(group, results, strict=False):
                 open_slices[z].add(tile, result)
+                # All tiles of the slice are in: it is given out and its memory is released.
                 if open_slices[z].added == last_tile:
                     found = open_slices.pop(z).probability
                     channels = [self._finished(found[..., k]) for k in range(self._channels)]
@@ -116,6 +120,7 @@ class SlicePredictor:
             self.batch_size = self._colored_batch(plan, options, model, num_models)
             return plan
         tile_px = options.tile_px if options.tile_px is not None else card.tile_px
+        # Without a known halo a tile keeps at least half of its side: at most a quarter is context on each side.
         default = (
             min(_BLENDED_HALO_PX, (tile_px or _BLENDED_HALO_PX * 4) // 4) if card.halo_px is None else card.halo_px
         )
@@ -131,6 +136,7 @@ class SlicePredictor:
                     f"tile of {tile_px} px: expected more than twice the halo of {halo} px; give "
                     "a larger tile (--tile) or a smaller halo (--halo), which is no longer exact"
                 ) from fault
+            # The tile was asked for, so a bound that is smaller than it is refused rather than the tile reduced.
             smallest = int(np.prod(plan.tile_shape))
         budget = tile_budget_px(
             options.max_ram,
@@ -179,6 +185,7 @@ class SlicePredictor:
         if self._scaled_shape != shape:
             whole = np.zeros(self._scaled_shape, np.float32)
             whole[tuple(slice(*span) for span in self._wanted)] = probability
+            # Resampled as a whole slice, so that pixels lie where they do without a region; then cut to it.
             probability = resampled(whole, shape)[tuple(slice(*span) for span in self._roi)]
         if probability.shape == shape:
             return probability
@@ -200,6 +207,7 @@ class _OpenSlice:
     def voxels(self, tile: tuple[Window, ...]) -> np.ndarray:
         """Return what a tile reads."""
         return self._part[
+            # Windows count from the slice's first pixel, the part from the start of `reach`.
             tuple(slice(w.start - o, w.start - o + w.length) for w, o in zip(tile, self._origin, strict=True))
         ]
 
@@ -207,6 +215,7 @@ class _OpenSlice:
         """Add a tile's share."""
         share = result[tuple(slice(w.kept[0] - w.start, w.kept[1] - w.start) for w in tile)]
         for axis, window in enumerate(tile):
+            # (length,) -> (length, 1, 1) along y, (1, length, 1) along x.
             share = share * np.expand_dims(window.weights, [a for a in range(share.ndim) if a != axis])
         target = tuple(slice(w.kept[0] - o, w.kept[1] - o) for w, o in zip(tile, self._wanted, strict=True))
         self.probability[target] += share

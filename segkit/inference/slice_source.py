@@ -35,11 +35,13 @@ class SliceSource:
         preprocessing: Preprocessing,
     ) -> None:
         self._volume = volume
+        # Preprocessing that resizes needs whole slices and their neighbours along z, which it reads itself.
         self._whole = None
         if preprocessing.resizes:
             finite = slice_stack(lambda z: read_finite(volume, z), volume.shape, volume.dtype)
             self._whole = preprocessing.open(finite)
         self._scaled_shape = tuple(scaled_shape)
+        # Positions along y and x; those beyond the slice are its last pixel.
         self._indices = [clamped(*span, size) for span, size in zip(reach, scaled_shape, strict=True)]
 
     def read(self, z: int) -> np.ndarray:
@@ -55,11 +57,13 @@ class SliceSource:
             image = self._whole.read(z)
             if self._is_scaled:
                 channels = [resampled(image[..., channel], self._scaled_shape) for channel in range(image.shape[-1])]
+                # Back to the type that `Preprocessing.finish` expects.
                 image = np.round(np.stack(channels, axis=-1)).astype(image.dtype)
             return image[np.ix_(rows, columns)]
         stored = self._read_stored(z)
         if self._is_scaled:
             return resampled(stored, self._scaled_shape)[np.ix_(rows, columns)]
+        # `stored` begins at the first row and column that are wanted.
         return stored[np.ix_(rows - rows[0], columns - columns[0])]
 
     def check(self, slices: Iterable[int]) -> None:

@@ -69,6 +69,7 @@ def resampled(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     image = np.asarray(image, np.float32)
     if image.shape == tuple(shape):
         return image
+    # (y, x) -> (y, x, 1), as images of Keras have channels.
     resized = keras.ops.image.resize(
         image[..., None], shape, interpolation="bilinear", antialias=True, data_format="channels_last"
     )

@@ -80,6 +80,7 @@ class DecayOnPlateau(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Look for a plateau, and log the rate that was in force."""
         logs = {} if logs is None else logs
+        # Logged before `scale` may fall, as the rate of this epoch.
         logs["learning_rate"] = self.rate(self._step)
         score = logs[self.monitor]
         gain = score - self.best if self.mode == "max" else self.best - score

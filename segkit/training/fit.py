@@ -66,6 +66,7 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     task, monitor = card.task, card.task.monitor
     task.compile(model, plan.learning_rate)
+    # Callbacks with a memory, and the record that keeps it.
     plateau = DecayOnPlateau(
         plan.learning_rate,
         plan.decay,
@@ -85,6 +86,7 @@ def fit(
         **{type(one).__name__: (one, one.STATE) for one in callbacks if hasattr(one, "STATE")},
     }
     record = Resumable(folder, card, tracked, identity=_identity(plan, card))
+    # Continue or start over.
     if not (resume and record.resume(model)):
         record.start_over()
     if record.epochs_done > plan.epochs:
@@ -93,6 +95,7 @@ def fit(
         )
     if record.stopped or record.epochs_done >= plan.epochs:
         return record
+    # Train. The stream and the epochs go on where the record stands.
     build_compiled(model, validation, task.spans)
     steps = training.steps_per_epoch
     shown = [StepProgress(progress, steps, plan.epochs)] if progress else []
@@ -101,6 +104,7 @@ def fit(
         steps_per_epoch=steps,
         initial_epoch=record.epochs_done,
         epochs=plan.epochs,
+        # The stream has no end: `validation_steps` ends each validation after all patches.
         validation_data=stream(validation, outputs=task.spans),
         validation_steps=validation.steps_per_epoch,
         # PlainNames stands before all that look at scores, EpochLog after those that add to the logs, Resumable after
@@ -159,6 +163,7 @@ class PlainNames(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Rename."""
+        # A copy of the names, as the dict is changed on the way. Losses keep theirs: `loss` is the sum over outputs.
         for name in list(logs or {}):
             for start in ("", "val_"):
                 if name.startswith(f"{start}logits_") and not name.endswith("_loss"):

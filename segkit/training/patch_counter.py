@@ -22,6 +22,7 @@ class PatchCounter:
 
     def __init__(self, model: keras.Model) -> None:
         inputs = keras.Input(model.input_shape[1:], name="voxels")
+        # In the compiled model, so that one number per pixel comes back and not one per class.
         classes = keras.ops.argmax(model(inputs, training=False)["logits"], axis=-1)
         self._predictor = keras.Model(inputs, keras.ops.cast(classes, "int32"))
         if keras.backend.backend() == "tensorflow":

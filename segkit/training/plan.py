@@ -108,6 +108,7 @@ class TrainingPlan:
         stride = self.stride_px if use == "train" else self.validation_stride_px
         if self.patch_slices is None:
             return (stride, stride)
+        # The same share of overlap along z as along y and x.
         return max(1, self.patch_slices * stride // self.patch_px), stride, stride
 
     def to_dict(self) -> dict[str, Any]:

@@ -52,6 +52,7 @@ def shrink_patch(plan: TrainingPlan, volumes: Sequence[LabeledVolume], multiple_
     """
     used = [volume for volume in volumes if any((volume.split.train, volume.split.validation, volume.split.test))]
     smallest = min(min(volume.tomogram.shape[1:]) for volume in used)
+    # The largest multiple that fits into the smallest slice.
     fitting = min(plan.patch_px, smallest) // multiple_px * multiple_px
     if fitting < multiple_px:
         raise InputError(f"slices are {smallest} px across; the network needs at least {multiple_px} px")
@@ -59,6 +60,7 @@ def shrink_patch(plan: TrainingPlan, volumes: Sequence[LabeledVolume], multiple_
         return plan
     _LOG.warning("patches shrink from %d to %d px: the slices are %d px across", plan.patch_px, fitting, smallest)
     ratio = fitting / plan.patch_px
+    # Strides shrink with the patches, so that the overlap stays.
     strides = {name: max(1, round(getattr(plan, name) * ratio)) for name in ("stride_px", "validation_stride_px")}
     return dataclasses.replace(plan, patch_px=fitting, **strides)
 
@@ -114,12 +116,14 @@ def prepare(
         raise InputError(f"plan: patch_slices is {plan.patch_slices}, but slices are resized one by one; remove it")
     size_px = plan.patch_px if preprocessing.resizes else None
     ignore_value = task.resized_ignore_value if preprocessing.resizes else plan.ignore_value
+    # List the patches of every use.
     parts = [task.annotation_parts(v, size_px, preprocessing.windows, plan.ignore_value) for v in volumes]
     places = _whole_places(volumes, parts) if preprocessing.resizes else _slice_places(volumes)
     tables = {
         use: tabulate_patches(
             [(annotation, place) for (annotation, *_), place in zip(parts, places[use], strict=True)],
             patch_shape=plan.patch_shape,
+            # A resized slice or window is one patch.
             stride=plan.patch_shape if preprocessing.resizes else plan.strides(use),
             ignore_value=ignore_value,
             progress=progress,
@@ -128,6 +132,7 @@ def prepare(
         if use != "test" or any(volume.split.test for volume in volumes)
     }
     _check_tables(tables, task)
+    # Measure the preprocessing on the training slices alone, and build the samplers.
     trained = [(volume.tomogram.array, volume.split.train) for volume in volumes]
     preprocessing = preprocessing.measured(trained, progress)
     target = task.target(weight_limit=plan.weight_limit, ignore_value=ignore_value, preprocessing=preprocessing)
@@ -141,6 +146,7 @@ def prepare(
     shared = {"batch_size": plan.batch_size, "preprocessing": preprocessing, "target": target, "seed": plan.seed}
     if plan.patch_slices is not None:
         shared["voxel_size"] = first.tomogram.voxel_size_nm
+    # Validation and test count every patch once, and unchanged.
     table, test = tables["train"].with_positive_copies(plan.positive_copies), tables.get("test", ())
     return Prepared(
         training=PatchSampler(pairs, table, augmentation=plan.augmentation, shuffle=True, **shared),

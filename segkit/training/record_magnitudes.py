@@ -71,6 +71,7 @@ class RecordMagnitudes(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Record the network as it begins."""
+        # A resumed run has this row already.
         if not self.rows:
             self._record(epoch)
 
@@ -95,11 +96,13 @@ class RecordMagnitudes(keras.callbacks.Callback):
         """Return which maps of the bottleneck the layer behind it enhances; ``None`` without such a layer."""
         bottleneck = self.model.get_layer(self.layers["bottleneck"]).output
         found = [layer for layer in enhancing_layers(self.model) if layer.enhanced.shape == bottleneck.shape[-1:]]
+        # The layer that the bottleneck feeds, else any that enhances as many maps.
         fed = [layer for layer in found if layer.input is bottleneck]
         return keras.ops.convert_to_numpy((fed or found)[0].enhanced) > 0.5 if found else None
 
     def _write_csv(self) -> None:
         text = io.StringIO()
+        # All names in the order in which they first occur, as rows may differ in them.
         columns = dict.fromkeys(name for row in self.rows for name in row)
         writer = csv.DictWriter(text, list(columns), lineterminator="\n")
         writer.writeheader()
@@ -140,6 +143,7 @@ class _ChannelMeans(keras.Model):
             self.jit_compile = False  # XLA is slower on CPUs
 
     def call(self, inputs):
+        # `training=True`: normalisation works by the batch, as it does while training.
         outputs = self.inner(inputs, training=True)
         return {
             name: keras.ops.mean(keras.ops.abs(keras.ops.cast(x, "float32")), axis=tuple(range(len(x.shape) - 1)))

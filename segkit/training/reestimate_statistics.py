@@ -76,6 +76,7 @@ class ReestimateStatistics(keras.callbacks.Callback):
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Put the running statistics aside, and take new ones."""
+        # A second validation within an epoch must not put aside statistics that are re-estimated already.
         if self.running is None:
             self.running = _running_statistics(self.model)
         if self._pass is None or self._pass.inner is not self.model:
@@ -136,6 +137,7 @@ class _TrainingPass(keras.Model):
             self.jit_compile = False  # XLA is slower on CPUs
 
     def call(self, inputs):
+        # One number, as the output is not used; running the network is what updates the statistics.
         return keras.ops.mean(keras.tree.flatten(self.inner(inputs, training=True))[0])
 
 
@@ -156,6 +158,7 @@ def _reestimate(training_pass: _TrainingPass, batches: Iterable[Any]) -> None:
                 total += count
                 for norm, mean_sum, square_sum in zip(norms, means, squares, strict=True):
                     mean = _values(norm.moving_mean).astype(np.float64)
+                    # Momentum 0 leaves mean and variance of this batch alone in the moving variables.
                     mean_sum += count * mean
                     square_sum += count * (_values(norm.moving_variance) + mean**2)
         if not total:
@@ -165,6 +168,7 @@ def _reestimate(training_pass: _TrainingPass, batches: Iterable[Any]) -> None:
         raise
     for norm, mean_sum, square_sum in zip(norms, means, squares, strict=True):
         mean = mean_sum / total
+        # Law of total variance: the mean over batches of variance and squared mean, less the squared mean of all.
         variance = np.maximum(square_sum / total - mean**2, 0.0)
         norm.moving_mean.assign(mean)
         norm.moving_variance.assign(variance)
@@ -190,6 +194,7 @@ def as_at_inference(model: keras.Model, *, momentum: float) -> Iterator[None]:
         if isinstance(layer, FREnhance):
             changed.append((layer, "active", layer.active, False))
         elif isinstance(layer, _DROPOUTS):
+            # A rate of 0 passes everything, while `training=True` keeps normalisation at work on the batch.
             changed.append((layer, "rate", layer.rate, 0.0))
         elif isinstance(layer, keras.layers.BatchNormalization):
             changed.append((layer, "momentum", layer.momentum, momentum))

@@ -56,6 +56,7 @@ class Resumable(keras.callbacks.Callback):
         self.folder = pathlib.Path(folder)
         self.card = card
         self.tracked = tracked
+        # As it is when it is read back, where tuples are lists.
         self.identity = json.loads(json.dumps(identity or {}))
         self.monitor = card.task.monitor
         self.rows: list[dict[str, float]] = []
@@ -89,6 +90,7 @@ class Resumable(keras.callbacks.Callback):
                     f"{self.folder}: the run to resume has {name} {found!r}, the plan says {expected!r}; put it back "
                     "in plan.json, or start over with --overwrite"
                 )
+        # Its variables must exist before values are put into them.
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         restore_variables(model, arrays)
@@ -99,7 +101,7 @@ class Resumable(keras.callbacks.Callback):
         self.seconds = facts["seconds"]
         self._memory = facts["memory"]
         self._remember()
-        self._write_log()
+        self._write_log()  # the process may have been killed between snapshot and log
         return True
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -128,6 +130,7 @@ class Resumable(keras.callbacks.Callback):
         }
         score = self.rows[-1][self.monitor.name]
         if self.best_epoch < 0 or self.monitor.is_better(score, self.rows[self.best_epoch][self.monitor.name]):
+            # Deep, as a list of rows would grow with later epochs.
             self.best_epoch, self.best_memory = epoch, copy.deepcopy(memory)
             (self.folder / "state").mkdir(parents=True, exist_ok=True)
             save_model(self.model, self._best_path(epoch), self.card)
@@ -143,6 +146,7 @@ class Resumable(keras.callbacks.Callback):
             "identity": self.identity,
             "memory": memory,
         }
+        # After the best model, so that a snapshot never names one that is not there.
         self._snapshots.write(epoch + 1, self.model, facts)
         self._write_log()
         # The best model of the snapshot before stays too, in case this one cannot be read.
@@ -158,6 +162,7 @@ class Resumable(keras.callbacks.Callback):
         published = self.folder / RUN_MODEL_NAME
         best = self._best_path(self.best_epoch)
         if best.exists():
+            # Copied under another name first: a published model is replaced in one step or not at all.
             shutil.copyfile(best, unfinished := self.folder / f".{RUN_MODEL_NAME}.unfinished")
             os.replace(unfinished, published)
         elif not published.exists():

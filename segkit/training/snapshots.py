@@ -45,6 +45,7 @@ class Snapshots:
         target = self._path(epoch)
         unfinished = target.with_suffix(".unfinished")
         with open(unfinished, "wb") as stream:
+            # Facts as bytes in the same file: they are there or missing together with the variables.
             text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
             np.savez(stream, **{_FACTS: text}, **_arrays(model))
             stream.flush()
@@ -66,6 +67,7 @@ class Snapshots:
         return None
 
     def _path(self, epoch: int) -> pathlib.Path:
+        # Padded with zeros, so that names are sorted by epoch.
         return self.folder / f"epoch-{epoch:05d}.npz"
 
     def _all(self) -> list[pathlib.Path]:
@@ -96,6 +98,7 @@ def restore_variables(model: keras.Model, arrays: dict[str, np.ndarray]) -> None
 
 def _variables(model: keras.Model) -> dict[str, Any]:
     # `model.variables` holds the states of random generators besides the weights.
+    # The number makes names unique where layers share a path.
     named = {f"model/{i}/{variable.path}": variable for i, variable in enumerate(model.variables)}
     slots = {f"optimizer/{i}/{variable.path}": variable for i, variable in enumerate(model.optimizer.variables)}
     return named | slots

@@ -167,8 +167,8 @@ def named_targets(targets: np.ndarray, outputs: Spans) -> dict[str, np.ndarray]:
         raise ValueError(
             f"`outputs` must name channels of the target, which has {channels}. Received: {wrong[0]} in {dict(outputs)}"
         )
+    # All channels are passed on as they are, without a copy; others with the weight (-1) behind them.
     parts = {
-        # All channels are passed on as they are, without a copy; others with the weight (-1) behind them.
         span: targets if span == (0, channels) else targets[..., [*range(*span), -1]] for span in set(outputs.values())
     }
     return {name: parts[tuple(span)] for name, span in outputs.items()}

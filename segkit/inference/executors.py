@@ -224,8 +224,8 @@ def _run_worker(messages: Connection, pickled: bytes, share: Share) -> None:
             if hasattr(work, "close"):
                 stack.callback(work.close)
             result = work(share=share, on_block=lambda *state: messages.send(("block", state)))
-    # Asked to end: nobody waits for a message.
     except SystemExit:
+        # Asked to end: nobody waits for a message.
         raise
     except BaseException as fault:
         # Pickling loses the traceback and keeps notes. An `InputError` is one line for the user and needs none.

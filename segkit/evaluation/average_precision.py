@@ -62,6 +62,7 @@ def match_objects(overlaps: LabelOverlaps, threshold: float = 0.5) -> Matches:
     shape = (len(overlaps.reference_ids), len(overlaps.prediction_ids))
     allowed = overlaps.iou >= threshold
     rows, columns = overlaps.reference_index[allowed], overlaps.prediction_index[allowed]
+    # At 0.5 exactly an object may have two partners, so pairs are matched and not just counted.
     graph = sparse.csr_array((np.ones(len(rows), np.int8), (rows, columns)), shape=shape)
     matched = int(np.count_nonzero(maximum_bipartite_matching(graph) >= 0)) if len(rows) else 0
     return Matches(matched, shape[0] - matched, shape[1] - matched)

@@ -37,6 +37,7 @@ def count_confusion(prediction: np.ndarray, reference: np.ndarray, kept: np.ndar
     """
     if kept is not None:
         prediction, reference = prediction[kept], reference[kept]
+    # Three counts give all four: the rest is what is in neither.
     both = int(np.count_nonzero(prediction & reference))
     predicted, true = int(np.count_nonzero(prediction)), int(np.count_nonzero(reference))
     return Confusion(both, predicted - both, true - both, prediction.size - predicted - true + both)

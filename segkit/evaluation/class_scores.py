@@ -31,6 +31,7 @@ def count_classes(
     for name, classes in zip(("reference", "prediction"), pairs, strict=True):
         if classes.size and not 0 <= classes.min() <= classes.max() < num_classes:
             raise ValueError(f"`{name}` must hold classes below {num_classes}. Received: {classes.max()}")
+    # One number per (true, predicted) pair, which is its cell in the table, row by row.
     cells = pairs[0] * num_classes + pairs[1]
     return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
 

@@ -61,6 +61,7 @@ def detection_errors(overlaps: LabelOverlaps) -> DetectionErrors:
         >>> detection_errors(count_overlaps(np.array([[1, 2, 3, 0, 0]]), np.array([[4, 4, 0, 0, 5]])))
         DetectionErrors(reference=3, missed=1, false=1, splits=1)
     """
+    # How many reference objects each predicted one covers by more than half.
     covered = np.bincount(overlaps.prediction_index[overlaps.covers], minlength=len(overlaps.prediction_ids))
     return DetectionErrors(
         reference=len(overlaps.reference_ids),

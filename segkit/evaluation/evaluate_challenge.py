@@ -145,5 +145,6 @@ def _overlaps(reference: pathlib.Path, result: pathlib.Path, z: int | None = Non
     if true.shape != shape:
         extents = [" x ".join(map(str, extent)) for extent in (shape, true.shape)]
         raise InputError(f"{result}: {extents[0]} voxels (z, y, x), its reference {reference} has {extents[1]}")
+    # An annotated slice is a volume of one slice, and is compared with that slice of the result.
     chosen = slice(None) if z is None else slice(z, z + 1)
     return count_overlaps(instance_ids(true), instance_ids(found, chosen))

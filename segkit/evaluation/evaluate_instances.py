@@ -149,6 +149,7 @@ def evaluate_instances(
     pair = [ids_by_slice(volume, chosen) for volume in (reference, prediction)]
     counted = []
     for done, z in enumerate(chosen, start=1):
+        # Indexed by place among the chosen slices, as `pair` consists of these alone.
         true, found = (ids[done - 1] != 0 for ids in pair)
         counted.append((z, count_confusion(found, true)))
         if progress:

@@ -123,10 +123,12 @@ class _Foreground:
     def _check_one_value(self, values: np.ndarray, z: int) -> None:
         if not values.size:
             return
+        # The value found in the first slice with foreground must be that of all later ones.
         first = values[0] if self._label is None else self._label
         if (values == first).all() and float(first).is_integer():
             self._label = first
             return
+        # The second value for the message; `first` itself where it is no whole number.
         other = next((value for value in values[values != first]), first)
         raise InputError(
             f"{self._volume.name}: slice {z} holds {first:g} and {other:g}, expected one whole value besides 0 in a "

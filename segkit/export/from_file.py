@@ -56,6 +56,7 @@ def export_from_file(
         raise InputError(
             f"{path}: a SavedModel is written by TensorFlow, which is not installed; install tensorflow and try again"
         )
+    # A second process, as the backend of Keras cannot be changed once it is loaded.
     environment = {
         **os.environ,
         "KERAS_BACKEND": "tensorflow",

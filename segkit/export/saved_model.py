@@ -112,6 +112,7 @@ def _publish(unfinished: pathlib.Path, versions: pathlib.Path, *, overwrite: boo
     if overwrite and taken:
         target = versions / str(taken[-1])
         replaced = versions / unfinished.name.replace("unfinished", "replaced")
+        # The old version is moved away, not deleted first: the number is missing for an instant only.
         os.rename(target, replaced)
         os.rename(unfinished, target)
         shutil.rmtree(replaced)

@@ -70,6 +70,7 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
                 f"{card.task.kind!r}. Received: model.output={model.output!r}"
             )
     served = _Served(model, card)
+    # Asked with any tensor: `None` where no graph can hold the preprocessing.
     if card.preprocessing.in_graph(tf.zeros((1, 1, 1, 1))) is None:
         return {"serving_default": Signature(served.with_decision, served.voxels_spec)}
     *size, channels = served.shape
@@ -99,6 +100,7 @@ class _Served:
         outputs = self.model(repeat_edge(voxels, self.card.multiple_px), training=False)
         maps = self.task.maps({name: crop_to(values, voxels) for name, values in outputs.items()})
         counts = [output.channels for output in self.task.predicted]
+        # Joined along the channels by `Task.maps`, separated again under the names that they are served by.
         parts = tf.split(maps, counts, axis=-1) if len(counts) > 1 else [maps]
         return {output.served: part for output, part in zip(self.task.predicted, parts, strict=True)}
 
@@ -150,6 +152,7 @@ def repeat_edge(voxels: tf.Tensor, multiple_px: int) -> tf.Tensor:
 
 def crop_to(padded: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     """Return the near part of ``padded`` of the extents of ``like``, both ``(b, ..., c)``."""
+    # The dynamic shape, as sizes are unknown when the graph is traced.
     size = tf.shape(like)
     return padded[(slice(None), *(slice(0, size[axis]) for axis in range(1, len(like.shape) - 1)))]
 

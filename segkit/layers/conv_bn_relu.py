@@ -97,6 +97,7 @@ class ConvBNReLU(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         batch, *sizes, _ = input_shape
         strides = along_axes("strides", self.strides, len(sizes))
+        # An unknown size stays `None`.
         return (batch, *(size and -(-size // step) for size, step in zip(sizes, strides, strict=True)), self.filters)
 
     def get_config(self):

@@ -164,10 +164,12 @@ class FREnhance(keras.layers.Layer):
         on every backend, and were their state in the files of a model.
         """
         key = mix_bits(ops.convert_to_tensor(self.seed % 2**32, dtype="uint32"))
+        # Seed, number of the draw and channel are mixed in one after the other.
         key = mix_bits(ops.bitwise_xor(key, ops.cast(number, "uint32")))
         keys = mix_bits(ops.bitwise_xor(key, ops.cast(ops.arange(shape[0]), "uint32")))
         # 31 of the bits, as not every backend sorts unsigned numbers.
         keys = ops.cast(ops.right_shift(keys, ops.convert_to_tensor(1, dtype="uint32")), "int32")
+        # The inverse of a sorting permutation: rank of every channel. Those of the lowest ranks are drawn.
         ranks = ops.argsort(ops.argsort(keys))
         return ops.cast(ranks < self.num_enhanced, "float32")
 

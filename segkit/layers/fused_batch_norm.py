@@ -23,5 +23,6 @@ class FusedBatchNorm(keras.layers.BatchNormalization):
             return super().call(inputs, training=training, mask=mask)
         outputs, mean, variance = batch_normalize(inputs, self.gamma, self.beta, self.epsilon)
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            # As Keras does it, which the fused operation leaves to the caller.
             moving.assign(moving * self.momentum + batch * (1 - self.momentum))
         return keras.ops.cast(outputs, self.compute_dtype)

@@ -72,6 +72,7 @@ class MultiScaleCenter(keras.layers.Layer):
     def call(self, inputs, training=False):
         features = self.second(self.first(inputs, training=training), training=training)
         views = [branch(features, training=training) for branch in self.branches]
+        # Sec. 2.3: the branches "together with the input encoded feature maps".
         return self.mix(keras.ops.concatenate([*views, features], axis=-1), training=training)
 
     def compute_output_shape(self, input_shape):

@@ -23,6 +23,7 @@ class ResizeLike(keras.layers.Layer):
     def call(self, inputs):
         values, like = inputs
         static, dynamic = like.shape, ops.shape(like)
+        # Static where it is known, so that the layers behind know their shapes.
         size = tuple(dynamic[axis] if static[axis] is None else static[axis] for axis in (1, 2))
         return resize_bilinear(values, size)
 

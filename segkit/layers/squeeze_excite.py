@@ -47,6 +47,7 @@ class SqueezeExcite(keras.layers.Layer):
     def call(self, inputs):
         spatial = tuple(range(1, len(inputs.shape) - 1))
         weights = self.excite(self.squeeze(ops.mean(inputs, axis=spatial)))
+        # (batch, channels) -> (batch, 1, ..., channels)
         return inputs * weights[(slice(None), *[None] * len(spatial))]
 
     def compute_output_shape(self, input_shape):

@@ -57,9 +57,11 @@ class BCEJaccard(keras.losses.Loss):
     def call(self, y_true, y_pred):
         targets, weights = split_weight(y_true, y_pred, name=type(self).__name__)
         annotated = ops.cast(weights > 0, y_pred.dtype)
+        # The weight has one channel, the prediction may have several.
         count = ops.maximum(ops.sum(annotated), 1.0) * y_pred.shape[-1]
         cross_entropy = ops.sum(weights * stable_bce(targets, y_pred)) / count
         axis = tuple(range(1, len(y_pred.shape))) if self.per_sample else None
+        # Multiplied by `annotated`, unannotated pixels are in none of the three sums of Eq. 4.
         distance = jaccard_distance(targets * annotated, ops.sigmoid(y_pred) * annotated, axis=axis)
         return cross_entropy + ops.mean(distance)
 

@@ -65,6 +65,7 @@ class HeatmapFocal(keras.losses.Loss):
         heatmap, weights = split_weight(y_true, y_pred, name=type(self).__name__)
         annotated = ops.cast(weights > 0, y_pred.dtype)
         probability = ops.sigmoid(y_pred)
+        # From logits without overflow: softplus(-y) is -log p, softplus(y) is -log(1 - p).
         at_centre = (1.0 - probability) ** self.alpha * ops.softplus(-y_pred)
         elsewhere = (1.0 - heatmap) ** self.beta * probability**self.alpha * ops.softplus(y_pred)
         is_centre = ops.cast(heatmap >= 1.0, y_pred.dtype)

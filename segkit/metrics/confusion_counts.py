@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+# The low word stays below it, so that a batch may add as many pixels before int32 overflows.
 _CARRY = 2**30
 
 

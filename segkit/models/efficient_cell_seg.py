@@ -91,6 +91,7 @@ def efficient_cell_seg(
     inputs = keras.Input(input_shape, name="voxels")
     resized = ResizeTo(size, size, name="resize_in")(inputs)
     network, x, skips = encoder.extend(keras.layers.Rescaling(WHITE, name="to_255")(resized), encoder_weights)
+    # Keras runs frozen batch normalisation at inference: its moving statistics stay those of the pretraining.
     network.trainable = not freeze_encoder
     for number, (filters, skip) in enumerate(zip(decoder_filters, [*skips, resized], strict=True), start=1):
         x = fusion_block(filters, factors=(2, 1), l2=l2, use_bias=True, name=f"decoder_{number}")([x, skip])
@@ -99,6 +100,7 @@ def efficient_cell_seg(
         1,
         1,
         kernel_regularizer=penalty,
+        # The logit of the prior.
         bias_initializer=keras.initializers.Constant(math.log(prior / (1 - prior))),
         dtype="float32",
         name="head",
@@ -144,6 +146,7 @@ def cells_and_centers(
         name = "centers" if layer.name == "logits" else f"centers_{layer.name}"
         return type(layer).from_config({**layer.get_config(), "name": name})
 
+    # Names must be unique within one model.
     centers = keras.models.clone_model(second, input_tensors=cells.input, clone_function=renamed)
     take_weights(centers, second)
     return keras.Model(cells.input, {"logits": cells.output["logits"], "centers": centers.output["logits"]}, name=name)

@@ -43,6 +43,7 @@ def save_model(model: keras.Model, path: str | os.PathLike[str], card: ModelCard
     unfinished = path.with_name(f".{path.stem}.unfinished.keras")
     try:
         model.save(unfinished)
+        # A `.keras` file is a zip archive, to which a member can be added.
         with zipfile.ZipFile(unfinished, "a") as archive:
             archive.writestr(CARD_MEMBER, json.dumps(card.to_dict(), indent=2))
         os.replace(unfinished, path)
@@ -123,6 +124,7 @@ def _custom_classes(config: Any) -> Iterator[tuple[str, str]]:
     """Yield ``(module, registered name)`` of every registered class that a Keras configuration names."""
     if isinstance(config, dict):
         name, module = config.get("registered_name"), config.get("module")
+        # Registered names are "package>class"; those of Keras's own classes have no ">".
         if isinstance(name, str) and isinstance(module, str) and ">" in name:
             yield module, name
         for value in config.values():

@@ -14,6 +14,7 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         values: Entries of a card, of any version.
     """
+    # Cards name their task since format 2.
     if "task" in values:
         return dict(values)
     threshold = values.get("threshold", 0.5)

@@ -19,11 +19,13 @@ def with_precision(model: keras.Model, policy: str) -> keras.Model:
     Returns:
         A new model; ``model`` itself if it runs under ``policy`` already.
     """
+    # Layers whose output is one of the model's.
     outputs = {tensor._keras_history.operation.name for tensor in model.outputs}
     inner = [layer for layer in model.layers if layer.name not in outputs and layer.weights]
     if all(layer.dtype_policy.name == policy for layer in inner):
         return model
 
+    # The policy is part of a layer's configuration, also of layers inside layers: it is replaced wherever it occurs.
     def change(node: Any, keep: bool = False) -> Any:
         if isinstance(node, list):
             return [change(item, keep) for item in node]

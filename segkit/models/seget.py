@@ -42,6 +42,7 @@ def _inputs_of(output: np.ndarray, levels: int, dilation: int) -> np.ndarray:
     wanted = [np.zeros(len(output) // 2**level, bool) for level in range(levels + 1)]
     last = _widen(output, 2)  # fuse_last
     context = _widen(_before_up(last), 2)  # fuse_context, at half resolution
+    # Positions that are wanted of the decoder's output, by level.
     wanted[0] |= last
     wanted[1] |= context
     for level in range(2, levels):
@@ -62,12 +63,14 @@ def _inputs_of(output: np.ndarray, levels: int, dilation: int) -> np.ndarray:
 
 def _widen(marked: np.ndarray, steps: int) -> np.ndarray:
     """Mark all pixels within ``steps`` of a marked one: that many 3 x 3 convolutions, or one of that dilation."""
+    # A running sum tells whether any pixel of the window is marked.
     sums = np.cumsum(np.pad(marked.astype(int), (steps + 1, steps)))
     return sums[2 * steps + 1 :] > sums[: -2 * steps - 1]
 
 
 def _before_up(marked: np.ndarray) -> np.ndarray:
     """Return the coarse pixels that bilinear upsampling by 2 makes the marked ones of."""
+    # Half-pixel centres: output 2 i is made of i - 1 and i, output 2 i + 1 of i and i + 1.
     first, second = marked[0::2], marked[1::2]
     return first | second | np.append(first[1:], False) | np.append([False], second[:-1])
 
@@ -125,6 +128,7 @@ def seget(
     for level, width in enumerate(filters, start=1):
         x, skip = encoder_block(width, l2=l2, name=f"encoder_{level}")(x)
         skips.append(skip)
+    # Decoder: (batch, y / 16, x / 16, 256) by default, back to the full resolution.
     x = center(2 * filters[-1], dilation_rates=dilation_rates, l2=l2, name="center")(x)
 
     decoded = []  # from the coarsest level to the full resolution
@@ -132,6 +136,7 @@ def seget(
         x = fusion_block(filters[level - 1], factors=(2, 1), l2=l2, name=f"decoder_{level}")([x, skips[level - 1]])
         decoded.append(x)
 
+    # Sec. 2.4: the higher levels are fused first (here at half resolution), then the result with the last level.
     *higher, last = decoded
     factors = tuple(2**i for i in range(len(higher) - 1, -1, -1))
     context = fusion_block(filters[1], factors=factors, l2=l2, name="fuse_context")(higher)

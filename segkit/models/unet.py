@@ -58,6 +58,7 @@ def unet(
         raise ValueError(f"`filters` must name at least two levels. Received: filters={tuple(filters)!r}")
     kernels = _per_level("kernel_sizes", kernel_sizes, levels, axes)
     steps = _per_level("strides", strides, levels - 1, axes)
+    # Per axis, the product of its strides over all levels.
     multiples = tuple(map(math.prod, zip(*steps, strict=True)))
     if any(size is not None and size % m for size, m in zip(input_shape[:-1], multiples, strict=True)):
         raise ValueError(f"`input_shape` must have sizes divisible by {multiples}. Received: {input_shape!r}")

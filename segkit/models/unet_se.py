@@ -82,13 +82,16 @@ def unet_se(
     for level in range(levels - 1, 0, -1):
         skip = skips[level - 1]
         x = LinearUp(2, name=f"up_{level}")(x)
+        # Only where the bottleneck is joined: Sec. 3.1 is about its ratio to the skip.
         if match_skip and level == levels - 1:
             x = MatchStatistics(name="match_skip")([x, skip])
         x = keras.layers.Concatenate(name=f"join_{level}")([x, skip])
+        # The channels of the level above; at the full resolution those of its own.
         x = ConvPairSE(filters[max(level - 2, 0)], **block, name=f"decoder_{level}")(x)
 
     outputs = {"logits": _head(num_classes, l2, "logits")(x)}
     if supervision:
+        # Sec. 4.3: 1 x 1 convolution at the end of the encoder, resized to the input.
         coarse = _head(num_classes, l2, "deep_head")(deep)
         outputs["deep_logits"] = LinearUp(multiple, dtype="float32", name="deep_logits")(coarse)
     return keras.Model(inputs, outputs, name=name)

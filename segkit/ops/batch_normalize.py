@@ -33,6 +33,7 @@ def batch_normalize(inputs: Any, scale: Any, offset: Any, epsilon: float = 1e-3)
         is_images = len(inputs.shape) == 4
         images = inputs if is_images else ops.reshape(inputs, (-1, 1, 1, inputs.shape[-1]))
         normalized, mean, variance = tf.compat.v1.nn.fused_batch_norm(images, scale, offset, epsilon=epsilon)
+        # Number of positions that a channel's statistics are taken over.
         count = ops.cast(ops.size(inputs), "float32") / inputs.shape[-1]
         normalized = normalized if is_images else ops.reshape(normalized, ops.shape(inputs))
         return normalized, mean, variance * (1 - 1 / count)  # TensorFlow's is unbiased

@@ -44,14 +44,17 @@ def linear_up(inputs: Any, factor: int | Sequence[int] = 2) -> Any:
 def _stretch(inputs: Any, factor: int, axis: int) -> Any:
     if factor == 1:
         return inputs
+    # Neighbours x[i - 1] and x[i + 1], the edge repeated.
     before = ops.concatenate([_span(inputs, axis, None, 1), _span(inputs, axis, None, -1)], axis=axis)
     after = ops.concatenate([_span(inputs, axis, 1, None), _span(inputs, axis, -1, None)], axis=axis)
     phases = []
     for p in range(factor):
+        # Where output p of a pixel lies relative to its centre, between -1/2 and 1/2: one neighbour alone counts.
         shift = (p + 0.5) / factor - 0.5
         neighbour = before if shift < 0 else after
         phases.append(inputs * (1 - abs(shift)) + neighbour * abs(shift))
     shape = list(ops.shape(inputs))  # whole numbers where known, so that later layers know their channels
+    # (..., size, factor, ...) -> (..., size * factor, ...): the phases of a pixel follow each other.
     shape[axis] = -1
     return ops.reshape(ops.stack(phases, axis=axis + 1), [-1 if size is None else size for size in shape])
 

@@ -28,6 +28,7 @@ def resize_bilinear(inputs: Any, size: tuple[Any, Any]) -> Any:
     values = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
     shape = ops.shape(inputs)
     rows, columns = (_weights(shape[axis + 1], size[axis], values.dtype) for axis in (0, 1))
+    # Rows first, then columns: two small products in place of one over all pairs of pixels.
     values = ops.einsum("oy,byxc->boxc", rows, values)
     return ops.cast(ops.einsum("px,boxc->bopc", columns, values), inputs.dtype)
 
@@ -38,4 +39,5 @@ def _weights(count: Any, new_count: Any, dtype: Any) -> Any:
     centres = (ops.cast(ops.arange(new_count), dtype) + 0.5) * ratio - 0.5
     distance = ops.abs(ops.cast(ops.arange(count), dtype)[None] - centres[:, None])
     weights = ops.relu(1.0 - distance / ops.maximum(ratio, 1.0))
+    # At the border part of the triangle lies outside the image.
     return weights / ops.sum(weights, axis=1, keepdims=True)

@@ -34,6 +34,7 @@ class ColoredStack:
     def read(self, z: int) -> np.ndarray:
         """Return slice ``z``, 16 bits with ``WHITE`` for 1, ``(y, x, 3)``."""
         if z != self._next:
+            # A generator: nothing is coloured before it is asked for.
             self._stream = self._coloring.color(self._stack, range(z, self._stack.shape[0]))
         self._next = z + 1
         return in_16_bits(next(self._stream))

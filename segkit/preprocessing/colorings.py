@@ -50,6 +50,7 @@ class NeighbourStack:
             current = np.asarray(stack[z])
             dark = np.full_like(current, current.min())
             sides = [np.asarray(stack[side]) if 0 <= side < stack.shape[0] else dark for side in (z - 1, z + 1)]
+            # (y, x, 3), stretched together, so that the three keep their brightness relative to each other.
             yield stretched(np.stack([sides[0], current, sides[1]], axis=-1))
 
 

@@ -34,6 +34,7 @@ def measure_normalization(
         part_mean = float(voxels.mean(dtype=np.float64))
         if not np.isfinite(part_mean):
             raise InputError(f"slice {z} holds NaN or infinite voxels; replace them (by the mean, say) first")
+        # Sum of squared deviations from the mean of the slice.
         part_spread = float(voxels.var(dtype=np.float64)) * voxels.size
         delta, total = part_mean - mean, count + voxels.size
         mean += delta * voxels.size / total

@@ -75,6 +75,7 @@ class Pseudocoloring:
         values, bit_shift = _whole_numbers(neighbour)
         equalized = stretched(_clahe(self.clip_limit, self.tiles, bit_shift).apply(values))
         blurred = cv2.blur(equalized, (self.blur_px, self.blur_px))
+        # Raise the threshold until the mask is no larger than cells can be.
         threshold = self.threshold
         mask = blurred > threshold
         for raised in range(1, self.max_raises + 1):
@@ -110,6 +111,7 @@ class Pseudocoloring:
         if self.normalize == "jointly":
             lows, highs = zip(*limits, strict=True)
             limits = [(min(lows), max(highs))] * 3
+        # Three (y, x) -> (y, x, 3)
         return cv2.merge([_between(channel, *limit) for channel, limit in zip(channels, limits, strict=True)])
 
     def color(self, stack: Any, slices: Iterable[int]) -> Iterator[np.ndarray]:
@@ -129,6 +131,7 @@ class Pseudocoloring:
                     neighbour = np.asarray(stack[side]) if 0 <= side < stack.shape[0] else None
                     masks[side] = self.rough_mask(neighbour, stack.shape[1:])
             yield self.combine(np.asarray(stack[z]), masks[z - 1], masks[z + 1])
+            # Slice z + 1 needs the mask of z, slice z + 2 that of z + 1.
             masks = {side: mask for side, mask in masks.items() if abs(side - z) <= 1}
 
 
@@ -174,6 +177,7 @@ def _whole_numbers(image: np.ndarray) -> tuple[np.ndarray, int]:
     else:
         above = image - image.min() if image.dtype == np.uint16 else image.astype(np.int64) - int(image.min())
         bit_shift = int(above.max() < 2**15)
+    # To the full range of 16 bits. float32 holds every 16-bit integer, others are multiplied in float64.
     scale = 65535 / float(above.max())
     precise = np.float32 if above.dtype == np.uint16 else np.float64
     return np.rint(above * precise(scale)).astype(np.uint16), bit_shift

@@ -27,6 +27,7 @@ def resized(image: np.ndarray, size_px: int) -> np.ndarray:
     """
     if image.ndim == 3:
         return np.stack([resized(image[..., channel], size_px) for channel in range(image.shape[-1])], axis=-1)
+    # Pillow resizes float32 images of one channel.
     picture = Image.fromarray(np.ascontiguousarray(image, np.float32))
     return np.asarray(picture.resize((size_px, size_px), Image.Resampling.BILINEAR))
 
@@ -74,6 +75,7 @@ class ResizedSlices:
     def __getitem__(self, index: Any) -> np.ndarray:
         """Read a part of one slice, ``[i]`` or ``[i, y, x]`` with slices for y and x."""
         number, *rest = index if isinstance(index, tuple) else (index,)
+        # All windows of a slice are made together, as colouring it is what takes the time.
         z = number // len(self._windows)
         if not self._is_known[z]:  # two threads may both make it, and write the same
             whole = self._make(z)

@@ -81,6 +81,7 @@ class Standardize:
         """Return ``(voxels - mean) * (gain / std) + shift``, float32, with an axis of one channel behind."""
         mean, scale = self._constants(gain)
         out = np.empty((*voxels.shape, 1), np.float32) if out is None else out
+        # (y, x) -> (y, x, 1), converted, subtracted and written in one pass.
         np.subtract(voxels.reshape(out.shape), mean, out=out, casting="unsafe", dtype=np.float32)
         out *= scale
         if shift:
@@ -97,6 +98,7 @@ class Standardize:
         chosen = sorted({slices[i] for i in np.linspace(0, len(slices) - 1, _SAMPLED_SLICES).astype(int)})
         voxels = np.concatenate([np.asarray(volume.array[z]).ravel() for z in chosen])
         mean, std = float(voxels.mean(dtype=np.float64)), float(voxels.std(dtype=np.float64))
+        # Signed against unsigned: the same file shifted by 128.
         other_bytes = {str(volume.dtype), dtype} == _BYTES
         if not other_bytes and abs(mean - self.mean) <= MEAN_TOLERANCE * self.std:
             return None

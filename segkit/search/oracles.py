@@ -66,6 +66,7 @@ class LeasedTrials:
         now = time.monotonic()
         self._workers_seen.update({n: now for n, t in self.ongoing_trials.items() if t.trial_id == trial.trial_id})
         super().end_trial(trial)
+        # It may wait there for another worker, put back when its own was believed dead.
         self._retry_queue = [waiting for waiting in self._retry_queue if waiting != trial.trial_id]
         self.save()  # KerasTuner's own still names it as under way
         if self.after_trial is not None:
@@ -159,6 +160,7 @@ class DistinctBayesianOracle(LeasedTrials, keras_tuner.oracles.BayesianOptimizat
         random = np.random.default_rng([self.seed, len(self.trials)])  # the same ones after a kill
         candidates = random.uniform(bounds[:, 0], bounds[:, 1], size=(_CANDIDATES, len(bounds)))
         mean, deviation = self.gpr.predict(candidates, return_std=True)
+        # KerasTuner's scores are to be minimised here: the lowest confidence bound is the best.
         for i in np.argsort(mean - self.beta * deviation):
             values = self._vector_to_values(candidates[i])
             if not self._duplicate(values):

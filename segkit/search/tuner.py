@@ -80,6 +80,7 @@ def search(
     Raises:
         InputError: If the folder holds another search.
     """
+    # KerasTuner takes a parent folder and a name.
     folder = pathlib.Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     _check_identity(folder / IDENTITY_NAME, oracle, identity or {})
@@ -97,6 +98,7 @@ def search(
     try:
         tuner.search()
     except keras_tuner.errors.FatalError as fault:
+        # What `evaluate` raised, which `run_trial` has wrapped.
         raise fault.__cause__ or fault from None
     if is_worker():
         return []
@@ -214,6 +216,7 @@ def _check_identity(path: pathlib.Path, oracle: LeasedTrials, identity: Mapping[
         known = json.loads(path.read_text())
     except ValueError as fault:
         raise InputError(f"{path}: not the record of a search ({fault}); choose another folder") from fault
+    # Leaf by leaf, so that the message names the one setting that differs.
     facts, known = _leaves(facts), _leaves(known)
     for name in sorted(facts.keys() | known.keys()):
         if facts.get(name) != known.get(name):

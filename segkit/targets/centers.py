@@ -37,6 +37,7 @@ class CentersTarget:
         mask, heatmap = parts
         out = np.empty((*mask.shape, 3), np.float32) if out is None else out
         foreground = ForegroundTarget(weight_limit=self.weight_limit, ignore_value=self.ignore_value)([mask])
+        # Channels: mask, heatmap, weight.
         out[..., 0], out[..., 2] = foreground[..., 0], foreground[..., 1]
         if heatmap.dtype == np.uint8:
             np.multiply(heatmap, np.float32(1 / _FULL), out=out[..., 1])

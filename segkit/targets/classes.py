@@ -28,6 +28,7 @@ class ClassTarget:
     def __call__(self, parts: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
         """Return class and weight of labels 0, 1, 2, ..., any shape."""
         (labels,) = parts
+        # Rows (class, weight) by class, and a last one for unannotated pixels.
         pairs = np.ones((self.num_classes + 1, 2), np.float32)
         pairs[:, 0] = range(self.num_classes + 1)
         pairs[-1] = 0  # unknown

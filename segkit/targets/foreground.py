@@ -92,9 +92,11 @@ class ForegroundTarget:
         """Return target and weight of a mask, any shape: not zero is foreground."""
         (mask,) = parts
         kinds = pixel_kinds(mask, self.ignore_value)
+        # Rows (target, weight) of background, foreground and unannotated pixels.
         pairs = np.array([[0, 1], [1, 1], [0, 0]], np.float32)
         if self.weight_limit is not None:
             foreground = int(np.count_nonzero(kinds == FOREGROUND))
+            # Background is the only kind that is 0; unannotated pixels are 255.
             background = kinds.size - int(np.count_nonzero(kinds))
             pairs[FOREGROUND, 1] = foreground_weight(foreground, background, self.weight_limit)
         return look_up(kinds, pairs, out)

@@ -30,6 +30,7 @@ def mask_slices(
     def make(z: int) -> np.ndarray:
         values = np.asarray(labels[z])
         unknown = np.zeros(values.shape, bool) if ignore_value is None else values == ignore_value
+        # (y, x, 2): objects and unannotated pixels, which resizing turns into their shares of a pixel.
         return np.stack([(values != 0) & ~unknown, unknown], axis=-1).astype(np.float32)
 
     def finish(parts: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
@@ -84,6 +85,7 @@ def heatmap_slices(
         place = [slice(*part.indices(size)[:2]) for part, size in zip(window, labels.shape[1:], strict=True)]
         span = run_of[z]
         heat = render_heatmap(centers(span), z - span[0], tuple(place), size_px, voxel_size=voxel_size)
+        # 255 at centres alone: `HeatmapFocal` recognizes them by the value 1, to which nothing else may be rounded.
         return np.where(heat >= 1, 255, np.minimum(heat * 255, 254)).astype(np.uint8)
 
     return ResizedSlices(labels.shape[0], windows, size_px, channels=None, dtype=np.uint8, make=make, finish=finish)

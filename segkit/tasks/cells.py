@@ -50,6 +50,7 @@ class CellsTask(ForegroundTask):
     def __post_init__(self) -> None:
         if isinstance(self.instances, Mapping):
             object.__setattr__(self, "instances", InstanceSettings.from_dict(self.instances))
+        # One threshold, kept with the settings of the objects; `ForegroundTask` reads it here.
         object.__setattr__(self, "threshold", self.instances.threshold)
         super().__post_init__()
         if self.instances.method not in self.methods:

@@ -89,6 +89,7 @@ def runs_of_uses(volume: LabeledVolume) -> list[tuple[int, int]]:
     runs: list[tuple[int, int]] = []
     for use in ("train", "validation", "test"):
         for number, z in enumerate(getattr(volume.split, use)):
+            # The first slice of a use never continues the run of the use before.
             if number and z == runs[-1][1] and not volume.source.annotated_in_part:
                 runs[-1] = (runs[-1][0], z + 1)
             else:

@@ -123,6 +123,7 @@ class ClassesTask(Task):
         ):
             parts = [(volume, slices) for volume in volumes if (slices := getattr(volume.split, use))]
             missing = [set(volume.labels.missing(slices)) for volume, slices in parts]
+            # Only what is missing on the slices of all volumes.
             if missing and (everywhere := set.intersection(*missing)):
                 names = ", ".join(self.class_names[label] for label in sorted(everywhere))
                 lines.append(f"no {names} on the slices for {_USES[use]}: {consequence}; choose other slices")

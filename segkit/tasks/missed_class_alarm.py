@@ -41,6 +41,7 @@ class MissedClassAlarm(keras.callbacks.Callback):
         for name, monitor in self.monitors.items():
             self.waits[name] = 0 if (logs or {})[monitor] > 0 else self.waits[name] + 1
             periods, rest = divmod(self.waits[name], self.patience)
+            # The bit trick is true for powers of two.
             if periods and not rest and periods & (periods - 1) == 0:
                 message = (
                     f"epoch {epoch + 1}: {name} has not been found on the validation slices for {self.waits[name]} "

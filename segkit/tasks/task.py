@@ -202,6 +202,7 @@ class Task(abc.ABC):
         model.compile(
             optimizer=self.optimizer(learning_rate),
             loss=self.losses(),
+            # Keras weighs every loss by 1 without them.
             loss_weights=None if set(shares.values()) == {1.0} else shares,
             metrics=self.metrics(),
         )

@@ -90,6 +90,7 @@ def _set_up_output() -> None:
     handler = _LineHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log = logging.getLogger("segkit")
+    # Replaced, not added: a second command in one process would write every line twice.
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)
     log.propagate = False

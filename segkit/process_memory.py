@@ -13,6 +13,7 @@ _UNKNOWN_FREE = 4096 * 2**20
 def resident_bytes() -> int:
     """Return the memory that this process holds now [byte]; 1 GiB where the system does not report it."""
     try:
+        # The second field is the resident set, in pages.
         pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
     except OSError:
         return _UNKNOWN_RSS
@@ -28,6 +29,7 @@ def free_bytes() -> int:
     free = int(re.search(r"MemAvailable:\s*(\d+) kB", meminfo)[1]) * 1024
     group = pathlib.Path("/sys/fs/cgroup")  # the bound of a container
     try:
+        # cgroup v2; without it the files are missing.
         limit = (group / "memory.max").read_text().strip()
         used = int((group / "memory.current").read_text())
     except OSError:

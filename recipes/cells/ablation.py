@@ -86,6 +86,7 @@ def vary(job: Job) -> Callable[[str, int], Job | None]:
     wanted, missing = job.plan.model["encoder_weights"], missing_weights(job.plan)
     if missing and wanted is not None:
         _LOG.warning("warning: models that need ImageNet weights are left out: %s", missing)
+    # One pipeline with pseudocoloured slices and one with grey ones, shared by the models that take them.
     prepared = {True: job.prepared}
 
     def of_model(name: str, seed: int) -> Job | None:

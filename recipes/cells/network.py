@@ -31,6 +31,7 @@ def network(plan: RunPlan) -> Network:
     Raises:
         InputError: If a setting under ``model`` is unknown or missing.
     """
+    # Symmetric difference: settings that are unknown, and those that are missing.
     if wrong := set(_SETTINGS) ^ set(plan.model):
         raise InputError(f"plan: {min(wrong)!r} under 'model' is unknown or missing; give {', '.join(_SETTINGS)}")
     check_encoder(plan.model["encoder"])
@@ -64,6 +65,7 @@ def settle(plan: RunPlan, is_resumed: bool, kind: str) -> RunPlan:
     Raises:
         InputError: If weights that were asked for are missing or of another network, or a random encoder is frozen.
     """
+    # Weights were settled when the run began.
     if is_resumed and plan.model["encoder_weights"] != "auto":
         return plan
     settled = with_weights(plan)
@@ -92,6 +94,7 @@ def with_weights(plan: RunPlan) -> RunPlan:
         return dataclasses.replace(plan, model=model, notices=(*plan.notices, notice))
     chosen = "imagenet" if wanted == "auto" else wanted
     ENCODERS[name].extend(keras.Input((32, 32, 3)), chosen)  # sees that they fit before anything is written
+    # Frees the network that was built to try them.
     keras.backend.clear_session()
     return dataclasses.replace(plan, model={**plan.model, "encoder_weights": str(chosen)})
 

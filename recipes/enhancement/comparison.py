@@ -86,6 +86,7 @@ def _sections(job: Job, trials: Sequence[Trial], tested: str) -> list[Section]:
     from segkit.experiments.class_comparison import class_panels
     from segkit.report.sections import magnitude_curves, overlays, validation_curves
 
+    # Reversed, so that the first seed of a variant replaces the later ones.
     first = {_TITLES[trial.variant]: trial.result for trial in reversed(trials)}
     first = {title: first[title] for title in _TITLES.values() if title in first}
     return [

@@ -37,6 +37,7 @@ def network(plan: RunPlan) -> Network:
     Raises:
         InputError: If a setting under ``model`` is unknown or missing.
     """
+    # Symmetric difference: settings that are unknown, and those that are missing.
     if wrong := set(_SETTINGS) ^ set(plan.model):
         raise InputError(f"plan: {min(wrong)!r} under 'model' is unknown or missing; give {', '.join(_SETTINGS)}")
     method = METHODS.get(plan.model["method"])

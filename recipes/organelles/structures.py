@@ -130,6 +130,7 @@ def measured_structure(name: str, background_to_foreground: float, positive_shar
         positive_share: Share of training patches that have foreground, in (0, 1].
     """
     limit = None if background_to_foreground < 20 else 1000.0 if background_to_foreground < 200 else 2000.0
+    # With c copies the share is p (1 + c) / (p (1 + c) + 1 - p); at least 0.4 solved for c.
     wanted = math.ceil(0.4 * (1 - positive_share) / (0.6 * positive_share)) - 1 if positive_share < 0.4 else 0
     return Structure(
         name=name,

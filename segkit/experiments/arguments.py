@@ -68,6 +68,7 @@ def masks_by_structure(texts: Sequence[str], args: argparse.Namespace) -> dict[s
     masks: dict[str, list[str]] = {}
     for text in texts:
         name, equals, path = text.partition("=")
+        # A file name may hold "=" itself.
         if not equals or pathlib.Path(text).exists():
             name, path = args.structure, text
         if name == "all":
@@ -90,6 +91,7 @@ def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validatio
     ]
     counts = [_count_slices(source.tomogram) for source in sources]
     _refuse_what_would_be_ignored(args)
+    # A tomogram of its own for validation, slices that were named, or every N-th slice held out.
     if args.validation_tomogram:
         if len(validation_masks) != 1:
             raise InputError(f"{name}: give one --validation-mask with --validation-tomogram")

@@ -37,6 +37,7 @@ def write_results(job: Job, sequence: pathlib.Path, *, max_ram: int | None = Non
     target = job.folder / f"{sequence.name}_RES"
     scored = {pathlib.Path(job.plan.data[number].tomogram): number for number, _ in scored_slices(job.volumes)}
     loaded, images = LoadedModel.open(job.folder), image_files(sequence)
+    # Next to the target, so that the finished folder can be renamed into its place.
     with tempfile.TemporaryDirectory(dir=job.folder, prefix=".frames-") as scratch:
         for frame, path in images.items():
             if path in scored:
@@ -46,6 +47,7 @@ def write_results(job: Job, sequence: pathlib.Path, *, max_ram: int | None = Non
                 progress = ProgressLine(f"frame {frame}", "slices")
                 options = PredictOptions(max_ram=max_ram)
                 predict_volume([loaded], open_volume(path), labels, options, progress=progress)
+            # As many as in the names of the images: t000.tif or t0000.tif.
             digits = len(re.sub(r"\D", "", path.stem))
             write_result(pathlib.Path(scratch, target.name), frame, open_volume(labels), num_digits=digits)
         shutil.rmtree(target, ignore_errors=True)  # an earlier run's

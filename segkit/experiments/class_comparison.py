@@ -43,6 +43,7 @@ def class_rows(trials: Sequence[Trial]) -> list[Row]:
     rows = []
     for statistics in STATISTICS:
 
+        # The default binds the value of this round; a closure would see that of the last.
         def scores(result: Mapping[str, Any], statistics: str = statistics) -> list[dict[str, Any]]:
             entry = result["tiles"][use][statistics]
             shared = {"tiles": use, "statistics": statistics}
@@ -143,7 +144,10 @@ def telling_patches(sampler: Any, num_classes: int, count: int) -> list[int]:
         _, targets = sampler.batch(step)
         for target in targets:
             shares.append(np.bincount(target[..., 0].astype(int).ravel(), minlength=num_classes))
+    # Pixels per patch and class, (patches, classes).
     counts = np.asarray(shares)
+    # The share of a class's pixels that a patch holds: large for patches with rare classes.
     rarity = counts / np.maximum(counts.sum(axis=0), 1)
+    # The last key is the first to sort by: number of classes, then rarity.
     order = np.lexsort((-rarity.sum(axis=1), -(counts > 0).sum(axis=1)))
     return order[:count].tolist()

@@ -66,6 +66,7 @@ def _stacks(seed: int) -> list[tuple[str, str, int, int]]:
     found = []
     for use, count in _STACKS.items():
         for number in range(count):
+            # Validation follows training in sequence 01; the test has a sequence of its own.
             frame = number + (_STACKS["train"] if use == "validation" else 0)
             is_test = use == "test"
             found.append((use, "02" if is_test else "01", frame, seed + frame + (1000 if is_test else 0)))

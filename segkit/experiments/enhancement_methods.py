@@ -132,6 +132,7 @@ def build_network(
     return unet_se(
         (None, None, 1),
         num_classes,
+        # Levels are left out from the deepest up.
         filters=tuple(filters)[: len(filters) - method.levels_left_out],
         bottleneck=bottleneck,
         match_skip=method.match_skip,

@@ -86,6 +86,7 @@ def check_writable(folder: pathlib.Path) -> None:
     Raises:
         InputError: If it cannot.
     """
+    # The folder itself, or the nearest parent in which it would be made.
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
         raise InputError(f"{folder}: cannot be written to ({nearest} is not a writable folder); choose another one")

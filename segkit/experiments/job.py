@@ -74,6 +74,7 @@ def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
     network = network_to_start_from(plan, network)
     volumes = open_all(plan)
     settings = plan.training
+    # Resized slices have the size of the patch whatever the volume's.
     if not plan.preprocessing.resizes:
         settings = shrink_patch(settings, volumes, network.multiple_px)
     settings = dataclasses.replace(settings, precision=resolve_precision(settings.precision))

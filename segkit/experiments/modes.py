@@ -143,6 +143,7 @@ def resolve_mode(
             asked = {"kind": comparison.kind, noun: named, **({"seeds": seeds} if comparison.has_seeds else {})}
     if searching(args):
         asked = {"kind": "halving"} if args.halving else {"kind": "search", "trials": args.search}
+    # A resumed command is what the folder says, with what is asked now added to it.
     if args.resume and (folder / MODE_NAME).exists():
         asked = _more_of(read_mode(folder), asked, folder)
     else:

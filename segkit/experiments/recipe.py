@@ -137,6 +137,7 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
     Raises:
         InputError: If arguments, data, plan or folders do not fit.
     """
+    # Read the command line, and refuse what cannot be done.
     args = parse_args(recipe, argv)
     max_ram = parse_size(args.max_ram)
     check_writable(args.saved_models)
@@ -152,6 +153,7 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
             overwrite=args.overwrite,
             keeps_plan=not hasattr(args, "plan"),  # who starts plans with --plan has them elsewhere
         )
+    # Make or open the data; nothing of an earlier run has been removed so far.
     is_new = not (args.resume or joining)
     with _nothing_left_of(drafts):
         if args.plan_only:
@@ -159,6 +161,7 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
         else:
             jobs = _jobs(recipe, drafts, is_resumed=args.resume, kind=mode["kind"])
             plans = [job.plan for job in jobs]
+    # Everything fits: replace an earlier run, and write down what is done here.
     for plan, draft in zip(plans, drafts, strict=True):
         if is_new:
             if args.overwrite:
@@ -170,6 +173,7 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
             _tell_plan(plan, draft.folder)
     if args.plan_only:
         return
+    # Train, compare or search.
     for job in jobs:
         _run(recipe, job, mode, args, max_ram)
 

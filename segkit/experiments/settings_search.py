@@ -54,6 +54,7 @@ def search_settings(
 
     def evaluate(values: Mapping[str, Any], point: pathlib.Path, epochs: int | None) -> dict[str, float]:
         trial = run_trial(settings.vary(job, point, epochs=epochs, **values), measure, keep_state=True)
+        # Successive halving continues from the states of its trials, so these all stay.
         if epochs is None:
             keep_best_state(point.parent, monitor)
         return {monitor.name: trial[monitor.name]}
@@ -66,6 +67,7 @@ def search_settings(
     done = search(evaluate, oracle, folder, identity={"structure": job.plan.structure, **identity})
     if is_worker():
         return None
+    # The best trial becomes the run; what the others would need to be continued is removed.
     best = best_trial(done, full, monitor)
     take_over(best.folder, job.folder)
     for point in {trial.folder for trial in done} - {best.folder}:

@@ -47,6 +47,7 @@ def sources_of(
             if unknown := set(parse_slices(text, stack.count)) - set(stack.annotated):
                 raise InputError(f"{stack.labels}: slice {min(unknown)} is not annotated; choose others")
         return (_source(stack, train_z, validation_z, test_z or ""), *scored)
+    # Enough stacks to split them as wholes.
     if len(stacks) >= (2 if scored else 3):
         shares = split_counts(len(stacks), has_test=not scored)
         uses = [use for use, share in zip(("train", "validation", "test"), shares, strict=True) for _ in range(share)]

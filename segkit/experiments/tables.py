@@ -35,6 +35,7 @@ class Table:
             | 1 | 2 |
         """
         lines = [self.head, *self.rows]
+        # chr(92) is the backslash, which an expression inside an f-string may not hold before Python 3.12.
         shown = [f"| {' | '.join(text.replace('|', chr(92) + '|') for text in line)} |" for line in lines]
         return "\n".join([shown[0], f"|{'---|' * len(self.head)}", *shown[1:]])
 

@@ -48,6 +48,7 @@ def tile_scores(record: Resumable, prepared: Prepared, class_names: Sequence[str
     samplers = {"validation": prepared.validation, "test": prepared.test}
     found: dict[str, Any] = {use: {} for use, sampler in samplers.items() if sampler is not None}
     memory = record.best_memory.get(ReestimateStatistics.__name__)
+    # The model comes with re-estimated statistics. Running ones replace them in place, so they are scored last.
     for statistics in STATISTICS if memory else ("running",):
         if statistics == "running" and memory:
             use_running_statistics(model, memory["running"])

@@ -61,11 +61,14 @@ def run(job: Job, *, saved_models: pathlib.Path, resume: bool = False, max_ram: 
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     commands = remember_command(folder / COMMANDS_NAME, resume=resume)
+    # Train, then keep the best epoch as the model of the run.
     record = train(job, resume=resume)
     model_path = publish(record)
+    # Predict, score and export with that model, read back from its file.
     masks = predict_all(job, model_path, max_ram)
     evaluations = evaluate_held_out(plan, volumes, masks)
     exported = exported_before(folder, record) or export(model_path, saved_models)
+    # Further evidence, scores and the report.
     finished = FinishedRun(job, record, [(volumes[number], slices) for number, slices in scored_slices(volumes)])
     extra = {name: value for one in job.network.evidence for name, value in one.scores(finished).items()}
     scores = write_scores(folder, plan, record, evaluations, exported, extra)
@@ -151,6 +154,7 @@ def predict_all(job: Job, model_path: pathlib.Path, max_ram: int | None) -> dict
     volumes, masks = job.volumes, {}
     everything = range(len(volumes))
     chosen = [number for number, _ in scored_slices(volumes)] if job.plan.task.predicts_scored_only else everything
+    # With a bound every volume is predicted in a process of its own.
     loaded = LoadedModel.open(model_path) if max_ram is None else None
     for number in chosen:
         volume = volumes[number]
@@ -198,6 +202,7 @@ def exported_before(folder: pathlib.Path, record: Resumable) -> pathlib.Path | N
         scores = json.loads((folder / SCORES_NAME).read_text())
     except (OSError, ValueError):
         return None
+    # Resuming a finished run must not add a version of the same model.
     same = scores.get("epochs") == len(record.rows) and scores.get("best_epoch") == record.rows[record.best_epoch]
     exported = pathlib.Path(scores.get("saved_model") or "")
     return exported if same and (exported / "saved_model.pb").exists() else None

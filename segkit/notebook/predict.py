@@ -62,9 +62,11 @@ def predict(
     ask = {"options": PredictOptions(**options), "progress": progress}
     if output is not None:
         return open_volume(predict_volume(opened, given, output, overwrite=overwrite, **ask).path)
+    # HDF5, as it holds every type a task may give.
     with tempfile.TemporaryDirectory() as folder:
         done = predict_volume(opened, given, pathlib.Path(folder, "result.h5"), **ask)
         found = np.asarray(open_volume(done.path).array[:])
     if isinstance(volume, np.ndarray):
         return found.reshape(volume.shape)
+    # Without the marks of the file that the input came from: the array is no longer in it.
     return dataclasses.replace(given, array=found, metadata={}, source=None, format=None)

@@ -78,6 +78,7 @@ def train(
         >>> found = segkit.predict(model, another)  # doctest: +SKIP
     """
     task, plan = task or ForegroundTask(), plan or TrainingPlan(epochs=20)
+    # SegET's own numbers; those of another network are the caller's.
     if network is None:
         multiple_px, halo_px = _SEGET_MULTIPLE_PX, seget_halo_px()
     volumes = _labeled(_several(images), _several(annotations), task, splits, plan.ignore_value)

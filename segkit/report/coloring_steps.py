@@ -39,5 +39,6 @@ def coloring_steps(stack: Any, z: int, coloring: Pseudocoloring) -> Overlay:
 
 
 def _panel(title: str, picture: np.ndarray) -> Panel:
+    # Small pictures are enlarged by whole factors, so that their pixels stay sharp.
     factor = max(1, SHOWN_PX // 2 // max(picture.shape))
     return Panel(title, shrunk(picture.repeat(factor, 0).repeat(factor, 1)))

@@ -107,6 +107,7 @@ def _column(history: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
 
 
 def _draw(curve: Curve, epochs: np.ndarray, series: Mapping[str, np.ndarray], best: int | None) -> Figure:
+    # Colours: a single series has the ink of the text, training and validation always have theirs.
     inks = {label: _OTHER_SERIES[i % len(_OTHER_SERIES)] if len(series) > 1 else _INK for i, label in enumerate(series)}
     inks |= {label: color for label, color in _SERIES.items() if label in series}
     is_crowded = len(series) > _MAX_INSIDE
@@ -124,9 +125,11 @@ def _draw(curve: Curve, epochs: np.ndarray, series: Mapping[str, np.ndarray], be
             marker=marker,
             gid="series-" + label.replace(" ", "-"),
         )
+    # Logarithmic only where values span a large ratio and are all positive.
     finite = np.concatenate([values[np.isfinite(values)] for values in series.values()])
     if finite.min() > 0 and finite.max() / finite.min() > curve.log_from:
         axes.set_yscale("log")
+        # Ticks at 1, 2 and 5 would crowd an axis of many decades.
         steps = (1.0, 2.0, 5.0) if finite.max() / finite.min() < 100 else (1.0,)
         axes.yaxis.set_major_locator(LogLocator(subs=steps))
         axes.yaxis.set_minor_locator(NullLocator())

@@ -79,15 +79,18 @@ def object_overlay(
     where = np.asarray(truth) == chosen
     if not where.any():
         raise ValueError(f"`truth` must hold the object `chosen`. Received: chosen={chosen!r}")
+    # The slice with the largest cross-section, and a square window around it.
     z = int(where.sum(axis=(1, 2)).argmax())
     extents = [np.flatnonzero(where[z].any(axis=axis))[[0, -1]] for axis in (1, 0)]
     side = max(_LEAST_PX, *(int((1 + 2 * _MARGIN) * (last - first + 1)) for first, last in extents))
     window = []
     for (first, last), size in zip(extents, where.shape[1:], strict=True):
+        # Centred on the object, moved inwards at the border of the slice.
         start = max(0, min((first + last + 1 - side) // 2, size - side))
         window.append(slice(start, min(size, start + side)))
     part = (z, *window)
     grey, true = stretch_contrast(np.asarray(image[z]))[tuple(window)], truth[part]
+    # Matched on the whole slice, as the window may cut objects.
     found = _as_in_truth(truth[z], prediction[z])[tuple(window)]
     factor = max(1, _CLOSE_PX // max(grey.shape))
     grey, true, found = (np.asarray(a).repeat(factor, 0).repeat(factor, 1) for a in (grey, true, found))
@@ -111,6 +114,7 @@ def colored_objects(grey: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     drawn = as_rgb(grey).astype(np.float32)
     ids, place = np.unique(labels, return_inverse=True)
+    # (y, x, 3): the colour of each pixel's id.
     tints = np.array([object_color(int(number)) for number in ids], np.float32)[place.reshape(labels.shape)]
     inside, outline = labels != 0, find_boundaries(labels, mode="inner")
     drawn[inside] = (1 - _FILL) * drawn[inside] + _FILL * tints[inside]
@@ -127,6 +131,7 @@ def object_color(number: int) -> tuple[float, float, float]:
 def _as_in_truth(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """Number predicted objects as the true ones that they fit best; others get numbers that the truth does not have."""
     overlaps = count_overlaps(truth, prediction)
+    # First numbers beyond those of the truth for all, then the partners' for those that have one.
     numbers = int(truth.max(initial=0)) + 1 + np.arange(len(overlaps.prediction_ids))
     true, found = best_partners(overlaps, np.finfo(float).tiny)
     numbers[found] = overlaps.reference_ids[true]

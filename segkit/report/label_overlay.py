@@ -48,6 +48,7 @@ def label_overlay(
     rows = [_row(grey, layers, known, len(class_names), pixel_nm)]
     window = _telling_window(truth) if max(image.shape) > SHOWN_PX else None
     if window is not None:
+        # The window is framed in the first panel and drawn larger in a second row.
         first = rows[0][0]
         rows[0] = (dataclasses.replace(first, image=framed(first.image, window, image.shape)), *rows[0][1:])
         parts = {title: labels[window] for title, labels in layers.items()}

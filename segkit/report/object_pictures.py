@@ -75,6 +75,7 @@ def best_and_worst(scored: Sequence[Scored]) -> tuple[list[tuple[float, int, int
         ),
         reverse=True,
     )
+    # Later entries replace earlier ones: `places` is descending, so the last of an object is its lowest score.
     highest = {(number, chosen): (jaccard, number, z, chosen) for jaccard, number, z, chosen in reversed(places)}
     lowest = {(number, chosen): (jaccard, number, z, chosen) for jaccard, number, z, chosen in places}
     count = min(_OBJECTS_SHOWN, (len(highest) + 1) // 2)
@@ -115,6 +116,7 @@ def size_section(scored: Sequence[Scored]) -> Section:
             "truth": np.concatenate([found.reference_voxels for found in overlaps]),
             "prediction": np.concatenate([found.prediction_voxels for found in overlaps]),
         },
+        # Cross-sections have areas, not volumes; 1 µm³ is 1e9 nm³.
         voxel_um3=None if voxel_nm is None or in_slices else float(np.prod(voxel_nm)) / 1e9,
     )
     body = "" if figure is None else f'<div class="curves"><div>{inline_svg(figure, "sizes of objects")}</div></div>'

@@ -108,6 +108,7 @@ def stretch_contrast(image: np.ndarray, percentiles: tuple[float, float] = (0.5,
     values = np.nan_to_num(image.astype(np.float32), nan=-np.inf, posinf=-np.inf)
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, percentiles) if finite.size else (0.0, 0.0)
+    # Both percentiles alike, as in a nearly even slice: take the extremes.
     if not high > low:
         low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
     if not high > low:
@@ -147,6 +148,7 @@ def outlined(grey: np.ndarray, mask: np.ndarray, color: str) -> np.ndarray:
     drawn = as_rgb(shrunk(grey))
     coverage = _coverage(mask)
     solid = coverage >= 0.5
+    # Outlines are as thick in proportion for any size; `border_value` keeps them off the border of the picture.
     inside = ndimage.binary_erosion(solid, iterations=max(1, round(max(solid.shape) / 250)), border_value=1)
     _tint(drawn, coverage, color, _FILL)
     _tint(drawn, (solid & ~inside).astype(np.float32), color, 1.0)
@@ -166,6 +168,7 @@ def detail_window(foreground: np.ndarray) -> tuple[slice, slice] | None:
         return None
     height, width = foreground.shape
     side = max(1, max(foreground.shape) // _DETAIL_PART)
+    # Summed-area table: the foreground of any window from its four corners.
     sums = np.pad(foreground.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     rows, columns = min(side, height), min(side, width)
     counts = sums[rows:, columns:] - sums[:-rows, columns:] - sums[rows:, :-columns] + sums[:-rows, :-columns]
@@ -199,6 +202,7 @@ def as_rgb(grey: np.ndarray) -> np.ndarray:
 
 def _tint(drawn: np.ndarray, coverage: np.ndarray, color: str, share: float) -> None:
     """Mix a colour into an RGB image, in place, as strongly as ``coverage`` (0 to 1) and ``share`` say."""
+    # (y, x, 1), for all three colours
     part = share * coverage[..., np.newaxis]
     drawn[...] = np.rint((1 - part) * drawn + part * np.asarray(colors.rgb(color), np.float32))
 
@@ -219,6 +223,7 @@ def shrunk(image: np.ndarray) -> np.ndarray:
 
 def framed(shown: np.ndarray, window: tuple[slice, slice], full_shape: tuple[int, ...]) -> np.ndarray:
     """Draw a window of the full slice as a frame on the shown one."""
+    # From pixels of the slice to those of the picture.
     scale = shown.shape[0] / full_shape[0]
     y0, y1, x0, x1 = (round(end * scale) for span in window for end in (span.start, span.stop))
     framed = Image.fromarray(shown)

@@ -88,9 +88,11 @@ def image_tag(image: np.ndarray, description: str) -> str:
         image: uint8 ``(y, x, 3)``; stored as PNG or JPEG, whichever is smaller.
         description: What is shown, for those who do not see it.
     """
+    # A grey picture needs one channel.
     grey = (image == image[..., :1]).all()
     picture = Image.fromarray(image[..., 0] if grey else image)
     encoded = {}
+    # PNG is smaller for flat colours and masks, JPEG for noisy slices.
     for kind, options in (("png", {}), ("jpeg", {"quality": 80, "subsampling": 0})):
         target = io.BytesIO()
         picture.save(target, kind, **options)
@@ -116,6 +118,7 @@ def inline_svg(figure: bytes, description: str) -> str:
     opening, rest = text.split(">", 1)
     view_box = re.search(r'viewBox="[^"]*"', opening)
     rest = re.sub(r"<style.*?</style>|<metadata.*?</metadata>", "", rest, flags=re.DOTALL)
+    # Ids become classes: a page holds several figures, and an id may occur once.
     rest = re.sub(r'<g id="(?!series-|best-)[^"]*">', "<g>", rest)
     rest = re.sub(r'<g id="([^"]*)">', r'<g class="\1">', rest)
     return f'<svg {view_box[0] if view_box else ""} role="img" aria-label="{escape(description)}">{rest}'

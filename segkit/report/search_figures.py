@@ -60,6 +60,7 @@ def search_scatter(trials: Sequence[dict[str, Any]], names: Sequence[str], *, fo
     if not 1 <= len(names) <= 2:
         raise ValueError(f"`names` must be one or two settings. Received: names={list(names)!r}")
     columns = {name: np.array([float(row[name]) for row in trials]) for name in (*names, "score")}
+    # With one setting the score is the second axis.
     x, y = (columns[name] for name in (*names, "score")[:2])
     figure = Figure(figsize=(4.8, 3.4), layout="constrained")
     axes = figure.add_subplot()

@@ -86,6 +86,7 @@ def magnitude_curves(rows: Mapping[str, Sequence[Mapping[str, float]]]) -> Secti
     drawn = ""
     for name, entries in rows.items():
         title = name or "Mean magnitude"
+        # `curves` counts epochs from 0 and shows them from 1.
         counted = [{**entry, "epoch": entry["epoch"] - 1} for entry in entries]  # row 0 is the untrained network
         for figure in curves(counted, monitor=None, figures=[Curve(title, columns, 10.0)]).values():
             drawn += f"<div>{inline_svg(figure, title + ' per epoch')}</div>"
@@ -100,6 +101,7 @@ def scores(evaluation: Mapping[str, Any]) -> Section:
             missing. With several classes a score may be ``"iou": {class: value}``, and ``"confusion"`` of the total,
             true class by predicted class, is shown as a table under the names in ``"classes"``.
     """
+    # Scores as columns in the order of `SCORE_NAMES`, those of classes behind, counts apart.
     total = _by_class(evaluation.get("total") or {})
     slices = [_by_class(entry) for entry in evaluation.get("slices") or ()]
     found = list(dict.fromkeys(name for entry in (total, *slices) for name in entry))
@@ -252,6 +254,7 @@ def _panel(panel: Panel, caption: str) -> str:
 
 def scale_bar_nm(width_nm: float) -> float:
     """Return the longest of 1, 2, 5, 10, 20, ... nm that is at most a quarter of a width [nm]."""
+    # The power of ten below a quarter of the width.
     power = 10.0 ** math.floor(math.log10(width_nm / 4))
     return max(step * power for step in (1, 2, 5) if step * power <= width_nm / 4)
 
@@ -278,6 +281,7 @@ def _text(value: Any, digits: int | None = None) -> str:
     """Return a value for people to read; ``digits`` behind the point of a number that is not whole."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return _MISSING
+    # Before numbers, as bool is one.
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, numbers.Integral):

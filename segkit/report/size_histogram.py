@@ -33,6 +33,7 @@ def size_histogram(
     if not together.size:
         return None
     low, high = together.min(), together.max()
+    # A little wider than the sizes, so that a single size has a range too.
     edges = np.geomspace(low / 1.1, high * 1.1, _BINS + 1)
     figure = Figure(figsize=(4.4, 2.9), layout="constrained")
     axes = figure.add_subplot()

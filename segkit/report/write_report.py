@@ -86,6 +86,7 @@ def write_report(
         subtitle=created.strftime("%d %B %Y, %H:%M").lstrip("0"),
         footer="Written by segkit.",
     )
+    # Written next to the page and renamed: readers never see half of it.
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         unfinished.write_text(page, encoding="utf-8")

@@ -22,6 +22,7 @@ def lazy_face(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], A
     def get(name: str) -> Any:
         if name in homes:
             return getattr(importlib.import_module(homes[name]), name)
+        # `from package import module` asks here first, and imports the module when this is raised.
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     def names() -> list[str]:

@@ -75,6 +75,7 @@ def parse_slices(text: str, count: int) -> tuple[int, ...]:
     """
     chosen: set[int] = set()
     for part in text.split(","):
+        # "7" has no dash, and is the range from 7 to 7.
         first, dash, last = part.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
             raise InputError(f"slices {text!r} cannot be read; write indices and ranges such as 0-9,12")

@@ -41,9 +41,9 @@ def class_rows(trials: Sequence[Trial]) -> list[Row]:
     results = [trial.result for trial in trials if trial.result is not None]
     use = "test" if all("test" in result["tiles"] for result in results) else "validation"
     rows = []
+    # `scores` has the statistics of its round as a default; a closure would see those of the last round.
     for statistics in STATISTICS:
 
-        # The default binds the value of this round; a closure would see that of the last.
         def scores(result: Mapping[str, Any], statistics: str = statistics) -> list[dict[str, Any]]:
             entry = result["tiles"][use][statistics]
             shared = {"tiles": use, "statistics": statistics}

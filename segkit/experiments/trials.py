@@ -67,6 +67,7 @@ def run_trial(
         unfinished.write_text(json.dumps(trial) + "\n")
     if not keep_state:
         drop_state(job.folder)
+    # Networks hold cycles of references: without this several of them are in memory at a time.
     gc.collect()
     return trial
 
@@ -89,6 +90,7 @@ def check_trial_plan(folder: pathlib.Path, found: Mapping[str, Any], expected: M
     """
     if "task" not in found:  # of version 0.1
         found = _of_today(found, expected)
+    # Model and training are compared setting by setting, so that the message names the one that differs.
     flat = [
         {**plan, **plan["model"], **plan["training"], "model": None, "training": None} for plan in (found, expected)
     ]

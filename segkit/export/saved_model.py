@@ -98,6 +98,7 @@ def _write(model: keras.Model, card: ModelCard, folder: pathlib.Path) -> None:
     from segkit.export.signatures import serving_signatures  # imports tensorflow, see above
 
     archive = keras.export.ExportArchive()
+    # Each endpoint is traced with its own input signature.
     for name, (function, spec) in serving_signatures(with_precision(model, "float32"), card).items():
         archive.add_endpoint(name, function, [spec])
     archive.write_out(folder, verbose=False)

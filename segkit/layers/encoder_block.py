@@ -60,6 +60,7 @@ class EncoderBlock(keras.layers.Layer):
 
     def call(self, inputs, training=False):
         features = self.second(self.first(inputs, training=training), training=training)
+        # The reduced features are both the skip and what the next level is made of.
         skip = self.reduce(features, training=training)
         return self.down(skip, training=training), skip
 

@@ -68,6 +68,7 @@ class FusionBlock(keras.layers.Layer):
         self.second.build((*joined[:-1], self.filters))
 
     def call(self, inputs, training=False):
+        # All at the size of the output, joined along the channels.
         raised = [linear_up(x, factor) for x, factor in zip(inputs, self.factors, strict=True)]
         joined = keras.ops.concatenate(raised, axis=-1)
         return self.second(self.first(joined, training=training), training=training)

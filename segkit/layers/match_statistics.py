@@ -36,6 +36,7 @@ class MatchStatistics(keras.layers.Layer):
         self.epsilon = epsilon
 
     def call(self, inputs):
+        # Variances over a whole image need float32.
         features, reference = (ops.cast(tensor, "float32") for tensor in inputs)
         axes = tuple(range(1, len(features.shape)))  # all but the batch
         mean, variance = ops.moments(features, axes, keepdims=True)

@@ -93,6 +93,7 @@ def efficient_cell_seg(
     network, x, skips = encoder.extend(keras.layers.Rescaling(WHITE, name="to_255")(resized), encoder_weights)
     # Keras runs frozen batch normalisation at inference: its moving statistics stay those of the pretraining.
     network.trainable = not freeze_encoder
+    # 24 x 24 x 1056 -> 384 x 384 x 16 by default (Sec. 2.1); each block doubles the side.
     for number, (filters, skip) in enumerate(zip(decoder_filters, [*skips, resized], strict=True), start=1):
         x = fusion_block(filters, factors=(2, 1), l2=l2, use_bias=True, name=f"decoder_{number}")([x, skip])
     penalty = keras.regularizers.L2(l2) if l2 else None

@@ -63,6 +63,7 @@ class Encoder:
             images = self.preprocess(images)
         network = self.build(include_top=False, weights=None, input_tensor=images)
         cut, *skips = (self._layer(network, name).output for name in (self.cut, *self.skips))
+        # Heights from the coarsest on; `None` where the images have no fixed size.
         sides = [tensor.shape[1] for tensor in (cut, *skips)]
         if None not in sides and any(fine != 2 * coarse for coarse, fine in itertools.pairwise(sides)):
             raise ValueError(

@@ -71,6 +71,7 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
     register_all()
     with _open_archive(path) as archive:
         config = json.loads(archive.read("config.json"))
+    # The file is looked through before Keras rebuilds the model, so that a missing class is named.
     for module, registered_name in sorted(set(_custom_classes(config))):
         if keras.saving.get_registered_object(registered_name) is None:
             _import_for(module, registered_name, path)

@@ -67,6 +67,7 @@ def unet(
     x = inputs
     skips = []
     for level, (width, kernel) in enumerate(zip(filters, kernels, strict=True), start=1):
+        # The first convolution of a lower level is the strided one that leads to it.
         if level > 1:
             x = ConvBNReLU(width, kernel, strides=steps[level - 2], l2=l2, name=f"down_{level}")(x)
         else:

@@ -189,4 +189,5 @@ def encode(figure: Figure, format: str, salt: str) -> bytes:
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(target, format="svg", metadata=nothing, transparent=True)
+    # The placeholder colour occurs nowhere else.
     return target.getvalue().replace(_INK.encode(), b"currentColor")

@@ -46,6 +46,7 @@ class Canvas:
         self.shape = shape
         self.voxel_size_nm = voxel_size_nm
         self.extent_nm = np.array(shape) * np.array(voxel_size_nm)
+        # Width of soft edges: the side of a cube of a voxel's volume.
         self.edge_nm = float(np.prod(voxel_size_nm) ** (1 / 3))
         self.density = np.full(shape, density, np.float32)
         self.owner = np.zeros(shape, np.uint8)
@@ -74,6 +75,7 @@ class Canvas:
             if stop <= first:
                 return None
             index.append(slice(first, stop, step))
+            # Positions along one axis broadcast against those of the others.
             reach = [1, 1, 1]
             reach[axis] = -1
             positions.append(((np.arange(first, stop, step, dtype=np.float32) + 0.5) * size).reshape(reach))
@@ -82,6 +84,7 @@ class Canvas:
     def slabs(self, window: Window) -> Iterator[Window]:
         """Cut a window into slabs along z that are small enough to compute on."""
         zs, ys, xs = window.index
+        # Slices of the window that stay within the bound; one at least.
         rows = max(1, SLAB_VOXELS // (window.y.size * window.x.size))
         for first in range(0, window.z.size, rows):
             z = window.z[first : first + rows]
@@ -103,6 +106,7 @@ class Canvas:
 
     def claim(self, window: Window, region: np.ndarray, code: int, margin: np.ndarray | None = None) -> None:
         """Make ``code`` the owner of ``region``; keep other objects out of ``margin`` where it is free."""
+        # A view, written through.
         owner = self.owner[window.index]
         if margin is not None:
             owner[margin & (owner == FREE)] = MARGIN
@@ -110,5 +114,6 @@ class Canvas:
 
     def paint(self, window: Window, coverage: np.ndarray, value: np.ndarray | float) -> None:
         """Blend ``value`` over the density with the opacity ``coverage`` (0 to 1)."""
+        # A view: `+=` writes into the canvas.
         density = self.density[window.index]
         density += coverage * (value - density)

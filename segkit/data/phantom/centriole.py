@@ -54,6 +54,7 @@ class Barrel:
         """Centres of the A, B and C tubule of one triplet in the cross-section: radial, tangential, in nm."""
         line = np.array([np.cos(TRIPLET_TURN), np.sin(TRIPLET_TURN)])
         outermost = self.outer_radius_nm - OUTER_RADIUS_NM
+        # The third tubule, two steps along the line, touches the outer radius: solved for the radius of the first.
         first = np.sqrt(outermost**2 - (2 * TUBULE_STEP_NM * line[1]) ** 2) - 2 * TUBULE_STEP_NM * line[0]
         return np.array([first, 0.0]) + TUBULE_STEP_NM * np.arange(3)[:, None] * line
 
@@ -70,6 +71,7 @@ def place_centrioles(canvas: Canvas, rng: np.random.Generator, count: int, code:
     The angles of the barrels to the z axis are spread evenly over the sphere, so that a volume with several
     shows cross-sections, oblique and lengthwise cuts.
     """
+    # Cosines to z, one in each of `count` equal parts of [0, 1]: even cosines are even on the sphere.
     tilts = (rng.permutation(count) + rng.uniform(0, 1, count)) / count
     barrels: list[Barrel] = []
     for number in range(count):
@@ -101,6 +103,7 @@ def _beside(canvas: Canvas, rng: np.random.Generator, mother: Barrel, inside: In
     def propose() -> Barrel:
         axis = frame_about(mother.frame[0], rng)[1]
         daughter = draw_barrel(rng, np.zeros(3), axis)
+        # From axis to centre: the mother's radius, the gap between both, half the daughter's length.
         gap = mother.outer_radius_nm + rng.uniform(45, 90) + daughter.length_nm / 2
         center = mother.center_zyx - rng.uniform(0, 110) * mother.frame[0] + gap * axis
         return dataclasses.replace(daughter, center_zyx=center)
@@ -118,6 +121,7 @@ def paint_centriole(canvas: Canvas, barrel: Barrel, code: int) -> None:
     inner = float(barrel.tubule_centers()[0, 0]) - OUTER_RADIUS_NM
     for window, distance in slabs_around(canvas, barrel, CLEAR_ZONE_NM):
         cytoplasm = canvas.owner[window.index] == FREE
+        # From the outside in, each coat over the one before: pale zone, wall, lumen, tubules, cartwheel.
         canvas.paint(window, cytoplasm * 0.55 * np.exp(-np.maximum(distance, 0) / (CLEAR_ZONE_NM / 2.5)), 0.27)
         t, radius, angle = barrel.cylinder(window)
         within = coverage(np.abs(t) - barrel.length_nm / 2, edge)
@@ -132,6 +136,7 @@ def paint_centriole(canvas: Canvas, barrel: Barrel, code: int) -> None:
 
 def _cartwheel(barrel: Barrel, t: np.ndarray, radius: np.ndarray, angle: np.ndarray, inner_nm: float) -> np.ndarray:
     """Distance to the hub and nine spokes in the near quarter of the barrel, in nm."""
+    # Near a spoke |sin(9 a / 2)| * r * 2 / 9 is the distance along the arc.
     hub = np.abs(radius - 11.0) - 3.5
     spokes = np.maximum(np.abs(np.sin(angle * (FOLD / 2))) * radius * (2 / FOLD) - 2.5, radius - inner_nm)
     height = np.abs(t + 0.35 * barrel.length_nm) - 0.13 * barrel.length_nm
@@ -141,6 +146,7 @@ def _cartwheel(barrel: Barrel, t: np.ndarray, radius: np.ndarray, angle: np.ndar
 def _triplets(barrel: Barrel, radius: np.ndarray, angle: np.ndarray, edge_nm: float) -> tuple[np.ndarray, np.ndarray]:
     """Coverage of the tubule walls and of the tubule lumens; nine-fold, so one sector stands for all."""
     sector = 2 * np.pi / FOLD
+    # From -0.3 to 0.7 sectors: triplets lean towards positive angles, and must not be cut.
     folded = np.mod(angle + 0.3 * sector, sector) - 0.3 * sector
     radial, tangential = radius * np.cos(folded), radius * np.sin(folded)
     tubules = [

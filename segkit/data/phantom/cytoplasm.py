@@ -22,7 +22,9 @@ def add_unevenness(canvas: Canvas, rng: np.random.Generator, scale_nm: float, st
     """
     weights = [_spline_weights(n, size / scale_nm) for n, size in zip(canvas.shape, canvas.voxel_size_nm, strict=True)]
     counts = [int(first[-1]) + 4 for first, _ in weights]
+    # Splines smooth random knots to about a third of their deviation in three axes; the factor makes up for it.
     coarse = rng.standard_normal(counts, dtype=np.float32) * np.float32(strength * 3.0)
+    # Separable, plane by plane: no more than a plane is interpolated at a time.
     (z_first, z_weight), along_y, along_x = weights
     for z in range(canvas.shape[0]):
         plane = sum(w * knots for w, knots in zip(z_weight[z], coarse[z_first[z] : z_first[z] + 4], strict=True))
@@ -49,6 +51,7 @@ def _interpolate(knots: np.ndarray, first: np.ndarray, weights: np.ndarray) -> n
 
 def scatter_filaments(canvas: Canvas, rng: np.random.Generator, per_um2: float = 22.0) -> None:
     """Paint loose bundles of 7 nm filaments where no object lies."""
+    # Three filaments to a bundle.
     for _ in range(round(per_um2 * canvas.area_um2 / 3)):
         center, axis = random_center(canvas, rng, 0.0), tilted_axis(rng, 25.0)
         for _ in range(3):
@@ -68,6 +71,7 @@ def scatter_filaments(canvas: Canvas, rng: np.random.Generator, per_um2: float =
 def scatter_ribosomes(canvas: Canvas, rng: np.random.Generator, per_um3: float = 6000.0) -> None:
     """Paint dark grains of 18 to 27 nm, alone and in clusters, away from objects."""
     depth = float(canvas.extent_nm[0])
+    # µm² times nm times 1e-3 is µm³; centres may lie 10 nm beyond either face.
     total = round(per_um3 * canvas.area_um2 * (depth + 20) * 1e-3)
     while total > 0:
         members = int(rng.choice([1, 1, 2, 4, 6, 9]))

@@ -88,6 +88,7 @@ def make_phantom(
     report(65)
     blur_and_tilt(canvas.density, imaging, voxel_size_nm, lambda done, total: report(65 + 34 * done // total))
     tomogram = to_grey(canvas.density, imaging.contrast)
+    # Owners become masks: 1 where the structure's code is, as bytes without a copy.
     masks = {name: (canvas.owner == CODES[name]).view(np.uint8) for name in structures}
     report(100)
     return Phantom(tomogram=tomogram, masks=masks, voxel_size_nm=voxel_size_nm, seed=int(seed))

@@ -56,6 +56,7 @@ class Stack:
         """Distance to each cisterna, in nm."""
         u, v, w = local_coordinates(window, self.center_zyx, self.frame)
         across = np.hypot(u, v / np.float32(self.ratio))
+        # Discs are bowls: their height grows with the square of the distance from the middle.
         rise = (across / np.float32(self.radii_nm.max())) ** 2
         w = w - np.float32(self.bend_nm) * (rise - np.float32(0.4))
         found = []
@@ -63,6 +64,7 @@ class Stack:
             *(np.float32(a) for a in (self.radii_nm, self.levels_nm, self.phases)), strict=True
         ):
             height = w - level * (1 + 0.3 * rise) - 5 * np.sin(u / 70 + phase) * np.sin(v / 90 - phase)
+            # Swollen at the rim.
             thickness = HALF_THICKNESS_NM + SWELLING_NM * np.exp(-(((across - radius) / 45) ** 2))
             found.append(np.hypot(np.maximum(across - radius, 0), height) - thickness.astype(np.float32))
         return found
@@ -70,6 +72,7 @@ class Stack:
     def body(self, cisternae: list[np.ndarray]) -> np.ndarray:
         """Distance to the stack: the cisternae together with the narrow gaps between neighbours."""
         gap = float(np.diff(self.levels_nm).mean()) * 1.3 - 2 * HALF_THICKNESS_NM
+        # Within `gap` of both neighbours, that is between them.
         between = [np.maximum(a, b) - np.float32(gap) for a, b in itertools.pairwise(cisternae)]
         return np.minimum.reduce([*cisternae, *between])
 
@@ -124,6 +127,7 @@ def paint_golgi(canvas: Canvas, rng: np.random.Generator, stack: Stack, code: in
     for _ in range(int(rng.integers(25, 50))):
         turn, reach = rng.uniform(0, 2 * np.pi), stack.radii_nm.max() * rng.uniform(0.7, 1.25)
         side = np.array([np.cos(turn) * reach, np.sin(turn) * reach * stack.ratio, 0.0])
+        # On the bent sheet, and some way above or below it.
         side[2] = stack.bend_nm * ((reach / stack.radii_nm.max()) ** 2 - 0.4) + rng.uniform(-170, 170)
         vesicle = draw_blob(rng, stack.center_zyx + side @ stack.frame, rng.uniform(24, 38), stretch=1.05)
         paint_vesicle(canvas, vesicle, 0.26, may_enter=MARGIN)

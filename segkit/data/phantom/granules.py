@@ -20,6 +20,7 @@ def place_granules(canvas: Canvas, rng: np.random.Generator, count: int, code: i
     placed = 0
     for number in range(count):
 
+        # The first granule is a small one, as at least one must find room.
         def propose(largest: float = largest if number else min(largest, 240.0)) -> Blob:
             granule = draw_granule(rng, largest)
             reach = 0.4 * granule.radius_nm

@@ -71,10 +71,12 @@ def transfer_function(
     """
     kz = np.fft.fftfreq(shape_zx[0], voxel_size_zx_nm[0])[:, None]
     kx = np.fft.rfftfreq(shape_zx[1], voxel_size_zx_nm[1])[None, :]
+    # The Fourier transform of a Gaussian, with frequencies in cycles per nm.
     spread = np.exp(-2 * (math.pi * blur_nm) ** 2 * (kz**2 + kx**2))
     if max_tilt_deg < 90:
         elevation = np.rad2deg(np.arctan2(np.abs(kz), kx))
         spread *= np.clip((max_tilt_deg - elevation) / 3.0, 0, 1) * (elevation <= max_tilt_deg)
+        # Zero frequency has no direction.
         spread[0, 0] = 1.0
     return spread.astype(np.float32)
 
@@ -92,9 +94,11 @@ def add_noise(
         imaging: Strength of the noise, and the transfer that it will pass.
         voxel_size_nm: (z, y, x) in nm.
     """
+    # The variance falls with the volume of a voxel; `_noise_gain` is the deviation that the transfer leaves of 1.
     volumes = REFERENCE_VOXEL_NM**3 / float(np.prod(voxel_size_nm))
     strength = imaging.noise / _noise_gain(imaging, (REFERENCE_VOXEL_NM,) * 3) * math.sqrt(volumes)
     for plane in density:
+        # Variance grows with the density; the factor is 1 at `MIDDLE_DENSITY`.
         local = np.float32(strength) * np.sqrt(np.clip(0.76 + 0.6 * plane, 0.5, 1.6))
         plane += local * rng.standard_normal(plane.shape, dtype=np.float32)
 
@@ -102,6 +106,7 @@ def add_noise(
 def _noise_gain(imaging: Imaging, voxel_size_nm: tuple[float, float, float]) -> float:
     """Standard deviation that is left of white noise of 1."""
     sigma = _blur_nm(imaging, voxel_size_nm)
+    # The variance of white noise that passes is the mean of the squared transfer, or the sum of the squared kernel.
     half_plane = transfer_function((64, 64), (voxel_size_nm[0], voxel_size_nm[2]), sigma, imaging.max_tilt_deg)
     rows = _kernel(sigma / voxel_size_nm[1])
     return math.sqrt(float(np.mean(half_plane[:, :-1] ** 2)) * float(np.sum(rows**2)))
@@ -128,6 +133,7 @@ def blur_and_tilt(
     for plane in density:
         plane[:] = _blur_rows(plane, _kernel(sigma / voxel_size_nm[1]))
     depth, height, width = density.shape
+    # Mirrored: the transform is periodic, and a step between opposite faces would ring through the volume.
     pad = min(width, 64)
     shape_zx = (2 * depth, _fast_length(width + 2 * pad))
     transfer = transfer_function(shape_zx, (voxel_size_nm[0], voxel_size_nm[2]), sigma, imaging.max_tilt_deg)
@@ -136,6 +142,7 @@ def blur_and_tilt(
         block = density[:, first : first + rows]
         wide = np.pad(block, ((0, depth), (0, 0), (pad, shape_zx[1] - width - pad)), mode="symmetric")
         spectrum = np.fft.rfftn(wide, axes=(0, 2))
+        # (z, rows, x // 2 + 1), the same transfer for every row
         spectrum *= transfer[:, None, :]
         block[:] = np.fft.irfftn(spectrum, s=shape_zx, axes=(0, 2))[:depth, :, pad : pad + width]
         if progress is not None:

@@ -38,6 +38,7 @@ def place_microtubules(
             break
         curve = _draw(canvas, rng, origin_zyx)
         length = rng.uniform(500, 2200)
+        # From the middle in both directions, each until something is in the way.
         pieces = _free_pieces(canvas, curve, length / 2) + _free_pieces(canvas, curve, -length / 2)
         if sum(end - start for start, end, *_ in pieces) >= least:
             for piece in pieces:
@@ -86,6 +87,7 @@ def paint_piece(canvas: Canvas, curve: Curve, piece: Piece, code: int) -> None:
     t, radius = curve.coordinates(window)
     here = (t >= start) & (t < end)
     distance = radius - np.float32(OUTER_RADIUS_NM)
+    # Not over tubules that are painted already, such as the piece before this one.
     free = canvas.owner[window.index] != code
     canvas.paint(window, 0.6 * (here & free) * coverage(distance - CLEAR_ZONE_NM, 8.0), 0.28)
     canvas.paint(window, here * coverage(distance + WALL_NM, canvas.edge_nm), 0.26)

@@ -119,6 +119,7 @@ def _place_nucleus(canvas: Canvas, rng: np.random.Generator) -> None:
         canvas.paint(window, coverage(distance, edge), 0.22)
         canvas.paint(window, coverage(distance + 38, edge), 0.34)
         local = zip(directions, phases, strict=True)
+        # Chromatin: dark where four waves of random direction add up, and along the rim.
         patches = sum(np.sin(_along(window, d) + np.float32(phase)) for d, phase in local)
         rim = np.exp(-((distance + 75) ** 2) / 3000)
         dark = coverage(40 * (0.9 - patches - 2.2 * rim), 60.0) * coverage(distance + 46, edge)
@@ -162,6 +163,7 @@ def _cristae(body: Capsule, window: Window, spacing_nm: float, phase: np.ndarray
     """Distance to folds of the inner membrane across the rod, in nm."""
     t, u, v = local_coordinates(window, body.center_zyx, body.frame)
     along = t + 22 * np.sin(u / 55 + phase) + 15 * np.sin(v / 70)
+    # Folds enter from alternating sides.
     cell = np.floor(along / spacing_nm)
     reach = np.where(np.mod(cell, 2) == 0, u, -u) - 0.55 * body.thickness_nm * np.sin(2.4 * cell)
     return np.maximum(np.abs(np.mod(along, spacing_nm) - spacing_nm / 2) - 11, reach)

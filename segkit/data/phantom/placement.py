@@ -65,6 +65,7 @@ def find_room(
         body = propose()
         if inside is not None and not inside(body.center_zyx):
             continue
+        # Tested on a coarse grid: objects are many voxels wide.
         step = canvas.coarse_step(max(10.0, body.radius_nm / 60))
         window = canvas.around(body.center_zyx, body.radius_nm + clearance_nm, step)
         if window is not None and canvas.is_free(window, body.distance(window) < clearance_nm):

@@ -56,11 +56,13 @@ def lay_out(
     extent_nm = [n * size for n, size in zip(shape, voxel_size_nm, strict=True)]
     missing = tuple(name for name in structures if min(extent_nm[1:]) < MINIMUM_FIELD_NM[name])
     needed = needed_field_nm(structures, centrioles)
+    # Far too small a field is refused at once, and not after many attempts.
     if not missing and math.sqrt(extent_nm[1] * extent_nm[2]) < HOPELESS * needed:
         missing = structures
     for attempt in range(0 if missing else ATTEMPTS):
         canvas = Canvas(shape, voxel_size_nm, DENSITY)
         rng = random_stream(seed, "layout", attempt)
+        # The first attempts keep to the cell, later ones use the far side of the synapse too.
         missing = _place(canvas, rng, structures, centrioles, both_sides=attempt >= 2)
         if not missing:
             return canvas
@@ -93,6 +95,7 @@ def _place(
     area = canvas.area_um2
     placed: dict[str, bool] = {}
     inside, origin = None, None
+    # The cleft first, as it says where the cell is; centrioles before microtubules, which point away from them.
     if "synapse" in structures:
         cleft = draw_cleft(canvas, rng)
         placed["synapse"] = paint_synapse(canvas, cleft, CODES["synapse"]) > 0

@@ -86,6 +86,7 @@ class Blob:
         scaled = [c / np.float32(half) for c, half in zip(local, self.half_axes_nm, strict=True)]
         reach = np.sqrt(scaled[0] ** 2 + scaled[1] ** 2 + scaled[2] ** 2)
         mean = np.float32(np.prod(self.half_axes_nm) ** (1 / 3))
+        # Scaled to the unit sphere and back by the mean half axis.
         distance = (reach - 1) * mean
         if self.bump_nm:
             turned = (*scaled[1:], scaled[0])
@@ -140,6 +141,7 @@ class Curve:
         """Position along the axis and distance from the line, both in nm (waves must be long and low)."""
         t, first, second = local_coordinates(window, self.center_zyx, self.frame)
         bend = self._waves(t)
+        # Measured across the axis: exact where the line runs along it.
         return t, np.hypot(first - bend[0], second - bend[1])
 
     def boxes(
@@ -160,7 +162,9 @@ class Curve:
 def draw_curve(rng: np.random.Generator, center_zyx: np.ndarray, axis: np.ndarray, max_slope: float = 0.25) -> Curve:
     """Draw a curve through ``center_zyx`` along ``axis`` that leaves it by at most ``max_slope``."""
     wavelengths = rng.uniform(900, 2500, 2)
+    # A wave's largest slope is 2 pi times amplitude by wavelength; both together stay below `max_slope`.
     amplitudes = rng.uniform(0.2, 1.0, 2) * max_slope / np.sqrt(2) * wavelengths / (2 * np.pi)
     phases = rng.uniform(0, 2 * np.pi, 2)
     curve = Curve(np.zeros(3), frame_about(axis, rng), tuple(amplitudes), tuple(wavelengths), tuple(phases))
+    # Shifted so that the curve itself, and not its axis, goes through the centre.
     return dataclasses.replace(curve, center_zyx=np.asarray(center_zyx) - curve.point(0.0))

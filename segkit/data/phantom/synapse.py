@@ -47,6 +47,7 @@ class Cleft:
             wave = along * np.float32(2 * np.pi / length) + np.float32(phase) + z * np.float32(1.5 / length)
             height = height + np.float32(amplitude) * np.sin(wave)
             slope = slope + np.float32(amplitude * 2 * np.pi / length) * np.cos(wave)
+        # Height above the sheet, divided by its steepness: the distance to first order.
         distance = (across - height) / np.sqrt(1 + slope**2 + np.float32(self.tilt) ** 2)
         wobble = np.sin(along / 190 + np.float32(self.phases[0])) * np.sin(along / 83 + z / 120)
         return distance, 0.5 * (np.float32(self.width_nm) + np.float32(self.width_change_nm) * wobble)
@@ -82,11 +83,13 @@ def paint_synapse(canvas: Canvas, cleft: Cleft, code: int) -> int:
     edge, voxels = canvas.edge_nm, 0
     depth = canvas.voxel_size_nm[0]
     for z in range(canvas.shape[0]):
+        # The middle half of the slice, so that rounding outwards takes no neighbour in.
         low = np.array([z * depth + 0.25 * depth, 0, 0])
         high = np.array([z * depth + 0.75 * depth, *canvas.extent_nm[1:]])
         window = canvas.window(low, high)
         distance, half = cleft.distance(window)
         gap = np.abs(distance) - half
+        # Neighbour, cleft, the stained coat on the cell's side, both membranes.
         canvas.paint(window, coverage(-distance, edge), NEIGHBOUR_DENSITY)
         canvas.paint(window, coverage(gap, edge), 0.24)
         fuzz = np.exp(-((gap - 2) ** 2) / 50.0) * (distance < 0)

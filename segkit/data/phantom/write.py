@@ -57,6 +57,7 @@ def write_phantom(
 def _write_mrc(path: pathlib.Path, array: np.ndarray, phantom: Phantom, name: str) -> None:
     z, y, x = (10.0 * size for size in phantom.voxel_size_nm)  # nm to angstrom
     with mrcfile.new(path, overwrite=True) as mrc:
+        # uint8 would be written in 16 bits; 0 and 1 are the same in int8.
         mrc.set_data(array.view(np.int8))
         mrc.voxel_size = (x, y, z)
         mrc.header.label[:] = b""

@@ -67,6 +67,7 @@ def draft(args: argparse.Namespace) -> list[Draft]:
         if protocol.paper_seg is not None:
             notices = [_PAPER_SEG.format(protocol.paper_seg), *notices]
     else:
+        # The arguments of both functions, which must name the same files.
         simulated = folder / "simulated", protocol.simulation, args.seed or 0
         data, notice = demo_cells(*simulated)
         notices, make_data = [notice], functools.partial(simulate_demo_cells, *simulated)

@@ -64,6 +64,7 @@ def on_tomograms(args: argparse.Namespace, name: str, masks: Sequence[str], held
     """Return the run of one structure; what the paper does not say of it follows from its mask."""
     preset, is_known = args.preset or "paper", name in STRUCTURES
     to_plan = demo_plan if preset == "demo" else paper_plan
+    # For a structure that the paper does not have, `measured` replaces this once its mask has been read.
     training = to_plan(STRUCTURES[name] if is_known else Structure(name=name, epochs=1))
     plan = RunPlan(
         recipe="segET",

@@ -125,6 +125,7 @@ def run_predict(args: argparse.Namespace) -> None:
         predict_in_processes(args.model, volume, args.output, options, num_workers=args.workers, **shared)
         return
     volume = open_volume(args.input, progress=ProgressLine("opening", "bytes"), **input_choices)
+    # Imported when the volume is open: a mistake in its path is told without waiting for TensorFlow.
     from segkit.inference.loaded_model import LoadedModel
     from segkit.inference.predict_volume import predict_volume
 

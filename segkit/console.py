@@ -99,6 +99,7 @@ def _set_up_output() -> None:
 
 
 def _show_own_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    # Warnings of libraries are for programmers.
     if pathlib.Path(filename).is_relative_to(pathlib.Path(__file__).parent):
         _say(f"warning: {message}")
 

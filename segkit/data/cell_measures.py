@@ -62,8 +62,8 @@ def measure_cells(sources: Sequence[Source]) -> CellMeasures:
         if len(largest) == 1:
             slices = parse_slices(source.train, labels.shape[0])
             one_id |= any(label(instance_ids(labels, slice(z, z + 1))[0]).max() >= _PIECES for z in slices)
-        # Grey values taken for ids have many ids, each scattered over the slice.
         elif largest:
+            # Grey values taken for ids have many ids, each scattered over the slice.
             _check_compact(labels, parse_slices(source.train, labels.shape[0]))
         areas += largest.values()
         sizes += summed.values()

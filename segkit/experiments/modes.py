@@ -191,5 +191,6 @@ def write_mode(mode: Mode, folder: pathlib.Path) -> None:
 def joins_search(args: argparse.Namespace, mode: Mapping[str, Any], folder: pathlib.Path) -> bool:
     """Return whether this process takes part in a search that another one has begun in the folder."""
     shared = mode["kind"] in SEARCHES and "KERASTUNER_ORACLE_IP" in os.environ
+    # A chief that is started again joins its search too, unless it is to begin anew.
     starts_over = args.overwrite and "chief" in os.environ.get("KERASTUNER_TUNER_ID", "")
     return shared and (folder / SEARCH_NAME).exists() and not starts_over

@@ -94,6 +94,7 @@ def card_of(job: Job) -> ModelCard:
         dtype=str(np.dtype(job.volumes[0].tomogram.dtype)),
         multiple_px=network.multiple_px,
         halo_px=network.halo_px,
+        # A network that looks at its whole input is best used on tiles of the size that it was trained on.
         tile_px=plan.training.patch_px if network.halo_px is None and not plan.preprocessing.resizes else None,
         provenance={"plan": plan.to_dict(), "versions": versions()},
     )
@@ -138,6 +139,7 @@ def publish(record: Resumable) -> pathlib.Path:
     card = read_card(path)
     best = record.rows[record.best_epoch]
     provenance = {**card.provenance, "best_epoch": best}
+    # The card is part of the file, so the file is written once more.
     save_model(load_model(path), path, dataclasses.replace(card, provenance=provenance))
     monitor = card.task.monitor
     score = f"validation {monitor.title} {best[monitor.name]:.4f}"

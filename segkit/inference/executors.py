@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from segkit.errors import InputError
 
-# Read by TensorFlow, the BLAS libraries, NumExpr and OpenCV when they are loaded.
+# Read by TensorFlow, the BLAS libraries, NumExpr and OpenCV when they start.
 _THREAD_LIMITS = (
     "TF_NUM_INTRAOP_THREADS",
     "OMP_NUM_THREADS",
@@ -145,7 +145,7 @@ class Processes:
                 logging.getLogger(name).log(level, "%s", message)
 
         try:
-            # Environment variables are inherited by the processes, whose libraries read them at import.
+            # Environment variables are inherited by the processes, whose libraries read them when they start.
             with _environment(self._limits()):
                 for index in range(self.num_workers):
                     workers.append(_Worker(pickled, Share(index, self.num_workers)))

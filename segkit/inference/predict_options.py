@@ -66,6 +66,6 @@ class PredictOptions:
         probability) where the halo is the card's, and a run that ran out of memory may be resumed with a lower bound.
         """
         choices = dataclasses.asdict(self)
-        # A `Region` is not JSON; its text is.
         del choices["max_ram"]
+        # A `Region` is not JSON; its text is.
         return {**choices, "roi": None if self.roi is None else str(self.roi)}

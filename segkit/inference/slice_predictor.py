@@ -102,8 +102,7 @@ class SlicePredictor:
                     open_slices[z] = _OpenSlice(self._source.read(z), self.plan, self._channels)
                 self._card.preprocessing.finish(open_slices[z].voxels(tile), batch[slot])
             # A last, partial batch keeps what the slots held before: another shape would cost a trace.
-            # (batch, y, x, maps)
-            results = self._function(batch)
+            results = self._function(batch)  # (batch, y, x, maps)
             for (z, tile), result in zip(group, results, strict=False):
                 open_slices[z].add(tile, result)
                 # All tiles of the slice are in: it is given out and its memory is released.

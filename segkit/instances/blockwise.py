@@ -203,9 +203,9 @@ class _Volume:
             piece = label(mask[core_in_box], connectivity=1).astype(np.int64)
             pieces[core] = np.where(piece > 0, piece + num_pieces, 0)
             num_pieces += int(piece.max(initial=0))
-        ties = connected_ids(border_contacts(seeds, blocks, connectivity=3)[0], total)
         # Two groups per seed voxel, across blocks: the plateau of peaks that it is tied to, and its piece of the mask.
         # Grown peaks also touch diagonally, hence connectivity 3; pieces are connected by faces.
+        ties = connected_ids(border_contacts(seeds, blocks, connectivity=3)[0], total)
         touching = connected_ids(border_contacts(pieces, blocks)[0], num_pieces)
 
         def keys_of(core: Box) -> tuple[np.ndarray, np.ndarray]:

@@ -130,7 +130,7 @@ def render_heatmap(
         axes = []
         for center, part, step, extent in zip((cy, cx), window, steps, voxel_size[1:], strict=True):
             # Measured from the middle of the pixel and not from the centre itself: the peak is then exactly 1, by which
-            # `HeatmapFocal` recognizes centres.
+            # `HeatmapFocal` recognises centres.
             pixel = min(int((center - part.start + 0.5) / step), size_px - 1)
             axes.append(np.exp(-0.5 * ((np.arange(size_px) - pixel) * step * extent / sigma) ** 2))
         # A Gaussian is separable: (y,) and (x,) give (y, x).

@@ -78,8 +78,8 @@ def join_shallow(peaks: np.ndarray, pairs: np.ndarray, saddles: np.ndarray, *, m
             owner[number] = number = owner[owner[number]]
         return number
 
+    # Stable, so that saddles of one height are taken in the order of their ids.
     for place in np.argsort(-saddles, kind="stable"):
-        # Stable, so that saddles of one height are taken in the order of their ids.
         first, second = sorted(map(owner_of, pairs[place].tolist()))
         if first != second and saddles[place] > (1 - min_depth) * min(highest[first], highest[second]):
             owner[second] = first

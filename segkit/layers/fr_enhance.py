@@ -137,6 +137,7 @@ class FREnhance(keras.layers.Layer):
             )
         if _is_whole(self.redraw):
             self._count_step()
+        # (channels,), broadcast over batch and positions.
         factors = ops.where(ops.convert_to_tensor(self.enhanced) > 0.5, self.gain, 1.0)
         return inputs * ops.cast(factors, inputs.dtype)
 

@@ -85,7 +85,7 @@ def heatmap_slices(
         place = [slice(*part.indices(size)[:2]) for part, size in zip(window, labels.shape[1:], strict=True)]
         span = run_of[z]
         heat = render_heatmap(centers(span), z - span[0], tuple(place), size_px, voxel_size=voxel_size)
-        # 255 at centres alone: `HeatmapFocal` recognizes them by the value 1, to which nothing else may be rounded.
+        # 255 at centres alone: `HeatmapFocal` recognises them by the value 1, to which nothing else may be rounded.
         return np.where(heat >= 1, 255, np.minimum(heat * 255, 254)).astype(np.uint8)
 
     return ResizedSlices(labels.shape[0], windows, size_px, channels=None, dtype=np.uint8, make=make, finish=finish)

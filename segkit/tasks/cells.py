@@ -82,6 +82,7 @@ class CellsTask(ForegroundTask):
 
     def keep(self, maps: np.ndarray) -> np.ndarray:
         """Return the maps: objects are separated when all slices are finished."""
+        # A single map is stored without an axis of channels, as `kept` states.
         return maps[..., 0] if self.num_maps == 1 else maps
 
     @property

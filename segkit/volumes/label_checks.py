@@ -66,8 +66,7 @@ def check_labels(
         counts.append(_count(labels, z, values, most, is_given=num_classes is not None))
         if progress is not None:
             progress(z + 1, labels.shape[0])
-    # (slices, classes)
-    voxels = np.stack(counts)
+    voxels = np.stack(counts)  # (slices, classes)
     if num_classes is None:
         found = np.flatnonzero(voxels.sum(axis=0))
         if len(found) < 2 or found[-1] != len(found) - 1:

@@ -160,7 +160,7 @@ def make_header(
     record["cellb"] = (90.0, 90.0, 90.0)
     record["dmin"], record["dmax"], record["dmean"], record["rms"] = statistics
     record["nsymbt"] = extended_bytes
-    # The type of an extended header that is not there.
+    # The template may name the type of an extended header that is not passed on.
     if not extended_bytes:
         record["exttyp"] = b""
     record["map"], record["nversion"] = b"MAP ", 20141

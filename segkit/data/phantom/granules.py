@@ -18,9 +18,9 @@ def place_granules(canvas: Canvas, rng: np.random.Generator, count: int, code: i
     """Place up to ``count`` granules, small ones in a small field; returns how many found room."""
     largest = float(np.clip(0.2 * canvas.field_nm, RADII_NM[0], RADII_NM[1]))
     placed = 0
+    # The first granule is a small one, as at least one must find room.
     for number in range(count):
 
-        # The first granule is a small one, as at least one must find room.
         def propose(largest: float = largest if number else min(largest, 240.0)) -> Blob:
             granule = draw_granule(rng, largest)
             reach = 0.4 * granule.radius_nm

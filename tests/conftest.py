@@ -1,5 +1,6 @@
 """What all tests share: none asserts on time, so examples may take as long as a busy machine needs."""
 
+import gc
 import pathlib
 
 import hypothesis
@@ -31,6 +32,13 @@ def pytest_collection_modifyitems(items):
     """Move the longest files to the front; all other tests keep their order."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(pathlib.Path(item.path).name, len(LONGEST)))
+
+
+def pytest_collection_finish():
+    """Search what has been imported for garbage no more: graphs are traced by millions of small objects."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 @pytest.fixture(scope="session")

@@ -87,6 +87,7 @@ def serve():
     for name in LIBRARIES:
         __import__(name)
     gc.freeze()  # what was imported stays in memory that the children share, and is not searched for garbage
+    gc.set_threshold(100_000, 50, 100)  # graphs are traced by millions of small objects
     for line in sys.stdin:
         request = json.loads(line)
         if request["do"] == "wait":

@@ -1,7 +1,3 @@
-import os
-import pathlib
-import subprocess
-import sys
 import textwrap
 
 import keras
@@ -42,23 +38,10 @@ def test_a_run_folder_means_its_model(tmp_path):
     assert read_card(tmp_path) == CARD
 
 
-def in_fresh_process(code, folder):
-    root = pathlib.Path(__file__).parents[2]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(root), str(folder)]),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+def test_a_users_subclass_opens_in_a_fresh_process(tmp_path, warm_python):
+    def in_fresh_process(code):
+        return warm_python.run(["-c", textwrap.dedent(code)], tmp_path)
 
-
-def test_a_users_subclass_opens_in_a_fresh_process(tmp_path):
     (tmp_path / "my_blocks.py").write_text(
         textwrap.dedent(
             """
@@ -79,16 +62,14 @@ def test_a_users_subclass_opens_in_a_fresh_process(tmp_path):
         from my_blocks import DoubleEncoder
         model = segkit.models.seget(filters=(2, 4), dilation_rates=(1,), encoder_block=DoubleEncoder)
         segkit.save_model(model, "m.keras", segkit.ModelCard(name="a", structure="a"))
-        """,
-        tmp_path,
+        """
     )
     assert made.returncode == 0, made.stderr
     opened = in_fresh_process(
         """
         import segkit
         print(type(segkit.load_model("m.keras").get_layer("encoder_1")).__name__)
-        """,
-        tmp_path,
+        """
     )
     assert opened.stdout.strip() == "DoubleEncoder", opened.stderr
     (tmp_path / "my_blocks.py").unlink()
@@ -99,8 +80,7 @@ def test_a_users_subclass_opens_in_a_fresh_process(tmp_path):
             segkit.load_model("m.keras")
         except segkit.InputError as fault:
             print(fault)
-        """,
-        tmp_path,
+        """
     )
     assert "needs the class 'mine>DoubleEncoder' from the module 'my_blocks'" in lost.stdout, lost.stderr
 

@@ -13,13 +13,14 @@ from recipes.enhancement.network import network
 from recipes.enhancement.protocols import PROTOCOLS
 from segkit.errors import InputError
 from segkit.evaluation.class_scores import class_scores
+from segkit.experiments import settings_search, training_run
 from segkit.experiments.class_comparison import class_rows, class_summary, class_table
 from segkit.experiments.comparison import Trial
 from segkit.experiments.enhancement_methods import METHODS
 from segkit.experiments.plan import read_plan
 from segkit.experiments.recipe import drafts_of, parse_args
 from segkit.experiments.settings_search import best_trial, keep_best_state
-from segkit.experiments.trials import read_trial
+from segkit.experiments.trials import TRIAL_NAME, read_trial
 from segkit.layers import FREnhance
 from segkit.models.files import load_model, read_card
 from segkit.monitor import MEAN_IOU
@@ -211,9 +212,10 @@ def test_methods_are_compared_over_seeds_and_a_comparison_goes_on(data, small_pl
         fre.main(["--search", "2", "--out", "c", "--resume"])
     labels = tifffile.imread("labels.tif")
     tifffile.imwrite("labels.tif", labels[:, ::-1], photometric="minisblack")
+    command[command.index("plain,fre")] = "fre"
     fre.main([*command, "--overwrite"])  # nothing of the old cells is taken over
     assert read_trial(pathlib.Path("c/cells/fre-0"))["tiles"] != first["tiles"]
-    assert not pathlib.Path("c/cells/fre-1").exists()
+    assert [path.name for path in pathlib.Path("c/cells").iterdir()] == ["fre-0"]
 
 
 def test_a_search_becomes_the_run_of_its_best_trial(data, small_plans, monkeypatch):
@@ -267,12 +269,31 @@ def test_the_state_that_is_kept_is_that_of_the_best_trial(tied, tmp_path):
     assert [path.parent.name for path in tmp_path.glob("*/state")] == [best_trial(trials, 5, MEAN_IOU).folder.name]
 
 
-def test_settings_of_a_search_are_plain_numbers_after_the_gaussian_process_too(data, small_plans):
+def test_settings_of_a_search_are_plain_numbers_after_the_gaussian_process_too(data, small_plans, monkeypatch):
+    tried, found = [], []
+
+    def as_if_trained(job, measure, *, keep_state):
+        share = job.plan.model["supervision"]
+        tried.append(share)
+        trial = {"val_mean_iou": 1 - abs(share - 0.4)}
+        job.folder.mkdir(parents=True, exist_ok=True)
+        (job.folder / TRIAL_NAME).write_text(json.dumps(trial))
+        return trial
+
+    monkeypatch.setattr(settings_search, "run_trial", as_if_trained)
+    monkeypatch.setattr(training_run, "run", lambda job, **_: found.append(job.plan))
     command = [*DATA, *SPLIT, "--method", "supervision", "--out", "l"]
     fre.main([*command, "--search", "4"])
-    fre.main([*command, "--search", "5", "--resume"])  # snapshots of other numbers would be refused
+    fre.main([*command, "--search", "5", "--resume"])
     with open("l/search/trials.csv", newline="") as stream:
-        assert [row["trial"] for row in csv.DictReader(stream)] == list("01234")
+        rows = list(csv.DictReader(stream))
+    assert [row["trial"] for row in rows] == list("01234")
+    # Snapshots and plans of a number that JSON does not keep would be refused when they are resumed.
+    assert {type(share) for share in tried} == {float}
+    assert tried == [float(row["supervision"]) for row in rows]
+    assert json.loads(json.dumps(tried)) == tried
+    assert read_plan(pathlib.Path("l/plan.json")) == found[-1]
+    assert found[-1].model["supervision"] == min(tried, key=lambda share: abs(share - 0.4))
 
 
 def test_small_images_are_counted_in_the_patches_they_will_be_cut_into(tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ MINIMUM_FIELD_NM = {"synapse": 200, "microtubules": 120, "centriole": 300, "gran
 CROWDING = 1.35  # several objects lie apart
 HOPELESS = 0.6  # of the needed side: not worth a search
 PAIR_FIELD_NM = 1500.0  # from here on centrioles come in pairs by default
-ATTEMPTS = 8
+ATTEMPTS = 24  # in the smallest field some seeds need more than 8
 STREAMS = ("layout", "organelles", "texture", "noise")
 
 

@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import pathlib
+import re
 import secrets
 import shutil
 import struct
@@ -29,6 +30,7 @@ _OUTCOME = "outcome.json"
 _BLOCKS, _CLAIMS, _WORK = "blocks", "claims", "work"
 _SETUP, _USE, _FINISH = "setup.lock", "use.lock", "finish.lock"
 _OWN = {_IDENTITY, _OUTCOME, _BLOCKS, _CLAIMS, _WORK, _SETUP, _USE, _FINISH}
+_UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp")  # what a file is called until it is whole
 _BEFORE = {"task.json", "slices.bin", "trial", "objects"}  # what the version before left in such a folder
 
 _TAIL = struct.Struct("<II")  # length of the counts, checksum of all before
@@ -279,19 +281,26 @@ class BlockStore:
         return _opened, (self.folder, self._identity, ask)
 
     def _open(self) -> None:
-        if self.folder.exists() and not self.folder.is_dir():
-            raise InputError(f"{self.folder}: is a file, expected a folder for unfinished blocks; move it away")
         setup = FileLock(self.folder / _SETUP)
         while not setup.held:
-            self.folder.mkdir(exist_ok=True)
-            if not (self.folder / _IDENTITY).exists():
-                self._refuse_foreign_files()
+            self._make_folder()
             # The last process in it may be removing the folder just now.
             with contextlib.suppress(FileNotFoundError):
+                if not (self.folder / _IDENTITY).exists():
+                    self._refuse_foreign_files()  # before the lock, whose file would stay in somebody else's folder
                 setup.acquire()
         with setup:
             self._enter()
             self.finished(refresh=True)
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except FileExistsError as fault:  # also where another process removed the folder in between
+            if os.path.lexists(self.folder) and not self.folder.is_dir():
+                raise InputError(
+                    f"{self.folder}: is a file, expected a folder for unfinished blocks; move it away"
+                ) from fault
 
     def _enter(self) -> None:
         """Join the processes in the folder, or take it over where there are none; one process at a time does so."""
@@ -349,7 +358,9 @@ class BlockStore:
         return not different
 
     def _refuse_foreign_files(self) -> None:
-        if foreign := {entry.name for entry in self.folder.iterdir()} - _OWN - _BEFORE:
+        names = {entry.name for entry in self.folder.iterdir()} - _OWN - _BEFORE
+        # Another process may be writing a file just now, or may have been killed while it did.
+        if foreign := {name for name in names if not ((own := _UNFINISHED.fullmatch(name)) and own[1] in _OWN)}:
             raise InputError(
                 f"{self.folder}: holds {min(foreign)}, expected nothing but unfinished blocks; move the folder away"
             )

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import pytest
@@ -133,6 +134,49 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "q").write_text("a file")
     with pytest.raises(InputError, match=r"is a file, expected a folder for unfinished blocks"):
         open_store(tmp_path / "q")
+
+
+def test_a_file_that_is_being_written_is_not_foreign(tmp_path):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / ".identity.json.0a1b2c3d.tmp").write_text("{")
+    with open_store(tmp_path / "p") as store:
+        assert store.was_empty
+        assert not list((tmp_path / "p").glob(".*.tmp"))
+    (tmp_path / "q").mkdir()
+    (tmp_path / "q" / ".thesis.0a1b2c3d.tmp").write_text("years of work")
+    with pytest.raises(InputError, match="expected nothing but unfinished blocks"):
+        open_store(tmp_path / "q")
+    assert [path.name for path in (tmp_path / "q").iterdir()] == [".thesis.0a1b2c3d.tmp"]
+
+
+def test_stores_may_be_opened_and_left_at_the_same_time(tmp_path):
+    """Each of several processes makes the folder, writes its identity or removes it while the others look at it."""
+    code = """
+        import sys, time
+        from segkit.geometry.block_grid import BlockGrid
+        from segkit.volumes.block_store import BlockStore
+
+        print("ready", flush=True)
+        start = float(sys.stdin.readline())
+        for number in range(200):
+            while time.time() < start + 0.003 * number:
+                pass
+            BlockStore(f"{sys.argv[1]}/{number}", {}, grid=BlockGrid((5,), (2,), (0,)), dtype=int).close()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), tmp_path]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen(command, **pipes) for _ in range(3)]
+    for process in running:
+        process.stdout.readline()
+    start = time.time() + 0.2
+    told = []
+    for process in running:
+        process.stdin.write(f"{start}\n")
+        process.stdin.flush()
+    for process in running:
+        told.append(process.communicate(timeout=60)[1])
+    assert told == [""] * 3
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_one_line_that_says_how_to_resume(tmp_path, monkeypatch):

@@ -23,6 +23,7 @@ from segkit.volumes.volume import Volume
 
 _BOX_PX = 96  # side of boxes with their halo where neither model nor user say another
 _BLENDED_HALO_PX = 16  # where the card knows no halo that is enough
+_NOISE_BYTES = 128 * 2**20  # by which processes of one command differ in what they hold
 
 
 class BoxEngine:
@@ -110,19 +111,49 @@ def box_grid(models: Sequence[LoadedModel], volume: Volume, options: PredictOpti
             f"tile of {side} px: expected at least {smallest} px (two halos and a core); give a larger tile"
         )
     if options.max_ram is not None:
-        side = min(side, _fitting_side(models, options, smallest, multiple))
+        side = min(side, int(_budget_px(models, options, smallest**3) ** (1 / 3) + 1e-6))
     core = (side - 2 * halo) // multiple * multiple
     return BlockGrid(volume.shape, [min(core, -(-n // multiple) * multiple) for n in volume.shape], [halo] * 3)
 
 
-def _fitting_side(models: Sequence[LoadedModel], options: PredictOptions, smallest: int, multiple: int) -> int:
-    """Return the side of the largest box that the bound on the memory allows."""
+def begun_box_grid(
+    own: BlockGrid, begun: Sequence[int] | None, models: Sequence[LoadedModel], options: PredictOptions
+) -> BlockGrid:
+    """Return how a volume is cut where it may have been begun with boxes of another size.
+
+    How large boxes may be depends on what a process holds at the moment. So whoever begins decides, and others adopt
+    its boxes if their bound on the memory allows.
+
+    Args:
+        own: The grid of ``box_grid``.
+        begun: Extent of the cores of the boxes that there are; ``None`` for none.
+        models: The models.
+        options: With the bound on the memory that the user gave; any size is adopted where there is none.
+
+    Returns:
+        A grid of the boxes that there are, or ``own`` where they are too large.
+    """
+    if begun is None or tuple(begun) == own.block_shape:
+        return own
+    grid = BlockGrid(own.shape, begun, own.halo)
+    if options.max_ram is not None:
+        box_px = math.prod(core + 2 * halo for core, halo in zip(grid.block_shape, grid.halo, strict=True))
+        bound = dataclasses.replace(options, max_ram=options.max_ram + _NOISE_BYTES)
+        try:
+            _budget_px(models, bound, box_px)
+        except InputError:
+            return own
+    return grid
+
+
+def _budget_px(models: Sequence[LoadedModel], options: PredictOptions, smallest_px: int) -> int:
+    """Return how many voxels a box may have, halo included, within the bound on the memory."""
+    multiple = math.lcm(*(loaded.card.multiple_px for loaded in models))
     costs = [live_bytes_per_px(one.probability_model(options.precision), multiple=multiple) for one in models]
-    budget = tile_budget_px(
+    return tile_budget_px(
         options.max_ram,
         live_bytes_per_px=None if None in costs else max(costs),
         slice_bytes=0,
-        smallest_px=smallest**3,
+        smallest_px=smallest_px,
         num_models=len(models),
     )
-    return int(budget ** (1 / 3) + 1e-6)

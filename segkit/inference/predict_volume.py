@@ -17,7 +17,7 @@ import numpy as np
 from segkit.errors import InputError
 from segkit.geometry.block_grid import BlockGrid
 from segkit.geometry.region import Region
-from segkit.inference.box_engine import BoxEngine, box_grid
+from segkit.inference.box_engine import BoxEngine, begun_box_grid, box_grid
 from segkit.inference.executors import InProcess, Share
 from segkit.inference.grey_values import warn_of_other_grey_values
 from segkit.inference.identity import task_identity
@@ -94,7 +94,7 @@ def predict_volume(
         _check_target(target, legend, volume, overwrite=overwrite, itemsize=dtype.itemsize)
 
     check_target()
-    grid, positions = _cut(models, volume, options, share)
+    grid = _grid(models, volume, options, share)
     with BlockStore(
         target.with_name(f"{target.name}.partial"),
         task_identity(models, volume, options),
@@ -103,6 +103,7 @@ def predict_volume(
         channels=() if channels is None else (channels,),
         counts={"voxels": (len(structures),), "overlap": ()},
     ) as store:
+        positions = _positions(store.grid, options)
         if store.was_empty:
             check_target()  # another process may have written it, and left, since the first look
         _check_format(output_path, store.work_folder, volume, dtype if options.probability else tasks[0].result_dtype)
@@ -148,18 +149,25 @@ def _task(loaded: LoadedModel, options: PredictOptions) -> Task:
         raise InputError(f"{loaded.card.name}: {fault}") from fault
 
 
-def _cut(
+def _grid(
     models: list[LoadedModel], volume: Volume, options: PredictOptions, share: Share
-) -> tuple[BlockGrid, list[Position]]:
-    """Return how a volume is cut, into slices or into boxes, and the blocks that hold the region asked for."""
-    grid = BlockGrid(volume.shape, (1, *volume.shape[1:]), (0, 0, 0))
-    if models[0].takes_volumes:
-        grid = box_grid(models, volume, dataclasses.replace(options, max_ram=_ram_of_share(options, models, share)))
-    spans = (options.roi or Region()).within(volume.shape)
+) -> BlockGrid | Callable[[tuple[int, ...] | None], BlockGrid]:
+    """Return how a volume is cut, into slices or into boxes; for boxes as a function of those that there are."""
+    if not models[0].takes_volumes:
+        return BlockGrid(volume.shape, (1, *volume.shape[1:]), (0, 0, 0))
+    own = box_grid(models, volume, dataclasses.replace(options, max_ram=_ram_of_share(options, models, share)))
+    given = None if options.max_ram is None else options.max_ram // share.count
+    bound = dataclasses.replace(options, max_ram=given)
+    return lambda begun: begun_box_grid(own, begun, models, bound)
+
+
+def _positions(grid: BlockGrid, options: PredictOptions) -> list[Position]:
+    """Return the blocks that hold the region asked for."""
+    spans = (options.roi or Region()).within(grid.shape)
     ranges = [
         range(start // block, -(-stop // block)) for (start, stop), block in zip(spans, grid.block_shape, strict=True)
     ]
-    return grid, list(itertools.product(*ranges))
+    return list(itertools.product(*ranges))
 
 
 def _predict_blocks(

@@ -63,7 +63,9 @@ class BlockStore:
         folder: Where the blocks are; created if missing.
         identity: What is computed, as ``json`` reads it back. Blocks of another identity are thrown away, with a line
             in the log.
-        grid: How the array is cut; blocks are stored without halo.
+        grid: How the array is cut; blocks are stored without halo. Or a function that returns it, called with the
+            block shape of the blocks of this identity that the folder holds, or ``None`` for none: whoever opens the
+            folder first decides.
         dtype: Type of the elements.
         channels: Extent of further axes, behind those of the grid.
         counts: Shape of each array of counts (int64) stored with every block, by name.
@@ -74,7 +76,6 @@ class BlockStore:
     Attributes:
         folder: Where the blocks are.
         grid: How the array is cut.
-        shape: Extent of the whole array, ``channels`` included.
         dtype: Type of the elements.
         was_empty: Whether the folder held no block of this identity when it was opened.
         work_folder: A folder for files of the caller, removed with the store, and when no process has it open.
@@ -85,24 +86,28 @@ class BlockStore:
         folder: str | os.PathLike[str],
         identity: Mapping[str, Any],
         *,
-        grid: BlockGrid,
+        grid: BlockGrid | Callable[[tuple[int, ...] | None], BlockGrid],
         dtype: Any,
         channels: Sequence[int] = (),
         counts: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
-        self.folder, self.grid, self.dtype = pathlib.Path(folder), grid, np.dtype(dtype)
+        self.folder, self.dtype = pathlib.Path(folder), np.dtype(dtype)
         self._identity, self._channels = dict(identity), tuple(channels)
         self._counts = {name: tuple(shape) for name, shape in (counts or {}).items()}
-        self.shape = (*grid.shape, *self._channels)
         self.work_folder = self.folder / _WORK
         self._use, self._claims = FileLock(self.folder / _USE), {}
         self._finished: set[Position] = set()
         try:
-            self._open()
+            self._open(grid)
         except BaseException:
             self.close()  # also where a signal ends the process meanwhile
             raise
         self.was_empty = not self._finished
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extent of the whole array, ``channels`` included."""
+        return (*self.grid.shape, *self._channels)
 
     def finished(self, *, refresh: bool = False) -> Set[Position]:
         """Return the positions of finished blocks, not to be changed.
@@ -280,7 +285,7 @@ class BlockStore:
         ask = {"grid": self.grid, "dtype": self.dtype, "channels": self._channels, "counts": self._counts}
         return _opened, (self.folder, self._identity, ask)
 
-    def _open(self) -> None:
+    def _open(self, grid: BlockGrid | Callable[[tuple[int, ...] | None], BlockGrid]) -> None:
         setup = FileLock(self.folder / _SETUP)
         while not setup.held:
             self._make_folder()
@@ -290,6 +295,7 @@ class BlockStore:
                     self._refuse_foreign_files()  # before the lock, whose file would stay in somebody else's folder
                 setup.acquire()
         with setup:
+            self.grid = grid if isinstance(grid, BlockGrid) else grid(self._begun_block_shape())
             self._enter()
             self.finished(refresh=True)
 
@@ -335,14 +341,23 @@ class BlockStore:
         }
         return {**self._identity, "blocks": layout}
 
-    def _differences(self) -> list[str]:
-        """Return which entries of the identity in the folder are not ours."""
-        ours = self._description()
+    def _found_identity(self) -> dict[str, Any] | None:
         try:
             found = json.loads((self.folder / _IDENTITY).read_text(encoding="utf-8"))
         except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
-            return ["identity"]
-        if not isinstance(found, dict):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def _begun_block_shape(self) -> tuple[int, ...] | None:
+        """Return the shape of the blocks in the folder, if they are of this identity."""
+        found = self._found_identity() or {}
+        layout = found.pop("blocks", None)
+        return tuple(layout["block_shape"]) if layout and found == self._identity else None
+
+    def _differences(self) -> list[str]:
+        """Return which entries of the identity in the folder are not ours."""
+        ours, found = self._description(), self._found_identity()
+        if found is None:
             return ["identity"]
         return [key for key in {**ours, **found} if found.get(key) != ours.get(key)]
 

@@ -105,6 +105,27 @@ def test_another_identity_starts_over_and_says_what_changed(tmp_path, caplog):
     assert "different blocks; starting over" in caplog.text
 
 
+def test_whoever_opens_first_decides_how_the_array_is_cut(tmp_path):
+    asked = []
+
+    def grid(begun):
+        asked.append(begun)
+        return BlockGrid((5, 7), begun or (3, 3), (1, 1))
+
+    with BlockStore(tmp_path / "p", {"input": 1}, grid=grid, dtype=int) as first:
+        assert first.shape == (5, 7)
+        first.write((1, 2), np.ones((2, 1)))
+        with BlockStore(tmp_path / "p", {"input": 1}, grid=grid, dtype=int) as second:
+            assert second.grid.block_shape == (3, 3)
+    with BlockStore(tmp_path / "p", {"input": 1}, grid=grid, dtype=int) as store:
+        assert store.finished() == {(1, 2)}
+        with pickle.loads(pickle.dumps(store)) as other:
+            assert other.grid.block_shape == (3, 3)
+    with BlockStore(tmp_path / "p", {"input": 2}, grid=grid, dtype=int) as store:
+        assert store.was_empty
+    assert asked == [None, (3, 3), (3, 3), None]
+
+
 def test_a_spoilt_identity_starts_over(tmp_path):
     with open_store(tmp_path / "p") as store:
         store.write((0, 0), filled((0, 0), 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import logging
 import math
@@ -22,22 +23,21 @@ from segkit.inference.executors import InProcess, Share
 from segkit.inference.grey_values import warn_of_other_grey_values
 from segkit.inference.identity import task_identity
 from segkit.inference.label_merge import MAX_LABELS
-from segkit.inference.legend import legend_path, write_legend
+from segkit.inference.legend import write_legend
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.map_blocks import map_blocks
 from segkit.inference.memory import held_bytes
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.prediction import Prediction
+from segkit.inference.prediction_output import PredictionOutput
 from segkit.inference.slice_engine import SliceEngine
 from segkit.process_memory import free_bytes
 from segkit.tasks.task import Task
 from segkit.volumes.block_store import BlockStore, Position
 from segkit.volumes.checks import check_axes
 from segkit.volumes.files import save_volume
-from segkit.volumes.hdf5 import split_dataset
 from segkit.volumes.lazy_volume import slice_stack
 from segkit.volumes.volume import Volume
-from segkit.volumes.whole_output import check_output
 
 _log = logging.getLogger(__name__)
 
@@ -86,17 +86,18 @@ def predict_volume(
     tasks = [_task(loaded, options) for loaded in models]
     channels, dtype = (None, np.dtype(np.float32)) if options.probability else tasks[0].kept
     dtype = np.dtype(dtype)
-    target = split_dataset(output_path)[0]
     structures = list(tasks[0].labels) or [loaded.card.structure for loaded in models if loaded.card.task.is_counted]
-    legend = legend_path(target) if len(models) > 1 or tasks[0].labels else None
-
-    def check_target() -> None:
-        _check_target(target, legend, volume, overwrite=overwrite, itemsize=dtype.itemsize)
-
-    check_target()
+    output = PredictionOutput(output_path, has_legend=len(models) > 1 or bool(tasks[0].labels), overwrite=overwrite)
+    target = output.path
+    if volume.source is not None and target.exists() and target.samefile(volume.source):
+        raise InputError(f"{target}: is the input; choose another output")
+    result_dtype = dtype if options.probability else np.dtype(tasks[0].result_dtype)
+    # Once for the finished blocks, with all their channels, once for the output that is made of them.
+    needed = math.prod(volume.shape) * (dtype.itemsize * (channels or 1) + result_dtype.itemsize)
+    output.check(expected_bytes=needed)
     grid = _grid(models, volume, options, share)
     with BlockStore(
-        target.with_name(f"{target.name}.partial"),
+        output.folder,
         task_identity(models, volume, options),
         grid=grid,
         dtype=dtype,
@@ -105,32 +106,43 @@ def predict_volume(
     ) as store:
         positions = _positions(store.grid, options)
         if store.was_empty:
-            check_target()  # another process may have written it, and left, since the first look
-        _check_format(output_path, store.work_folder, volume, dtype if options.probability else tasks[0].result_dtype)
+            output.check(expected_bytes=needed)  # another process may have written it, and left, since the first look
+        _check_format(output_path, store.work_folder, volume, result_dtype)
         resumed = sum(position in store.finished() for position in positions)
         if resumed and not share.index:
             what = "blocks" if models[0].takes_volumes else "slices"
             _log.info("%s: resuming: %d of %d %s are finished", target, resumed, len(positions), what)
-        _predict_blocks(store, positions, models, tasks, volume, options, share, progress)
+        known = BlockStore.outcome_in(store.folder)
+        # Blocks may be missing: the process that has published the result was killed while it removed them.
+        if known is None or not output.is_published(known["outputs"]):
+            _predict_blocks(store, positions, models, tasks, volume, options, share, progress)
         if share.index:
             return None
 
-        def write() -> dict[str, Any]:
-            array = _result(store, tasks[0], volume, options)
-            save_volume(output_path, dataclasses.replace(volume, array=array), like=volume, overwrite=overwrite)
-            if legend is not None:
-                write_legend(legend, structures, background=tasks[0].background, overwrite=overwrite)
-            totals = {name: found.tolist() for name, found in store.totals().items()}
-            return {**totals, "summary": None if options.probability else tasks[0].summary(array)}
+        prepared = store.work_folder / "result"
 
-        found = store.finish(write)
+        def make() -> dict[str, Any]:
+            array = _result(store, tasks[0], volume, options)
+            totals = {name: found.tolist() for name, found in store.totals().items()}
+            summary = None if options.probability else tasks[0].summary(array)
+            result = dataclasses.replace(volume, array=array)
+            legend = functools.partial(
+                write_legend, structures=structures, background=tasks[0].background, overwrite=True
+            )
+            return {
+                **totals,
+                "summary": summary,
+                "outputs": output.prepare(prepared, result, like=volume, write_legend=legend),
+            }
+
+        found = store.finish(make, lambda made: output.publish(made["outputs"], prepared))
     counts = tuple(zip(structures, found["voxels"], strict=True))
     if found["summary"] is not None:
         _log.info("%s: %s", target, found["summary"])
     _tell(target, counts, found["overlap"] if len(models) > 1 else None)
     return Prediction(
         path=target,
-        legend=legend,
+        legend=output.legend,
         voxels=counts,
         overlap_voxels=found["overlap"],
         resumed_blocks=resumed,
@@ -237,18 +249,6 @@ def _check_models(models: list[LoadedModel], options: PredictOptions) -> None:
             f"{len(models)} models: a probability is written for one model; leave out "
             "--probability or predict the models one by one"
         )
-
-
-def _check_target(
-    target: pathlib.Path, legend: pathlib.Path | None, volume: Volume, *, overwrite: bool, itemsize: int
-) -> None:
-    """Check in advance that the output can be written."""
-    if volume.source is not None and target.exists() and target.samefile(volume.source):
-        raise InputError(f"{target}: is the input; choose another output")
-    # Once for the finished slices, once for the output that is made of them.
-    check_output(target, overwrite=overwrite, expected_bytes=2 * math.prod(volume.shape) * itemsize)
-    if legend is not None:
-        check_output(legend, overwrite=overwrite)
 
 
 def _check_format(output_path: str | os.PathLike[str], folder: pathlib.Path, volume: Volume, dtype: np.dtype) -> None:

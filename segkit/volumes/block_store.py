@@ -26,10 +26,10 @@ from segkit.geometry.block_grid import BlockGrid, Box
 from segkit.volumes.file_lock import FileLock
 
 _IDENTITY = "identity.json"
-_OUTCOME = "outcome.json"
+_MADE, _OUTCOME = "made.json", "outcome.json"  # of a result that is made, and of one that is in its place
 _BLOCKS, _CLAIMS, _WORK = "blocks", "claims", "work"
 _SETUP, _USE, _FINISH = "setup.lock", "use.lock", "finish.lock"
-_OWN = {_IDENTITY, _OUTCOME, _BLOCKS, _CLAIMS, _WORK, _SETUP, _USE, _FINISH}
+_OWN = {_IDENTITY, _MADE, _OUTCOME, _BLOCKS, _CLAIMS, _WORK, _SETUP, _USE, _FINISH}
 _UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp")  # what a file is called until it is whole
 _BEFORE = {"task.json", "slices.bin", "trial", "objects"}  # what the version before left in such a folder
 
@@ -78,7 +78,8 @@ class BlockStore:
         grid: How the array is cut.
         dtype: Type of the elements.
         was_empty: Whether the folder held no block of this identity when it was opened.
-        work_folder: A folder for files of the caller, removed with the store, and when no process has it open.
+        work_folder: A folder for files of the caller, removed with the store, and when no process has it open unless
+            a result was made and not yet published.
     """
 
     def __init__(
@@ -227,14 +228,19 @@ class BlockStore:
                     totals[name] += np.asarray(values, np.int64)
         return totals
 
-    def finish(self, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def finish(
+        self, make: Callable[[], dict[str, Any]], publish: Callable[[dict[str, Any]], bool] = lambda _: True
+    ) -> dict[str, Any]:
         """Make the result of all blocks in exactly one of the processes; the others wait for it.
 
         Once it has returned, the result counts as finished: the blocks are removed when the last process leaves. Where
-        the process that makes it fails or dies, the next one does it.
+        the process that makes it fails or dies, the next one does it, also one that opens the folder later.
 
         Args:
             make: Called by one process; returns what the others have to know of it, as ``json`` reads it back.
+            publish: Called with that after it was stored, to put what ``make`` has prepared in its place. A process may
+                die at any moment of it, so it must be able to resume what another one began. Returns whether the
+                result is in its place now; if it is lost, it is made again.
 
         Returns:
             What ``make`` returned, in all processes.
@@ -244,14 +250,29 @@ class BlockStore:
             _log.info("%s: another process writes the result; waiting for it", self.folder)
             lock.acquire()
         try:
-            outcome = self.folder / _OUTCOME
-            if outcome.exists():
-                return json.loads(outcome.read_text(encoding="utf-8"))
-            found = make()
-            self._write_whole(outcome, [json.dumps(found).encode()])
+            found = self.outcome_in(self.folder)
+            if found is None or not publish(found):
+                (self.folder / _OUTCOME).unlink(missing_ok=True)
+                found = make()
+                self._write_whole(self.folder / _MADE, [json.dumps(found).encode()])
+                publish(found)
+            if (self.folder / _MADE).exists():
+                os.replace(self.folder / _MADE, self.folder / _OUTCOME)
             return found
         finally:
             lock.release()
+
+    @staticmethod
+    def outcome_in(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
+        """Return what ``finish`` has stored in a folder, whether the result was published or not yet.
+
+        Args:
+            folder: Folder of a store, which need not be open, or exist.
+        """
+        for name in (_OUTCOME, _MADE):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
+                return json.loads(pathlib.Path(folder, name).read_text(encoding="utf-8"))
+        return None
 
     def close(self) -> None:
         """Leave the folder, and remove it if no other process uses it and its result is finished or no block is."""
@@ -322,7 +343,7 @@ class BlockStore:
         if not self._is_ours():
             self._start()
         else:
-            (self.folder / _OUTCOME).unlink(missing_ok=True)  # its process was killed while it removed the blocks
+            self._make_folders()  # a process that was killed while it removed them may have left some
             self._drop_torn_blocks()
             if self._use.is_real:
                 self._drop_leftovers()
@@ -385,9 +406,12 @@ class BlockStore:
         # The identity comes last: without it the folder counts as new.
         (self.folder / _IDENTITY).unlink(missing_ok=True)
         self._clear()
-        for name in (_BLOCKS, _CLAIMS, _WORK):
-            (self.folder / name).mkdir()
+        self._make_folders()
         self._write_whole(self.folder / _IDENTITY, [json.dumps(self._description(), indent=2).encode()])
+
+    def _make_folders(self) -> None:
+        for name in (_BLOCKS, _CLAIMS, _WORK):
+            (self.folder / name).mkdir(exist_ok=True)
 
     def _clear(self) -> None:
         """Remove everything but the locks that are held and the identity."""
@@ -396,7 +420,7 @@ class BlockStore:
                 shutil.rmtree(self.folder / name)
             else:
                 (self.folder / name).unlink(missing_ok=True)
-        for name in (_OUTCOME, _FINISH):
+        for name in (_MADE, _OUTCOME, _FINISH):
             (self.folder / name).unlink(missing_ok=True)
         for path in self.folder.glob(".*.tmp"):
             path.unlink(missing_ok=True)
@@ -405,8 +429,9 @@ class BlockStore:
         """Remove what killed processes left: claims, half-written files and the caller's work."""
         for path in itertools.chain((self.folder / _CLAIMS).iterdir(), self.folder.rglob(".*.tmp")):
             path.unlink(missing_ok=True)
-        shutil.rmtree(self.work_folder, ignore_errors=True)
-        self.work_folder.mkdir()
+        if self.outcome_in(self.folder) is None:  # else it holds what is to be published
+            shutil.rmtree(self.work_folder, ignore_errors=True)
+        self.work_folder.mkdir(exist_ok=True)
 
     def _drop_torn_blocks(self) -> None:
         for position in self.finished(refresh=True):

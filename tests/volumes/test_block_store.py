@@ -284,6 +284,32 @@ def test_who_fails_to_finish_leaves_it_to_the_next(tmp_path):
         assert store.finish(lambda: {"by": "second"}) == {"by": "second"}
 
 
+def test_what_was_made_is_published_by_the_next_and_made_again_only_if_it_is_lost(tmp_path):
+    made, published = [], []
+
+    def finish(store, publish):
+        return store.finish(lambda: made.append(1) or {"number": len(made)}, publish)
+
+    def die(found):
+        raise InputError("killed")
+
+    with open_store(tmp_path / "p") as store:
+        store.write((0, 0), filled((0, 0), 1))
+        (store.work_folder / "result").write_text("prepared")
+        with pytest.raises(InputError, match="killed"):
+            finish(store, die)
+    assert BlockStore.outcome_in(tmp_path / "p") == {"number": 1}
+    with open_store(tmp_path / "p") as store:
+        assert store.finished() == {(0, 0)}
+        assert (store.work_folder / "result").read_text() == "prepared"
+        assert finish(store, lambda found: not published.append(found)) == {"number": 1}
+        assert finish(store, lambda found: not published.append(found)) == {"number": 1}
+        assert finish(store, lambda found: found["number"] > 1) == {"number": 2}
+    assert published == [{"number": 1}] * 2
+    assert list(tmp_path.iterdir()) == []
+    assert BlockStore.outcome_in(tmp_path / "p") is None
+
+
 def test_without_locks_blocks_are_computed_twice_and_whole(tmp_path, monkeypatch):
     monkeypatch.setattr("segkit.volumes.file_lock.fcntl", None)
     with open_store(tmp_path / "p") as first, open_store(tmp_path / "p") as second:

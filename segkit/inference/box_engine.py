@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from segkit.errors import InputError
-from segkit.geometry.block_grid import BlockGrid
+from segkit.geometry.block_grid import BlockGrid, Box
+from segkit.geometry.region import Region
 from segkit.inference.compiled import batch_function
 from segkit.inference.decision import decided
 from segkit.inference.engines import Block, BlockResult
@@ -69,21 +70,21 @@ class BoxEngine:
         for function, preprocessing in zip(self._functions, self._preprocessings, strict=True):
             found = function(preprocessing.finish(padded)[None])[0]
             maps.append(found[block.inside])
-        result = decided(maps, self._tasks, probability=self._options.probability)
-        return dataclasses.replace(result, array=self._within_region(result.array, block))
+        # Only the region that was asked for is decided on and counted; the rest of the block is background.
+        wanted = self._region_in(block)
+        result = decided([found[wanted] for found in maps], self._tasks, probability=self._options.probability)
+        extents = [part.stop - part.start for part in block.core]
+        kept = np.zeros((*extents, *result.array.shape[len(extents) :]), result.array.dtype)
+        kept[wanted] = result.array
+        return dataclasses.replace(result, array=kept)
 
-    def _within_region(self, array: np.ndarray, block: Block) -> np.ndarray:
-        """Return the result with background outside the region that was asked for."""
-        if self._options.roi is None:
-            return array
-        spans = self._options.roi.within(self._volume.shape)
-        wanted = tuple(
+    def _region_in(self, block: Block) -> Box:
+        """Return the part of a block's core that lies in the region, relative to the core."""
+        spans = (self._options.roi or Region()).within(self._volume.shape)
+        return tuple(
             slice(max(start - core.start, 0), max(stop - core.start, 0))
             for (start, stop), core in zip(spans, block.core, strict=True)
         )
-        kept = np.zeros_like(array)
-        kept[wanted] = array[wanted]
-        return kept
 
 
 def box_grid(models: Sequence[LoadedModel], volume: Volume, options: PredictOptions) -> BlockGrid:

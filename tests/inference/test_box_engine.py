@@ -71,6 +71,14 @@ def test_outside_the_region_lies_background(loaded, volume, whole, tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_voxels_outside_the_region_are_not_counted(loaded, volume, tmp_path):
+    options = PredictOptions(tile_px=38, roi=Region((3, 9), (5, 40), (0, 30)), threshold=0.3)
+    done = predict_volume([loaded], volume, tmp_path / "m.mrc", options)
+    mask = np.asarray(open_volume(done.path).array[:])
+    assert done.voxels == (("blob", int(mask.sum())),)
+    assert mask.sum() > 0
+
+
 def test_a_mask_and_its_voxels(loaded, volume, whole, tmp_path):
     done = predict_volume([loaded], volume, tmp_path / "m.mrc", PredictOptions(threshold=float(np.median(whole))))
     mask = np.asarray(open_volume(done.path).array[:])

@@ -16,7 +16,7 @@ import secrets
 import shutil
 import struct
 import zlib
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -51,11 +51,15 @@ class BlockStore:
     nothing is forced to disk, is found by the checksum when the store is opened again, and thrown away.
 
     Processes that open one folder with one identity share the work: each claims a block before it computes it. A claim
-    ends with its process. Where the file system has no locks every claim is granted; a block may then be computed
-    twice, and the second replaces the first. Another identity is refused while a process has the folder open, and
-    takes it over afterwards.
+    ends with its process. Another identity is refused while a process has the folder open, and takes it over
+    afterwards.
 
     A context manager; when the last process leaves, the folder is removed if the result is finished or no block is.
+
+    Where the file system has no locks every claim is granted: a block may be computed twice, and the second replaces
+    the first. Nobody knows then whether others have the folder open. So another identity is always refused, an empty
+    folder stays, and the first process that leaves a finished result removes the folder; others that still need it
+    end in one line.
 
     A store can be pickled; unpickling opens the folder once more.
 
@@ -71,7 +75,8 @@ class BlockStore:
         counts: Shape of each array of counts (int64) stored with every block, by name.
 
     Raises:
-        InputError: If the folder holds something else, or another process works in it on something else.
+        InputError: If the folder holds something else, or another process works in it on something else; by any method
+            that finds the folder removed.
 
     Attributes:
         folder: Where the blocks are.
@@ -117,7 +122,9 @@ class BlockStore:
             refresh: Look for blocks that other processes have finished since.
         """
         if refresh:
-            names = (pathlib.Path(entry).stem for entry in os.listdir(self.folder / _BLOCKS) if entry.endswith(".npy"))
+            with self._removal_told():
+                entries = os.listdir(self.folder / _BLOCKS)
+            names = (pathlib.Path(entry).stem for entry in entries if entry.endswith(".npy"))
             self._finished = {tuple(map(int, name.split("."))) for name in names}
         return self._finished
 
@@ -131,8 +138,9 @@ class BlockStore:
         if position in self._claims or position in self._finished:
             return False
         lock = FileLock(self.folder / _CLAIMS / _name(position))
-        if not lock.acquire(wait=False):
-            return False
+        with self._removal_told():
+            if not lock.acquire(wait=False):
+                return False
         # Only now: another process may have finished it between a look and the lock.
         if self._path(position).exists():
             self._finished.add(position)
@@ -220,7 +228,7 @@ class BlockStore:
         """Return the counts of all finished blocks together, int64, by name."""
         totals = {name: np.zeros(shape, np.int64) for name, shape in self._counts.items()}
         for position in self.finished(refresh=True):
-            with open(self._path(position), "rb") as file:
+            with self._removal_told(), open(self._path(position), "rb") as file:
                 file.seek(-_TAIL.size, os.SEEK_END)
                 length, _ = _TAIL.unpack(file.read())
                 file.seek(-_TAIL.size - length, os.SEEK_END)
@@ -246,9 +254,10 @@ class BlockStore:
             What ``make`` returned, in all processes.
         """
         lock = FileLock(self.folder / _FINISH)
-        if not lock.acquire(wait=False):
-            _log.info("%s: another process writes the result; waiting for it", self.folder)
-            lock.acquire()
+        with self._removal_told():
+            if not lock.acquire(wait=False):
+                _log.info("%s: another process writes the result; waiting for it", self.folder)
+                lock.acquire()
         try:
             found = self.outcome_in(self.folder)
             if found is None or not publish(found):
@@ -292,6 +301,10 @@ class BlockStore:
                     self.folder.rmdir()
         except FileNotFoundError:
             pass  # without locks, another process has removed it
+        except PermissionError:
+            if self._use.is_real:
+                raise
+            # On Windows, files that another process has open cannot be removed: it removes the folder.
         finally:
             self._use.release()
             setup.release()
@@ -340,17 +353,28 @@ class BlockStore:
                     f"{' and '.join(different)}); wait for it, or choose another output"
                 )
             return
-        if not self._is_ours():
+        if not self._use.is_real and (self.folder / _IDENTITY).exists():
+            # Others may be in the folder unseen, so nothing in it is removed.
+            if different := self._differences():
+                raise InputError(
+                    f"{self.folder}: holds unfinished work with different {' and '.join(different)}, and the file "
+                    "system has no locks that tell whether a process is still computing it; delete the folder if "
+                    "none is, or choose another output"
+                )
+            self._drop_torn_blocks()
+        elif not self._is_ours():
             self._start()
         else:
             self._make_folders()  # a process that was killed while it removed them may have left some
             self._drop_torn_blocks()
-            if self._use.is_real:
-                self._drop_leftovers()
+            self._drop_leftovers()
         self._use.acquire(shared=True)
 
     def _is_over(self) -> bool:
-        return (self.folder / _OUTCOME).exists() or not self.finished(refresh=True)
+        if (self.folder / _OUTCOME).exists():
+            return True
+        # Without locks this may not be the last process, and another one may finish blocks yet.
+        return self._use.is_real and not self.finished(refresh=True)
 
     def _description(self) -> dict[str, Any]:
         layout = {
@@ -478,25 +502,39 @@ class BlockStore:
                 np.lib.format.read_array_header_1_0(file)
                 found = np.fromfile(file, self.dtype, (stop - start) * row, offset=start * row * self.dtype.itemsize)
         except FileNotFoundError as fault:
+            with self._removal_told():
+                os.stat(self.folder / _BLOCKS)
             raise KeyError(position) from fault
         return found.reshape(stop - start, *shape[1:])
 
     def _write_whole(self, path: pathlib.Path, parts: Sequence[Any]) -> None:
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         try:
-            _write_parts(partial, parts)
-            os.replace(partial, path)
+            with self._removal_told():
+                _write_parts(partial, parts)
+                os.replace(partial, path)
         except OSError as fault:
             if fault.errno in _FULL:
                 raise InputError(
                     f"{self.folder}: the disk is full after {len(self._finished)} of {len(self.grid)} blocks; free "
                     "some space and run the same command again, it resumes from there"
                 ) from fault
-            if fault.errno == errno.ENOENT and not self.folder.exists():
-                raise InputError(f"{self.folder}: another process has finished the result and removed it") from fault
             raise
         finally:
             partial.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _removal_told(self) -> Iterator[None]:
+        """Say in one line that the folder was removed: by hand, or where another process could not see this one."""
+        try:
+            yield
+        except FileNotFoundError as fault:
+            if (self.folder / _BLOCKS).exists():
+                raise
+            raise InputError(
+                f"{self.folder}: was removed meanwhile, by another process that has finished the result or by hand; "
+                "run the same command again if there is no result"
+            ) from fault
 
 
 def _write_parts(path: pathlib.Path, parts: Sequence[Any]) -> None:

@@ -320,6 +320,46 @@ def test_without_locks_blocks_are_computed_twice_and_whole(tmp_path, monkeypatch
         assert first.finish(lambda: {}) == {}
 
 
+def test_without_locks_nothing_of_another_process_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr("segkit.volumes.file_lock.fcntl", None)
+    with open_store(tmp_path / "p", {"options": "a"}) as first:
+        with open_store(tmp_path / "p", {"options": "a"}):
+            pass
+        with pytest.raises(InputError, match=r"different options, and the file system has no locks .* delete the fold"):
+            open_store(tmp_path / "p", {"options": "b"})
+        assert first.claim((0, 0))
+        first.write((0, 0), filled((0, 0), 1))
+        np.testing.assert_array_equal(first.read_block((0, 0)), filled((0, 0), 1))
+    with open_store(tmp_path / "p", {"options": "a"}) as later:
+        assert later.finished() == {(0, 0)}
+        later.finish(lambda: {})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda store: store.finished(refresh=True),
+        lambda store: store.claim((1, 0)),
+        lambda store: store.write((1, 0), filled((1, 0), 1)),
+        lambda store: store.read_slice(0),
+        lambda store: store.read_block((0, 0)),
+        lambda store: store.totals(),
+        lambda store: store.finish(lambda: {}),
+    ],
+)
+def test_a_folder_that_was_removed_is_one_clear_line(tmp_path, monkeypatch, use):
+    """As the first of two does without locks when the result is finished."""
+    monkeypatch.setattr("segkit.volumes.file_lock.fcntl", None)
+    with open_store(tmp_path / "p") as second:
+        with open_store(tmp_path / "p") as first:
+            first.write((0, 0), filled((0, 0), 1))
+            first.finish(lambda: {})
+        with pytest.raises(InputError, match=r"p: was removed meanwhile, by another process .* or by hand"):
+            use(second)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_pickled_store_opens_the_same_folder(tmp_path):
     with open_store(tmp_path / "p") as store, pickle.loads(pickle.dumps(store)) as other:
         store.write((0, 0), filled((0, 0), 1))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import multiprocessing
 import os
 import pickle
 import signal
 import threading
+import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
@@ -26,11 +29,14 @@ _THREAD_LIMITS = (
     "OPENCV_FOR_THREADS_NUM",
 )
 
-_LONGEST_FAREWELL_S = 30.0
-"""How long a process that is asked to end may take until it is killed: a network's batch is computed to its end."""
+_END_TIMEOUT_S = 30.0
+"""How long processes that are asked to end may take until they are killed: a network's batch is computed to its end."""
 
 _Record = tuple[str, int, str]
 """Name of the logger, level and message."""
+
+_Warning = tuple[str, type[Warning], str, int]
+"""Text, category, and the file and line that it is about."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,26 +140,35 @@ class Processes:
         """
         pickled = pickle.dumps(work)
         workers: list[_Worker] = []
-        told: set[_Record] = set()
+        told: set[_Record | _Warning] = set()
 
-        def tell(record: _Record) -> None:
-            if record not in told:  # all workers have the same to say of a volume
-                told.add(record)
-                name, level, message = record
-                logging.getLogger(name).log(level, "%s", message)
+        def once(tell: Callable[..., None]) -> Callable[[Any], None]:
+            def tell_new(content: Any) -> None:
+                if content not in told:  # all workers have the same to say of a volume
+                    told.add(content)
+                    tell(*content)
+
+            return tell_new
 
         try:
             with _environment(self._limits()):
                 for index in range(self.num_workers):
                     workers.append(_Worker(pickled, Share(index, self.num_workers)))
-            handlers = {"log": tell, "block": lambda state: watch(*state)}
+            handlers = {
+                "log": once(lambda name, level, message: logging.getLogger(name).log(level, "%s", message)),
+                "warning": once(warnings.warn_explicit),
+                "block": lambda state: watch(*state),
+            }
             while running := [worker for worker in workers if not worker.is_done]:
                 wait([handle for worker in running for handle in worker.handles])
                 for worker in running:
                     worker.take_messages(handlers)
         finally:
+            for worker in workers:  # all first: the others would go on claiming blocks
+                worker.ask_to_end()
+            deadline = time.monotonic() + _END_TIMEOUT_S
             for worker in workers:
-                worker.end()
+                worker.end(deadline)
         return [worker.result for worker in workers]
 
     def _limits(self) -> dict[str, str]:
@@ -194,10 +209,13 @@ class _Worker:
                 "again, if necessary with fewer workers"
             )
 
-    def end(self) -> None:
+    def ask_to_end(self) -> None:
         if not self.is_done:
             self._process.terminate()
-        self._process.join(_LONGEST_FAREWELL_S)
+
+    def end(self, deadline: float) -> None:
+        """Wait for the process until a time of ``time.monotonic``, then kill it."""
+        self._process.join(max(0.0, deadline - time.monotonic()))
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
@@ -213,6 +231,7 @@ def _run_worker(messages: Connection, pickled: bytes, share: Share) -> None:
     log = logging.getLogger("segkit")
     log.handlers[:], log.propagate = [_Forward(messages)], False
     log.setLevel(logging.INFO)
+    warnings.showwarning = functools.partial(_forward_warning, messages)
     try:
         work = pickle.loads(pickled)
         with contextlib.ExitStack() as stack:
@@ -247,6 +266,19 @@ def _picklable(fault: BaseException) -> BaseException:
     except Exception:  # a library's own exception may raise anything here
         return RuntimeError("".join(traceback.format_exception(fault)))
     return fault
+
+
+def _forward_warning(
+    messages: Connection,
+    message: Warning,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    *_: object,
+    **__: object,
+) -> None:
+    """Send a warning to the process that started this one, whose filters and form of output then hold."""
+    messages.send(("warning", (str(message), category, filename, lineno)))
 
 
 class _Forward(logging.Handler):

@@ -1,4 +1,5 @@
 import os
+import pathlib
 import subprocess
 import sys
 import textwrap
@@ -8,7 +9,7 @@ import time
 import numpy as np
 import pytest
 import toy_engines
-from toy_engines import HALO, InPairs, Slow, StayUntilEnded, Threads, noise, smooth, smooth_core
+from toy_engines import HALO, EndSlowly, InPairs, Slow, StayUntilEnded, Threads, noise, smooth, smooth_core
 
 from segkit.errors import InputError
 from segkit.geometry.block_grid import BlockGrid
@@ -181,6 +182,20 @@ def test_workers_that_are_ended_unwind_their_work(tmp_path):
     with pytest.raises(InputError, match=r"^block is bad$"):
         Processes(2).run(StayUntilEnded(tmp_path), print)
     assert {path.name for path in tmp_path.iterdir()} == {"begun", "left"}
+
+
+def test_workers_are_all_asked_to_end_at_once(tmp_path):
+    with pytest.raises(InputError, match=r"^block is bad$"):
+        Processes(4).run(EndSlowly(tmp_path, 2.0), print)
+    asked = [float(path.read_text()) for path in tmp_path.iterdir()]
+    assert len(asked) == 3
+    assert max(asked) - min(asked) < 2
+
+
+def test_a_warning_of_several_workers_is_given_once_as_a_warning(tmp_path):
+    with open_store(tmp_path) as store, pytest.warns(UserWarning, match="^the voxel size differs$") as found:
+        map_blocks(toy_engines.warn, noise(), store, executor=Processes(2))
+    assert [pathlib.Path(one.filename).name for one in found] == ["toy_engines.py"]
 
 
 def test_a_worker_that_dies_is_one_clear_error_and_finished_blocks_stay(tmp_path, expected):

@@ -23,12 +23,16 @@ from segkit.tasks.task import Task
 from segkit.volumes.volume import Volume
 
 _BOX_PX = 96  # side of boxes with their halo where neither model nor user say another
-_BLENDED_HALO_PX = 16  # where the card knows no halo that is enough
+_HALO_PX = 16  # where neither card nor user say one
 _NOISE_BYTES = 128 * 2**20  # by which processes of one command differ in what they hold
 
 
 class BoxEngine:
     """Predict boxes of a volume with one or more networks of volumes side by side.
+
+    Boxes are the blocks of a regular grid, and not tiles of ``plan_tiles`` as within a slice: each is finished by
+    itself, by whichever process claims it, and its core is stored as it is, while tiles overlap and are blended in the
+    memory of one process.
 
     Boxes begin at multiples of the networks' strides and are padded at the far ends of the volume by repeating the last
     voxel, so where the halo is the card's a box gives what the whole volume gives.
@@ -101,7 +105,7 @@ def box_grid(models: Sequence[LoadedModel], volume: Volume, options: PredictOpti
     if options.rescale:
         raise InputError("rescaling is for networks of slices; resample the volume first, or leave out --rescale")
     multiple = math.lcm(*(loaded.card.multiple_px for loaded in models))
-    halos = [_BLENDED_HALO_PX if loaded.card.halo_px is None else loaded.card.halo_px for loaded in models]
+    halos = [_HALO_PX if loaded.card.halo_px is None else loaded.card.halo_px for loaded in models]
     asked = max(halos) if options.halo_px is None else options.halo_px
     halo = -(-asked // multiple) * multiple
     smallest = 2 * halo + multiple

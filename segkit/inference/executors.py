@@ -109,7 +109,7 @@ class InProcess:
 class Processes:
     """Compute blocks in several processes of this machine, started afresh ("spawn").
 
-    What is computed must be picklable, or a ``Recipe``. The processes end with this one, however it ends. A program
+    What is computed must be picklable, or a ``Deferred``. The processes end with this one, however it ends. A program
     that uses this needs the guard ``if __name__ == "__main__":``, as for every use of ``multiprocessing``.
 
     Args:

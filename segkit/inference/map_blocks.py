@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from segkit.inference.engines import Block, BlockResult, Engine, Recipe, StreamingEngine
+from segkit.inference.engines import Block, BlockResult, Deferred, Engine, StreamingEngine
 from segkit.inference.executors import Executor, InProcess, Share
 from segkit.volumes.block_store import BlockStore, Position
 
@@ -19,7 +19,7 @@ _REFRESH_S = 0.2
 
 
 def map_blocks(
-    engine: Engine | StreamingEngine | Recipe,
+    engine: Engine | StreamingEngine | Deferred,
     volume: Any,
     store: BlockStore,
     *,
@@ -34,9 +34,9 @@ def map_blocks(
     all blocks are finished. A block whose process died is computed by another.
 
     Args:
-        engine: What computes a block; a ``Recipe`` makes it in the process that needs it, once, and not at all where
+        engine: What computes a block; a ``Deferred`` makes it in the process that needs it, once, and not at all where
             nothing is left to compute.
-        volume: Array of the grid's shape, further axes may follow, read by boxes; or a ``Recipe`` that opens it.
+        volume: Array of the grid's shape, further axes may follow, read by boxes; or a ``Deferred`` that opens it.
             A ``StreamingEngine`` reads by itself: pass ``None`` then.
         store: Where finished blocks are kept.
         positions: Blocks to compute; all of the grid by default.
@@ -80,8 +80,8 @@ class BlockWork:
     """What one process does for a volume; can be pickled where engine and volume can.
 
     Args:
-        engine: What computes a block, or its ``Recipe``.
-        volume: The volume, or its ``Recipe``.
+        engine: What computes a block, or its ``Deferred``.
+        volume: The volume, or its ``Deferred``.
         store: Where finished blocks are kept; opened once more where this is unpickled.
         positions: Blocks to compute.
     """
@@ -160,7 +160,7 @@ def _one_by_one(engine: Engine, volume: Any, blocks: Iterator[Block]) -> Iterato
 
 
 def _made(thing: Any) -> Any:
-    return thing.made() if isinstance(thing, Recipe) else thing
+    return thing.made() if isinstance(thing, Deferred) else thing
 
 
 def _core_of(array: np.ndarray, block: Block) -> np.ndarray:

@@ -7,7 +7,7 @@ import os
 import pathlib
 from collections.abc import Callable, Sequence
 
-from segkit.inference.engines import Recipe
+from segkit.inference.engines import Deferred
 from segkit.inference.executors import Processes, Share
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.prediction import Prediction
@@ -16,7 +16,7 @@ from segkit.process_memory import resident_bytes
 
 def predict_in_processes(
     model_paths: Sequence[str | os.PathLike[str]],
-    volume: Recipe,
+    volume: Deferred,
     output_path: str | os.PathLike[str],
     options: PredictOptions | None = None,
     *,
@@ -31,12 +31,12 @@ def predict_in_processes(
 
     Args:
         model_paths: ``.keras`` files or run folders, in the order of their labels.
-        volume: How to open the input, such as ``Recipe(open_volume, path)``.
+        volume: How to open the input, such as ``Deferred(open_volume, path)``.
         output_path: File or folder to be written.
         options: How to predict; the defaults of ``PredictOptions`` if left out.
         num_workers: Number of processes, positive.
         overwrite: Replace an existing output.
-        progress: Called as ``progress(done, total)`` with the number of slices.
+        progress: Called as ``progress(done, total)`` with the number of blocks (slices or boxes).
 
     Returns:
         What was written.
@@ -64,7 +64,7 @@ class _Prediction:
     """What each of the processes does."""
 
     model_paths: tuple[pathlib.Path, ...]
-    volume: Recipe
+    volume: Deferred
     output_path: pathlib.Path
     options: PredictOptions
     overwrite: bool

@@ -52,23 +52,23 @@ def predict_volume(
     progress: Callable[[int, int], None] | None = None,
     share: Share | None = None,
 ) -> Prediction | None:
-    """Predict a volume slice by slice and write the result with its voxel size, origin and axis order.
+    """Predict a volume, block by block, and write the result with its voxel size, origin and axis order.
 
-    Finished slices are kept in a folder ``<output>.partial`` until the result is whole. An interrupted run resumes
-    there when it is called again with the same models, input and options, and starts over, with a line in the log, when
-    one of them is different. Other processes that are called in the same way at the same time share the work; one of
-    them writes the result.
+    A block is a slice, or a box for networks of volumes. Finished blocks are kept in a folder ``<output>.partial``
+    until the result is whole. An interrupted run resumes there when it is called again with the same models, input and
+    options, and starts over, with a line in the log, when one of them is different. Other processes that are called in
+    the same way at the same time share the work; one of them writes the result.
 
     Args:
         models: One model writes the result of its task: a mask (uint8, 0 and 1), labels of classes (uint8), ids of
             objects (the smallest type that holds them), or the probability of a mask. Several models of one structure
             each write one label volume (uint8): ``i`` where the ``i``-th model, counted from 1, has the highest
             probability of those above their thresholds, else 0. The legend of labels is written next to them.
-        volume: The input; read slice by slice.
+        volume: The input; read by slices or boxes.
         output_path: File or folder to be written; its suffix chooses the format.
         options: How to predict; the defaults of ``PredictOptions`` if left out.
         overwrite: Replace an existing output.
-        progress: Called as ``progress(done, total)`` with the number of slices, once before the first.
+        progress: Called as ``progress(done, total)`` with the number of blocks, once before the first.
         share: Which of several processes of one command this is. The memory bound is shared between them; the first one
             looks for faults in the input and writes the result.
 
@@ -222,7 +222,7 @@ def _ram_of_share(options: PredictOptions, models: list[LoadedModel], share: Sha
 
 
 def _result(store: BlockStore, task: Task, volume: Volume, options: PredictOptions) -> Any:
-    """Return the result of all slices; those outside the region are background."""
+    """Return the result of all blocks; what is outside the region is background."""
     if options.probability:
         return slice_stack(store.read_slice, volume.shape, store.dtype)
     sizes = volume.voxel_size_nm or (1.0, 1.0, 1.0)

@@ -13,7 +13,7 @@ from toy_engines import HALO, EndSlowly, InPairs, Slow, StayUntilEnded, Threads,
 
 from segkit.errors import InputError
 from segkit.geometry.block_grid import BlockGrid
-from segkit.inference.engines import Block, Recipe
+from segkit.inference.engines import Block, Deferred
 from segkit.inference.executors import Processes
 from segkit.inference.map_blocks import map_blocks
 from segkit.volumes.block_store import BlockStore
@@ -129,8 +129,8 @@ def test_nothing_left_to_compute_makes_no_engine(tmp_path):
     with open_store(tmp_path) as store:
         map_blocks(smooth, noise(), store)
         result = np.array(whole_of(store))
-        map_blocks(Recipe(pytest.fail, "made"), noise(), store)
-        map_blocks(Recipe(pytest.fail, "made"), noise(), store, executor=Processes(2))
+        map_blocks(Deferred(pytest.fail, "made"), noise(), store)
+        map_blocks(Deferred(pytest.fail, "made"), noise(), store, executor=Processes(2))
         np.testing.assert_array_equal(whole_of(store), result)
 
 
@@ -148,7 +148,7 @@ def test_several_processes_share_the_blocks(tmp_path, expected):
     grid = BlockGrid((9, 20, 24), (3, 3, 8), (HALO,) * 3)
     seen = []
     with open_store(tmp_path, grid) as store:
-        engine = Recipe(toy_engines.fresh_pid)
+        engine = Deferred(toy_engines.fresh_pid)
         map_blocks(engine, noise(), store, executor=Processes(2), progress=lambda *at: seen.append(at))
         makers = set(np.unique(whole_of(store)))
     assert 1 <= len(makers) <= 2  # one may be done before the other is up; each makes its engine once
@@ -157,7 +157,7 @@ def test_several_processes_share_the_blocks(tmp_path, expected):
     assert seen[-1] == (63, 63)
     assert seen == sorted(set(seen))
     with open_store(tmp_path, grid, what="filter") as store:
-        map_blocks(smooth, Recipe(noise), store, executor=Processes(2))
+        map_blocks(smooth, Deferred(noise), store, executor=Processes(2))
         np.testing.assert_allclose(whole_of(store), expected, atol=1e-12)
 
 

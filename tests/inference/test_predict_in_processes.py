@@ -8,7 +8,7 @@ from tiny_models import TINY_REACH_PX, tiny_card, tiny_seget
 
 from segkit.cli import parse_args, run_predict
 from segkit.errors import InputError
-from segkit.inference.engines import Recipe
+from segkit.inference.engines import Deferred
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_in_processes import predict_in_processes
 from segkit.inference.predict_options import PredictOptions
@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
 
 def test_several_processes_give_what_one_gives(folder, tmp_path, caplog):
     options = PredictOptions(probability=True, max_ram=6 * 2**30)
-    models, volume = [folder / "model.keras"], Recipe(open_volume, folder / "T.mrc")
+    models, volume = [folder / "model.keras"], Deferred(open_volume, folder / "T.mrc")
     one = predict_volume([LoadedModel.open(models[0])], volume.made(), tmp_path / "one.mrc", options)
     seen = []
     caplog.clear()
@@ -57,7 +57,7 @@ def test_a_fault_in_the_input_is_one_line_and_leaves_nothing(folder, tmp_path):
         mrc.data[3] = np.nan
     with pytest.raises(InputError, match=r"T\.mrc: found 1,024 NaN or infinite voxels in slice") as fault:
         predict_in_processes(
-            [folder / "model.keras"], Recipe(open_volume, tmp_path / "T.mrc"), tmp_path / "m.mrc", num_workers=2
+            [folder / "model.keras"], Deferred(open_volume, tmp_path / "T.mrc"), tmp_path / "m.mrc", num_workers=2
         )
     assert "\n" not in str(fault.value)
     assert [path.name for path in tmp_path.iterdir()] == ["T.mrc"]

@@ -52,6 +52,25 @@ class Share:
     count: int = 1
 
 
+def rising(progress: Callable[[int, int], None] | None) -> Callable[[int, int], None]:
+    """Return a function that passes numbers of finished blocks on where they are higher than all before.
+
+    One process may know of fewer blocks than another.
+
+    Args:
+        progress: Called as ``progress(done, total)``; may be missing.
+    """
+    shown = -1
+
+    def watch(done: int, total: int) -> None:
+        nonlocal shown
+        if progress is not None and done > shown:
+            shown = done
+            progress(done, total)
+
+    return watch
+
+
 class Work(Protocol):
     """What an executor runs, once in each process; it ends when all blocks are finished, whoever computed them."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from segkit.inference.engines import Block, BlockResult, Deferred, Engine, StreamingEngine
-from segkit.inference.executors import Executor, InProcess, Share
+from segkit.inference.executors import Executor, InProcess, Share, rising
 from segkit.volumes.block_store import BlockStore, Position
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
@@ -60,14 +60,7 @@ def map_blocks(
     if positions is None:
         positions = list(np.ndindex(*store.grid.counts))
     work = BlockWork(engine, volume, store, tuple(map(tuple, positions)))
-    shown = -1
-
-    def watch(done: int, total: int) -> None:
-        nonlocal shown
-        if progress is not None and done > shown:  # a process may know of fewer blocks than another
-            shown = done
-            progress(done, total)
-
+    watch = rising(progress)
     done, total = work.state()
     watch(done, total)
     if done < total:
@@ -126,7 +119,11 @@ class BlockWork:
         """
         finished = self.store.finished(refresh=refresh)
         is_all = len(self.positions) == len(self.store.grid)
-        return len(finished if is_all else finished & set(self.positions)), len(self.positions)
+        return len(finished if is_all else finished & self._wanted), len(self.positions)
+
+    @functools.cached_property
+    def _wanted(self) -> frozenset[Position]:
+        return frozenset(self.positions)
 
     def close(self) -> None:
         """Leave the store."""

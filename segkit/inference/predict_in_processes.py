@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Callable, Sequence
 
 from segkit.inference.engines import Deferred
-from segkit.inference.executors import Processes, Share
+from segkit.inference.executors import Processes, Share, rising
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.prediction import Prediction
 from segkit.process_memory import resident_bytes
@@ -48,15 +48,7 @@ def predict_in_processes(
     if options.max_ram is not None:
         options = dataclasses.replace(options, max_ram=max(options.max_ram - resident_bytes(), 1))
     work = _Prediction(tuple(map(pathlib.Path, model_paths)), volume, pathlib.Path(output_path), options, overwrite)
-    shown = -1
-
-    def watch(done: int, total: int) -> None:
-        nonlocal shown
-        if progress is not None and done > shown:  # a process may know of fewer slices than another
-            shown = done
-            progress(done, total)
-
-    return Processes(num_workers).run(work, watch)[0]
+    return Processes(num_workers).run(work, rising(progress))[0]
 
 
 @dataclasses.dataclass(frozen=True)

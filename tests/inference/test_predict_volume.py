@@ -15,6 +15,8 @@ from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
 from segkit.models.files import save_model
 from segkit.preprocessing.standardize import Standardize
+from segkit.tasks.centers import CentersTask
+from segkit.tasks.foreground import ForegroundTask
 from segkit.volumes.block_store import BlockStore
 from segkit.volumes.files import open_volume
 from segkit.volumes.volume import Volume
@@ -311,6 +313,26 @@ def test_an_output_is_not_replaced_unasked(tomogram, tmp_path):
     assert (tmp_path / "m.mrc").read_text() == "kept"
     predict_volume([model()], tomogram, tmp_path / "m.mrc", overwrite=True)
     assert open_volume(tmp_path / "m.mrc").shape == tomogram.shape
+
+
+def test_a_slice_is_decided_on_once(tomogram, tmp_path, monkeypatch):
+    calls = []
+    decide = ForegroundTask.decide
+    monkeypatch.setattr(ForegroundTask, "decide", lambda self, maps: calls.append(1) or decide(self, maps))
+    predict_volume([model()], tomogram, tmp_path / "m.mrc")
+    assert len(calls) == 6
+
+
+def test_room_is_needed_for_every_channel_that_is_kept_and_for_the_result(tomogram, tmp_path, monkeypatch):
+    import keras  # two outputs are given by a network that is built here only
+
+    inputs = keras.Input((None, None, 1))
+    outputs = {name: keras.layers.Conv2D(1, 1, name=name)(inputs) for name in ("logits", "centers")}
+    loaded = LoadedModel(keras.Model(inputs, outputs), tiny_card(task=CentersTask(), halo_px=0))
+    asked = []
+    monkeypatch.setattr(prediction_output, "check_output", lambda _, expected_bytes, **__: asked.append(expected_bytes))
+    predict_volume([loaded], tomogram, tmp_path / "m.mrc")
+    assert max(asked) == tomogram.array.size * (2 * 4 + 1)
 
 
 def test_other_grey_values_are_told(tomogram, tmp_path, caplog):

@@ -11,6 +11,8 @@ from segkit.inference.engines import Deferred
 from segkit.inference.executors import Processes, Share, rising
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.prediction import Prediction
+from segkit.inference.prediction_output import PredictionOutput
+from segkit.model_path import resolve_model_path
 from segkit.process_memory import resident_bytes
 
 
@@ -44,10 +46,13 @@ def predict_in_processes(
     Raises:
         InputError: As ``predict_volume`` does, or if a process dies. What is finished stays.
     """
+    # Mistakes are found here where that needs no backend, which takes each process seconds to load.
+    paths = tuple(map(resolve_model_path, model_paths))
+    PredictionOutput(output_path, overwrite=overwrite).check()
     options = options or PredictOptions()
     if options.max_ram is not None:
         options = dataclasses.replace(options, max_ram=max(options.max_ram - resident_bytes(), 1))
-    work = _Prediction(tuple(map(pathlib.Path, model_paths)), volume, pathlib.Path(output_path), options, overwrite)
+    work = _Prediction(paths, volume, pathlib.Path(output_path), options, overwrite)
     return Processes(num_workers).run(work, rising(progress))[0]
 
 

@@ -9,6 +9,7 @@ from tiny_models import TINY_REACH_PX, tiny_card, tiny_seget
 from segkit.cli import parse_args, run_predict
 from segkit.errors import InputError
 from segkit.inference.engines import Deferred
+from segkit.inference.executors import Processes
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_in_processes import predict_in_processes
 from segkit.inference.predict_options import PredictOptions
@@ -61,6 +62,14 @@ def test_a_fault_in_the_input_is_one_line_and_leaves_nothing(folder, tmp_path):
         )
     assert "\n" not in str(fault.value)
     assert [path.name for path in tmp_path.iterdir()] == ["T.mrc"]
+
+
+@pytest.mark.parametrize(("model", "message"), [("model.keras", "already exists"), ("none.keras", "no such file")])
+def test_what_is_wrong_with_the_paths_is_said_before_processes_are_started(folder, monkeypatch, model, message):
+    monkeypatch.setattr(Processes, "run", lambda *_: pytest.fail("processes were started"))
+    volume = Deferred(open_volume, folder / "T.mrc")
+    with pytest.raises(InputError, match=message):
+        predict_in_processes([folder / model], volume, folder / "T.mrc", num_workers=2)
 
 
 def test_no_worker_at_all_is_refused():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import importlib
 import logging
 import multiprocessing
 import os
@@ -14,7 +15,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
@@ -134,6 +135,9 @@ class Processes:
     Args:
         num_workers: Number of processes, positive.
         num_threads: Threads that numerical libraries may use in each of them; by default an even share of the cores.
+            JAX knows no such limit on CPUs: its processes compete for the cores.
+        modules: Names of modules that each process imports first, such as those that register kinds of tasks, layers
+            or formats. They must be on ``sys.path``.
 
     Raises:
         ValueError: If a number is not positive.
@@ -141,6 +145,7 @@ class Processes:
 
     num_workers: int
     num_threads: int | None = None
+    modules: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Refuse numbers that are not positive."""
@@ -154,7 +159,7 @@ class Processes:
         """Run the work once in every process.
 
         Raises:
-            InputError: If a process dies.
+            InputError: If a process dies, or a module cannot be imported.
             Exception: What the work raises in one of them, as it is; the others are ended.
         """
         pickled = pickle.dumps(work)
@@ -172,7 +177,7 @@ class Processes:
         try:
             with _environment(self._limits()):
                 for index in range(self.num_workers):
-                    workers.append(_Worker(pickled, Share(index, self.num_workers)))
+                    workers.append(_Worker(pickled, Share(index, self.num_workers), self.modules))
             handlers = {
                 "log": once(lambda name, level, message: logging.getLogger(name).log(level, "%s", message)),
                 "warning": once(warnings.warn_explicit),
@@ -199,10 +204,10 @@ class Processes:
 class _Worker:
     """A process that does the work, seen from the one that started it."""
 
-    def __init__(self, pickled: bytes, share: Share) -> None:
+    def __init__(self, pickled: bytes, share: Share, modules: Sequence[str]) -> None:
         context = multiprocessing.get_context("spawn")
         self._messages, theirs = context.Pipe()
-        self._process = context.Process(target=_run_worker, args=(theirs, pickled, share), daemon=True)
+        self._process = context.Process(target=_run_worker, args=(theirs, pickled, share, tuple(modules)), daemon=True)
         self._process.start()
         theirs.close()
         self.handles = [self._messages, self._process.sentinel]
@@ -242,7 +247,7 @@ class _Worker:
         self._messages.close()
 
 
-def _run_worker(messages: Connection, pickled: bytes, share: Share) -> None:
+def _run_worker(messages: Connection, pickled: bytes, share: Share, modules: Sequence[str]) -> None:
     """Do the work in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process ends the others
     signal.signal(signal.SIGTERM, _leave)
@@ -252,6 +257,8 @@ def _run_worker(messages: Connection, pickled: bytes, share: Share) -> None:
     log.setLevel(logging.INFO)
     warnings.showwarning = functools.partial(_forward_warning, messages)
     try:
+        for name in modules:
+            _import(name)
         work = pickle.loads(pickled)
         with contextlib.ExitStack() as stack:
             if hasattr(work, "close"):
@@ -265,6 +272,15 @@ def _run_worker(messages: Connection, pickled: bytes, share: Share) -> None:
         messages.send(("error", _picklable(fault)))
     else:
         messages.send(("done", result))
+
+
+def _import(name: str) -> None:
+    try:
+        importlib.import_module(name)
+    except ImportError as fault:
+        raise InputError(
+            f"module {name}: cannot be imported ({fault}); give the name of an installed module, or set PYTHONPATH"
+        ) from fault
 
 
 def _leave(signal_number: int, _: object) -> None:

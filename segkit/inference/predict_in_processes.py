@@ -25,6 +25,7 @@ def predict_in_processes(
     num_workers: int,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    modules: Sequence[str] = (),
 ) -> Prediction:
     """Predict a volume as ``predict_volume`` does, in several processes at a time.
 
@@ -39,6 +40,8 @@ def predict_in_processes(
         num_workers: Number of processes, positive.
         overwrite: Replace an existing output.
         progress: Called as ``progress(done, total)`` with the number of blocks (slices or boxes).
+        modules: Names of modules that each process imports first, as ``Processes`` takes them: those that register the
+            tasks, layers and other kinds that the models are made of.
 
     Returns:
         What was written.
@@ -53,7 +56,7 @@ def predict_in_processes(
     if options.max_ram is not None:
         options = dataclasses.replace(options, max_ram=max(options.max_ram - resident_bytes(), 1))
     work = _Prediction(paths, volume, pathlib.Path(output_path), options, overwrite)
-    return Processes(num_workers).run(work, rising(progress))[0]
+    return Processes(num_workers, modules=modules).run(work, rising(progress))[0]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -64,6 +64,22 @@ def test_a_fault_in_the_input_is_one_line_and_leaves_nothing(folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["T.mrc"]
 
 
+def test_kinds_of_a_users_module_are_known_to_the_workers(folder, tmp_path):
+    import toy_task  # registers a kind of task
+
+    card = tiny_card(voxel_size_nm=SIZE_NM, task=toy_task.BackgroundTask())
+    save_model(tiny_seget(), tmp_path / "model.keras", card)
+    ask = [tmp_path / "model.keras"], Deferred(open_volume, folder / "T.mrc"), tmp_path / "m.mrc"
+    with pytest.raises(InputError, match="toy background"):
+        predict_in_processes(*ask, num_workers=1)
+    with pytest.raises(InputError, match=r"module no\.such: cannot be imported"):
+        predict_in_processes(*ask, num_workers=1, modules=["no.such"])
+    predict_in_processes(*ask, num_workers=1, modules=["toy_task"])
+    predict_volume([LoadedModel.open(folder / "model.keras")], open_volume(folder / "T.mrc"), tmp_path / "whole.mrc")
+    background, foreground = (open_volume(tmp_path / name).array[:] for name in ("m.mrc", "whole.mrc"))
+    np.testing.assert_array_equal(background, 1 - foreground)
+
+
 @pytest.mark.parametrize(("model", "message"), [("model.keras", "already exists"), ("none.keras", "no such file")])
 def test_what_is_wrong_with_the_paths_is_said_before_processes_are_started(folder, monkeypatch, model, message):
     monkeypatch.setattr(Processes, "run", lambda *_: pytest.fail("processes were started"))

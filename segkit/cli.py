@@ -116,12 +116,12 @@ def run_predict(args: argparse.Namespace) -> None:
         precision=args.precision,
     )
     input_choices = {"dataset": args.dataset, "channel": args.channel}
-    shared = {"overwrite": args.overwrite, "progress": ProgressLine("predicting", "slices")}
+    shared = {"overwrite": args.overwrite, "progress": ProgressLine("predicting", "blocks")}
     if args.workers > 1:
-        from segkit.inference.engines import Recipe
+        from segkit.inference.engines import Deferred
         from segkit.inference.predict_in_processes import predict_in_processes
 
-        volume = Recipe(open_volume, args.input, **input_choices)
+        volume = Deferred(open_volume, args.input, **input_choices)
         predict_in_processes(args.model, volume, args.output, options, num_workers=args.workers, **shared)
         return
     volume = open_volume(args.input, progress=ProgressLine("opening", "bytes"), **input_choices)
@@ -248,7 +248,7 @@ def main(argv: Sequence[str]) -> None:
 
 def run() -> None:
     """Run the command and end the process with its exit status."""
-    sys.exit(run_command(main, when_interrupted="Finished slices are kept: run the same command again to resume."))
+    sys.exit(run_command(main, when_interrupted="Finished blocks are kept: run the same command again to resume."))
 
 
 def _add_input_choices(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,8 @@ from segkit.experiments.job import Job
 from segkit.experiments.tables import Column, Row, Table, mean_and_deviation, summary_table
 from segkit.experiments.tile_scores import STATISTICS, tile_scores
 from segkit.experiments.trials import rounded
-from segkit.models.files import RUN_MODEL_NAME, load_model
+from segkit.model_path import RUN_MODEL_NAME
+from segkit.models.files import load_model
 from segkit.report.label_overlay import label_overlay
 from segkit.report.overlay import Overlay
 from segkit.targets.foreground import UNKNOWN

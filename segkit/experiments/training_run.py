@@ -164,7 +164,7 @@ def predict_all(job: Job, model_path: pathlib.Path, max_ram: int | None) -> dict
         if loaded is None:
             _predict_apart(volume, model_path, path, max_ram)
         else:
-            progress = ProgressLine(f"predicting {volume.tomogram.name}", "slices")
+            progress = ProgressLine(f"predicting {volume.tomogram.name}", "blocks")
             predict_volume([loaded], volume.tomogram, path, overwrite=True, progress=progress)
         masks[number] = path
     return masks

@@ -12,7 +12,8 @@ import keras
 
 from segkit.errors import InputError
 from segkit.export.saved_model import export_saved_model
-from segkit.models.files import load_model, read_card, resolve_model_path
+from segkit.model_path import resolve_model_path
+from segkit.models.files import load_model, read_card
 
 _CHILD = """
 import sys

@@ -7,13 +7,13 @@ from segkit.lazy_face import lazy_face
 _HOMES = {
     "Block": "segkit.inference.engines",
     "BlockResult": "segkit.inference.engines",
+    "Deferred": "segkit.inference.engines",
     "Engine": "segkit.inference.engines",
     "InProcess": "segkit.inference.executors",
     "LoadedModel": "segkit.inference.loaded_model",
     "PredictOptions": "segkit.inference.predict_options",
     "Prediction": "segkit.inference.prediction",
     "Processes": "segkit.inference.executors",
-    "Recipe": "segkit.inference.engines",
     "StreamingEngine": "segkit.inference.engines",
 }
 

@@ -26,5 +26,6 @@ def decided(maps: Sequence[np.ndarray], tasks: Sequence[Task], *, probability: b
         voxels = np.bincount(kept.ravel(), minlength=len(tasks) + 1)[1:]
         return BlockResult(kept, {"voxels": voxels, "overlap": overlap})
     (task,), (found,) = tasks, maps
-    kept = found[..., task.probability_map] if probability else task.keep(found)
-    return BlockResult(kept, {"voxels": task.count_labels(found), "overlap": 0})
+    decision = np.asarray(task.decide(found))
+    kept = found[..., task.probability_map] if probability else task.keep(found, decision)
+    return BlockResult(kept, {"voxels": task.count_labels(decision), "overlap": 0})

@@ -76,7 +76,7 @@ class StreamingEngine(Protocol):
         """
 
 
-class Recipe:
+class Deferred:
     """How to make a thing that does not travel between processes, such as a network or an open file.
 
     Args:
@@ -85,7 +85,7 @@ class Recipe:
         kwargs: Its keyword arguments, likewise.
 
     Example:
-        >>> Recipe(int, "101", base=2).made()
+        >>> Deferred(int, "101", base=2).made()
         5
     """
 

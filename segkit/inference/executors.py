@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import importlib
 import logging
 import multiprocessing
 import os
 import pickle
 import signal
 import threading
+import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
@@ -27,11 +31,14 @@ _THREAD_LIMITS = (
     "OPENCV_FOR_THREADS_NUM",
 )
 
-_LONGEST_FAREWELL_S = 30.0
-"""How long a process that is asked to end may take until it is killed: a network's batch is computed to its end."""
+_END_TIMEOUT_S = 30.0
+"""How long processes that are asked to end may take until they are killed: a network's batch is computed to its end."""
 
 _Record = tuple[str, int, str]
 """Name of the logger, level and message."""
+
+_Warning = tuple[str, type[Warning], str, int]
+"""Text, category, and the file and line that it is about."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +52,25 @@ class Share:
 
     index: int = 0
     count: int = 1
+
+
+def rising(progress: Callable[[int, int], None] | None) -> Callable[[int, int], None]:
+    """Return a function that passes numbers of finished blocks on where they are higher than all before.
+
+    One process may know of fewer blocks than another.
+
+    Args:
+        progress: Called as ``progress(done, total)``; may be missing.
+    """
+    shown = -1
+
+    def watch(done: int, total: int) -> None:
+        nonlocal shown
+        if progress is not None and done > shown:
+            shown = done
+            progress(done, total)
+
+    return watch
 
 
 class Work(Protocol):
@@ -104,12 +130,15 @@ class InProcess:
 class Processes:
     """Compute blocks in several processes of this machine, started afresh ("spawn").
 
-    What is computed must be picklable, or a ``Recipe``. The processes end with this one, however it ends. A program
+    What is computed must be picklable, or a ``Deferred``. The processes end with this one, however it ends. A program
     that uses this needs the guard ``if __name__ == "__main__":``, as for every use of ``multiprocessing``.
 
     Args:
         num_workers: Number of processes, positive.
         num_threads: Threads that numerical libraries may use in each of them; by default an even share of the cores.
+            JAX knows no such limit on CPUs: its processes compete for the cores.
+        modules: Names of modules that each process imports first, such as those that register kinds of tasks, layers
+            or formats. They must be on ``sys.path``.
 
     Raises:
         ValueError: If a number is not positive.
@@ -117,6 +146,7 @@ class Processes:
 
     num_workers: int
     num_threads: int | None = None
+    modules: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Refuse numbers that are not positive."""
@@ -130,34 +160,43 @@ class Processes:
         """Run the work once in every process.
 
         Raises:
-            InputError: If a process dies.
+            InputError: If a process dies, or a module cannot be imported.
             Exception: What the work raises in one of them, as it is; the others are ended.
         """
         # Once for all workers, and before the first is started, so that work that cannot be pickled fails early.
         pickled = pickle.dumps(work)
         workers: list[_Worker] = []
-        told: set[_Record] = set()
+        told: set[_Record | _Warning] = set()
 
-        def tell(record: _Record) -> None:
-            if record not in told:  # all workers have the same to say of a volume
-                told.add(record)
-                name, level, message = record
-                logging.getLogger(name).log(level, "%s", message)
+        def once(tell: Callable[..., None]) -> Callable[[Any], None]:
+            def tell_new(content: Any) -> None:
+                if content not in told:  # all workers have the same to say of a volume
+                    told.add(content)
+                    tell(*content)
+
+            return tell_new
 
         try:
             # Environment variables are inherited by the processes, whose libraries read them when they start.
             with _environment(self._limits()):
                 for index in range(self.num_workers):
-                    workers.append(_Worker(pickled, Share(index, self.num_workers)))
-            handlers = {"log": tell, "block": lambda state: watch(*state)}
+                    workers.append(_Worker(pickled, Share(index, self.num_workers), self.modules))
+            handlers = {
+                "log": once(lambda name, level, message: logging.getLogger(name).log(level, "%s", message)),
+                "warning": once(warnings.warn_explicit),
+                "block": lambda state: watch(*state),
+            }
             while running := [worker for worker in workers if not worker.is_done]:
                 # Until one of them sends a message or ends.
                 wait([handle for worker in running for handle in worker.handles])
                 for worker in running:
                     worker.take_messages(handlers)
         finally:
+            for worker in workers:  # all first: the others would go on claiming blocks
+                worker.ask_to_end()
+            deadline = time.monotonic() + _END_TIMEOUT_S
             for worker in workers:
-                worker.end()
+                worker.end(deadline)
         return [worker.result for worker in workers]
 
     def _limits(self) -> dict[str, str]:
@@ -169,10 +208,10 @@ class Processes:
 class _Worker:
     """A process that does the work, seen from the one that started it."""
 
-    def __init__(self, pickled: bytes, share: Share) -> None:
+    def __init__(self, pickled: bytes, share: Share, modules: Sequence[str]) -> None:
         context = multiprocessing.get_context("spawn")
         self._messages, theirs = context.Pipe()
-        self._process = context.Process(target=_run_worker, args=(theirs, pickled, share), daemon=True)
+        self._process = context.Process(target=_run_worker, args=(theirs, pickled, share, tuple(modules)), daemon=True)
         self._process.start()
         # Only the worker keeps its end open: the pipe then reports when it has ended.
         theirs.close()
@@ -199,10 +238,13 @@ class _Worker:
                 "again, if necessary with fewer workers"
             )
 
-    def end(self) -> None:
+    def ask_to_end(self) -> None:
         if not self.is_done:
             self._process.terminate()
-        self._process.join(_LONGEST_FAREWELL_S)
+
+    def end(self, deadline: float) -> None:
+        """Wait for the process until a time of ``time.monotonic``, then kill it."""
+        self._process.join(max(0.0, deadline - time.monotonic()))
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
@@ -210,7 +252,7 @@ class _Worker:
         self._messages.close()
 
 
-def _run_worker(messages: Connection, pickled: bytes, share: Share) -> None:
+def _run_worker(messages: Connection, pickled: bytes, share: Share, modules: Sequence[str]) -> None:
     """Do the work in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process ends the others
     signal.signal(signal.SIGTERM, _leave)
@@ -218,7 +260,10 @@ def _run_worker(messages: Connection, pickled: bytes, share: Share) -> None:
     log = logging.getLogger("segkit")
     log.handlers[:], log.propagate = [_Forward(messages)], False
     log.setLevel(logging.INFO)
+    warnings.showwarning = functools.partial(_forward_warning, messages)
     try:
+        for name in modules:
+            _import(name)
         work = pickle.loads(pickled)
         with contextlib.ExitStack() as stack:
             if hasattr(work, "close"):
@@ -234,6 +279,15 @@ def _run_worker(messages: Connection, pickled: bytes, share: Share) -> None:
         messages.send(("error", _picklable(fault)))
     else:
         messages.send(("done", result))
+
+
+def _import(name: str) -> None:
+    try:
+        importlib.import_module(name)
+    except ImportError as fault:
+        raise InputError(
+            f"module {name}: cannot be imported ({fault}); give the name of an installed module, or set PYTHONPATH"
+        ) from fault
 
 
 def _leave(signal_number: int, _: object) -> None:
@@ -256,6 +310,19 @@ def _picklable(fault: BaseException) -> BaseException:
     except Exception:  # a library's own exception may raise anything here
         return RuntimeError("".join(traceback.format_exception(fault)))
     return fault
+
+
+def _forward_warning(
+    messages: Connection,
+    message: Warning,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    *_: object,
+    **__: object,
+) -> None:
+    """Send a warning to the process that started this one, whose filters and form of output then hold."""
+    messages.send(("warning", (str(message), category, filename, lineno)))
 
 
 class _Forward(logging.Handler):

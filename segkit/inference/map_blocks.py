@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from segkit.inference.engines import Block, BlockResult, Engine, Recipe, StreamingEngine
-from segkit.inference.executors import Executor, InProcess, Share
+from segkit.inference.engines import Block, BlockResult, Deferred, Engine, StreamingEngine
+from segkit.inference.executors import Executor, InProcess, Share, rising
 from segkit.volumes.block_store import BlockStore, Position
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
@@ -19,7 +19,7 @@ _REFRESH_S = 0.2
 
 
 def map_blocks(
-    engine: Engine | StreamingEngine | Recipe,
+    engine: Engine | StreamingEngine | Deferred,
     volume: Any,
     store: BlockStore,
     *,
@@ -34,9 +34,9 @@ def map_blocks(
     all blocks are finished. A block whose process died is computed by another.
 
     Args:
-        engine: What computes a block; a ``Recipe`` makes it in the process that needs it, once, and not at all where
+        engine: What computes a block; a ``Deferred`` makes it in the process that needs it, once, and not at all where
             nothing is left to compute.
-        volume: Array of the grid's shape, further axes may follow, read by boxes; or a ``Recipe`` that opens it.
+        volume: Array of the grid's shape, further axes may follow, read by boxes; or a ``Deferred`` that opens it.
             A ``StreamingEngine`` reads by itself: pass ``None`` then.
         store: Where finished blocks are kept.
         positions: Blocks to compute; all of the grid by default.
@@ -60,15 +60,7 @@ def map_blocks(
     if positions is None:
         positions = list(np.ndindex(*store.grid.counts))
     work = BlockWork(engine, volume, store, tuple(map(tuple, positions)))
-    # The first call must count as news even with no block finished.
-    shown = -1
-
-    def watch(done: int, total: int) -> None:
-        nonlocal shown
-        if progress is not None and done > shown:  # a process may know of fewer blocks than another
-            shown = done
-            progress(done, total)
-
+    watch = rising(progress)
     done, total = work.state()
     watch(done, total)
     if done < total:
@@ -81,8 +73,8 @@ class BlockWork:
     """What one process does for a volume; can be pickled where engine and volume can.
 
     Args:
-        engine: What computes a block, or its ``Recipe``.
-        volume: The volume, or its ``Recipe``.
+        engine: What computes a block, or its ``Deferred``.
+        volume: The volume, or its ``Deferred``.
         store: Where finished blocks are kept; opened once more where this is unpickled.
         positions: Blocks to compute.
     """
@@ -130,7 +122,11 @@ class BlockWork:
         """
         finished = self.store.finished(refresh=refresh)
         is_all = len(self.positions) == len(self.store.grid)
-        return len(finished if is_all else finished & set(self.positions)), len(self.positions)
+        return len(finished if is_all else finished & self._wanted), len(self.positions)
+
+    @functools.cached_property
+    def _wanted(self) -> frozenset[Position]:
+        return frozenset(self.positions)
 
     def close(self) -> None:
         """Leave the store."""
@@ -166,7 +162,7 @@ def _one_by_one(engine: Engine, volume: Any, blocks: Iterator[Block]) -> Iterato
 
 
 def _made(thing: Any) -> Any:
-    return thing.made() if isinstance(thing, Recipe) else thing
+    return thing.made() if isinstance(thing, Deferred) else thing
 
 
 def _core_of(array: np.ndarray, block: Block) -> np.ndarray:

@@ -7,22 +7,25 @@ import os
 import pathlib
 from collections.abc import Callable, Sequence
 
-from segkit.inference.engines import Recipe
-from segkit.inference.executors import Processes, Share
+from segkit.inference.engines import Deferred
+from segkit.inference.executors import Processes, Share, rising
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.prediction import Prediction
+from segkit.inference.prediction_output import PredictionOutput
+from segkit.model_path import resolve_model_path
 from segkit.process_memory import resident_bytes
 
 
 def predict_in_processes(
     model_paths: Sequence[str | os.PathLike[str]],
-    volume: Recipe,
+    volume: Deferred,
     output_path: str | os.PathLike[str],
     options: PredictOptions | None = None,
     *,
     num_workers: int,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    modules: Sequence[str] = (),
 ) -> Prediction:
     """Predict a volume as ``predict_volume`` does, in several processes at a time.
 
@@ -31,12 +34,14 @@ def predict_in_processes(
 
     Args:
         model_paths: ``.keras`` files or run folders, in the order of their labels.
-        volume: How to open the input, such as ``Recipe(open_volume, path)``.
+        volume: How to open the input, such as ``Deferred(open_volume, path)``.
         output_path: File or folder to be written.
         options: How to predict; the defaults of ``PredictOptions`` if left out.
         num_workers: Number of processes, positive.
         overwrite: Replace an existing output.
-        progress: Called as ``progress(done, total)`` with the number of slices.
+        progress: Called as ``progress(done, total)`` with the number of blocks (slices or boxes).
+        modules: Names of modules that each process imports first, as ``Processes`` takes them: those that register the
+            tasks, layers and other kinds that the models are made of.
 
     Returns:
         What was written.
@@ -44,20 +49,15 @@ def predict_in_processes(
     Raises:
         InputError: As ``predict_volume`` does, or if a process dies. What is finished stays.
     """
+    # Mistakes are found here where that needs no backend, which takes each process seconds to load.
+    paths = tuple(map(resolve_model_path, model_paths))
+    PredictionOutput(output_path, overwrite=overwrite).check()
     options = options or PredictOptions()
     if options.max_ram is not None:
         # This process counts in the bound too; the workers share the rest.
         options = dataclasses.replace(options, max_ram=max(options.max_ram - resident_bytes(), 1))
-    work = _Prediction(tuple(map(pathlib.Path, model_paths)), volume, pathlib.Path(output_path), options, overwrite)
-    shown = -1
-
-    def watch(done: int, total: int) -> None:
-        nonlocal shown
-        if progress is not None and done > shown:  # a process may know of fewer slices than another
-            shown = done
-            progress(done, total)
-
-    return Processes(num_workers).run(work, watch)[0]
+    work = _Prediction(paths, volume, pathlib.Path(output_path), options, overwrite)
+    return Processes(num_workers, modules=modules).run(work, rising(progress))[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ class _Prediction:
     """What each of the processes does."""
 
     model_paths: tuple[pathlib.Path, ...]
-    volume: Recipe
+    volume: Deferred
     output_path: pathlib.Path
     options: PredictOptions
     overwrite: bool

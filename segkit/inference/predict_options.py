@@ -18,14 +18,14 @@ class PredictOptions:
     Args:
         threshold: Probability above which a voxel is foreground, in [0, 1]; each model's own by default.
         probability: Write the probability (float32) in place of the mask. One model only.
-        tta: Average over the eight flips and quarter turns of a slice; eight times the work.
+        tta: Average over the eight flips and quarter turns of y and x; eight times the work.
         roi: Box that is predicted; voxels outside stay background. The context around it is still looked at.
         max_ram: Bound on the memory of the whole process [byte]; half of what is free by default. It decides
             between whole slices and tiles; with coloured slices, which are never cut into tiles, between one at a time
-            and several.
+            and several; with networks of volumes, how large the boxes are, unless they were begun already.
         halo_px: Context around the part of a tile that is kept [px]; the card's by default. Less than the
-            card's is faster and no longer exact: tiles are then blended.
-        tile_px: Side of the square tiles [px], context included; what fits into memory by default.
+            card's is faster and no longer exact: tiles of a slice are then blended; boxes of a volume are not.
+        tile_px: Side of the square tiles or of the boxes [px], context included; what fits into memory by default.
         rescale: Resample slices to the voxel size the model was trained at, and the result back.
         precision: ``"float32"`` or ``"mixed_bfloat16"``.
 
@@ -62,8 +62,9 @@ class PredictOptions:
     def what_counts(self) -> dict[str, Any]:
         """Return the choices that decide the result, as ``json`` writes them.
 
-        The memory bound is left out: it decides how a slice is cut, which changes nothing (less than 1e-5 in
-        probability) where the halo is the card's, and a run that ran out of memory may be resumed with a lower bound.
+        The memory bound is left out: it decides how a slice or a volume is cut, which changes nothing (less than 1e-5
+        in probability) where the halo is the card's. A run that ran out of memory may be resumed with a lower bound;
+        boxes of a network of volumes that are too large for it are then computed again.
         """
         choices = dataclasses.asdict(self)
         del choices["max_ram"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import logging
 import math
@@ -17,27 +18,26 @@ import numpy as np
 from segkit.errors import InputError
 from segkit.geometry.block_grid import BlockGrid
 from segkit.geometry.region import Region
-from segkit.inference.box_engine import BoxEngine, box_grid
+from segkit.inference.box_engine import BoxEngine, begun_box_grid, box_grid
 from segkit.inference.executors import InProcess, Share
 from segkit.inference.grey_values import warn_of_other_grey_values
 from segkit.inference.identity import task_identity
 from segkit.inference.label_merge import MAX_LABELS
-from segkit.inference.legend import legend_path, write_legend
+from segkit.inference.legend import write_legend
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.map_blocks import map_blocks
 from segkit.inference.memory import held_bytes
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.prediction import Prediction
+from segkit.inference.prediction_output import PredictionOutput
 from segkit.inference.slice_engine import SliceEngine
 from segkit.process_memory import free_bytes
 from segkit.tasks.task import Task
 from segkit.volumes.block_store import BlockStore, Position
 from segkit.volumes.checks import check_axes
 from segkit.volumes.files import save_volume
-from segkit.volumes.hdf5 import split_dataset
 from segkit.volumes.lazy_volume import slice_stack
 from segkit.volumes.volume import Volume
-from segkit.volumes.whole_output import check_output
 
 _log = logging.getLogger(__name__)
 
@@ -52,23 +52,23 @@ def predict_volume(
     progress: Callable[[int, int], None] | None = None,
     share: Share | None = None,
 ) -> Prediction | None:
-    """Predict a volume slice by slice and write the result with its voxel size, origin and axis order.
+    """Predict a volume, block by block, and write the result with its voxel size, origin and axis order.
 
-    Finished slices are kept in a folder ``<output>.partial`` until the result is whole. An interrupted run resumes
-    there when it is called again with the same models, input and options, and starts over, with a line in the log, when
-    one of them is different. Other processes that are called in the same way at the same time share the work; one of
-    them writes the result.
+    A block is a slice, or a box for networks of volumes. Finished blocks are kept in a folder ``<output>.partial``
+    until the result is whole. An interrupted run resumes there when it is called again with the same models, input and
+    options, and starts over, with a line in the log, when one of them is different. Other processes that are called in
+    the same way at the same time share the work; one of them writes the result.
 
     Args:
         models: One model writes the result of its task: a mask (uint8, 0 and 1), labels of classes (uint8), ids of
             objects (the smallest type that holds them), or the probability of a mask. Several models of one structure
             each write one label volume (uint8): ``i`` where the ``i``-th model, counted from 1, has the highest
             probability of those above their thresholds, else 0. The legend of labels is written next to them.
-        volume: The input; read slice by slice.
+        volume: The input; read by slices or boxes.
         output_path: File or folder to be written; its suffix chooses the format.
         options: How to predict; the defaults of ``PredictOptions`` if left out.
         overwrite: Replace an existing output.
-        progress: Called as ``progress(done, total)`` with the number of slices, once before the first.
+        progress: Called as ``progress(done, total)`` with the number of blocks, once before the first.
         share: Which of several processes of one command this is. The memory bound is shared between them; the first one
             looks for faults in the input and writes the result.
 
@@ -87,54 +87,64 @@ def predict_volume(
     tasks = [_task(loaded, options) for loaded in models]
     channels, dtype = (None, np.dtype(np.float32)) if options.probability else tasks[0].kept
     dtype = np.dtype(dtype)
-    target = split_dataset(output_path)[0]
     structures = list(tasks[0].labels) or [loaded.card.structure for loaded in models if loaded.card.task.is_counted]
-    legend = legend_path(target) if len(models) > 1 or tasks[0].labels else None
-
-    def check_target() -> None:
-        _check_target(target, legend, volume, overwrite=overwrite, itemsize=dtype.itemsize)
-
-    check_target()
-    # Compute the blocks that are not finished yet.
-    grid, positions = _cut(models, volume, options, share)
+    output = PredictionOutput(output_path, has_legend=len(models) > 1 or bool(tasks[0].labels), overwrite=overwrite)
+    target = output.path
+    if volume.source is not None and target.exists() and target.samefile(volume.source):
+        raise InputError(f"{target}: is the input; choose another output")
+    result_dtype = dtype if options.probability else np.dtype(tasks[0].result_dtype)
+    # Once for the finished blocks, with all their channels, once for the output that is made of them.
+    needed = math.prod(volume.shape) * (dtype.itemsize * (channels or 1) + result_dtype.itemsize)
+    output.check(expected_bytes=needed)
+    grid = _grid(models, volume, options, share)
     with BlockStore(
-        target.with_name(f"{target.name}.partial"),
+        output.folder,
         task_identity(models, volume, options),
         grid=grid,
         dtype=dtype,
         channels=() if channels is None else (channels,),
         counts={"voxels": (len(structures),), "overlap": ()},
     ) as store:
+        positions = _positions(store.grid, options)
         if store.was_empty:
-            check_target()  # another process may have written it, and left, since the first look
+            output.check(expected_bytes=needed)  # another process may have written it, and left, since the first look
         # A format that cannot hold the result is refused now, not after hours of work.
-        _check_format(output_path, store.work_folder, volume, dtype if options.probability else tasks[0].result_dtype)
+        _check_format(output_path, store.work_folder, volume, result_dtype)
         resumed = sum(position in store.finished() for position in positions)
         if resumed and not share.index:
             what = "blocks" if models[0].takes_volumes else "slices"
             _log.info("%s: resuming: %d of %d %s are finished", target, resumed, len(positions), what)
-        _predict_blocks(store, positions, models, tasks, volume, options, share, progress)
-        # The first process of the command waits for all blocks and writes the result.
+        known = BlockStore.outcome_in(store.folder)
+        # Blocks may be missing: the process that has published the result was killed while it removed them.
+        if known is None or not output.is_published(known["outputs"]):
+            _predict_blocks(store, positions, models, tasks, volume, options, share, progress)
         if share.index:
-            return None
+            return None  # the first process of the command writes the result
 
-        def write() -> dict[str, Any]:
+        prepared = store.work_folder / "result"
+
+        def make() -> dict[str, Any]:
             array = _result(store, tasks[0], volume, options)
-            save_volume(output_path, dataclasses.replace(volume, array=array), like=volume, overwrite=overwrite)
-            if legend is not None:
-                write_legend(legend, structures, background=tasks[0].background, overwrite=overwrite)
             totals = {name: found.tolist() for name, found in store.totals().items()}
-            return {**totals, "summary": None if options.probability else tasks[0].summary(array)}
+            summary = None if options.probability else tasks[0].summary(array)
+            result = dataclasses.replace(volume, array=array)
+            legend = functools.partial(
+                write_legend, structures=structures, background=tasks[0].background, overwrite=True
+            )
+            return {
+                **totals,
+                "summary": summary,
+                "outputs": output.prepare(prepared, result, like=volume, write_legend=legend),
+            }
 
-        # Called in one process only, also among several commands for the same output.
-        found = store.finish(write)
+        found = store.finish(make, lambda made: output.publish(made["outputs"], prepared))
     counts = tuple(zip(structures, found["voxels"], strict=True))
     if found["summary"] is not None:
         _log.info("%s: %s", target, found["summary"])
     _tell(target, counts, found["overlap"] if len(models) > 1 else None)
     return Prediction(
         path=target,
-        legend=legend,
+        legend=output.legend,
         voxels=counts,
         overlap_voxels=found["overlap"],
         resumed_blocks=resumed,
@@ -153,20 +163,27 @@ def _task(loaded: LoadedModel, options: PredictOptions) -> Task:
         raise InputError(f"{loaded.card.name}: {fault}") from fault
 
 
-def _cut(
+def _grid(
     models: list[LoadedModel], volume: Volume, options: PredictOptions, share: Share
-) -> tuple[BlockGrid, list[Position]]:
-    """Return how a volume is cut, into slices or into boxes, and the blocks that hold the region asked for."""
-    # Whole slices without a halo: `SliceEngine` reads itself what it needs of their neighbours.
-    grid = BlockGrid(volume.shape, (1, *volume.shape[1:]), (0, 0, 0))
-    if models[0].takes_volumes:
-        grid = box_grid(models, volume, dataclasses.replace(options, max_ram=_ram_of_share(options, models, share)))
-    spans = (options.roi or Region()).within(volume.shape)
+) -> BlockGrid | Callable[[tuple[int, ...] | None], BlockGrid]:
+    """Return how a volume is cut, into slices or into boxes; for boxes as a function of those that there are."""
+    if not models[0].takes_volumes:
+        # Whole slices without a halo: `SliceEngine` reads itself what it needs of their neighbours.
+        return BlockGrid(volume.shape, (1, *volume.shape[1:]), (0, 0, 0))
+    own = box_grid(models, volume, dataclasses.replace(options, max_ram=_ram_of_share(options, models, share)))
+    given = None if options.max_ram is None else options.max_ram // share.count
+    bound = dataclasses.replace(options, max_ram=given)
+    return lambda begun: begun_box_grid(own, begun, models, bound)
+
+
+def _positions(grid: BlockGrid, options: PredictOptions) -> list[Position]:
+    """Return the blocks that hold the region asked for."""
+    spans = (options.roi or Region()).within(grid.shape)
     # Per axis the blocks that the region meets.
     ranges = [
         range(start // block, -(-stop // block)) for (start, stop), block in zip(spans, grid.block_shape, strict=True)
     ]
-    return grid, list(itertools.product(*ranges))
+    return list(itertools.product(*ranges))
 
 
 def _predict_blocks(
@@ -210,7 +227,7 @@ def _ram_of_share(options: PredictOptions, models: list[LoadedModel], share: Sha
 
 
 def _result(store: BlockStore, task: Task, volume: Volume, options: PredictOptions) -> Any:
-    """Return the result of all slices; those outside the region are background."""
+    """Return the result of all blocks; what is outside the region is background."""
     if options.probability:
         return slice_stack(store.read_slice, volume.shape, store.dtype)
     # In widths of a pixel (x), the unit of distances in the settings of objects.
@@ -238,18 +255,6 @@ def _check_models(models: list[LoadedModel], options: PredictOptions) -> None:
             f"{len(models)} models: a probability is written for one model; leave out "
             "--probability or predict the models one by one"
         )
-
-
-def _check_target(
-    target: pathlib.Path, legend: pathlib.Path | None, volume: Volume, *, overwrite: bool, itemsize: int
-) -> None:
-    """Check in advance that the output can be written."""
-    if volume.source is not None and target.exists() and target.samefile(volume.source):
-        raise InputError(f"{target}: is the input; choose another output")
-    # Once for the finished slices, once for the output that is made of them.
-    check_output(target, overwrite=overwrite, expected_bytes=2 * math.prod(volume.shape) * itemsize)
-    if legend is not None:
-        check_output(legend, overwrite=overwrite)
 
 
 def _check_format(output_path: str | os.PathLike[str], folder: pathlib.Path, volume: Volume, dtype: np.dtype) -> None:

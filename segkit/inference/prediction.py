@@ -15,7 +15,7 @@ class Prediction:
         legend: What its labels mean, for several models; else ``None``.
         voxels: Structure and number of voxels given to it, in the order of the labels.
         overlap_voxels: Voxels that more than one model claimed.
-        resumed_blocks: Slices, or blocks of networks of volumes, that were finished when it began.
+        resumed_blocks: Slices, or boxes of networks of volumes, that were finished when it began.
         summary: What the task says of the whole result, such as its number of objects; ``None`` for nothing.
     """
 

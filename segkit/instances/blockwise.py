@@ -1,7 +1,19 @@
-"""Objects of volumes larger than memory: block by block, with one numbering for all of them."""
+"""Objects of volumes larger than memory: block by block, with one numbering for all of them.
+
+The volume is passed over twice before objects are written, because a block can only be flooded when the seeds in its
+halo are known, and those are found in other blocks:
+
+1. *Seed*: find the peaks in each block and number them over all blocks. Peaks that lie close together are one seed,
+   also across a border between blocks, where only the voxels between them touch. These voxels are therefore kept with
+   the ids of their peaks, but negative: they tie peaks together and are no seeds themselves.
+2. *Flood*: grow each block, halo included, from the seeds in it, and keep the core.
+3. *Reconcile*: join what the borders cut, and number objects anew.
+4. *Fill* holes and count voxels, then leave small objects out.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import pathlib
@@ -76,7 +88,30 @@ def segment_blockwise(
     if settings.slice_wise:
         return volume.slice_by_slice()
     blocks = BlockGrid(shape, block_shape, halo)
-    return volume.flooded(blocks)
+    return volume.block_by_block(blocks)
+
+
+@dataclasses.dataclass
+class _Flood:
+    """What is known of all blocks once they are flooded.
+
+    Attributes:
+        labels: Ids: those of the seeds, then those of fragments, which no seed in their block reaches.
+        num_seeds: The last id of a seed.
+        num_ids: The last id.
+        thickest: Greatest height, the distance of the deepest voxel from the background.
+        peaks: Greatest height of each seed's object, by its id.
+        pairs: Objects that touch, an array of pairs for each block.
+        saddles: Height of the border of each pair.
+    """
+
+    labels: np.ndarray
+    num_seeds: int
+    num_ids: int
+    thickest: float
+    peaks: np.ndarray
+    pairs: list[np.ndarray]
+    saddles: list[np.ndarray]
 
 
 class _Volume:
@@ -94,66 +129,94 @@ class _Volume:
         self.settings, self.voxel_size, self.folder = settings, voxel_size, folder
         self.shape = tuple(probability.shape)
 
-    def flooded(self, blocks: BlockGrid) -> np.ndarray:
+    def block_by_block(self, blocks: BlockGrid) -> np.ndarray:
         """Separate objects in 3-D."""
         # Ids are int64: before fragments are joined, a large volume can have more of them than int32 holds.
         labels = self._file("flooded", np.int64)
-        seeds, count = (None, 0) if self.settings.method == "components" else self._seeds(blocks, labels)
-        # Ids up to `count` belong to seeds; those above are given to fragments that no seed reaches.
-        total, thickest = count, 0.0
-        is_joined = self.settings.method == "distance" and self.settings.min_depth > 0
-        peaks, pairs, saddles = np.zeros(count + 1, np.float32), [np.zeros((0, 2), np.int64)], [np.zeros(0, np.float32)]
-        for core in blocks.cores():
-            box = blocks.around(core)
-            # Flood with the halo, keep the core: what lies in the halo is decided by the blocks whose core it is.
-            mask, found, heights = self._flood(box, seeds)
-            core_in_box = inside(core, box)
-            if self.settings.method == "distance":
-                thickest = max(thickest, float(heights[core_in_box].max()))
-            if is_joined:
-                np.maximum(peaks, peaks_of(found[core_in_box], heights[core_in_box], count), out=peaks)
-                # One voxel more along each axis, so that every face between two cores is in one of them.
-                further = tuple(
-                    slice(part.start, part.stop + 1) for part in core_in_box
-                )  # borders of blocks are borders too
-                for known, new in zip((pairs, saddles), find_saddles(found[further], heights[further]), strict=True):
-                    known.append(new)
-            # Mask without a seed within the halo is kept as fragments, which are joined across borders below.
-            mask, found = mask[core_in_box], found[core_in_box]
-            rest = label(mask & (found == 0), connectivity=1).astype(np.int64)
-            labels[core] = np.where(rest > 0, rest + total, found)
-            total += int(rest.max(initial=0))
+        seeds, num_seeds = (None, 0) if self.settings.method == "components" else self._seeds(blocks, labels)
+        flood = self._flooded(blocks, seeds, num_seeds, labels)
         # Deeper than the halo is wide: the nearest background, and so the seed, may lie outside the boxes.
-        if thickest > (reach := blocks.least_halo(self.voxel_size)):
+        if flood.thickest > (reach := blocks.least_halo(self.voxel_size)):
             _log.warning(
                 "objects are up to %.3g px deep, but only %.3g px around each block are seen: they may be cut, or "
                 "merged with a neighbour; allow more memory, or give a larger seed distance",
-                thickest,
+                flood.thickest,
                 reach,
             )
-        # Reconcile ids at the borders of blocks.
-        numbers = absorb_fragments(*border_contacts(labels, blocks), num_seeded=count, num_ids=total)
-        if is_joined:
-            found = highest_of_pairs(np.concatenate(pairs), np.concatenate(saddles))
-            joined = join_shallow(peaks, *found, min_depth=self.settings.min_depth)
-            # A seeded id is the smallest of its group, so `numbers` maps it to itself; its fragments follow it.
-            given = np.arange(numbers.max() + 1)
-            given[numbers[: count + 1]] = numbers[joined]
-            numbers = given[numbers]
-        # Apply the numbering and fill holes. Boxes overlap by the halo, so the result goes to another file: written in
-        # place, the next block would read ids that are already mapped.
-        filled = self._file("filled", np.int64) if self.settings.fill else labels
-        sizes = np.zeros(total + 1, np.int64)
+        filled, sizes = self._filled(blocks, flood, self._reconciled(blocks, flood))
+        return self._finished(filled, sizes, blocks.cores())
+
+    @property
+    def _joins_shallow(self) -> bool:
+        return self.settings.method == "distance" and self.settings.min_depth > 0
+
+    def _flooded(self, blocks: BlockGrid, seeds: np.ndarray | None, num_seeds: int, labels: np.ndarray) -> _Flood:
+        """Flood every block and write the ids of its core."""
+        flood = _Flood(
+            labels=labels,
+            num_seeds=num_seeds,
+            num_ids=num_seeds,
+            thickest=0.0,
+            peaks=np.zeros(num_seeds + 1, np.float32),
+            pairs=[np.zeros((0, 2), np.int64)],
+            saddles=[np.zeros(0, np.float32)],
+        )
         for core in blocks.cores():
-            box = blocks.around(core) if self.settings.fill else core
-            part = numbers[labels[box]]
-            if self.settings.fill:
+            box = blocks.around(core)
+            # Flood with the halo, keep the core: what lies in the halo is decided by the blocks whose core it is.
+            mask, ids, heights = self._flood_box(box, seeds)
+            core_in_box = inside(core, box)
+            if self.settings.method == "distance":
+                flood.thickest = max(flood.thickest, float(heights[core_in_box].max()))
+            if self._joins_shallow:
+                self._add_saddles(flood, ids, heights, core_in_box)
+            # Mask without a seed within the halo is kept as fragments, which are joined across borders afterwards.
+            mask, ids = mask[core_in_box], ids[core_in_box]
+            fragments = label(mask & (ids == 0), connectivity=1).astype(np.int64)
+            labels[core] = np.where(fragments > 0, fragments + flood.num_ids, ids)
+            flood.num_ids += int(fragments.max(initial=0))
+        return flood
+
+    def _add_saddles(self, flood: _Flood, ids: np.ndarray, heights: np.ndarray, core_in_box: Box) -> None:
+        """Add the peaks of a block's objects, and the saddles between those that touch."""
+        found = peaks_of(ids[core_in_box], heights[core_in_box], flood.num_seeds)
+        np.maximum(flood.peaks, found, out=flood.peaks)
+        # One voxel more along each axis: objects touch across the borders of blocks too, and every face between two
+        # cores is then in one of them.
+        further = tuple(slice(part.start, part.stop + 1) for part in core_in_box)
+        pairs, saddles = find_saddles(ids[further], heights[further])
+        flood.pairs.append(pairs)
+        flood.saddles.append(saddles)
+
+    def _reconciled(self, blocks: BlockGrid, flood: _Flood) -> np.ndarray:
+        """Return the number of the object that each id belongs to."""
+        contacts = border_contacts(flood.labels, blocks)
+        numbers = absorb_fragments(*contacts, num_seeded=flood.num_seeds, num_ids=flood.num_ids)
+        if not self._joins_shallow:
+            return numbers
+        pairs, saddles = highest_of_pairs(np.concatenate(flood.pairs), np.concatenate(flood.saddles))
+        joined = join_shallow(flood.peaks, pairs, saddles, min_depth=self.settings.min_depth)
+        # A seeded id is the smallest of its group, so `numbers` maps it to itself; its fragments follow it.
+        owners = np.arange(numbers.max() + 1)
+        owners[numbers[: flood.num_seeds + 1]] = numbers[joined]
+        return owners[numbers]
+
+    def _filled(self, blocks: BlockGrid, flood: _Flood, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Write the numbers of objects, with their holes filled, and count the voxels of each."""
+        fills = self.settings.fill
+        # A block is filled with its halo, which must still be as it was flooded when the next one is.
+        filled = self._file("filled", np.int64) if fills else flood.labels
+        sizes = np.zeros(flood.num_ids + 1, np.int64)
+        for core in blocks.cores():
+            box = blocks.around(core) if fills else core
+            part = numbers[flood.labels[box]]
+            if fills:
                 # In 3-D every hole of a single slice would be open along z.
                 is_flat = self.shape[0] == 1
                 part = (fill_holes(part[0])[None] if is_flat else fill_holes(part))[inside(core, box)]
             filled[core] = part
-            sizes += np.bincount(part.ravel(), minlength=total + 1)
-        return self._finished(filled, sizes, blocks.cores())
+            sizes += np.bincount(part.ravel(), minlength=flood.num_ids + 1)
+        return filled, sizes
 
     def slice_by_slice(self) -> np.ndarray:
         """Separate objects in every slice and join them."""
@@ -181,35 +244,24 @@ class _Volume:
         return mask, None if self.heatmap is None else np.asarray(self.heatmap[box])
 
     def _seeds(self, blocks: BlockGrid, pieces: np.ndarray) -> tuple[np.ndarray, int]:
-        """Number the seeds of all blocks through, as ``peak_seeds`` and ``split_seeds`` do it with the whole volume.
+        """Number the seeds of all blocks, as ``peak_seeds`` and ``split_seeds`` do it with the whole volume.
 
         Args:
             blocks: How the volume is cut.
             pieces: Room for the connected components of the mask.
+
+        Returns:
+            Ids of seeds from 1 on, 0 elsewhere, and their number.
         """
-        # Find peaks and pieces of the mask per block, with ids that differ between blocks.
-        seeds, total, num_pieces = self._file("seeds", np.int64), 0, 0
-        for core in blocks.cores():
-            box = blocks.around(core)
-            mask, heat = self._read(box)
-            heights, above = seed_heights(mask, self.settings, self.voxel_size, heat)
-            ask = {"distance": self.settings.seed_distance, "voxel_size": self.voxel_size}
-            peaks = find_peaks(heights, **ask, above=above)
-            core_in_box = inside(core, box)
-            found = label(grown_peaks(peaks, **ask)[core_in_box], connectivity=3).astype(np.int64)
-            ids = np.where(found > 0, found + total, 0)
-            seeds[core] = np.where(peaks[core_in_box], ids, -ids)  # what only ties peaks together is negative
-            total += int(found.max(initial=0))
-            piece = label(mask[core_in_box], connectivity=1).astype(np.int64)
-            pieces[core] = np.where(piece > 0, piece + num_pieces, 0)
-            num_pieces += int(piece.max(initial=0))
+        seeds, num_peaks, num_pieces = self._peaks(blocks, pieces)
         # Two groups per seed voxel, across blocks: the plateau of peaks that it is tied to, and its piece of the mask.
         # Grown peaks also touch diagonally, hence connectivity 3; pieces are connected by faces.
-        ties = connected_ids(border_contacts(seeds, blocks, connectivity=3)[0], total)
+        ties = connected_ids(border_contacts(seeds, blocks, connectivity=3)[0], num_peaks)
         touching = connected_ids(border_contacts(pieces, blocks)[0], num_pieces)
 
         def keys_of(core: Box) -> tuple[np.ndarray, np.ndarray]:
-            """Return the places of a block's seeds, and what distinguishes those that are not one."""
+            """Return the places of a block's seeds, and a key for each voxel: tied peaks are one seed within one
+            component of the mask, so the key is the pair of both, in one integer."""
             chosen = (seeds[core] > 0) & (pieces[core] > 0)
             # One integer per pair (tie, piece), as `touching` is at most `num_pieces`.
             return chosen, ties[seeds[core][chosen]] * (num_pieces + 1) + touching[pieces[core][chosen]]
@@ -223,20 +275,47 @@ class _Volume:
             seeds[core] = ids
         return seeds, len(known)
 
-    def _flood(self, box: Box, seeds: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Return mask, objects and heights of a block and what lies around it."""
+    def _peaks(self, blocks: BlockGrid, pieces: np.ndarray) -> tuple[np.ndarray, int, int]:
+        """Find the peaks and the connected components of every block, each numbered on from block to block.
+
+        Args:
+            blocks: How the volume is cut.
+            pieces: The components are written here.
+
+        Returns:
+            Ids of peaks, negative for voxels that only tie them together; the number of peaks, and of components.
+        """
+        seeds, num_peaks, num_pieces = self._file("seeds", np.int64), 0, 0
+        ask = {"distance": self.settings.seed_distance, "voxel_size": self.voxel_size}
+        for core in blocks.cores():
+            box = blocks.around(core)
+            core_in_box = inside(core, box)
+            mask, heat = self._read(box)
+            heights, above = seed_heights(mask, self.settings, self.voxel_size, heat)
+            peaks = find_peaks(heights, **ask, above=above)
+            groups = label(grown_peaks(peaks, **ask)[core_in_box], connectivity=3).astype(np.int64)
+            ids = np.where(groups > 0, groups + num_peaks, 0)
+            seeds[core] = np.where(peaks[core_in_box], ids, -ids)
+            num_peaks += int(groups.max(initial=0))
+            piece = label(mask[core_in_box], connectivity=1).astype(np.int64)
+            pieces[core] = np.where(piece > 0, piece + num_pieces, 0)
+            num_pieces += int(piece.max(initial=0))
+        return seeds, num_peaks, num_pieces
+
+    def _flood_box(self, box: Box, seeds: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return mask, ids of objects and heights of a block and what lies around it."""
         mask, heat = self._read(box)
         if seeds is None:
             return mask, np.zeros(mask.shape, np.int64), None
         heights, _ = seed_heights(mask, self.settings, self.voxel_size, heat)
-        # The watershed gets indices into the ids of this box, which fit int32 where ids of the volume may not.
+        # The watershed takes int32, and ids of all blocks may be more: those in the box are numbered by themselves.
         known, place = np.unique(np.where(mask, seeds[box], 0), return_inverse=True)
         # The background marker is 0 even where every voxel of the box is a seed.
         if known[0] != 0:
             known, place = np.append(0, known), place + 1
         # Negative heights: the watershed floods from minima.
-        found = watershed(-heights, place.reshape(mask.shape).astype(np.int32), mask=mask, connectivity=1)
-        return mask, known[found], heights
+        grown = watershed(-heights, place.reshape(mask.shape).astype(np.int32), mask=mask, connectivity=1)
+        return mask, known[grown], heights
 
     def _finished(self, labels: np.ndarray, sizes: np.ndarray, boxes: Any) -> np.ndarray:
         """Leave small objects out, close the gaps between ids, and write the result."""

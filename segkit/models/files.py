@@ -14,13 +14,11 @@ from typing import Any
 import keras
 
 from segkit.errors import InputError
+from segkit.model_path import resolve_model_path
 from segkit.models.card import ModelCard
 
 CARD_MEMBER = "segkit.json"
 """Name of the card inside the archive; Keras ignores members it does not know."""
-
-RUN_MODEL_NAME = "model.keras"
-"""Name of the best model inside a run folder."""
 
 
 def register_all() -> None:
@@ -98,16 +96,6 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
                 "save it with segkit.save_model(model, path, card)"
             )
         return ModelCard.from_dict(json.loads(archive.read(CARD_MEMBER)))
-
-
-def resolve_model_path(path: str | os.PathLike[str]) -> pathlib.Path:
-    """Return the model file that a path means: itself, or ``model.keras`` in a run folder."""
-    path = pathlib.Path(path)
-    found = path / RUN_MODEL_NAME if path.is_dir() else path
-    if not found.is_file():
-        where = f"{path}: no {RUN_MODEL_NAME} in this folder" if path.is_dir() else f"{path}: no such file"
-        raise InputError(f"{where}; give a .keras file or the folder of a finished training run")
-    return found
 
 
 def _open_archive(path: pathlib.Path) -> zipfile.ZipFile:

@@ -42,7 +42,7 @@ def predict(
             file.
         output: File to be written, if the result should not be held in memory.
         overwrite: Replace that file.
-        progress: Called as ``progress(done, total)`` with the number of slices.
+        progress: Called as ``progress(done, total)`` with the number of slices, or of boxes for a network of volumes.
         **options: Fields of ``PredictOptions``: ``threshold``, ``probability``, ``tta``, ``roi``, ``max_ram`` [byte],
             ``halo_px``, ``tile_px``, ``rescale``, ``precision``.
 

@@ -80,7 +80,7 @@ class CellsTask(ForegroundTask):
         """Ids of several models cannot be merged."""
         return f"{self._what_it_gives} and is used alone; predict the models one by one"
 
-    def keep(self, maps: np.ndarray) -> np.ndarray:
+    def keep(self, maps: np.ndarray, decided: np.ndarray) -> np.ndarray:
         """Return the maps: objects are separated when all slices are finished."""
         # A single map is stored without an axis of channels, as `kept` states.
         return maps[..., 0] if self.num_maps == 1 else maps

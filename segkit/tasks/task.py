@@ -299,9 +299,14 @@ class Task(abc.ABC):
 
     _what_it_gives: ClassVar[str] = "the model gives a result of its own kind"
 
-    def keep(self, maps: np.ndarray) -> np.ndarray:
-        """Return what is kept of a slice or block until all are predicted; by default what is decided."""
-        return np.asarray(self.decide(maps)).astype(self.result_dtype)
+    def keep(self, maps: np.ndarray, decided: np.ndarray) -> np.ndarray:
+        """Return what is kept of a slice or block until all are predicted; by default what is decided.
+
+        Args:
+            maps: Its maps, shape ``(..., num_maps)``.
+            decided: What ``decide`` returned for them, shape ``(...)``.
+        """
+        return decided.astype(self.result_dtype)
 
     @property
     def kept(self) -> tuple[int | None, str]:
@@ -335,12 +340,16 @@ class Task(abc.ABC):
         """Whether the result is made of labels whose voxels are counted, and not of values."""
         return np.dtype(self.result_dtype).kind in "biu"
 
-    def count_labels(self, maps: np.ndarray) -> np.ndarray:
-        """Return the voxels of every label from 1 on in a slice or block, int64; none where the result is values."""
+    def count_labels(self, decided: np.ndarray) -> np.ndarray:
+        """Return the voxels of every label from 1 on in a slice or block, int64; none where the result is values.
+
+        Args:
+            decided: What ``decide`` returned for it.
+        """
         if not self.is_counted:
             return np.zeros(0, np.int64)
         count = max(len(self.labels), 1)
-        return np.bincount(np.asarray(self.decide(maps)).astype(np.int64).ravel(), minlength=count + 1)[1:]
+        return np.bincount(decided.astype(np.int64).ravel(), minlength=count + 1)[1:]
 
     def summary(self, result: Any) -> str | None:
         """Return a line about a whole result for the log, such as its number of objects; ``None`` for none."""

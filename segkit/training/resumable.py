@@ -16,8 +16,9 @@ from typing import Any
 import keras
 
 from segkit.errors import InputError
+from segkit.model_path import RUN_MODEL_NAME
 from segkit.models.card import ModelCard
-from segkit.models.files import RUN_MODEL_NAME, save_model
+from segkit.models.files import save_model
 from segkit.training.snapshots import Snapshots, restore_variables
 from segkit.volumes.whole_output import whole_file
 

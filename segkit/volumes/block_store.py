@@ -11,11 +11,12 @@ import logging
 import math
 import os
 import pathlib
+import re
 import secrets
 import shutil
 import struct
 import zlib
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,13 @@ from segkit.geometry.block_grid import BlockGrid, Box
 from segkit.volumes.file_lock import FileLock
 
 _IDENTITY = "identity.json"
-_OUTCOME = "outcome.json"
+_MADE, _OUTCOME = "made.json", "outcome.json"  # of a result that is made, and of one that is in its place
 _BLOCKS, _CLAIMS, _WORK = "blocks", "claims", "work"
 # Locks: `setup` while a process enters or leaves, `use` shared by all that are inside (whoever has it exclusively is
 # alone), `finish` while one of them makes the result.
 _SETUP, _USE, _FINISH = "setup.lock", "use.lock", "finish.lock"
-_OWN = {_IDENTITY, _OUTCOME, _BLOCKS, _CLAIMS, _WORK, _SETUP, _USE, _FINISH}
+_OWN = {_IDENTITY, _MADE, _OUTCOME, _BLOCKS, _CLAIMS, _WORK, _SETUP, _USE, _FINISH}
+_UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp")  # what a file is called until it is whole
 _BEFORE = {"task.json", "slices.bin", "trial", "objects"}  # what the version before left in such a folder
 
 _TAIL = struct.Struct("<II")  # length of the counts, checksum of all before
@@ -52,11 +54,15 @@ class BlockStore:
     nothing is forced to disk, is found by the checksum when the store is opened again, and thrown away.
 
     Processes that open one folder with one identity share the work: each claims a block before it computes it. A claim
-    ends with its process. Where the file system has no locks every claim is granted; a block may then be computed
-    twice, and the second replaces the first. Another identity is refused while a process has the folder open, and
-    takes it over afterwards.
+    ends with its process. Another identity is refused while a process has the folder open, and takes it over
+    afterwards.
 
     A context manager; when the last process leaves, the folder is removed if the result is finished or no block is.
+
+    Where the file system has no locks every claim is granted: a block may be computed twice, and the second replaces
+    the first. Nobody knows then whether others have the folder open. So another identity is always refused, an empty
+    folder stays, and the first process that leaves a finished result removes the folder; others that still need it
+    end in one line.
 
     A store can be pickled; unpickling opens the folder once more.
 
@@ -64,21 +70,24 @@ class BlockStore:
         folder: Where the blocks are; created if missing.
         identity: What is computed, as ``json`` reads it back. Blocks of another identity are thrown away, with a line
             in the log.
-        grid: How the array is cut; blocks are stored without halo.
+        grid: How the array is cut; blocks are stored without halo. Or a function that returns it, called with the
+            block shape of the blocks of this identity that the folder holds, or ``None`` for none: whoever opens the
+            folder first decides.
         dtype: Type of the elements.
         channels: Extent of further axes, behind those of the grid.
         counts: Shape of each array of counts (int64) stored with every block, by name.
 
     Raises:
-        InputError: If the folder holds something else, or another process works in it on something else.
+        InputError: If the folder holds something else, or another process works in it on something else; by any method
+            that finds the folder removed.
 
     Attributes:
         folder: Where the blocks are.
         grid: How the array is cut.
-        shape: Extent of the whole array, ``channels`` included.
         dtype: Type of the elements.
         was_empty: Whether the folder held no block of this identity when it was opened.
-        work_folder: A folder for files of the caller, removed with the store, and when no process has it open.
+        work_folder: A folder for files of the caller, removed with the store, and when no process has it open unless
+            a result was made and not yet published.
     """
 
     def __init__(
@@ -86,24 +95,28 @@ class BlockStore:
         folder: str | os.PathLike[str],
         identity: Mapping[str, Any],
         *,
-        grid: BlockGrid,
+        grid: BlockGrid | Callable[[tuple[int, ...] | None], BlockGrid],
         dtype: Any,
         channels: Sequence[int] = (),
         counts: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
-        self.folder, self.grid, self.dtype = pathlib.Path(folder), grid, np.dtype(dtype)
+        self.folder, self.dtype = pathlib.Path(folder), np.dtype(dtype)
         self._identity, self._channels = dict(identity), tuple(channels)
         self._counts = {name: tuple(shape) for name, shape in (counts or {}).items()}
-        self.shape = (*grid.shape, *self._channels)
         self.work_folder = self.folder / _WORK
         self._use, self._claims = FileLock(self.folder / _USE), {}
         self._finished: set[Position] = set()
         try:
-            self._open()
+            self._open(grid)
         except BaseException:
             self.close()  # also where a signal ends the process meanwhile
             raise
         self.was_empty = not self._finished
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extent of the whole array, ``channels`` included."""
+        return (*self.grid.shape, *self._channels)
 
     def finished(self, *, refresh: bool = False) -> Set[Position]:
         """Return the positions of finished blocks, not to be changed.
@@ -112,7 +125,9 @@ class BlockStore:
             refresh: Look for blocks that other processes have finished since.
         """
         if refresh:
-            names = (pathlib.Path(entry).stem for entry in os.listdir(self.folder / _BLOCKS) if entry.endswith(".npy"))
+            with self._removal_told():
+                entries = os.listdir(self.folder / _BLOCKS)
+            names = (pathlib.Path(entry).stem for entry in entries if entry.endswith(".npy"))
             self._finished = {tuple(map(int, name.split("."))) for name in names}
         return self._finished
 
@@ -126,8 +141,9 @@ class BlockStore:
         if position in self._claims or position in self._finished:
             return False
         lock = FileLock(self.folder / _CLAIMS / _name(position))
-        if not lock.acquire(wait=False):
-            return False
+        with self._removal_told():
+            if not lock.acquire(wait=False):
+                return False
         # Only now: another process may have finished it between a look and the lock.
         if self._path(position).exists():
             self._finished.add(position)
@@ -220,7 +236,7 @@ class BlockStore:
         """Return the counts of all finished blocks together, int64, by name."""
         totals = {name: np.zeros(shape, np.int64) for name, shape in self._counts.items()}
         for position in self.finished(refresh=True):
-            with open(self._path(position), "rb") as file:
+            with self._removal_told(), open(self._path(position), "rb") as file:
                 # Counts stand at the end, so the array itself is not read.
                 file.seek(-_TAIL.size, os.SEEK_END)
                 length, _ = _TAIL.unpack(file.read())
@@ -229,32 +245,53 @@ class BlockStore:
                     totals[name] += np.asarray(values, np.int64)
         return totals
 
-    def finish(self, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def finish(
+        self, make: Callable[[], dict[str, Any]], publish: Callable[[dict[str, Any]], bool] = lambda _: True
+    ) -> dict[str, Any]:
         """Make the result of all blocks in exactly one of the processes; the others wait for it.
 
         Once it has returned, the result counts as finished: the blocks are removed when the last process leaves. Where
-        the process that makes it fails or dies, the next one does it.
+        the process that makes it fails or dies, the next one does it, also one that opens the folder later.
 
         Args:
             make: Called by one process; returns what the others have to know of it, as ``json`` reads it back.
+            publish: Called with that after it was stored, to put what ``make`` has prepared in its place. A process may
+                die at any moment of it, so it must be able to resume what another one began. Returns whether the
+                result is in its place now; if it is lost, it is made again.
 
         Returns:
             What ``make`` returned, in all processes.
         """
         lock = FileLock(self.folder / _FINISH)
-        if not lock.acquire(wait=False):
-            _log.info("%s: another process writes the result; waiting for it", self.folder)
-            lock.acquire()
+        with self._removal_told():
+            if not lock.acquire(wait=False):
+                _log.info("%s: another process writes the result; waiting for it", self.folder)
+                lock.acquire()
         try:
-            outcome = self.folder / _OUTCOME
-            # Another process has made it while this one waited for the lock.
-            if outcome.exists():
-                return json.loads(outcome.read_text(encoding="utf-8"))
-            found = make()
-            self._write_whole(outcome, [json.dumps(found).encode()])
+            # Another process has made it while this one waited for the lock, or died before it was in its place.
+            found = self.outcome_in(self.folder)
+            if found is None or not publish(found):
+                (self.folder / _OUTCOME).unlink(missing_ok=True)
+                found = make()
+                self._write_whole(self.folder / _MADE, [json.dumps(found).encode()])
+                publish(found)
+            if (self.folder / _MADE).exists():
+                os.replace(self.folder / _MADE, self.folder / _OUTCOME)
             return found
         finally:
             lock.release()
+
+    @staticmethod
+    def outcome_in(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
+        """Return what ``finish`` has stored in a folder, whether the result was published or not yet.
+
+        Args:
+            folder: Folder of a store, which need not be open, or exist.
+        """
+        for name in (_OUTCOME, _MADE):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
+                return json.loads(pathlib.Path(folder, name).read_text(encoding="utf-8"))
+        return None
 
     def close(self) -> None:
         """Leave the folder, and remove it if no other process uses it and its result is finished or no block is."""
@@ -275,6 +312,10 @@ class BlockStore:
                     self.folder.rmdir()
         except FileNotFoundError:
             pass  # without locks, another process has removed it
+        except PermissionError:
+            if self._use.is_real:
+                raise
+            # On Windows, files that another process has open cannot be removed: it removes the folder.
         finally:
             self._use.release()
             setup.release()
@@ -289,22 +330,29 @@ class BlockStore:
         ask = {"grid": self.grid, "dtype": self.dtype, "channels": self._channels, "counts": self._counts}
         return _opened, (self.folder, self._identity, ask)
 
-    def _open(self) -> None:
-        if self.folder.exists() and not self.folder.is_dir():
-            raise InputError(f"{self.folder}: is a file, expected a folder for unfinished blocks; move it away")
+    def _open(self, grid: BlockGrid | Callable[[tuple[int, ...] | None], BlockGrid]) -> None:
         setup = FileLock(self.folder / _SETUP)
         # Enter the folder, alone until it is set up.
         while not setup.held:
-            self.folder.mkdir(exist_ok=True)
-            # Checked before the first lock is made, so that a folder of something else is left as it was.
-            if not (self.folder / _IDENTITY).exists():
-                self._refuse_foreign_files()
+            self._make_folder()
             # The last process in it may be removing the folder just now.
             with contextlib.suppress(FileNotFoundError):
+                if not (self.folder / _IDENTITY).exists():
+                    self._refuse_foreign_files()  # before the lock, whose file would stay in somebody else's folder
                 setup.acquire()
         with setup:
+            self.grid = grid if isinstance(grid, BlockGrid) else grid(self._begun_block_shape())
             self._enter()
             self.finished(refresh=True)
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except FileExistsError as fault:  # also where another process removed the folder in between
+            if os.path.lexists(self.folder) and not self.folder.is_dir():
+                raise InputError(
+                    f"{self.folder}: is a file, expected a folder for unfinished blocks; move it away"
+                ) from fault
 
     def _enter(self) -> None:
         """Join the processes in the folder, or take it over where there are none; one process at a time does so."""
@@ -318,19 +366,28 @@ class BlockStore:
                     f"{' and '.join(different)}); wait for it, or choose another output"
                 )
             return
-        if not self._is_ours():
+        if not self._use.is_real and (self.folder / _IDENTITY).exists():
+            # Others may be in the folder unseen, so nothing in it is removed.
+            if different := self._differences():
+                raise InputError(
+                    f"{self.folder}: holds unfinished work with different {' and '.join(different)}, and the file "
+                    "system has no locks that tell whether a process is still computing it; delete the folder if "
+                    "none is, or choose another output"
+                )
+            self._drop_torn_blocks()
+        elif not self._is_ours():
             self._start()
         else:
-            (self.folder / _OUTCOME).unlink(missing_ok=True)  # its process was killed while it removed the blocks
+            self._make_folders()  # a process that was killed while it removed them may have left some
             self._drop_torn_blocks()
-            # Without locks, claims and work may be those of another process that is running.
-            if self._use.is_real:
-                self._drop_leftovers()
-        # Not atomic, but no other process can enter while `setup` is held.
+            self._drop_leftovers()
         self._use.acquire(shared=True)
 
     def _is_over(self) -> bool:
-        return (self.folder / _OUTCOME).exists() or not self.finished(refresh=True)
+        if (self.folder / _OUTCOME).exists():
+            return True
+        # Without locks this may not be the last process, and another one may finish blocks yet.
+        return self._use.is_real and not self.finished(refresh=True)
 
     def _description(self) -> dict[str, Any]:
         layout = {
@@ -342,14 +399,23 @@ class BlockStore:
         }
         return {**self._identity, "blocks": layout}
 
-    def _differences(self) -> list[str]:
-        """Return which entries of the identity in the folder are not ours."""
-        ours = self._description()
+    def _found_identity(self) -> dict[str, Any] | None:
         try:
             found = json.loads((self.folder / _IDENTITY).read_text(encoding="utf-8"))
         except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
-            return ["identity"]
-        if not isinstance(found, dict):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def _begun_block_shape(self) -> tuple[int, ...] | None:
+        """Return the shape of the blocks in the folder, if they are of this identity."""
+        found = self._found_identity() or {}
+        layout = found.pop("blocks", None)
+        return tuple(layout["block_shape"]) if layout and found == self._identity else None
+
+    def _differences(self) -> list[str]:
+        """Return which entries of the identity in the folder are not ours."""
+        ours, found = self._description(), self._found_identity()
+        if found is None:
             return ["identity"]
         return [key for key in {**ours, **found} if found.get(key) != ours.get(key)]
 
@@ -365,7 +431,9 @@ class BlockStore:
         return not different
 
     def _refuse_foreign_files(self) -> None:
-        if foreign := {entry.name for entry in self.folder.iterdir()} - _OWN - _BEFORE:
+        names = {entry.name for entry in self.folder.iterdir()} - _OWN - _BEFORE
+        # Another process may be writing a file just now, or may have been killed while it did.
+        if foreign := {name for name in names if not ((own := _UNFINISHED.fullmatch(name)) and own[1] in _OWN)}:
             raise InputError(
                 f"{self.folder}: holds {min(foreign)}, expected nothing but unfinished blocks; move the folder away"
             )
@@ -375,9 +443,12 @@ class BlockStore:
         # The identity comes last: without it the folder counts as new.
         (self.folder / _IDENTITY).unlink(missing_ok=True)
         self._clear()
-        for name in (_BLOCKS, _CLAIMS, _WORK):
-            (self.folder / name).mkdir()
+        self._make_folders()
         self._write_whole(self.folder / _IDENTITY, [json.dumps(self._description(), indent=2).encode()])
+
+    def _make_folders(self) -> None:
+        for name in (_BLOCKS, _CLAIMS, _WORK):
+            (self.folder / name).mkdir(exist_ok=True)
 
     def _clear(self) -> None:
         """Remove everything but the locks that are held and the identity."""
@@ -386,7 +457,7 @@ class BlockStore:
                 shutil.rmtree(self.folder / name)
             else:
                 (self.folder / name).unlink(missing_ok=True)
-        for name in (_OUTCOME, _FINISH):
+        for name in (_MADE, _OUTCOME, _FINISH):
             (self.folder / name).unlink(missing_ok=True)
         for path in self.folder.glob(".*.tmp"):
             path.unlink(missing_ok=True)
@@ -395,8 +466,9 @@ class BlockStore:
         """Remove what killed processes left: claims, half-written files and the caller's work."""
         for path in itertools.chain((self.folder / _CLAIMS).iterdir(), self.folder.rglob(".*.tmp")):
             path.unlink(missing_ok=True)
-        shutil.rmtree(self.work_folder, ignore_errors=True)
-        self.work_folder.mkdir()
+        if self.outcome_in(self.folder) is None:  # else it holds what is to be published
+            shutil.rmtree(self.work_folder, ignore_errors=True)
+        self.work_folder.mkdir(exist_ok=True)
 
     def _drop_torn_blocks(self) -> None:
         for position in self.finished(refresh=True):
@@ -444,25 +516,39 @@ class BlockStore:
                 # The offset counts from the position behind the header, where reading it has left the file.
                 found = np.fromfile(file, self.dtype, (stop - start) * row, offset=start * row * self.dtype.itemsize)
         except FileNotFoundError as fault:
+            with self._removal_told():
+                os.stat(self.folder / _BLOCKS)
             raise KeyError(position) from fault
         return found.reshape(stop - start, *shape[1:])
 
     def _write_whole(self, path: pathlib.Path, parts: Sequence[Any]) -> None:
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         try:
-            _write_parts(partial, parts)
-            os.replace(partial, path)
+            with self._removal_told():
+                _write_parts(partial, parts)
+                os.replace(partial, path)
         except OSError as fault:
             if fault.errno in _FULL:
                 raise InputError(
                     f"{self.folder}: the disk is full after {len(self._finished)} of {len(self.grid)} blocks; free "
                     "some space and run the same command again, it resumes from there"
                 ) from fault
-            if fault.errno == errno.ENOENT and not self.folder.exists():
-                raise InputError(f"{self.folder}: another process has finished the result and removed it") from fault
             raise
         finally:
             partial.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _removal_told(self) -> Iterator[None]:
+        """Say in one line that the folder was removed: by hand, or where another process could not see this one."""
+        try:
+            yield
+        except FileNotFoundError as fault:
+            if (self.folder / _BLOCKS).exists():
+                raise
+            raise InputError(
+                f"{self.folder}: was removed meanwhile, by another process that has finished the result or by hand; "
+                "run the same command again if there is no result"
+            ) from fault
 
 
 def _write_parts(path: pathlib.Path, parts: Sequence[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pathlib
@@ -73,9 +74,12 @@ class FileLock:
             remove: Delete the file. Only for exclusive locks: sharers would lose theirs.
         """
         if self._file is not None:
-            if remove:
+            if remove and self.is_real:
                 self.path.unlink(missing_ok=True)  # while it is held, so that no other process's file is removed
             self._close()
+            if remove and not self.is_real:
+                with contextlib.suppress(PermissionError):  # on Windows, where another process has the file open
+                    self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> FileLock:
         self.acquire()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from segkit.errors import InputError
 from segkit.volumes.checks import check_axes
 from segkit.volumes.compressed import COMPRESSED_SUFFIXES, is_compressed, read_start
-from segkit.volumes.hdf5 import HDF5_SUFFIXES, read_hdf5, split_dataset, write_hdf5
+from segkit.volumes.hdf5 import HDF5_SUFFIXES, check_nothing_lost, read_hdf5, split_dataset, write_hdf5
 from segkit.volumes.lazy_volume import flipped_rows
 from segkit.volumes.mrc import MRC_SUFFIXES, read_mrc
 from segkit.volumes.mrc_header import HEADER_BYTES, looks_like_mrc
@@ -25,6 +25,7 @@ from segkit.volumes.slice_folder import (
 from segkit.volumes.tiff import TIFF_SUFFIXES, read_tiff
 from segkit.volumes.tiff_output import write_tiff
 from segkit.volumes.volume import Volume
+from segkit.volumes.whole_output import move_into_place
 
 _READABLE = "MRC (also .gz, .bz2), TIFF, OME-TIFF, ImageJ, HDF5, PNG or a folder of slices"
 _WRITABLE = ".mrc .rec .map .st .mrcs (also with .gz or .bz2), .tif, .ome.tif, .h5, .png, or no suffix for a folder"
@@ -125,6 +126,24 @@ def save_volume(
         write_slice_folder(path, volume, overwrite=overwrite, progress=progress)
     else:
         raise InputError(f"{path}: found the suffix {suffix}, expected one of {_WRITABLE}; choose one of those")
+
+
+def move_volume(whole: pathlib.Path, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Move a volume that ``save_volume`` has written under another name to its place, in one step.
+
+    Args:
+        whole: What was written, on the disk of ``path``.
+        path: File or folder that it is to be, as ``save_volume`` takes it.
+        overwrite: Whether an existing file may be replaced.
+
+    Raises:
+        InputError: As ``save_volume``, if it would replace something that is to be kept.
+    """
+    target = split_dataset(path)[0]
+    if overwrite and _format_suffix(target) in HDF5_SUFFIXES:
+        check_nothing_lost(path)
+    is_of_pngs = whole.is_dir() and all(entry.suffix.lower() in PNG_SUFFIXES for entry in whole.iterdir())
+    move_into_place(whole, target, suffixes=PNG_SUFFIXES if is_of_pngs else TIFF_SUFFIXES, overwrite=overwrite)
 
 
 def suffix_like(volume: Volume) -> str:

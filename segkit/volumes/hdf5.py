@@ -95,8 +95,8 @@ def write_hdf5(
 
     target, name = split_dataset(path)
     name = name or _OUTPUT_DATASET
-    if overwrite and target.is_file():
-        _check_nothing_lost(target, name)
+    if overwrite:
+        check_nothing_lost(path)
     # h5py stores bool as an enumeration, which other programs do not read as numbers.
     dtype = np.dtype(np.uint8) if volume.dtype == np.bool_ else volume.dtype
     with (
@@ -205,17 +205,28 @@ def _geometry(
     return (sizes[0], sizes[1], sizes[2]), origin_nm, ()
 
 
-def _check_nothing_lost(path: pathlib.Path, name: str) -> None:
+def check_nothing_lost(path: str | os.PathLike) -> None:
+    """Check that replacing an HDF5 file by one of a single dataset loses no other.
+
+    Args:
+        path: As ``write_hdf5`` takes it.
+
+    Raises:
+        InputError: If the file holds other datasets.
+    """
     import h5py  # as above
 
+    target, name = split_dataset(path)
+    if not target.is_file():
+        return
     try:
-        with h5py.File(path, "r") as file:
-            others = [key for key in _datasets(file) if key != name.strip("/")]
+        with h5py.File(target, "r") as file:
+            others = [key for key in _datasets(file) if key != (name or _OUTPUT_DATASET).strip("/")]
     except OSError:
         # No readable HDF5 file: there are no datasets to lose, and replacing it was asked for.
         return
     if others:
         raise InputError(
-            f"{path}: holds the datasets {', '.join(others)}, which replacing the file would lose; "
+            f"{target}: holds the datasets {', '.join(others)}, which replacing the file would lose; "
             "choose another output file"
         )

@@ -74,7 +74,7 @@ def whole_file(path: str | os.PathLike, *, overwrite: bool = False, expected_byt
             yield partial
             # Before the rename: after a power cut the new name could lead to a file without its content.
             _force_to_disk(partial)
-            os.replace(partial, target)
+            _replace(partial, target)
         finally:
             partial.unlink(missing_ok=True)
 
@@ -108,16 +108,46 @@ def whole_folder(
             yield partial
             for file in partial.iterdir():
                 _force_to_disk(file)
-            if target.exists():
-                # A folder that is not empty cannot be replaced in one step: it is moved away first.
-                old = _partial_name(target)
-                os.replace(target, old)
-                os.replace(partial, target)
-                shutil.rmtree(old)
-            else:
-                os.replace(partial, target)
+            _replace(partial, target)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def move_into_place(
+    whole: pathlib.Path, path: str | os.PathLike, *, suffixes: tuple[str, ...] = (), overwrite: bool = False
+) -> None:
+    """Give a file or folder that is complete its name; it is the same file before and after.
+
+    Args:
+        whole: The file or folder, on the disk of ``path``.
+        path: Where it is to be.
+        suffixes: As ``whole_folder`` takes them.
+        overwrite: Whether an existing one may be replaced.
+
+    Raises:
+        InputError: Under the conditions of ``whole_file`` or ``whole_folder``.
+    """
+    target = check_output(path, overwrite=overwrite)
+    if whole.is_dir() and target.exists():
+        _check_replaceable(target, suffixes)
+    elif target.is_dir():
+        raise InputError(f"{path}: is a folder, expected a file to write; choose another output")
+    with _told_plainly(path, 0):
+        _replace(whole, target)
+
+
+def _replace(whole: pathlib.Path, target: pathlib.Path) -> None:
+    if target.is_dir():  # a folder that holds files cannot be replaced in one step
+        old = _partial_name(target)
+        os.replace(target, old)
+        try:
+            os.replace(whole, target)
+        except BaseException:
+            os.replace(old, target)
+            raise
+        shutil.rmtree(old)
+    else:
+        os.replace(whole, target)
 
 
 @contextlib.contextmanager

@@ -156,7 +156,7 @@ SHARED = {
     ),
     "models/test_files.py": (
         "what a model file keeps",
-        "models.card models.precision",
+        "model_path models.card models.precision",
     ),
     "losses/test_bce_jaccard.py": (
         "terms of the losses, and the weight they all take",

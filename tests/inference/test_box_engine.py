@@ -8,6 +8,7 @@ from tiny_models import sigmoid
 from segkit.errors import InputError
 from segkit.geometry.region import Region
 from segkit.inference.box_engine import box_grid
+from segkit.inference.executors import Share
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
@@ -70,6 +71,14 @@ def test_outside_the_region_lies_background(loaded, volume, whole, tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_voxels_outside_the_region_are_not_counted(loaded, volume, tmp_path):
+    options = PredictOptions(tile_px=38, roi=Region((3, 9), (5, 40), (0, 30)), threshold=0.3)
+    done = predict_volume([loaded], volume, tmp_path / "m.mrc", options)
+    mask = np.asarray(open_volume(done.path).array[:])
+    assert done.voxels == (("blob", int(mask.sum())),)
+    assert mask.sum() > 0
+
+
 def test_a_mask_and_its_voxels(loaded, volume, whole, tmp_path):
     done = predict_volume([loaded], volume, tmp_path / "m.mrc", PredictOptions(threshold=float(np.median(whole))))
     mask = np.asarray(open_volume(done.path).array[:])
@@ -78,13 +87,8 @@ def test_a_mask_and_its_voxels(loaded, volume, whole, tmp_path):
 
 
 def test_a_run_is_resumed_block_by_block(loaded, volume, tmp_path):
-    def stop(done, total):
-        if done == 3:
-            raise KeyboardInterrupt
-
     options = PredictOptions(tile_px=38)
-    with pytest.raises(KeyboardInterrupt):
-        predict_volume([loaded], volume, tmp_path / "m.mrc", options, progress=stop)
+    cut_off_after_three(loaded, volume, tmp_path / "m.mrc", options)
     assert predict_volume([loaded], volume, tmp_path / "m.mrc", options).resumed_blocks == 3
 
 
@@ -94,6 +98,50 @@ def test_a_bound_on_memory_makes_boxes_smaller_and_then_refuses(loaded, volume, 
     monkeypatch.undo()
     with pytest.raises(InputError, match="the smallest tile needs"):
         box_grid([loaded], volume, PredictOptions(max_ram=2**20))
+
+
+def cut_off_after_three(loaded, volume, path, options=None):
+    def stop(done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_volume([loaded], volume, path, options, progress=stop)
+
+
+def only_boxes_of(monkeypatch, side):
+    """Let boxes of a side be the largest that the memory allows."""
+
+    def budget(bound, *, smallest_px, **_):
+        if smallest_px > side**3:
+            raise InputError("the smallest tile needs more")
+        return side**3
+
+    monkeypatch.setattr("segkit.inference.box_engine.tile_budget_px", budget)
+
+
+@pytest.mark.parametrize("side", [30, 38, 46])
+def test_boxes_that_were_begun_are_kept_whatever_is_free_now(loaded, volume, whole, tmp_path, monkeypatch, side):
+    """As for the second of several processes, which share what is free, and for a later run."""
+    only_boxes_of(monkeypatch, 38)
+    cut_off_after_three(loaded, volume, tmp_path / "m.mrc", PredictOptions(max_ram=2**40, probability=True))
+    only_boxes_of(monkeypatch, side)
+    ask = {"options": PredictOptions(probability=True), "share": Share(0, 2)}
+    done = predict_volume([loaded], volume, tmp_path / "m.mrc", **ask)
+    assert done.resumed_blocks == 3
+    np.testing.assert_allclose(np.asarray(open_volume(done.path).array[:]), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize(("side", "resumed"), [(46, 3), (30, 0)])
+def test_boxes_that_were_begun_are_kept_if_the_bound_that_is_given_holds_them(
+    loaded, volume, tmp_path, monkeypatch, caplog, side, resumed
+):
+    only_boxes_of(monkeypatch, 38)
+    cut_off_after_three(loaded, volume, tmp_path / "m.mrc", PredictOptions(max_ram=2**40))
+    only_boxes_of(monkeypatch, side)
+    done = predict_volume([loaded], volume, tmp_path / "m.mrc", PredictOptions(max_ram=2**39))
+    assert done.resumed_blocks == resumed
+    assert ("holds unfinished work with different blocks; starting over" in caplog.text) == (not resumed)
 
 
 @pytest.mark.parametrize(

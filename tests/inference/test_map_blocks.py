@@ -1,4 +1,5 @@
 import os
+import pathlib
 import subprocess
 import sys
 import textwrap
@@ -8,11 +9,11 @@ import time
 import numpy as np
 import pytest
 import toy_engines
-from toy_engines import HALO, InPairs, Slow, StayUntilEnded, Threads, noise, smooth, smooth_core
+from toy_engines import HALO, EndSlowly, InPairs, Slow, StayUntilEnded, Threads, noise, smooth, smooth_core
 
 from segkit.errors import InputError
 from segkit.geometry.block_grid import BlockGrid
-from segkit.inference.engines import Block, Recipe
+from segkit.inference.engines import Block, Deferred
 from segkit.inference.executors import Processes
 from segkit.inference.map_blocks import map_blocks
 from segkit.volumes.block_store import BlockStore
@@ -128,8 +129,8 @@ def test_nothing_left_to_compute_makes_no_engine(tmp_path):
     with open_store(tmp_path) as store:
         map_blocks(smooth, noise(), store)
         result = np.array(whole_of(store))
-        map_blocks(Recipe(pytest.fail, "made"), noise(), store)
-        map_blocks(Recipe(pytest.fail, "made"), noise(), store, executor=Processes(2))
+        map_blocks(Deferred(pytest.fail, "made"), noise(), store)
+        map_blocks(Deferred(pytest.fail, "made"), noise(), store, executor=Processes(2))
         np.testing.assert_array_equal(whole_of(store), result)
 
 
@@ -147,7 +148,7 @@ def test_several_processes_share_the_blocks(tmp_path, expected):
     grid = BlockGrid((9, 20, 24), (3, 3, 8), (HALO,) * 3)
     seen = []
     with open_store(tmp_path, grid) as store:
-        engine = Recipe(toy_engines.fresh_pid)
+        engine = Deferred(toy_engines.fresh_pid)
         map_blocks(engine, noise(), store, executor=Processes(2), progress=lambda *at: seen.append(at))
         makers = set(np.unique(whole_of(store)))
     assert 1 <= len(makers) <= 2  # one may be done before the other is up; each makes its engine once
@@ -156,7 +157,7 @@ def test_several_processes_share_the_blocks(tmp_path, expected):
     assert seen[-1] == (63, 63)
     assert seen == sorted(set(seen))
     with open_store(tmp_path, grid, what="filter") as store:
-        map_blocks(smooth, Recipe(noise), store, executor=Processes(2))
+        map_blocks(smooth, Deferred(noise), store, executor=Processes(2))
         np.testing.assert_allclose(whole_of(store), expected, atol=1e-12)
 
 
@@ -181,6 +182,20 @@ def test_workers_that_are_ended_unwind_their_work(tmp_path):
     with pytest.raises(InputError, match=r"^block is bad$"):
         Processes(2).run(StayUntilEnded(tmp_path), print)
     assert {path.name for path in tmp_path.iterdir()} == {"begun", "left"}
+
+
+def test_workers_are_all_asked_to_end_at_once(tmp_path):
+    with pytest.raises(InputError, match=r"^block is bad$"):
+        Processes(4).run(EndSlowly(tmp_path, 2.0), print)
+    asked = [float(path.read_text()) for path in tmp_path.iterdir()]
+    assert len(asked) == 3
+    assert max(asked) - min(asked) < 2
+
+
+def test_a_warning_of_several_workers_is_given_once_as_a_warning(tmp_path):
+    with open_store(tmp_path) as store, pytest.warns(UserWarning, match="^the voxel size differs$") as found:
+        map_blocks(toy_engines.warn, noise(), store, executor=Processes(2))
+    assert [pathlib.Path(one.filename).name for one in found] == ["toy_engines.py"]
 
 
 def test_a_worker_that_dies_is_one_clear_error_and_finished_blocks_stay(tmp_path, expected):

@@ -8,7 +8,8 @@ from tiny_models import TINY_REACH_PX, tiny_card, tiny_seget
 
 from segkit.cli import parse_args, run_predict
 from segkit.errors import InputError
-from segkit.inference.engines import Recipe
+from segkit.inference.engines import Deferred
+from segkit.inference.executors import Processes
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_in_processes import predict_in_processes
 from segkit.inference.predict_options import PredictOptions
@@ -32,7 +33,7 @@ def folder(tmp_path_factory):
 
 def test_several_processes_give_what_one_gives(folder, tmp_path, caplog):
     options = PredictOptions(probability=True, max_ram=6 * 2**30)
-    models, volume = [folder / "model.keras"], Recipe(open_volume, folder / "T.mrc")
+    models, volume = [folder / "model.keras"], Deferred(open_volume, folder / "T.mrc")
     one = predict_volume([LoadedModel.open(models[0])], volume.made(), tmp_path / "one.mrc", options)
     seen = []
     caplog.clear()
@@ -57,10 +58,34 @@ def test_a_fault_in_the_input_is_one_line_and_leaves_nothing(folder, tmp_path):
         mrc.data[3] = np.nan
     with pytest.raises(InputError, match=r"T\.mrc: found 1,024 NaN or infinite voxels in slice") as fault:
         predict_in_processes(
-            [folder / "model.keras"], Recipe(open_volume, tmp_path / "T.mrc"), tmp_path / "m.mrc", num_workers=2
+            [folder / "model.keras"], Deferred(open_volume, tmp_path / "T.mrc"), tmp_path / "m.mrc", num_workers=2
         )
     assert "\n" not in str(fault.value)
     assert [path.name for path in tmp_path.iterdir()] == ["T.mrc"]
+
+
+def test_kinds_of_a_users_module_are_known_to_the_workers(folder, tmp_path):
+    import toy_task  # registers a kind of task
+
+    card = tiny_card(voxel_size_nm=SIZE_NM, task=toy_task.BackgroundTask())
+    save_model(tiny_seget(), tmp_path / "model.keras", card)
+    ask = [tmp_path / "model.keras"], Deferred(open_volume, folder / "T.mrc"), tmp_path / "m.mrc"
+    with pytest.raises(InputError, match="toy background"):
+        predict_in_processes(*ask, num_workers=1)
+    with pytest.raises(InputError, match=r"module no\.such: cannot be imported"):
+        predict_in_processes(*ask, num_workers=1, modules=["no.such"])
+    predict_in_processes(*ask, num_workers=1, modules=["toy_task"])
+    predict_volume([LoadedModel.open(folder / "model.keras")], open_volume(folder / "T.mrc"), tmp_path / "whole.mrc")
+    background, foreground = (open_volume(tmp_path / name).array[:] for name in ("m.mrc", "whole.mrc"))
+    np.testing.assert_array_equal(background, 1 - foreground)
+
+
+@pytest.mark.parametrize(("model", "message"), [("model.keras", "already exists"), ("none.keras", "no such file")])
+def test_what_is_wrong_with_the_paths_is_said_before_processes_are_started(folder, monkeypatch, model, message):
+    monkeypatch.setattr(Processes, "run", lambda *_: pytest.fail("processes were started"))
+    volume = Deferred(open_volume, folder / "T.mrc")
+    with pytest.raises(InputError, match=message):
+        predict_in_processes([folder / model], volume, folder / "T.mrc", num_workers=2)
 
 
 def test_no_worker_at_all_is_refused():

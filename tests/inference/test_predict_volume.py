@@ -1,5 +1,6 @@
 import json
 import logging
+import shutil
 
 import mrcfile
 import numpy as np
@@ -8,12 +9,15 @@ from tiny_models import pointwise, sigmoid, tiny_card, tiny_seget
 
 from segkit.errors import InputError
 from segkit.geometry.region import Region
-from segkit.inference import slice_predictor
+from segkit.inference import prediction_output, slice_predictor
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
 from segkit.models.files import save_model
 from segkit.preprocessing.standardize import Standardize
+from segkit.tasks.centers import CentersTask
+from segkit.tasks.foreground import ForegroundTask
+from segkit.volumes.block_store import BlockStore
 from segkit.volumes.files import open_volume
 from segkit.volumes.volume import Volume
 
@@ -50,6 +54,13 @@ def stop_after(slices):
             raise Interrupted
 
     return progress
+
+
+def clear_half(store):
+    """Stands for a process that is killed while it removes the blocks."""
+    if (store.folder / "outcome.json").exists():
+        shutil.rmtree(store.folder / "blocks")
+        raise Interrupted
 
 
 def count_batches(monkeypatch):
@@ -156,6 +167,61 @@ def test_a_run_that_was_cut_off_goes_on_and_ends_the_same(tomogram, tmp_path, mo
     assert (tmp_path / "whole.legend.json").read_bytes() == (tmp_path / "cut.legend.json").read_bytes()
 
 
+@pytest.mark.parametrize("moment", ["made", "legend", "output", "blocks"])
+def test_killed_while_it_publishes_the_result_is_finished_by_the_same_command(tomogram, tmp_path, monkeypatch, moment):
+    models = [model(), model(-1.0, 0.5, structure="golgi")]
+    whole = predict_volume(models, tomogram, tmp_path / "whole.mrc")
+
+    def stop(original, *, after):
+        def stopping(*args, **kwargs):
+            if after:
+                original(*args, **kwargs)
+            raise Interrupted
+
+        return stopping
+
+    with monkeypatch.context() as patch:
+        if moment == "blocks":
+            patch.setattr(BlockStore, "_clear", clear_half)
+        else:
+            name = "move_volume" if moment == "output" else "move_into_place"
+            patch.setattr(prediction_output, name, stop(getattr(prediction_output, name), after=moment != "made"))
+        with pytest.raises(Interrupted):
+            predict_volume(models, tomogram, tmp_path / "cut.mrc")
+    assert (tmp_path / "cut.mrc").exists() == (moment in ("output", "blocks"))
+    calls = count_batches(monkeypatch)
+    found = predict_volume(models, tomogram, tmp_path / "cut.mrc")
+    assert calls == []
+    assert (found.voxels, found.overlap_voxels, found.path) == (
+        whole.voxels,
+        whole.overlap_voxels,
+        tmp_path / "cut.mrc",
+    )
+    assert (tmp_path / "cut.mrc").read_bytes()[1024:] == (tmp_path / "whole.mrc").read_bytes()[1024:]
+    assert found.legend.read_bytes() == whole.legend.read_bytes()
+    names = {"T.mrc", "cut.mrc", "cut.legend.json", "whole.mrc", "whole.legend.json"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_an_output_that_is_gone_or_another_is_not_taken_for_the_published_one(
+    tomogram, tmp_path, monkeypatch, is_replaced
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(BlockStore, "_clear", clear_half)
+        with pytest.raises(Interrupted):
+            predict_volume([model()], tomogram, tmp_path / "m.mrc")
+    (tmp_path / "m.mrc").unlink()
+    if is_replaced:
+        (tmp_path / "m.mrc").write_text("of somebody else")
+        with pytest.raises(InputError, match="already exists"):
+            predict_volume([model()], tomogram, tmp_path / "m.mrc")
+        assert (tmp_path / "m.mrc").read_text() == "of somebody else"
+    else:
+        predict_volume([model()], tomogram, tmp_path / "m.mrc")
+        np.testing.assert_array_equal(np.asarray(open_volume(tmp_path / "m.mrc").array[:]), tomogram.array[:] > 0)
+
+
 def test_ctrl_c_is_let_through_and_keeps_what_is_finished(tomogram, tmp_path):
     def interrupt(done, total):
         if done == 3:
@@ -247,6 +313,26 @@ def test_an_output_is_not_replaced_unasked(tomogram, tmp_path):
     assert (tmp_path / "m.mrc").read_text() == "kept"
     predict_volume([model()], tomogram, tmp_path / "m.mrc", overwrite=True)
     assert open_volume(tmp_path / "m.mrc").shape == tomogram.shape
+
+
+def test_a_slice_is_decided_on_once(tomogram, tmp_path, monkeypatch):
+    calls = []
+    decide = ForegroundTask.decide
+    monkeypatch.setattr(ForegroundTask, "decide", lambda self, maps: calls.append(1) or decide(self, maps))
+    predict_volume([model()], tomogram, tmp_path / "m.mrc")
+    assert len(calls) == 6
+
+
+def test_room_is_needed_for_every_channel_that_is_kept_and_for_the_result(tomogram, tmp_path, monkeypatch):
+    import keras  # two outputs are given by a network that is built here only
+
+    inputs = keras.Input((None, None, 1))
+    outputs = {name: keras.layers.Conv2D(1, 1, name=name)(inputs) for name in ("logits", "centers")}
+    loaded = LoadedModel(keras.Model(inputs, outputs), tiny_card(task=CentersTask(), halo_px=0))
+    asked = []
+    monkeypatch.setattr(prediction_output, "check_output", lambda _, expected_bytes, **__: asked.append(expected_bytes))
+    predict_volume([loaded], tomogram, tmp_path / "m.mrc")
+    assert max(asked) == tomogram.array.size * (2 * 4 + 1)
 
 
 def test_other_grey_values_are_told(tomogram, tmp_path, caplog):

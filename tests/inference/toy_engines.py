@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import time
+import warnings
 
 import numpy as np
 from scipy import ndimage
@@ -85,6 +86,31 @@ def fresh_pid():
 
 def noise(shape=(9, 20, 24)):
     return np.random.default_rng(0).random(shape)
+
+
+def warn(voxels, block):
+    warnings.warn("the voxel size differs", stacklevel=1)
+    return smooth(voxels, block)
+
+
+class EndSlowly:
+    """Work that fails in one process when the others, which take their time to end, have begun."""
+
+    def __init__(self, folder, seconds):
+        self.folder, self.seconds = folder, seconds
+
+    def __call__(self, *, share, on_block):
+        if share.index:
+            self.folder.joinpath(f"{share.index}").touch()
+            try:
+                while True:
+                    time.sleep(0.01)
+            finally:
+                self.folder.joinpath(f"{share.index}").write_text(repr(time.time()))
+                time.sleep(self.seconds)
+        while len(list(self.folder.iterdir())) < share.count - 1:
+            time.sleep(0.01)
+        raise InputError("block is bad")
 
 
 class StayUntilEnded:

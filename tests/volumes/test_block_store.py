@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import pytest
@@ -104,6 +105,27 @@ def test_another_identity_starts_over_and_says_what_changed(tmp_path, caplog):
     assert "different blocks; starting over" in caplog.text
 
 
+def test_whoever_opens_first_decides_how_the_array_is_cut(tmp_path):
+    asked = []
+
+    def grid(begun):
+        asked.append(begun)
+        return BlockGrid((5, 7), begun or (3, 3), (1, 1))
+
+    with BlockStore(tmp_path / "p", {"input": 1}, grid=grid, dtype=int) as first:
+        assert first.shape == (5, 7)
+        first.write((1, 2), np.ones((2, 1)))
+        with BlockStore(tmp_path / "p", {"input": 1}, grid=grid, dtype=int) as second:
+            assert second.grid.block_shape == (3, 3)
+    with BlockStore(tmp_path / "p", {"input": 1}, grid=grid, dtype=int) as store:
+        assert store.finished() == {(1, 2)}
+        with pickle.loads(pickle.dumps(store)) as other:
+            assert other.grid.block_shape == (3, 3)
+    with BlockStore(tmp_path / "p", {"input": 2}, grid=grid, dtype=int) as store:
+        assert store.was_empty
+    assert asked == [None, (3, 3), (3, 3), None]
+
+
 def test_a_spoilt_identity_starts_over(tmp_path):
     with open_store(tmp_path / "p") as store:
         store.write((0, 0), filled((0, 0), 1))
@@ -133,6 +155,49 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "q").write_text("a file")
     with pytest.raises(InputError, match=r"is a file, expected a folder for unfinished blocks"):
         open_store(tmp_path / "q")
+
+
+def test_a_file_that_is_being_written_is_not_foreign(tmp_path):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / ".identity.json.0a1b2c3d.tmp").write_text("{")
+    with open_store(tmp_path / "p") as store:
+        assert store.was_empty
+        assert not list((tmp_path / "p").glob(".*.tmp"))
+    (tmp_path / "q").mkdir()
+    (tmp_path / "q" / ".thesis.0a1b2c3d.tmp").write_text("years of work")
+    with pytest.raises(InputError, match="expected nothing but unfinished blocks"):
+        open_store(tmp_path / "q")
+    assert [path.name for path in (tmp_path / "q").iterdir()] == [".thesis.0a1b2c3d.tmp"]
+
+
+def test_stores_may_be_opened_and_left_at_the_same_time(tmp_path):
+    """Each of several processes makes the folder, writes its identity or removes it while the others look at it."""
+    code = """
+        import sys, time
+        from segkit.geometry.block_grid import BlockGrid
+        from segkit.volumes.block_store import BlockStore
+
+        print("ready", flush=True)
+        start = float(sys.stdin.readline())
+        for number in range(200):
+            while time.time() < start + 0.003 * number:
+                pass
+            BlockStore(f"{sys.argv[1]}/{number}", {}, grid=BlockGrid((5,), (2,), (0,)), dtype=int).close()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), tmp_path]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen(command, **pipes) for _ in range(3)]
+    for process in running:
+        process.stdout.readline()
+    start = time.time() + 0.2
+    told = []
+    for process in running:
+        process.stdin.write(f"{start}\n")
+        process.stdin.flush()
+    for process in running:
+        told.append(process.communicate(timeout=60)[1])
+    assert told == [""] * 3
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_one_line_that_says_how_to_resume(tmp_path, monkeypatch):
@@ -219,6 +284,32 @@ def test_who_fails_to_finish_leaves_it_to_the_next(tmp_path):
         assert store.finish(lambda: {"by": "second"}) == {"by": "second"}
 
 
+def test_what_was_made_is_published_by_the_next_and_made_again_only_if_it_is_lost(tmp_path):
+    made, published = [], []
+
+    def finish(store, publish):
+        return store.finish(lambda: made.append(1) or {"number": len(made)}, publish)
+
+    def die(found):
+        raise InputError("killed")
+
+    with open_store(tmp_path / "p") as store:
+        store.write((0, 0), filled((0, 0), 1))
+        (store.work_folder / "result").write_text("prepared")
+        with pytest.raises(InputError, match="killed"):
+            finish(store, die)
+    assert BlockStore.outcome_in(tmp_path / "p") == {"number": 1}
+    with open_store(tmp_path / "p") as store:
+        assert store.finished() == {(0, 0)}
+        assert (store.work_folder / "result").read_text() == "prepared"
+        assert finish(store, lambda found: not published.append(found)) == {"number": 1}
+        assert finish(store, lambda found: not published.append(found)) == {"number": 1}
+        assert finish(store, lambda found: found["number"] > 1) == {"number": 2}
+    assert published == [{"number": 1}] * 2
+    assert list(tmp_path.iterdir()) == []
+    assert BlockStore.outcome_in(tmp_path / "p") is None
+
+
 def test_without_locks_blocks_are_computed_twice_and_whole(tmp_path, monkeypatch):
     monkeypatch.setattr("segkit.volumes.file_lock.fcntl", None)
     with open_store(tmp_path / "p") as first, open_store(tmp_path / "p") as second:
@@ -227,6 +318,46 @@ def test_without_locks_blocks_are_computed_twice_and_whole(tmp_path, monkeypatch
         for store in (first, second):
             store.write((0, 0), filled((0, 0), 1))
         assert first.finish(lambda: {}) == {}
+
+
+def test_without_locks_nothing_of_another_process_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr("segkit.volumes.file_lock.fcntl", None)
+    with open_store(tmp_path / "p", {"options": "a"}) as first:
+        with open_store(tmp_path / "p", {"options": "a"}):
+            pass
+        with pytest.raises(InputError, match=r"different options, and the file system has no locks .* delete the fold"):
+            open_store(tmp_path / "p", {"options": "b"})
+        assert first.claim((0, 0))
+        first.write((0, 0), filled((0, 0), 1))
+        np.testing.assert_array_equal(first.read_block((0, 0)), filled((0, 0), 1))
+    with open_store(tmp_path / "p", {"options": "a"}) as later:
+        assert later.finished() == {(0, 0)}
+        later.finish(lambda: {})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda store: store.finished(refresh=True),
+        lambda store: store.claim((1, 0)),
+        lambda store: store.write((1, 0), filled((1, 0), 1)),
+        lambda store: store.read_slice(0),
+        lambda store: store.read_block((0, 0)),
+        lambda store: store.totals(),
+        lambda store: store.finish(lambda: {}),
+    ],
+)
+def test_a_folder_that_was_removed_is_one_clear_line(tmp_path, monkeypatch, use):
+    """As the first of two does without locks when the result is finished."""
+    monkeypatch.setattr("segkit.volumes.file_lock.fcntl", None)
+    with open_store(tmp_path / "p") as second:
+        with open_store(tmp_path / "p") as first:
+            first.write((0, 0), filled((0, 0), 1))
+            first.finish(lambda: {})
+        with pytest.raises(InputError, match=r"p: was removed meanwhile, by another process .* or by hand"):
+            use(second)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_pickled_store_opens_the_same_folder(tmp_path):

@@ -36,6 +36,23 @@ def test_a_missing_folder_is_an_error(tmp_path):
         FileLock(tmp_path / "none" / "lock").acquire()
 
 
+def test_where_there_are_no_locks_the_file_is_removed_after_it_was_closed(tmp_path, monkeypatch):
+    """Windows removes no file that is open."""
+    monkeypatch.setattr(file_lock, "fcntl", None)
+    lock = FileLock(tmp_path / "lock")
+    lock.acquire()
+    unlink = type(tmp_path).unlink
+
+    def unlink_closed(path, **ask):
+        if lock.held:
+            raise PermissionError(13, "The process cannot access the file")
+        unlink(path, **ask)
+
+    monkeypatch.setattr(type(tmp_path), "unlink", unlink_closed)
+    lock.release(remove=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_where_there_are_no_locks_all_are_granted(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOLCK, "No locks available")

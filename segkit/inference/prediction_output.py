@@ -1,0 +1,126 @@
+"""The files that a prediction writes: checked in advance, written beside the blocks, then moved to their places."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+
+from segkit.errors import InputError
+from segkit.inference.legend import legend_path
+from segkit.volumes.block_store import BlockStore
+from segkit.volumes.files import move_volume, save_volume
+from segkit.volumes.hdf5 import split_dataset
+from segkit.volumes.volume import Volume
+from segkit.volumes.whole_output import check_output, move_into_place
+
+Marks = Mapping[str, Sequence[int]]
+"""What tells a file from every other one at its path, by its name: number of the inode, and time of the last change
+[ns]. Moving the file changes neither."""
+
+
+class PredictionOutput:
+    """The result of a prediction and its legend, which several processes may write and any of which may be killed.
+
+    Both are written into the folder of the blocks, and what identifies them is stored there, before they are moved: a
+    process that finds an output can tell whether it is the one that a killed process has published.
+
+    Args:
+        path: File or folder to be written; ``file.h5:dataset`` names the dataset.
+        has_legend: Whether a legend belongs to it.
+        overwrite: Replace existing files.
+
+    Attributes:
+        path: File or folder to be written.
+        legend: Path of the legend; ``None`` without one.
+        folder: Where the blocks are kept until the result is whole, on the disk that the result is written to.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, has_legend: bool = False, overwrite: bool = False) -> None:
+        self._asked, self._overwrite = path, overwrite
+        self.path = split_dataset(path)[0]
+        self.legend = legend_path(self.path) if has_legend else None
+        real = pathlib.Path(os.path.realpath(self.path))
+        self.folder = real.with_name(f"{real.name}.partial")
+
+    def check(self, *, expected_bytes: int = 0) -> None:
+        """Check that the files can be written; one that a killed process has published is no obstacle.
+
+        Args:
+            expected_bytes: Room that is needed [byte]; 0 where that is not known.
+
+        Raises:
+            InputError: If they cannot.
+        """
+        marks = (BlockStore.outcome_in(self.folder) or {}).get("outputs", {})
+        for path in self._paths:
+            if not _is_marked(path, marks):
+                check_output(path, overwrite=self._overwrite, expected_bytes=expected_bytes * (path == self.path))
+
+    def is_published(self, marks: Marks) -> bool:
+        """Return whether the files that were prepared are in their places."""
+        return all(_is_marked(path, marks) for path in self._paths)
+
+    def prepare(
+        self, folder: pathlib.Path, volume: Volume, *, like: Volume, write_legend: Callable[[pathlib.Path], None]
+    ) -> dict[str, list[int]]:
+        """Write the files into a folder.
+
+        Args:
+            folder: Folder on the disk of the output; created if missing.
+            volume: The result.
+            like: The volume it was made from, as ``save_volume`` takes it.
+            write_legend: Writes the legend to a path.
+
+        Returns:
+            What ``publish`` and other processes know the files by, as ``json`` reads it back.
+
+        Raises:
+            InputError: If they cannot be written.
+        """
+        folder.mkdir(exist_ok=True)
+        if self.legend is not None:
+            write_legend(folder / self.legend.name)
+        try:
+            save_volume(folder / pathlib.Path(self._asked).name, volume, like=like, overwrite=True)
+        except InputError as fault:
+            raise InputError(str(fault).replace(f"{folder}{os.sep}", "")) from fault
+        return {path.name: _mark(folder / path.name) for path in self._paths}
+
+    def publish(self, marks: Marks, folder: pathlib.Path) -> bool:
+        """Move the files that were prepared to their places, those that are not there yet; the volume comes last.
+
+        Args:
+            marks: What ``prepare`` returned.
+            folder: Where it wrote.
+
+        Returns:
+            Whether they are in their places; not if one of them is in neither.
+
+        Raises:
+            InputError: If another file is in the place of one and may not be replaced.
+        """
+        for path in self._paths:
+            if _is_marked(path, marks):
+                continue
+            prepared = folder / path.name
+            if not _is_marked(prepared, marks):
+                return False
+            if path == self.path:
+                move_volume(prepared, self._asked, overwrite=self._overwrite)
+            else:
+                move_into_place(prepared, path, overwrite=self._overwrite)
+        return True
+
+    @property
+    def _paths(self) -> list[pathlib.Path]:
+        return [path for path in (self.legend, self.path) if path is not None]
+
+
+def _mark(path: pathlib.Path) -> list[int]:
+    status = path.stat()
+    return [status.st_ino, status.st_mtime_ns]
+
+
+def _is_marked(path: pathlib.Path, marks: Marks) -> bool:
+    return path.exists() and _mark(path) == marks.get(path.name)

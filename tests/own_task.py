@@ -70,7 +70,8 @@ class DenoisingTask(Task):
 
     @property
     def outputs(self):
-        return (Output(name="values", channels=1, span=(0, 1), activation="linear", served="values"),)
+        image = {"activation": "linear", "served": "values", "in_grey_values": True}
+        return (Output(name="values", channels=1, span=(0, 1), **image),)
 
     @property
     def monitor(self):

@@ -97,7 +97,8 @@ class _Served:
 
     def _maps(self, voxels: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = self.model(repeat_edge(voxels, self.card.multiple_px), training=False)
-        maps = self.task.maps({name: crop_to(values, voxels) for name, values in outputs.items()})
+        cropped = {name: crop_to(values, voxels) for name, values in outputs.items()}
+        maps = self.task.maps(cropped, self.card.preprocessing)
         counts = [output.channels for output in self.task.predicted]
         parts = tf.split(maps, counts, axis=-1) if len(counts) > 1 else [maps]
         return {output.served: part for output, part in zip(self.task.predicted, parts, strict=True)}

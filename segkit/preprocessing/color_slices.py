@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from segkit.errors import InputError
 from segkit.preprocessing.colored_stack import ColoredStack
 from segkit.preprocessing.colorings import WHITE, Coloring, coloring_from_dict, coloring_to_dict
 from segkit.preprocessing.preprocessing import PREPROCESSINGS
@@ -81,6 +82,17 @@ class ColorSlices:
         if shift:
             out += np.float32(shift)
         return out
+
+    def to_grey_values(self, values: Any) -> Any:
+        """Refuse: a slice's own grey values are not kept in its colours.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(
+            "coloured slices cannot be converted back to grey values; choose the preprocessing 'standardize' for "
+            "networks that return images"
+        )
 
     @property
     def is_measured(self) -> bool:

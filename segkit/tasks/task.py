@@ -60,6 +60,8 @@ class Output:
         activation: The function that turns it into maps.
         share: Share of the loss.
         served: Name under which a served model gives its maps; ``None`` for outputs that are used in training alone.
+        in_grey_values: The output is an image on the scale of the network's input, and its maps are converted to grey
+            values by the inverse of the preprocessing.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Output:
     activation: Literal["sigmoid", "softmax", "linear"] = "sigmoid"
     share: float = 1.0
     served: str | None = None
+    in_grey_values: bool = False
 
 
 class Task(abc.ABC):
@@ -75,8 +78,8 @@ class Task(abc.ABC):
 
     Subclasses are frozen dataclasses of what ``json`` can write, registered by ``TASKS.register``. Training,
     prediction, export, evaluation and report ask the task and never its kind, so a user-defined kind works everywhere.
-    A map is an output after its activation; the maps of all outputs with a ``served`` name are joined along the last
-    axis, in the order of ``outputs``.
+    A map is an output after its activation, in grey values where it is an image; the maps of all outputs with a
+    ``served`` name are joined along the last axis, in the order of ``outputs``.
 
     Attributes:
         kind: Name in plans and model cards, set by the registration.
@@ -238,14 +241,23 @@ class Task(abc.ABC):
         """Number of maps of a voxel."""
         return sum(output.channels for output in self.predicted)
 
-    def maps(self, outputs: Mapping[str, Any]) -> Any:
-        """Return the maps of a network's outputs, float32, joined along the last axis; on any Keras backend."""
+    def maps(self, outputs: Mapping[str, Any], preprocessing: Preprocessing) -> Any:
+        """Return the maps of a network's outputs, float32, joined along the last axis; on any Keras backend.
+
+        Args:
+            outputs: Outputs of the network by name.
+            preprocessing: What was done to its input, measured.
+
+        Raises:
+            InputError: If an output is an image and the preprocessing has no inverse.
+        """
         from keras import ops
 
-        activated = [
-            _ACTIVATIONS[output.activation](ops, ops.cast(outputs[output.name], "float32")) for output in self.predicted
-        ]
-        return activated[0] if len(activated) == 1 else ops.concatenate(activated, axis=-1)
+        maps = []
+        for output in self.predicted:
+            values = _ACTIVATIONS[output.activation](ops, ops.cast(outputs[output.name], "float32"))
+            maps.append(preprocessing.to_grey_values(values) if output.in_grey_values else values)
+        return maps[0] if len(maps) == 1 else ops.concatenate(maps, axis=-1)
 
     @abc.abstractmethod
     def decide(self, maps: Any, xp: Any = np) -> Any:

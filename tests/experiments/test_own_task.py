@@ -16,7 +16,6 @@ from segkit.errors import InputError
 from segkit.experiments.job import Network, set_up
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.training_run import run
-from segkit.models.files import read_card
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.files import open_volume
 
@@ -80,9 +79,7 @@ def test_the_whole_life_of_a_run(plan, watches, axes, tmp_path, caplog):
         for path in (tmp_path / "noisy.tif", tmp_path / "clean.tif", tmp_path / "run/clean.tif")
     )
     assert resumed["total"]["mse"] == pytest.approx(((found - clean) ** 2).mean(), rel=1e-5)
-    card = read_card(tmp_path / "run")
-    std = card.preprocessing.std
-    assert ((found - (clean - card.preprocessing.mean) / std) ** 2).mean() < ((noisy - clean) ** 2).mean() / std**2
+    assert resumed["total"]["mse"] < ((noisy - clean) ** 2).mean(), "in grey values"
     page = (tmp_path / "run/report.html").read_text()
     assert "Mean squared error" in page
     import tensorflow as tf
@@ -91,7 +88,7 @@ def test_the_whole_life_of_a_run(plan, watches, axes, tmp_path, caplog):
     whole = np.asarray(open_volume(tmp_path / "noisy.tif").array[:], np.float32)
     values = served(slices=tf.constant(whole[None] if axes == 3 else whole))
     assert set(values) == {"values"}
-    np.testing.assert_allclose(np.reshape(values["values"], whole.shape)[6:], found, atol=1e-5)
+    np.testing.assert_allclose(np.reshape(values["values"], whole.shape)[6:], found, rtol=1e-5, atol=1e-3)
 
 
 def test_a_plan_of_an_unknown_kind_is_one_line(plan):

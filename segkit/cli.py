@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import json
 import sys
@@ -59,6 +60,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     predict.add_argument("--halo", type=int, metavar="PX", help="context around a tile")
     predict.add_argument("--precision", choices=("float32", "mixed_bfloat16"), default="float32")
     _add_input_choices(predict)
+    _add_imports(predict)
     predict.add_argument("--overwrite", action="store_true")
 
     evaluate = commands.add_parser("evaluate", help="score a mask, labels or a challenge's result against a reference")
@@ -82,6 +84,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     evaluate.add_argument("--flip-y", action="store_true", help="flip the rows of the reference")
     evaluate.add_argument("--json", metavar="FILE", help="write the scores as JSON; - for standard output")
     evaluate.add_argument("--overwrite", action="store_true", help="replace the JSON file")
+    _add_imports(evaluate)
 
     info = commands.add_parser("info", help="describe a volume")
     info.set_defaults(command=run_info)
@@ -93,6 +96,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     export.set_defaults(command=run_export)
     export.add_argument("--model", required=True, metavar="PATH", help=".keras file or run folder")
     export.add_argument("--root", default="saved_models", metavar="FOLDER", help="folder of served models")
+    _add_imports(export)
     return parser.parse_args(argv)
 
 
@@ -242,12 +246,40 @@ def run_export(args: argparse.Namespace) -> None:
 def main(argv: Sequence[str]) -> None:
     """Run the command that was named."""
     args = parse_args(argv)
+    import_modules(getattr(args, "imports", ()))
     args.command(args)
+
+
+def import_modules(names: Sequence[str]) -> None:
+    """Import modules that register kinds of tasks or of preprocessing.
+
+    Raises:
+        InputError: If one cannot be imported.
+    """
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError as fault:
+            raise InputError(
+                f"--import {name}: the module cannot be imported ({fault}); give its name without .py, and put its "
+                "folder on PYTHONPATH"
+            ) from fault
 
 
 def run() -> None:
     """Run the command and end the process with its exit status."""
     sys.exit(run_command(main, when_interrupted="Finished slices are kept: run the same command again to resume."))
+
+
+def _add_imports(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--import",
+        dest="imports",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="Python module that registers a user-defined kind; may be repeated",
+    )
 
 
 def _add_input_choices(parser: argparse.ArgumentParser) -> None:

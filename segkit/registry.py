@@ -61,7 +61,7 @@ class Registry:
         if name not in self._kinds:
             raise InputError(
                 f"{self._what} of the unknown kind {name!r}; choose one of {', '.join(self.names())}, or import the "
-                "module that registers it first"
+                "module that registers it first (segkit commands: --import MODULE)"
             )
         return self._kinds[name]
 
@@ -91,3 +91,18 @@ class Registry:
             return cls(**settings)
         except (TypeError, ValueError) as fault:
             raise InputError(f"{self._what} {cls.kind!r}: {fault}") from fault
+
+
+def user_modules(*things: Any) -> list[str]:
+    """Return the modules outside segkit that define some dataclasses or those in their fields.
+
+    Another process must import them before it reads a plan or card in which the kinds are named.
+
+    Args:
+        *things: Objects of registered kinds.
+    """
+    found = {type(thing).__module__ for thing in things}
+    parts = [getattr(thing, field.name) for thing in things for field in dataclasses.fields(thing)]
+    if nested := [part for part in parts if dataclasses.is_dataclass(part)]:
+        found.update(user_modules(*nested))
+    return sorted(module for module in found if module.split(".")[0] != "segkit")

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import pathlib
 
 import keras
 import numpy as np
@@ -15,7 +16,9 @@ from segkit.data.sources import Source
 from segkit.errors import InputError
 from segkit.experiments.job import Network, set_up
 from segkit.experiments.plan import RunPlan
-from segkit.experiments.training_run import run
+from segkit.experiments.training_run import card_of, predict_all, run
+from segkit.export.from_file import export_from_file
+from segkit.models.files import save_model
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.files import open_volume
 
@@ -107,3 +110,41 @@ def test_an_annotation_that_the_task_cannot_use_is_one_line(plan, tmp_path):
     tifffile.imwrite(tmp_path / "clean.tif", clean, photometric="minisblack")
     with pytest.raises(InputError, match=r"clean.tif: .*NaN"):
         set_up(plan, tmp_path / "run", NETWORK)
+
+
+@pytest.fixture
+def job(plan, tmp_path):
+    """A job whose model is there, untrained."""
+    plan = dataclasses.replace(plan, model={"axes": 2})
+    job = set_up(plan, tmp_path / "run", NETWORK)
+    job.folder.mkdir()
+    save_model(network(), job.folder / "model.keras", card_of(job))
+    return job
+
+
+def test_commands_import_the_kind_where_they_are_told_to(job, warm_python, tmp_path):
+    tests = pathlib.Path(__file__).parents[1]
+    places = ["--model", job.folder, "--input", tmp_path / "noisy.tif", "--output", tmp_path / "found.tif"]
+
+    def segkit(*words):
+        done = warm_python.run(["-m", "segkit", *words], PYTHONPATH=str(tests.parent), cwd=tests)
+        return done.returncode, done.stderr
+
+    status, message = segkit("predict", *places)
+    assert status == 2
+    assert "task of the unknown kind 'denoising'" in message
+    assert "--import MODULE" in message
+    status, message = segkit("predict", *places, "--import", "own_tasks")
+    assert status == 2
+    assert "--import own_tasks: the module cannot be imported" in message
+    assert segkit("predict", *places, "--import", "own_task")[0] == 0
+    assert (tmp_path / "found.tif").exists()
+    assert segkit("export", "--model", job.folder, "--root", tmp_path / "served", "--import", "own_task")[0] == 0
+    assert (tmp_path / "served/own-texture/1/saved_model.pb").exists()
+
+
+def test_processes_that_a_run_starts_know_the_kind(job, tmp_path, monkeypatch):
+    found = predict_all(job, job.folder / "model.keras", max_ram=2**33)
+    assert open_volume(found[0]).dtype == np.float32
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    assert (export_from_file(job.folder, tmp_path / "served") / "saved_model.pb").exists()

@@ -151,6 +151,17 @@ class ClassesTask(Task):
         """The first class."""
         return self.class_names[0]
 
+    @classmethod
+    def of_reference(
+        cls, reference: Volume, *, ignore_value: int | None = None, label_names: Sequence[str] | None = None
+    ) -> ClassesTask:
+        """Return the task of the classes in a legend, or of all labels up to the highest one of the reference."""
+        if label_names is None:
+            from segkit.volumes.label_checks import check_labels
+
+            label_names = [str(k) for k in range(check_labels(reference, ignore_value=ignore_value).num_classes)]
+        return cls(class_names=tuple(label_names))
+
     def evaluate(
         self,
         prediction: Volume,

@@ -89,6 +89,8 @@ class Task(abc.ABC):
         needs_foreground: There is nothing to learn from training slices that are all background.
         decision_settings: Fields that decide the result alone; a training does not depend on them, and is resumed
             with others.
+        evaluation_settings: Arguments of ``evaluate`` besides ``slices`` and ``progress`` that have a meaning for the
+            kind; ``segkit evaluate`` refuses the others.
     """
 
     kind: ClassVar[str]
@@ -97,6 +99,7 @@ class Task(abc.ABC):
     predicts_scored_only: ClassVar[bool] = False
     needs_foreground: ClassVar[bool] = True
     decision_settings: ClassVar[tuple[str, ...]] = ()
+    evaluation_settings: ClassVar[tuple[str, ...]] = ("ignore_value",)
 
     # What is learnt
 
@@ -358,6 +361,22 @@ class Task(abc.ABC):
         return None
 
     # How it is scored and shown
+
+    @classmethod
+    def of_reference(
+        cls, reference: Volume, *, ignore_value: int | None = None, label_names: Sequence[str] | None = None
+    ) -> Task:
+        """Return a task that scores results against a reference, where no model's card says which.
+
+        Args:
+            reference: The annotation.
+            ignore_value: Value of unannotated voxels.
+            label_names: Names of the labels from 0 on, as the legend of a label volume has them.
+
+        Raises:
+            InputError: If the kind has settings that cannot be told from a reference.
+        """
+        return TASKS.from_dict({"kind": cls.kind})
 
     @abc.abstractmethod
     def evaluate(

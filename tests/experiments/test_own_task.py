@@ -141,6 +141,12 @@ def test_commands_import_the_kind_where_they_are_told_to(job, warm_python, tmp_p
     assert (tmp_path / "found.tif").exists()
     assert segkit("export", "--model", job.folder, "--root", tmp_path / "served", "--import", "own_task")[0] == 0
     assert (tmp_path / "served/own-texture/1/saved_model.pb").exists()
+    pair = ["--prediction", tmp_path / "found.tif", "--reference", tmp_path / "clean.tif", "--slices", "6-7"]
+    ask = ["--task", "denoising", "--import", "own_task", "--json", tmp_path / "scores.json"]
+    assert segkit("evaluate", *pair, *ask) == (0, "")
+    found, clean = (open_volume(tmp_path / name).array[6:].astype(float) for name in ("found.tif", "clean.tif"))
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["total"]["mse"] == pytest.approx(((found - clean) ** 2).mean(), rel=1e-5)
 
 
 def test_processes_that_a_run_starts_know_the_kind(job, tmp_path, monkeypatch):

@@ -308,8 +308,19 @@ class Task(abc.ABC):
 
     @property
     def used_alone(self) -> str | None:
-        """Why results of several models cannot be merged; ``None`` where they can."""
+        """Why results of several models cannot be merged; ``None`` where they can, by ``claim``."""
         return f"{self._what_it_gives} and is used alone; predict the models one by one"
+
+    def claim(self, maps: np.ndarray) -> np.ndarray:
+        """Return how strongly a model claims each voxel where several are merged; the strongest one gives the label.
+
+        Args:
+            maps: Maps, shape ``(..., num_maps)``.
+
+        Returns:
+            Shape ``(...)``: the probability where ``decide`` is true, else 0.
+        """
+        return np.where(self.decide(maps), maps[..., self.probability_map], np.float32(0))
 
     _what_it_gives: ClassVar[str] = "the model gives a result of its own kind"
 

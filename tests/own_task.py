@@ -67,6 +67,7 @@ class DenoisingTask(Task):
     result_name: ClassVar[str] = "clean"
     result_dtype: ClassVar[str] = "float32"
     needs_foreground: ClassVar[bool] = False
+    score_titles: ClassVar = {"mse": "MSE"}
 
     @property
     def outputs(self):

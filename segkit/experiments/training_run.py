@@ -295,6 +295,7 @@ def report(
         history=record.rows,
         monitor=monitor,
         evaluation=merged(evaluations).to_dict(),
+        score_titles=task.score_titles,
         overlays=task.overlays(scored, plan.training.ignore_value),
         extra=[*evidence, *task.sections(scores, scored), *job.network.sections(folder)],
         versions=versions(),

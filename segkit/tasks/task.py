@@ -91,6 +91,8 @@ class Task(abc.ABC):
             with others.
         evaluation_settings: Arguments of ``evaluate`` besides ``slices`` and ``progress`` that have a meaning for the
             kind; ``segkit evaluate`` refuses the others.
+        score_titles: Titles of its own scores in the tables of a report, by their names in an evaluation; the scores
+            of segkit's kinds have theirs, and what has none is shown among the counts.
     """
 
     kind: ClassVar[str]
@@ -100,6 +102,7 @@ class Task(abc.ABC):
     needs_foreground: ClassVar[bool] = True
     decision_settings: ClassVar[tuple[str, ...]] = ()
     evaluation_settings: ClassVar[tuple[str, ...]] = ("ignore_value",)
+    score_titles: ClassVar[Mapping[str, str]] = {}
 
     # What is learnt
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import logging
 import pathlib
+import re
 
 import keras
 import numpy as np
@@ -85,6 +86,12 @@ def test_the_whole_life_of_a_run(plan, watches, axes, tmp_path, caplog):
     assert resumed["total"]["mse"] < ((noisy - clean) ** 2).mean(), "in grey values"
     page = (tmp_path / "run/report.html").read_text()
     assert "Mean squared error" in page
+    parts = re.split("<summary>Scores of 2 slices", page)
+    for part in parts:
+        assert "<th>MSE</th>" in part
+    assert "Counts" not in page
+    assert all(f"<td>{row['mse']:.4f}</td>" in parts[1] for row in resumed["scores"][0]["slices"])
+    assert ("PSNR per epoch" in page) == (watches == "psnr")
     import tensorflow as tf
 
     served = tf.saved_model.load(str(tmp_path / "served/own-texture/2")).signatures["raw_float32"]

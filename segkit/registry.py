@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from segkit.errors import InputError
+from segkit.stored_fields import from_stored
 
 Kind = TypeVar("Kind", bound=type)
 
@@ -56,14 +57,15 @@ class Registry:
         Raises:
             InputError: If there is no kind of that name.
         """
-        if name in self._homes and name not in self._kinds:
-            importlib.import_module(self._homes[name])
-        if name not in self._kinds:
+        known = name if isinstance(name, str) else None
+        if known in self._homes and known not in self._kinds:
+            importlib.import_module(self._homes[known])
+        if known not in self._kinds:
             raise InputError(
                 f"{self._what} of the unknown kind {name!r}; choose one of {', '.join(self.names())}, or import the "
                 "module that registers it first (segkit commands: --import MODULE)"
             )
-        return self._kinds[name]
+        return self._kinds[known]
 
     def to_dict(self, thing: Any) -> dict[str, Any]:
         """Return a dict that ``json`` writes and ``from_dict`` reads.
@@ -78,19 +80,14 @@ class Registry:
         """Build from ``to_dict``'s dict.
 
         Raises:
-            InputError: If the kind or a setting is unknown, or a value is out of its range.
+            InputError: If the kind or a setting is unknown, a setting is missing, or a value is of another type or out
+                of its range.
         """
         if not isinstance(values, Mapping):
             raise InputError(f"{self._what} {values!r}; give an object with the entry 'kind'")
         settings = dict(values)
         cls = self.find(settings.pop("kind", None))
-        unknown = set(settings) - {field.name for field in dataclasses.fields(cls)}
-        if unknown:
-            raise InputError(f"{self._what} {cls.kind!r}: unknown setting {min(unknown)!r}; correct or remove it")
-        try:
-            return cls(**settings)
-        except (TypeError, ValueError) as fault:
-            raise InputError(f"{self._what} {cls.kind!r}: {fault}") from fault
+        return from_stored(cls, settings, f"{self._what} {cls.kind!r}")
 
 
 def user_modules(*things: Any) -> list[str]:

@@ -22,9 +22,9 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     if "task" in values or "preprocessing" in values or not set(values) & set(_ENTRIES):
         return dict(values)
     task = task_of_entries(values, loss="dice" if values.get("instances") else "bce_jaccard")
-    model = values.get("model") or {}
-    if task["kind"] == "classes" and model.get("method") == "supervision":
-        task["supervision"] = model["supervision"]
+    model = values.get("model")
+    if task["kind"] == "classes" and isinstance(model, Mapping) and model.get("method") == "supervision":
+        task["supervision"] = model.get("supervision")
     kept = {name: value for name, value in values.items() if name not in _ENTRIES}
     return {**kept, "task": task, "preprocessing": preprocessing_of_entries(values)}
 

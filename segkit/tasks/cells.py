@@ -34,7 +34,7 @@ class CellsTask(ForegroundTask):
         instances: How objects are separated, by components or a distance watershed; distances are in pixels along x.
 
     Raises:
-        ValueError: If the method needs a network that finds centres.
+        ValueError: If ``instances`` is something else, or the method needs a network that finds centres.
     """
 
     loss: Literal["bce_jaccard", "dice"] = "dice"
@@ -51,6 +51,8 @@ class CellsTask(ForegroundTask):
     def __post_init__(self) -> None:
         if isinstance(self.instances, Mapping):
             object.__setattr__(self, "instances", InstanceSettings.from_dict(self.instances))
+        if not isinstance(self.instances, InstanceSettings):
+            raise ValueError(f"`instances` must be InstanceSettings. Received: instances={self.instances!r}")
         object.__setattr__(self, "threshold", self.instances.threshold)
         super().__post_init__()
         if self.instances.method not in self.methods:

@@ -72,7 +72,17 @@ class Registry:
 
         A class whose fields are more than ``dataclasses.asdict`` can write has a method ``settings`` that returns them,
         and takes them in its constructor.
+
+        Raises:
+            ValueError: If its class is not registered; that of a subclass would be lost.
         """
+        found = type(thing)
+        registered = self._kinds.get(getattr(thing, "kind", None))
+        if registered is None or registered.__qualname__ != found.__qualname__:
+            raise ValueError(
+                f"`thing` must be of a registered class; register {found.__qualname__} as a {self._what} of a new "
+                f"kind. Received: {thing!r}"
+            )
         settings = thing.settings() if hasattr(thing, "settings") else dataclasses.asdict(thing)
         return json.loads(json.dumps({"kind": thing.kind, **settings}))
 

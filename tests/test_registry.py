@@ -92,3 +92,12 @@ def test_modules_outside_of_segkit_that_define_kinds_and_what_they_hold():
     Pair.__module__ = "pairs"
     assert user_modules(CellsTask()) == []
     assert user_modules(Pair(Pair(Disc())), CellsTask()) == ["pairs", __name__]
+
+
+def test_a_class_that_is_not_registered_is_not_stored_as_its_parent(shapes):
+    class Spot(Disc):
+        pass
+
+    for thing in (Spot(), object()):
+        with pytest.raises(ValueError, match=r"register .* as a shape of a new kind"):
+            shapes.to_dict(thing)

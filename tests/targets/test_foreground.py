@@ -55,7 +55,7 @@ def test_several_classes_are_their_own_targets():
 @pytest.mark.parametrize(("label", "dtype"), [(5, np.uint8), (3, np.uint8), (259, np.uint16), (-1, np.int8)])
 def test_a_label_that_is_no_class_is_not_taken_for_an_unannotated_pixel(label, dtype):
     labels = np.array([[0, 1, 9, label]], dtype)
-    with pytest.raises(ValueError, match=f"labels from 0 to 2, or `ignore_value`. Received: the label {label}, "):
+    with pytest.raises(ValueError, match=rf"labels from 0 to 2, or `ignore_value`\. Received: the label {label}, "):
         ClassTarget(num_classes=3, ignore_value=9)([labels])
 
 

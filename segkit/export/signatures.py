@@ -133,7 +133,9 @@ class _Served:
 def repeat_edge(voxels: tf.Tensor, multiple_px: int) -> tf.Tensor:
     """Pad at the far ends to a multiple, by repeating the last row and column (of volumes, slice too).
 
-    Unlike a mirror image this works for every size, even where more is added than there is.
+    Unlike a mirror image this works for every size, even where more is added than there is. It is the graph form of
+    ``segkit.geometry.tiles.clamped``: extents are tensors here, and in prediction indices by which only the part of a
+    slice that is needed is read.
 
     Args:
         voxels: Shape ``(b, y, x, c)`` or ``(b, z, y, x, c)``, extents at least 1.

@@ -11,6 +11,7 @@ from segkit.data.patches import tabulate_patches
 from segkit.data.sampler import PatchSampler
 from segkit.errors import InputError
 from segkit.geometry.region import Region
+from segkit.geometry.tiles import clamped
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.slice_predictor import SlicePredictor
@@ -96,6 +97,20 @@ def test_images_leave_both_exits_in_the_grey_values_that_they_came_in(mean, std)
 
         served = serving_signatures(loaded.model, loaded.card)["raw_float32"].function(tf.constant(stack))
         np.testing.assert_allclose(served["values"].numpy(), found, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (1, 3), (2, 5, 3)])
+def test_slices_are_padded_alike(shape):
+    """Slices by indices, boxes by NumPy, served models in the graph."""
+    tf = pytest.importorskip("tensorflow")
+    from segkit.export.signatures import repeat_edge
+
+    voxels = np.random.default_rng(0).integers(0, 255, (2, *shape, 1)).astype(np.float32)
+    far = [(0, 0), *((0, -size % 4) for size in shape), (0, 0)]
+    expected = np.pad(voxels, far, mode="edge")
+    indices = [clamped(0, size + more, size) for size, (_, more) in zip(shape, far[1:], strict=False)]
+    np.testing.assert_array_equal(voxels[np.ix_(range(2), *indices, range(1))], expected)
+    np.testing.assert_array_equal(repeat_edge(tf.constant(voxels), 4).numpy(), expected)
 
 
 def test_colours_have_no_way_back_to_grey_values():

@@ -33,7 +33,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--name", required=True, help="of the data, in the table")
     parser.add_argument("--runs", type=pathlib.Path, required=True, help="folder of the runs")
     parser.add_argument("--cells", type=pathlib.Path, required=True, help="folder of what is kept of each")
-    parser.add_argument("--colorings", nargs="+", default=list(COLORINGS))
+    parser.add_argument("--colorings", nargs="+", default=COLORINGS.names())
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=pathlib.Path)
     end = argv.index("--") if "--" in argv else len(argv)
@@ -59,7 +59,7 @@ def table(folder: pathlib.Path) -> Table:
     """Return the table: mean and standard deviation over the seeds."""
     cells = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     rows = [row for cell in cells for row in rows_of(cell)]
-    data, order = list(dict.fromkeys(cell["data"] for cell in cells)), [*COLORINGS, _OTSU]
+    data, order = list(dict.fromkeys(cell["data"] for cell in cells)), [*COLORINGS.names(), _OTSU]
     rows.sort(key=lambda row: (data.index(row["data"]), order.index(row["variant"])))
     # Otsu's threshold is scored with every colouring; simulated stacks differ with the seed.
     once = {(row["data"], row["variant"], row["seed"], row["score"]): row for row in rows}

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from segkit.console import first_given, parse_size, run_command
 from segkit.errors import InputError
 from segkit.progress import ProgressLine
 from segkit.volumes.description import describe
 from segkit.volumes.files import open_volume
-from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import whole_file
 
 if TYPE_CHECKING:
     from segkit.evaluation.evaluate_challenge import ChallengeEvaluation
-    from segkit.evaluation.evaluate_classes import ClassEvaluation
-    from segkit.evaluation.evaluate_instances import InstanceEvaluation
-    from segkit.evaluation.evaluate_volumes import Evaluation
+    from segkit.tasks.task import Task
 
 # Modules that load TensorFlow are imported by the commands that need it: `segkit info` answers at once.
 
@@ -59,6 +57,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     predict.add_argument("--halo", type=int, metavar="PX", help="context around a tile")
     predict.add_argument("--precision", choices=("float32", "mixed_bfloat16"), default="float32")
     _add_input_choices(predict)
+    _add_imports(predict)
     predict.add_argument("--overwrite", action="store_true")
 
     evaluate = commands.add_parser("evaluate", help="score a mask, labels or a challenge's result against a reference")
@@ -70,18 +69,26 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     evaluate.add_argument(
         "--num-parameters", type=int, metavar="N", help="of all networks that made the result, for PESEG"
     )
+    evaluate.add_argument(
+        "--task", metavar="KIND", help="kind of result: foreground (the default), classes, cells, or a registered one"
+    )
     evaluate.add_argument("--slices", metavar="RANGES", help="only these slices, such as 12-15")
     evaluate.add_argument("--label", type=int, metavar="N", help="label of the prediction that counts as foreground")
     evaluate.add_argument(
-        "--all-labels", action="store_true", help="score every label; both volumes hold the same classes"
+        "--all-labels",
+        action="store_true",
+        help="score every label; both volumes hold the same classes (--task classes)",
     )
-    evaluate.add_argument("--instances", action="store_true", help="score objects; both volumes hold ids (SEG, AP)")
-    evaluate.add_argument("--slice-wise", action="store_true", help="score objects slice by slice")
+    evaluate.add_argument(
+        "--instances", action="store_true", help="score objects; both volumes hold ids: SEG, AP (--task cells)"
+    )
+    evaluate.add_argument("--slice-wise", action="store_true", default=None, help="score objects slice by slice")
     evaluate.add_argument("--reference-label", type=int, metavar="N", help="the same for the reference")
     evaluate.add_argument("--ignore-value", type=int, metavar="V", help="reference value of unannotated pixels")
     evaluate.add_argument("--flip-y", action="store_true", help="flip the rows of the reference")
     evaluate.add_argument("--json", metavar="FILE", help="write the scores as JSON; - for standard output")
     evaluate.add_argument("--overwrite", action="store_true", help="replace the JSON file")
+    _add_imports(evaluate)
 
     info = commands.add_parser("info", help="describe a volume")
     info.set_defaults(command=run_info)
@@ -93,6 +100,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     export.set_defaults(command=run_export)
     export.add_argument("--model", required=True, metavar="PATH", help=".keras file or run folder")
     export.add_argument("--root", default="saved_models", metavar="FOLDER", help="folder of served models")
+    _add_imports(export)
     return parser.parse_args(argv)
 
 
@@ -151,7 +159,10 @@ def run_evaluate(args: argparse.Namespace) -> None:
             unfinished.write_text(text)
 
 
-_OF_VOLUMES = ("slices", "label", "all_labels", "instances", "slice_wise", "reference_label", "ignore_value", "flip_y")
+_OF_KINDS = ("label", "reference_label", "slice_wise", "ignore_value")
+"""What has a meaning for some kinds of results only."""
+
+_OF_VOLUMES = ("task", "slices", "all_labels", "instances", "flip_y", *_OF_KINDS)
 """What has no meaning for a challenge's result."""
 
 
@@ -167,11 +178,28 @@ def evaluate_result(args: argparse.Namespace) -> ChallengeEvaluation:
     )
 
 
-def evaluate_prediction(args: argparse.Namespace) -> Evaluation | ClassEvaluation | InstanceEvaluation:
-    """Score a mask, a label volume of classes, or objects."""
+def evaluate_prediction(args: argparse.Namespace) -> Any:
+    """Score a predicted volume as its kind of result is scored."""
     from segkit.data.splits import parse_slices
-    from segkit.evaluation.evaluate_classes import evaluate_classes
-    from segkit.evaluation.evaluate_volumes import evaluate_volumes
+
+    kind = chosen_kind(args)
+    if "label" in kind.evaluation_settings:
+        check_label(args.prediction, args.label)
+    prediction = open_volume(args.prediction)
+    reference = open_volume(args.reference, flip_y=args.flip_y)
+    task = kind.of_reference(reference, ignore_value=args.ignore_value, label_names=label_names(args.prediction))
+    given = {name: value for name in kind.evaluation_settings if (value := getattr(args, name, None)) is not None}
+    chosen = parse_slices(args.slices, reference.shape[0]) if args.slices else None
+    return task.evaluate(prediction, reference, slices=chosen, progress=ProgressLine("scoring", "slices"), **given)
+
+
+def chosen_kind(args: argparse.Namespace) -> type[Task]:
+    """Return the class of the task that a prediction is scored by.
+
+    Raises:
+        InputError: If options contradict each other, the kind is unknown, or an option has no meaning for it.
+    """
+    from segkit.tasks.task import TASKS
 
     if args.all_labels and (args.label is not None or args.reference_label is not None):
         raise InputError("--all-labels together with a chosen label; give one of them")
@@ -179,24 +207,13 @@ def evaluate_prediction(args: argparse.Namespace) -> Evaluation | ClassEvaluatio
         raise InputError(
             "--instances together with --all-labels, a label or --ignore-value; objects are all voxels that are not 0"
         )
-    if args.slice_wise and not args.instances:
-        raise InputError("--slice-wise without --instances; other scores are computed voxel by voxel; leave it out")
-    if not (args.all_labels or args.instances):
-        check_label(args.prediction, args.label)
-    prediction = open_volume(args.prediction)
-    reference = open_volume(args.reference, flip_y=args.flip_y)
-    chosen = parse_slices(args.slices, reference.shape[0]) if args.slices else None
-    progress = ProgressLine("scoring", "slices")
-    if args.instances:
-        from segkit.evaluation.evaluate_instances import evaluate_instances
-
-        slice_wise = True if args.slice_wise else None
-        return evaluate_instances(prediction, reference, slices=chosen, slice_wise=slice_wise, progress=progress)
-    shared = {"slices": chosen, "ignore_value": args.ignore_value, "progress": progress}
-    if args.all_labels:
-        names = class_names(args.prediction, reference, args.ignore_value)
-        return evaluate_classes(prediction, reference, names, **shared)
-    return evaluate_volumes(prediction, reference, label=args.label, reference_label=args.reference_label, **shared)
+    shorthand = first_given(args, ("all_labels", "instances"))
+    if shorthand and args.task:
+        raise InputError(f"{shorthand} together with --task {args.task}; give one of them")
+    kind = TASKS.find(args.task or {"--all-labels": "classes", "--instances": "cells"}.get(shorthand, "foreground"))
+    if ignored := first_given(args, [name for name in _OF_KINDS if name not in kind.evaluation_settings]):
+        raise InputError(f"{ignored} has no meaning for the task {kind.kind!r}; leave it out or choose another --task")
+    return kind
 
 
 def check_label(path: str, label: int | None) -> None:
@@ -215,15 +232,12 @@ def check_label(path: str, label: int | None) -> None:
         raise InputError(f"{path}: a label volume, and {chosen}; choose with --label one of {known}")
 
 
-def class_names(path: str, reference: Volume, ignore_value: int | None) -> list[str]:
-    """Return the names of all classes: from the legend next to a label volume, else the labels of the reference."""
+def label_names(path: str) -> list[str] | None:
+    """Return the names of all labels from the legend next to a label volume; ``None`` where there is none."""
     from segkit.inference.legend import legend_path, read_legend
-    from segkit.volumes.label_checks import check_labels
 
     legend = legend_path(path)
-    if legend.exists():
-        return list(read_legend(legend).values())
-    return [str(label) for label in range(check_labels(reference, ignore_value=ignore_value).num_classes)]
+    return list(read_legend(legend).values()) if legend.exists() else None
 
 
 def run_info(args: argparse.Namespace) -> None:
@@ -243,12 +257,40 @@ def run_export(args: argparse.Namespace) -> None:
 def main(argv: Sequence[str]) -> None:
     """Run the command that was named."""
     args = parse_args(argv)
+    import_modules(getattr(args, "imports", ()))
     args.command(args)
+
+
+def import_modules(names: Sequence[str]) -> None:
+    """Import modules that register kinds of tasks or of preprocessing.
+
+    Raises:
+        InputError: If one cannot be imported.
+    """
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError as fault:
+            raise InputError(
+                f"--import {name}: the module cannot be imported ({fault}); give its name without .py, and put its "
+                "folder on PYTHONPATH"
+            ) from fault
 
 
 def run() -> None:
     """Run the command and end the process with its exit status."""
     sys.exit(run_command(main, when_interrupted="Finished blocks are kept: run the same command again to resume."))
+
+
+def _add_imports(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--import",
+        dest="imports",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="Python module that registers a user-defined kind; may be repeated",
+    )
 
 
 def _add_input_choices(parser: argparse.ArgumentParser) -> None:

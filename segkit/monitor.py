@@ -16,12 +16,19 @@ class Monitor:
         mode: Whether a higher or a lower score is better.
         title: What people read, such as ``"mIoU"``.
         is_share: It is between 0 and 1, and is shown in per cent.
+
+    Raises:
+        ValueError: If ``mode`` is another word.
     """
 
     name: str
     mode: Literal["max", "min"]
     title: str
     is_share: bool = False
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("max", "min"):
+            raise ValueError(f"`mode` must be 'max' or 'min'. Received: mode={self.mode!r}")
 
     def is_better(self, score: float, best: float) -> bool:
         """Return whether a score is better than the best one so far; NaN never is, and any number is better than it."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from segkit.errors import InputError
+from segkit.stored_fields import from_stored
 
 Kind = TypeVar("Kind", bound=type)
 
@@ -57,21 +58,32 @@ class Registry:
         Raises:
             InputError: If there is no kind of that name.
         """
-        if name in self._homes and name not in self._kinds:
-            importlib.import_module(self._homes[name])
-        if name not in self._kinds:
+        known = name if isinstance(name, str) else None
+        if known in self._homes and known not in self._kinds:
+            importlib.import_module(self._homes[known])
+        if known not in self._kinds:
             raise InputError(
                 f"{self._what} of the unknown kind {name!r}; choose one of {', '.join(self.names())}, or import the "
-                "module that registers it first"
+                "module that registers it first (segkit commands: --import MODULE)"
             )
-        return self._kinds[name]
+        return self._kinds[known]
 
     def to_dict(self, thing: Any) -> dict[str, Any]:
         """Return a dict that ``json`` writes and ``from_dict`` reads.
 
         A class whose fields are more than ``dataclasses.asdict`` can write has a method ``settings`` that returns them,
         and takes them in its constructor.
+
+        Raises:
+            ValueError: If its class is not registered; that of a subclass would be lost.
         """
+        found = type(thing)
+        registered = self._kinds.get(getattr(thing, "kind", None))
+        if registered is None or registered.__qualname__ != found.__qualname__:
+            raise ValueError(
+                f"`thing` must be of a registered class; register {found.__qualname__} as a {self._what} of a new "
+                f"kind. Received: {thing!r}"
+            )
         settings = thing.settings() if hasattr(thing, "settings") else dataclasses.asdict(thing)
         return json.loads(json.dumps({"kind": thing.kind, **settings}))
 
@@ -79,16 +91,26 @@ class Registry:
         """Build from ``to_dict``'s dict.
 
         Raises:
-            InputError: If the kind or a setting is unknown, or a value is out of its range.
+            InputError: If the kind or a setting is unknown, a setting is missing, or a value is of another type or out
+                of its range.
         """
         if not isinstance(values, Mapping):
             raise InputError(f"{self._what} {values!r}; give an object with the entry 'kind'")
         settings = dict(values)
         cls = self.find(settings.pop("kind", None))
-        unknown = set(settings) - {field.name for field in dataclasses.fields(cls)}
-        if unknown:
-            raise InputError(f"{self._what} {cls.kind!r}: unknown setting {min(unknown)!r}; correct or remove it")
-        try:
-            return cls(**settings)
-        except (TypeError, ValueError) as fault:
-            raise InputError(f"{self._what} {cls.kind!r}: {fault}") from fault
+        return from_stored(cls, settings, f"{self._what} {cls.kind!r}")
+
+
+def user_modules(*things: Any) -> list[str]:
+    """Return the modules outside segkit that define some dataclasses or those in their fields.
+
+    Another process must import them before it reads a plan or card in which the kinds are named.
+
+    Args:
+        *things: Objects of registered kinds.
+    """
+    found = {type(thing).__module__ for thing in things}
+    parts = [getattr(thing, field.name) for thing in things for field in dataclasses.fields(thing)]
+    if nested := [part for part in parts if dataclasses.is_dataclass(part)]:
+        found.update(user_modules(*nested))
+    return sorted(module for module in found if module.split(".")[0] != "segkit")

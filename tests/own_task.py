@@ -67,10 +67,12 @@ class DenoisingTask(Task):
     result_name: ClassVar[str] = "clean"
     result_dtype: ClassVar[str] = "float32"
     needs_foreground: ClassVar[bool] = False
+    score_titles: ClassVar = {"mse": "MSE"}
 
     @property
     def outputs(self):
-        return (Output(name="values", channels=1, span=(0, 1), activation="linear", served="values"),)
+        image = {"activation": "linear", "served": "values", "in_grey_values": True}
+        return (Output(name="values", channels=1, span=(0, 1), **image),)
 
     @property
     def monitor(self):

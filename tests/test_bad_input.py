@@ -4,9 +4,11 @@
 """
 
 import errno
+import json
 import os
 import pathlib
 import shutil
+import zipfile
 
 import mrcfile
 import numpy as np
@@ -18,7 +20,7 @@ from segkit import cli
 from segkit.console import run_command
 from segkit.inference.legend import write_legend
 from segkit.models.card import ModelCard
-from segkit.models.files import save_model
+from segkit.models.files import CARD_MEMBER, save_model
 from segkit.models.seget import seget
 from segkit.preprocessing.standardize import Standardize
 from segkit.volumes.files import save_volume
@@ -26,6 +28,53 @@ from segkit.volumes.volume import Volume
 
 RNG = np.random.default_rng(0)
 TRAIN = ("--structure", "golgi", "--tomogram", "T.mrc", "--mask", "M.mrc")
+
+
+EDITED = {
+    "kind": ({"task": {"kind": ["cells"]}}, "task of the unknown kind ['cells']; choose one of foreground"),
+    "instances": (
+        {"task": {"kind": "cells", "instances": "distance"}},
+        "task 'cells': instances 'distance'; give an object",
+    ),
+    "null": ({"task": {"kind": "cells", "instances": None}}, "task 'cells': instances None; give an object"),
+    "share": (
+        {"task": {"kind": "cells", "instances": {"threshold": "high"}}},
+        "instances: threshold 'high'; give a number",
+    ),
+    "names": (
+        {"task": {"kind": "classes", "class_names": "ab"}},
+        "task 'classes': class_names 'ab'; give a list of entries, each text",
+    ),
+    "missing": ({"task": {"kind": "classes"}}, "task 'classes': the setting 'class_names' is missing; add it"),
+    "derived": (
+        {"task": {"kind": "cells", "threshold": 0.3}},
+        "task 'cells': unknown setting 'threshold'; correct or remove it",
+    ),
+    "text": ({"task": "cells"}, "task 'cells'; give an object with the entry 'kind'"),
+    "coloring": (
+        {"preprocessing": {"kind": "coloring", "coloring": "grey"}},
+        "`coloring` must be a colouring, or an object with its kind. Received: coloring='grey'",
+    ),
+    "tiles": (
+        {"preprocessing": {"kind": "coloring", "coloring": {"kind": "pseudocolor", "tiles": "many"}}},
+        "colouring 'pseudocolor': tiles 'many'; give a whole number",
+    ),
+    "windows": (
+        {"preprocessing": {"kind": "coloring", "coloring": {"kind": "grey"}, "windows": [1.5, 2]}},
+        "windows [1.5, 2]; give a list of 2 entries, each a whole number or null",
+    ),
+    "mean": (
+        {"preprocessing": {"kind": "standardize", "mean": "3", "std": 1}},
+        "preprocessing 'standardize': mean '3'; give a number or null",
+    ),
+    "training": ({"training": "short"}, "plan: training 'short'; give an object"),
+    "augmentation": (
+        {"training": {"augmentation": {"brightness": "much"}}},
+        "plan: augmentation: brightness 'much'; give a number",
+    ),
+    "data": ({"data": ["T.mrc"]}, "plan: data ['T.mrc']; give a list of entries, each an object"),
+}
+"""What somebody has changed in a plan, and the line that follows."""
 
 
 def write_mrc(name, array, voxel_size=22.55):
@@ -94,8 +143,20 @@ def write_all():
     for name, stack in stacks.items():
         tifffile.imwrite(name, stack, photometric="minisblack")
     tifffile.imwrite("rgb.tif", np.stack([stacks["I.tif"]] * 3, axis=-1), photometric="rgb")
+    plan = {"recipe": "segET", "structure": "golgi", "preset": "demo", "data": [{"tomogram": "T.mrc", "mask": "M.mrc"}]}
+    for name, (changes, _) in EDITED.items():
+        pathlib.Path(f"{name}.json").write_text(json.dumps({**plan, **changes}))
+    edit_card("good.keras", "edited.keras", {"preprocessing": {"kind": "standardize", "mean": [1], "std": 2}})
+    edit_card("good.keras", "unnamed.keras", {"name": 3})
     pathlib.Path("taken.mrc").write_text("somebody's work")
     pathlib.Path("file").write_text("")
+
+
+def edit_card(source, target, changes):
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, json.dumps({**json.loads(content), **changes}) if name == CARD_MEMBER else content)
 
 
 def everything_below(folder):
@@ -177,6 +238,9 @@ CASES = {
     "a protocol for other data": (classes(protocol="mouse"), "is for 50 x 256 x 256"),
     "search of nothing": (classes(method="plain", search="3"), "nothing to search for"),
     "missing images": (classes(images="none.tif"), "none.tif"),
+    **{f"plan, {name}": ((segET.main, ["--plan", f"{name}.json"]), line) for name, (_, line) in EDITED.items()},
+    "card, preprocessing": (predict(model="edited.keras"), "edited.keras: preprocessing 'standardize': mean [1]; give"),
+    "card, name": (predict(model="unnamed.keras"), "unnamed.keras: model card: name 3; give text"),
     "info of nothing": ((cli.main, ["info", "none.mrc"]), "none.mrc"),
 }
 

@@ -56,6 +56,18 @@ def test_objects_are_scored_in_3d_or_slice_by_slice(folder, capsys):
     assert scores(capsys, "--instances", "--slices", "1")["total"]["seg"] == 1
 
 
+@pytest.mark.parametrize(("kind", "words"), [("cells", "--instances"), ("classes", "--all-labels"), ("foreground", "")])
+def test_a_kind_is_scored_as_by_its_own_option(kind, words, folder, capsys):
+    labels = np.minimum(LABELS, 1) if kind == "foreground" else LABELS
+    for name in ("p.tif", "r.tif"):
+        save_volume(name, Volume(array=labels), overwrite=True)
+    assert scores(capsys, "--task", kind) == scores(capsys, *words.split())
+
+
+def test_a_task_without_an_option_of_its_own_is_scored(folder, capsys):
+    assert scores(capsys, "--task", "centers")["total"] == scores(capsys, "--task", "cells")["total"]
+
+
 @pytest.mark.parametrize("word", [["--slices", "0"], ["--instances"], ["--ignore-value", "0"]])
 def test_choices_that_mean_nothing_to_a_challenges_result_are_refused(word):
     with pytest.raises(InputError, match=f"{word[0]} together with --ctc-result"):
@@ -67,7 +79,11 @@ def test_choices_that_mean_nothing_to_a_challenges_result_are_refused(word):
     [
         (["--instances", "--all-labels"], "--instances together with --all-labels"),
         (["--instances", "--label", "1"], "--instances together with --all-labels, a label"),
-        (["--slice-wise"], "--slice-wise without --instances"),
+        (["--slice-wise"], "--slice-wise has no meaning for the task 'foreground'"),
+        (["--slice-wise", "--all-labels"], "--slice-wise has no meaning for the task 'classes'"),
+        (["--task", "cells", "--ignore-value", "0"], "--ignore-value has no meaning for the task 'cells'"),
+        (["--task", "classes", "--all-labels"], "--all-labels together with --task classes"),
+        (["--task", "objects"], "task of the unknown kind 'objects'"),
     ],
 )
 def test_objects_and_classes_are_not_scored_at_once(folder, capsys, words, message):

@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
+from segkit.errors import InputError
 from segkit.experiments.plan import read_plan
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_volume import predict_volume
@@ -70,3 +71,22 @@ def test_a_plan_written_again_is_read_as_the_same(kind, tmp_path):
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(plan(kind).to_dict()))
     assert read_plan(path) == plan(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        ("supervision", {"model": {"method": "supervision"}}, "task 'classes': supervision None; give a number"),
+        ("cells", {"instances": "distance"}, "task 'cells': instances 'distance'; give an object"),
+        ("classes", {"classes": "ab"}, "task 'classes': class_names 'ab'; give a list of entries, each text"),
+        ("cells", {"coloring": "grey"}, "preprocessing 'coloring': `coloring` must be a colouring, or an object"),
+        ("mask", {"model": "seget"}, "plan: model 'seget'; give an object"),
+    ],
+)
+def test_a_plan_that_was_edited_by_hand_is_refused_in_one_line(kind, changes, message, tmp_path):
+    stored = json.loads((KEPT / f"plan-{kind}.json").read_text())
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps({**stored, **changes}))
+    with pytest.raises(InputError, match=message) as fault:
+        read_plan(path)
+    assert "\n" not in str(fault.value)

@@ -28,3 +28,9 @@ def test_shares_are_shown_in_per_cent():
 
 def test_the_same_score_of_the_training():
     assert LOW.training_name == "loss"
+
+
+@pytest.mark.parametrize("mode", ["maximum", "auto", None])
+def test_a_direction_must_be_named(mode):
+    with pytest.raises(ValueError, match=r"`mode` must be 'max' or 'min'\. Received: mode="):
+        Monitor(name="val_psnr", mode=mode, title="PSNR")

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from segkit.errors import InputError
-from segkit.registry import Registry
+from segkit.registry import Registry, user_modules
+from segkit.tasks.cells import CellsTask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,3 +81,23 @@ def test_kinds_of_its_own_are_imported_when_they_are_asked_for(tmp_path, monkeyp
     assert "late_shape" not in sys.modules
     assert late.find("late").kind == "late"
     del sys.modules["late_shape"]
+
+
+def test_modules_outside_of_segkit_that_define_kinds_and_what_they_hold():
+    @dataclasses.dataclass(frozen=True)
+    class Pair:
+        first: object
+        second: object = 1
+
+    Pair.__module__ = "pairs"
+    assert user_modules(CellsTask()) == []
+    assert user_modules(Pair(Pair(Disc())), CellsTask()) == ["pairs", __name__]
+
+
+def test_a_class_that_is_not_registered_is_not_stored_as_its_parent(shapes):
+    class Spot(Disc):
+        pass
+
+    for thing in (Spot(), object()):
+        with pytest.raises(ValueError, match=r"register .* as a shape of a new kind"):
+            shapes.to_dict(thing)

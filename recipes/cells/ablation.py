@@ -16,6 +16,7 @@ from segkit.preprocessing.colorings import GreyTriple
 
 if TYPE_CHECKING:
     from segkit.experiments.job import Job
+    from segkit.monitor import Monitor
     from segkit.report.page import Section
     from segkit.training.resumable import Resumable
 
@@ -197,11 +198,11 @@ def findings(job: Job, trials: Sequence[Trial]) -> Findings:
             * (scored != "test"),
             "MeanIoU is computed on resized slices, as the network sees them; times were measured on this machine.",
         ],
-        sections=lambda: _sections(finished),
+        sections=lambda: _sections(finished, job.plan.task.monitor),
     )
 
 
-def _sections(finished: Mapping[str, Mapping[str, Any]]) -> list[Section]:
+def _sections(finished: Mapping[str, Mapping[str, Any]], monitor: Monitor) -> list[Section]:
     from segkit.report.page import Section
     from segkit.report.sections import validation_curves
 
@@ -219,7 +220,7 @@ def _sections(finished: Mapping[str, Mapping[str, Any]]) -> list[Section]:
     encoder = first["parameters"] - first["decoder_parameters"]
     parts = [["encoder", "", f"{encoder:,}"], *layers, ["all", "", f"{first['parameters']:,}"]]
     return [
-        validation_curves({f"model {name}": found["history"] for name, found in finished.items()}),
+        validation_curves({f"model {name}": found["history"] for name, found in finished.items()}, monitor=monitor),
         Section("Sizes", Table(_SIZES_HEAD, sizes).to_html()),
         Section("Parameters", Table(("part", "output", "parameters"), parts).to_html()),
     ]

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--min-depth", type=float, metavar="S", help="least narrowing that cuts a cell in two (0.05)")
     what.add_argument("--min-size", type=int, metavar="VOXELS", help="smaller objects are left out")
     what.add_argument("--slice-wise", action="store_true", help="separate cells slice by slice, then join slices")
-    what.add_argument("--coloring", choices=tuple(COLORINGS), help="how a slice shows its neighbours (pseudocolor)")
+    what.add_argument("--coloring", choices=COLORINGS.names(), help="how a slice shows its neighbours (pseudocolor)")
     what.add_argument("--expected-share", type=float, metavar="S", help="of rough masks (twice the cells' share)")
     what.add_argument("--size", type=int, metavar="PX", help="side that slices are resized to")
     what.add_argument("--windows", metavar="Y,X", help="cut slices into squares, such as 2,3, and resize each")

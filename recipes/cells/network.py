@@ -36,10 +36,8 @@ def network(plan: RunPlan) -> Network:
         raise InputError(f"plan: {min(wrong)!r} under 'model' is unknown or missing; give {', '.join(_SETTINGS)}")
     check_encoder(plan.model["encoder"])
 
-    needs_centers = "centers" in plan.task.spans
-
-    def build(**settings: Any) -> keras.Model:
-        builder = cells_and_centers if needs_centers else efficient_cell_seg
+    def build(*, with_centers: bool = False, **settings: Any) -> keras.Model:
+        builder = cells_and_centers if with_centers else efficient_cell_seg
         return builder(size=plan.training.patch_px, **settings)
 
     def callbacks(model: keras.Model, prepared: Prepared, folder: pathlib.Path) -> list[keras.callbacks.Callback]:

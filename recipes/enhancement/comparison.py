@@ -90,7 +90,11 @@ def _sections(job: Job, trials: Sequence[Trial], tested: str) -> list[Section]:
     first = {_TITLES[trial.variant]: trial.result for trial in reversed(trials)}
     first = {title: first[title] for title in _TITLES.values() if title in first}
     return [
-        validation_curves({title: result["history"] for title, result in first.items()}, "Training, first seed"),
+        validation_curves(
+            {title: result["history"] for title, result in first.items()},
+            "Training, first seed",
+            monitor=job.plan.task.monitor,
+        ),
         magnitude_curves({title: result["magnitudes"] for title, result in first.items()}),
         overlays(class_panels(job, trials, _TITLES), "Test images" if tested == "test" else "Validation images"),
     ]

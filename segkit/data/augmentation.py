@@ -35,8 +35,12 @@ class Augmentation:
     def __post_init__(self) -> None:
         if not 0 <= self.contrast < 1:
             raise ValueError(f"`contrast` must be in [0, 1). Received: contrast={self.contrast!r}")
-        if self.brightness < 0 or self.elastic_px < 0 or self.elastic_grid_px < 1:
+        if self.brightness < 0 or self.elastic_px < 0:
             raise ValueError(f"`brightness` and `elastic_px` must not be negative. Received: {self!r}")
+        if self.elastic_grid_px < 1:
+            raise ValueError(
+                f"`elastic_grid_px` must be positive [px]. Received: elastic_grid_px={self.elastic_grid_px!r}"
+            )
 
     def draw(
         self, rng: np.random.Generator, patch_shape: Sequence[int], voxel_size: Sequence[float] | None = None

@@ -13,6 +13,7 @@ from segkit.errors import InputError
 from segkit.experiments.old_plans import upgraded
 from segkit.preprocessing.preprocessing import PREPROCESSINGS, Preprocessing
 from segkit.preprocessing.standardize import Standardize
+from segkit.stored_fields import check_types
 from segkit.tasks.foreground import ForegroundTask
 from segkit.tasks.task import TASKS, Task
 from segkit.training.plan import TrainingPlan
@@ -74,6 +75,7 @@ class RunPlan:
             raise InputError(f"plan: unknown entry {name!r}; correct or remove it")
         for name in {"recipe", "structure", "preset", "data"} - set(values):
             raise InputError(f"plan: the entry {name!r} is missing")
+        check_types(cls, values, "plan")
         if not values["data"]:
             raise InputError("plan: no entry under 'data'; give at least one tomogram with its mask")
         return cls(

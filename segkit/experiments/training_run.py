@@ -8,6 +8,7 @@ import importlib.util
 import json
 import logging
 import operator
+import os
 import pathlib
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from segkit.models.card import ModelCard
 from segkit.models.files import load_model, read_card, save_model
 from segkit.models.precision import with_precision
 from segkit.progress import ProgressLine
+from segkit.registry import user_modules
 from segkit.report.write_report import write_report
 from segkit.training.fit import fit
 from segkit.training.precision import dtype_policy
@@ -162,7 +164,7 @@ def predict_all(job: Job, model_path: pathlib.Path, max_ram: int | None) -> dict
         volume = volumes[number]
         path = output_path(job, number)
         if loaded is None:
-            _predict_apart(volume, model_path, path, max_ram)
+            _predict_apart(volume, model_path, path, max_ram, user_modules(job.plan.task, job.plan.preprocessing))
         else:
             progress = ProgressLine(f"predicting {volume.tomogram.name}", "blocks")
             predict_volume([loaded], volume.tomogram, path, overwrite=True, progress=progress)
@@ -177,11 +179,16 @@ def output_path(job: Job, number: int) -> pathlib.Path:
     return job.folder / (f"{name}{suffix}" if len(job.volumes) == 1 else f"{name}-{number + 1}{suffix}")
 
 
-def _predict_apart(volume: LabeledVolume, model_path: pathlib.Path, path: pathlib.Path, max_ram: int) -> None:
+def _predict_apart(
+    volume: LabeledVolume, model_path: pathlib.Path, path: pathlib.Path, max_ram: int, modules: Sequence[str]
+) -> None:
     """Predict in a process of its own: one that has trained holds more memory than it could give back."""
     command = [sys.executable, "-m", "segkit", "predict", "--model", model_path, "--input", volume.source.tomogram]
-    command += ["--output", path, "--overwrite", "--max-ram", str(max_ram)]
-    if subprocess.run([str(word) for word in command], check=False).returncode:
+    command += ["--output", path, "--overwrite", "--max-ram", max_ram]
+    command += [word for module in modules for word in ("--import", module)]
+    # It must find what this process has found, such as a module next to the program that was started.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    if subprocess.run([str(word) for word in command], env=environment, check=False).returncode:
         raise InputError(f"{path}: not predicted, for the reason above; resume with --resume and another --max-ram")
 
 
@@ -295,6 +302,7 @@ def report(
         history=record.rows,
         monitor=monitor,
         evaluation=merged(evaluations).to_dict(),
+        score_titles=task.score_titles,
         overlays=task.overlays(scored, plan.training.ignore_value),
         extra=[*evidence, *task.sections(scores, scored), *job.network.sections(folder)],
         versions=versions(),

@@ -15,11 +15,9 @@ from typing import Any
 
 from segkit.errors import InputError
 from segkit.experiments.job import Job
-from segkit.experiments.old_plans import upgraded
+from segkit.experiments.old_plans import upgraded_trial
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.training_run import publish, train
-from segkit.preprocessing.preprocessing import PREPROCESSINGS
-from segkit.tasks.task import TASKS
 from segkit.training.resumable import Resumable
 from segkit.volumes.whole_output import whole_file
 
@@ -89,7 +87,7 @@ def check_trial_plan(folder: pathlib.Path, found: Mapping[str, Any], expected: M
         InputError: If a setting differs.
     """
     if "task" not in found:  # of version 0.1
-        found = _of_today(found, expected)
+        found = upgraded_trial(found, expected["task"])
     # Model and training are compared setting by setting, so that the message names the one that differs.
     flat = [
         {**plan, **plan["model"], **plan["training"], "model": None, "training": None} for plan in (found, expected)
@@ -101,17 +99,6 @@ def check_trial_plan(folder: pathlib.Path, found: Mapping[str, Any], expected: M
                 f"{folder}: holds a training with {name} {other!r}, not {value!r}; choose another --out, or "
                 "start again with --overwrite"
             )
-
-
-def _of_today(found: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the plan of a trial of version 0.1 in today's layout, settings that came later at their defaults."""
-    found = upgraded(found)
-    if expected["preprocessing"]["kind"] == "coloring":
-        task = expected["task"]  # which was not stored: masks of all cells were learnt alike
-    else:
-        task = TASKS.from_dict(found["task"]).learning()
-    preprocessing = PREPROCESSINGS.to_dict(PREPROCESSINGS.from_dict(found["preprocessing"]))
-    return json.loads(json.dumps({**found, "task": task, "preprocessing": preprocessing}))
 
 
 def read_trial(folder: pathlib.Path) -> dict[str, Any] | None:

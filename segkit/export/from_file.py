@@ -14,12 +14,15 @@ from segkit.errors import InputError
 from segkit.export.saved_model import export_saved_model
 from segkit.model_path import resolve_model_path
 from segkit.models.files import load_model, read_card
+from segkit.registry import user_modules
 
 _CHILD = """
-import sys
+import importlib, sys
 from segkit.errors import InputError
 from segkit.export.from_file import export_from_file
-path, root, overwrite = sys.argv[1:]
+path, root, overwrite, *modules = sys.argv[1:]
+for module in modules:
+    importlib.import_module(module)
 try:
     sys.stdout.write(str(export_from_file(path, root, overwrite=overwrite == "True")))
 except InputError as fault:
@@ -57,14 +60,22 @@ def export_from_file(
         raise InputError(
             f"{path}: a SavedModel is written by TensorFlow, which is not installed; install tensorflow and try again"
         )
-    # A second process, as the backend of Keras cannot be changed once it is loaded.
+    card = read_card(path)
     environment = {
         **os.environ,
         "KERAS_BACKEND": "tensorflow",
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
     child = subprocess.run(
-        [sys.executable, "-c", _CHILD, str(path), str(root), str(overwrite)],
+        [
+            sys.executable,
+            "-c",
+            _CHILD,
+            str(path),
+            str(root),
+            str(overwrite),
+            *user_modules(card.task, card.preprocessing),
+        ],
         env=environment,
         capture_output=True,
         text=True,

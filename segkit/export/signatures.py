@@ -98,7 +98,8 @@ class _Served:
 
     def _maps(self, voxels: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = self.model(repeat_edge(voxels, self.card.multiple_px), training=False)
-        maps = self.task.maps({name: crop_to(values, voxels) for name, values in outputs.items()})
+        cropped = {name: crop_to(values, voxels) for name, values in outputs.items()}
+        maps = self.task.maps(cropped, self.card.preprocessing)
         counts = [output.channels for output in self.task.predicted]
         # Joined along the channels by `Task.maps`, separated again under the names that they are served by.
         parts = tf.split(maps, counts, axis=-1) if len(counts) > 1 else [maps]
@@ -134,7 +135,9 @@ class _Served:
 def repeat_edge(voxels: tf.Tensor, multiple_px: int) -> tf.Tensor:
     """Pad at the far ends to a multiple, by repeating the last row and column (of volumes, slice too).
 
-    Unlike a mirror image this works for every size, even where more is added than there is.
+    Unlike a mirror image this works for every size, even where more is added than there is. It is the graph form of
+    ``segkit.geometry.tiles.clamped``: extents are tensors here, and in prediction indices by which only the part of a
+    slice that is needed is read.
 
     Args:
         voxels: Shape ``(b, y, x, c)`` or ``(b, z, y, x, c)``, extents at least 1.

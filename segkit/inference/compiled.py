@@ -8,6 +8,8 @@ import keras
 import numpy as np
 
 from segkit.models.precision import with_precision
+from segkit.preprocessing.preprocessing import Preprocessing
+from segkit.preprocessing.standardize import Standardize
 from segkit.tasks.foreground import ForegroundTask
 from segkit.tasks.task import Task
 
@@ -17,20 +19,28 @@ BatchFunction = Callable[[np.ndarray], np.ndarray]
 """From preprocessed slices ``(batch, y, x, channels)`` to maps ``(batch, y, x, maps)``, both float32."""
 
 
-def probability_model(model: keras.Model, precision: str = "float32", *, task: Task | None = None) -> keras.Model:
+def probability_model(
+    model: keras.Model,
+    precision: str = "float32",
+    *,
+    task: Task | None = None,
+    preprocessing: Preprocessing | None = None,
+) -> keras.Model:
     """Return a model that ends in the maps of a task and shares the weights of ``model``.
 
     Args:
         model: Network with the outputs of the task.
         precision: Dtype policy it computes under; another than the model's own makes a copy of the weights.
         task: What it has learnt; one structure by default.
+        preprocessing: What is done to its input, for maps in grey values; mean 0 and standard deviation 1 by default.
 
     Returns:
         Model from ``(batch, y, x, channels)`` to float32 maps ``(batch, y, x, task.num_maps)``.
     """
     inner = with_precision(model, precision)
     inputs = keras.Input(inner.input_shape[1:], name="voxels")
-    outer = keras.Model(inputs, (task or ForegroundTask()).maps(inner(inputs, training=False)))
+    task, preprocessing = task or ForegroundTask(), preprocessing or Standardize(mean=0.0, std=1.0)
+    outer = keras.Model(inputs, task.maps(inner(inputs, training=False), preprocessing))
     if keras.backend.backend() == "tensorflow":
         outer.jit_compile = False  # XLA is three times slower on CPUs, and compiles again for every shape
     return outer

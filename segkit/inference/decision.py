@@ -20,9 +20,8 @@ def decided(maps: Sequence[np.ndarray], tasks: Sequence[Task], *, probability: b
         probability: Keep the probability of the only model instead of its result.
     """
     if len(tasks) > 1:
-        probabilities = [found[..., task.probability_map] for found, task in zip(maps, tasks, strict=True)]
-        kept, overlap = merge_labels(probabilities, [task.threshold for task in tasks])
-        # Without background.
+        claims = [task.claim(found) for found, task in zip(maps, tasks, strict=True)]
+        kept, overlap = merge_labels(claims, [0.0] * len(tasks))
         voxels = np.bincount(kept.ravel(), minlength=len(tasks) + 1)[1:]
         return BlockResult(kept, {"voxels": voxels, "overlap": overlap})
     (task,), (found,) = tasks, maps

@@ -77,7 +77,8 @@ class LoadedModel:
     def probability_model(self, precision: str = "float32") -> keras.Model:
         """Return the network that ends in maps, always the same one: volume after volume, traced once."""
         if precision not in self._ready:
-            self._ready[precision] = probability_model(self.model, precision, task=self.card.task)
+            facts = {"task": self.card.task, "preprocessing": self.card.preprocessing}
+            self._ready[precision] = probability_model(self.model, precision, **facts)
         return self._ready[precision]
 
     @classmethod

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from segkit.errors import InputError
+from segkit.stored_fields import from_stored
 
 METHODS = ("components", "distance", "centers")
 
@@ -49,7 +50,7 @@ class InstanceSettings:
     def __post_init__(self) -> None:
         """Refuse values out of range."""
         if self.method not in METHODS:
-            raise InputError(f"instances {self.method!r}; give one of {', '.join(METHODS)}")
+            raise InputError(f"instances: method {self.method!r}; give one of {', '.join(METHODS)}")
         for name in ("slice_wise", "fill"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"instances: {name} {getattr(self, name)!r}; give true or false")
@@ -71,9 +72,6 @@ class InstanceSettings:
         """Build from ``to_dict``'s dict.
 
         Raises:
-            InputError: If a name is unknown or a value out of range.
+            InputError: If a name is unknown, or a value of another type or out of range.
         """
-        try:
-            return cls(**values)
-        except TypeError as fault:
-            raise InputError(f"instances: {fault}") from fault
+        return from_stored(cls, values, "instances")

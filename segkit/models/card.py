@@ -9,6 +9,7 @@ from typing import Any
 from segkit.models.old_cards import upgraded
 from segkit.preprocessing.preprocessing import PREPROCESSINGS, Preprocessing
 from segkit.preprocessing.standardize import Standardize
+from segkit.stored_fields import from_stored
 from segkit.tasks.foreground import ForegroundTask
 from segkit.tasks.task import TASKS, Task
 
@@ -78,15 +79,14 @@ class ModelCard:
         Entries of later versions that this one does not know are left out.
 
         Raises:
-            InputError: If task or preprocessing are of an unknown kind or have settings out of their range.
+            InputError: If an entry is missing or of another type, or task or preprocessing are of an unknown kind or
+                have settings out of their range.
         """
         values = upgraded(values)
         known = {field.name for field in dataclasses.fields(cls)}
         values = {key: value for key, value in values.items() if key in known}
-        return cls(
-            **{
-                **values,
-                "task": TASKS.from_dict(values["task"]),
-                "preprocessing": PREPROCESSINGS.from_dict(values["preprocessing"]),
-            }
+        task, preprocessing = (
+            TASKS.from_dict(values["task"]),
+            PREPROCESSINGS.from_dict(values.get("preprocessing")),
         )
+        return from_stored(cls, {**values, "task": task, "preprocessing": preprocessing}, "model card")

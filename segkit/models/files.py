@@ -86,7 +86,7 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
     """Return the card of a model file or run folder.
 
     Raises:
-        InputError: If there is no such file, it is not a model, or it has no card.
+        InputError: If there is no such file, it is not a model, or it has no card or one with a mistake.
     """
     path = resolve_model_path(path)
     with _open_archive(path) as archive:
@@ -95,7 +95,10 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
                 f"{path}: a Keras model without segkit's card (normalisation, voxel size); "
                 "save it with segkit.save_model(model, path, card)"
             )
-        return ModelCard.from_dict(json.loads(archive.read(CARD_MEMBER)))
+        try:
+            return ModelCard.from_dict(json.loads(archive.read(CARD_MEMBER)))
+        except InputError as fault:
+            raise InputError(f"{path}: {fault}") from fault
 
 
 def _open_archive(path: pathlib.Path) -> zipfile.ZipFile:

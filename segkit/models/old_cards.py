@@ -17,10 +17,7 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     # Cards name their task since format 2.
     if "task" in values:
         return dict(values)
-    threshold = values.get("threshold", 0.5)
     loss = "dice" if values.get("coloring") else "bce_jaccard"
-    task = task_of_entries(values, loss=loss, threshold=threshold)
-    if "instances" in task:
-        task["instances"]["threshold"] = threshold
+    task = task_of_entries(values, loss=loss, threshold=values.get("threshold", 0.5))
     old = {"multiple_px": 16, "halo_px": 288, **values}  # what cards left out then
     return {**old, "task": task, "preprocessing": preprocessing_of_entries(values)}

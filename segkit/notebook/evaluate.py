@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from segkit.notebook.as_volume import VolumeLike, as_volume
-from segkit.tasks.cells import CellsTask
-from segkit.tasks.classes import ClassesTask
-from segkit.tasks.foreground import ForegroundTask
-from segkit.tasks.task import Task
-from segkit.volumes.label_checks import check_labels
+from segkit.tasks.task import TASKS, Task
 
 
 def evaluate(
@@ -28,8 +24,8 @@ def evaluate(
             file.
         reference: The annotation, of the same shape.
         task: ``"foreground"`` for a mask (IoU, Dice, precision, recall), ``"classes"`` for labels 0, 1, 2, ... (IoU of
-            each class, confusion), ``"cells"`` for ids of objects (SEG, average precision); or a task, such as that of
-            a model's card.
+            each class, confusion), ``"cells"`` for ids of objects (SEG, average precision), or another registered kind;
+            or a task, such as that of a model's card.
         slices: Slices that are scored; all by default. Score only slices that were not trained on.
         ignore_value: Value of unannotated voxels in the reference.
 
@@ -38,8 +34,7 @@ def evaluate(
         ``"total"`` and, by slice, under ``"slices"``.
 
     Raises:
-        ValueError: If ``task`` is another word.
-        InputError: If shapes differ, or values are not those of the task.
+        InputError: If shapes differ, values are not those of the task, or the kind is unknown.
 
     Example:
         >>> import numpy as np
@@ -50,11 +45,5 @@ def evaluate(
     """
     found, truth = as_volume(prediction), as_volume(reference)
     if isinstance(task, str):
-        if task == "classes":
-            count = check_labels(truth, ignore_value=ignore_value).num_classes
-            task = ClassesTask(class_names=tuple(map(str, range(count))))
-        elif task in ("foreground", "cells"):
-            task = ForegroundTask() if task == "foreground" else CellsTask()
-        else:
-            raise ValueError(f"`task` must be a task, 'foreground', 'classes' or 'cells'. Received: task={task!r}")
+        task = TASKS.find(task).of_reference(truth, ignore_value=ignore_value)
     return task.evaluate(found, truth, slices=slices, ignore_value=ignore_value)

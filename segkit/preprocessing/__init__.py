@@ -5,6 +5,7 @@ from __future__ import annotations
 from segkit.lazy_face import lazy_face
 
 _HOMES = {
+    "COLORINGS": "segkit.preprocessing.colorings",
     "ColorSlices": "segkit.preprocessing.color_slices",
     "GreyTriple": "segkit.preprocessing.colorings",
     "NeighbourStack": "segkit.preprocessing.colorings",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
+from segkit.errors import InputError
 from segkit.preprocessing.colored_stack import ColoredStack
-from segkit.preprocessing.colorings import WHITE, Coloring, coloring_from_dict, coloring_to_dict
+from segkit.preprocessing.colorings import COLORINGS, WHITE, Coloring
 from segkit.preprocessing.preprocessing import PREPROCESSINGS
 from segkit.preprocessing.pseudocolor import Pseudocoloring
 from segkit.preprocessing.resized_slices import ResizedSlices, colored_slices, cut_windows
@@ -22,11 +24,11 @@ class ColorSlices:
     """Three channels for every slice, as wholes or in windows, which the network resizes to its own size.
 
     Attributes:
-        coloring: How slices are coloured, or the dict that ``coloring_to_dict`` makes of it.
+        coloring: How slices are coloured, or the dict that ``COLORINGS.to_dict`` makes of it.
         windows: Number of overlapping squares along y and x that a slice is cut into; ``None`` for whole slices.
 
     Raises:
-        ValueError: If ``windows`` is not two positive numbers.
+        ValueError: If ``coloring`` is something else, or ``windows`` is not two positive whole numbers.
 
     Reference:
         Wagner & Rohr (2022), "EfficientCellSeg", Secs. 2.2 and 3.3.
@@ -40,15 +42,21 @@ class ColorSlices:
 
     def __post_init__(self) -> None:
         if isinstance(self.coloring, Mapping):
-            object.__setattr__(self, "coloring", coloring_from_dict(self.coloring))
+            object.__setattr__(self, "coloring", COLORINGS.from_dict(self.coloring))
+        if not hasattr(self.coloring, "color"):
+            raise ValueError(
+                f"`coloring` must be a colouring, or an object with its kind. Received: coloring={self.coloring!r}"
+            )
         if self.windows is not None:
             object.__setattr__(self, "windows", tuple(self.windows))
-            if len(self.windows) != 2 or min(self.windows) < 1:
-                raise ValueError(f"`windows` must be two positive numbers (y, x). Received: windows={self.windows!r}")
+            if len(self.windows) != 2 or not all(isinstance(n, numbers.Integral) and n > 0 for n in self.windows):
+                raise ValueError(
+                    f"`windows` must be two positive whole numbers (y, x). Received: windows={self.windows!r}"
+                )
 
     def settings(self) -> dict[str, Any]:
         """Return the fields as ``json`` writes them."""
-        return {"coloring": coloring_to_dict(self.coloring), "windows": self.windows}
+        return {"coloring": COLORINGS.to_dict(self.coloring), "windows": self.windows}
 
     def measured(
         self, slices: Sequence[tuple[Any, Iterable[int]]], progress: Callable[[int, int], None] | None = None
@@ -81,6 +89,17 @@ class ColorSlices:
         if shift:
             out += np.float32(shift)
         return out
+
+    def to_grey_values(self, values: Any) -> Any:
+        """Refuse: a slice's own grey values are not kept in its colours.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(
+            "coloured slices cannot be converted back to grey values; choose the preprocessing 'standardize' for "
+            "networks that return images"
+        )
 
     @property
     def is_measured(self) -> bool:

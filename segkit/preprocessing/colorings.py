@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
 
-from segkit.errors import InputError
 from segkit.preprocessing.pseudocolor import Pseudocoloring, stretched
+from segkit.registry import Registry
+
+COLORINGS = Registry("colouring", {})
+"""Kinds of colourings by name; ``COLORINGS.register("name")`` above a frozen dataclass adds one."""
+
+COLORINGS.register("pseudocolor")(Pseudocoloring)
 
 WHITE = 65535
 """Value of 1 in the 16 bits that coloured slices are kept in."""
@@ -27,6 +32,7 @@ class Coloring(Protocol):
         """Yield the slices of a stack ``(z, y, x)`` as float32 in [0, 1], ``(y, x, 3)``."""
 
 
+@COLORINGS.register("grey")
 @dataclasses.dataclass(frozen=True)
 class GreyTriple:
     """The slice itself three times, brought to [0, 1]: no context."""
@@ -37,6 +43,7 @@ class GreyTriple:
             yield np.repeat(stretched(np.asarray(stack[z]))[..., None], 3, axis=-1)
 
 
+@COLORINGS.register("neighbours")
 @dataclasses.dataclass(frozen=True)
 class NeighbourStack:
     """The slices before, at and after as red, green and blue, brought to [0, 1] together.
@@ -52,28 +59,3 @@ class NeighbourStack:
             sides = [np.asarray(stack[side]) if 0 <= side < stack.shape[0] else dark for side in (z - 1, z + 1)]
             # (y, x, 3), stretched together, so that the three keep their brightness relative to each other.
             yield stretched(np.stack([sides[0], current, sides[1]], axis=-1))
-
-
-COLORINGS = {"pseudocolor": Pseudocoloring, "grey": GreyTriple, "neighbours": NeighbourStack}
-
-
-def coloring_to_dict(coloring: Coloring) -> dict[str, Any]:
-    """Return a dict that ``json`` writes and ``coloring_from_dict`` reads: ``kind`` and what it was made with."""
-    (kind,) = (name for name, made in COLORINGS.items() if type(coloring) is made)
-    return {"kind": kind, **dataclasses.asdict(coloring)}
-
-
-def coloring_from_dict(values: Mapping[str, Any]) -> Coloring:
-    """Build a colouring from ``coloring_to_dict``'s dict.
-
-    Raises:
-        InputError: If the kind or a value is unknown or out of range.
-    """
-    settings = dict(values)
-    kind = settings.pop("kind", None)
-    if kind not in COLORINGS:
-        raise InputError(f"colouring {kind!r}; give one of {', '.join(COLORINGS)}")
-    try:
-        return COLORINGS[kind](**settings)
-    except (TypeError, ValueError) as fault:
-        raise InputError(f"colouring {kind!r}: {fault}") from fault

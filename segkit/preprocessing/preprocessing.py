@@ -80,6 +80,16 @@ class Preprocessing(Protocol):
             float32, with channels last.
         """
 
+    def to_grey_values(self, values: Any) -> Any:
+        """Return values on the scale of the network's input as grey values: the inverse of the preprocessing.
+
+        Args:
+            values: An image on that scale, any shape, float32, an array of NumPy or a tensor.
+
+        Raises:
+            InputError: If the preprocessing has no inverse.
+        """
+
     @property
     def is_measured(self) -> bool:
         """Whether nothing is left open."""

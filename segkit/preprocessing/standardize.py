@@ -88,6 +88,11 @@ class Standardize:
             out += np.float32(shift)
         return out
 
+    def to_grey_values(self, values: Any) -> Any:
+        """Return ``values * std + mean``."""
+        mean, _ = self._constants()
+        return values * np.float32(self.std) + mean
+
     @property
     def is_measured(self) -> bool:
         """Whether mean and standard deviation are known."""

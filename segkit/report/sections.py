@@ -54,19 +54,24 @@ def training_curves(history: Sequence[Mapping[str, Any]], monitor: Monitor = MEA
     return Section("Training", f'<div class="curves">{drawn}</div>' if drawn else "")
 
 
-def validation_curves(histories: Mapping[str, Sequence[Mapping[str, float]]], title: str = "Training") -> Section:
-    """Show the validation mIoU of several trainings over the epochs in one figure.
+def validation_curves(
+    histories: Mapping[str, Sequence[Mapping[str, float]]], title: str = "Training", *, monitor: Monitor = MEAN_IOU
+) -> Section:
+    """Show the monitored score of several trainings over the epochs in one figure.
 
     Args:
-        histories: Rows of ``val_mean_iou``, one per epoch, by the name of the training.
+        histories: Rows with the score, one per epoch, by the name of the training.
         title: Heading.
+        monitor: The score, such as ``Task.monitor``; validation mIoU by default.
     """
     length = max(len(rows) for rows in histories.values())
     merged = [
-        {"epoch": epoch, **{name: rows[epoch]["val_mean_iou"] for name, rows in histories.items() if epoch < len(rows)}}
+        {"epoch": epoch, **{name: rows[epoch][monitor.name] for name, rows in histories.items() if epoch < len(rows)}}
         for epoch in range(length)
     ]
-    figures = curves(merged, monitor=None, figures=[Curve("Validation mIoU", {name: name for name in histories})])
+    figures = curves(
+        merged, monitor=None, figures=[Curve(f"Validation {monitor.title}", {name: name for name in histories})]
+    )
     drawn = "".join(f"<div>{inline_svg(figure, name)}</div>" for name, figure in figures.items())
     return Section(title, f'<div class="curves">{drawn}</div>')
 
@@ -93,22 +98,25 @@ def magnitude_curves(rows: Mapping[str, Sequence[Mapping[str, float]]]) -> Secti
     return Section("Mean magnitude of the features", f'<div class="curves">{drawn}</div>' if drawn else "")
 
 
-def scores(evaluation: Mapping[str, Any]) -> Section:
+def scores(evaluation: Mapping[str, Any], titles: Mapping[str, str] | None = None) -> Section:
     """Show the scores of all slices together, and of each one in a part that unfolds.
 
     Args:
         evaluation: ``{"total": {score: value}, "slices": [{"z": 3, score: value, ...}, ...]}``; either may be
             missing. With several classes a score may be ``"iou": {class: value}``, and ``"confusion"`` of the total,
             true class by predicted class, is shown as a table under the names in ``"classes"``.
+        titles: Titles of other scores than those of ``SCORE_NAMES``, such as ``Task.score_titles``. Whatever else the
+            total holds is shown among the counts.
     """
-    # Scores as columns in the order of `SCORE_NAMES`, those of classes behind, counts apart.
+    # Scores are columns in the order of the titles, those of classes behind, counts apart.
+    titles = {**SCORE_NAMES, **(titles or {})}
     total = _by_class(evaluation.get("total") or {})
     slices = [_by_class(entry) for entry in evaluation.get("slices") or ()]
     found = list(dict.fromkeys(name for entry in (total, *slices) for name in entry))
     of_classes = [name for name in found if name.startswith(_IOU_OF)]
-    columns = [*(name for name in SCORE_NAMES if name in found), *of_classes]
+    columns = [*(name for name in titles if name in found), *of_classes]
     others = [name for name in total if name not in (*columns, "z", "confusion")]
-    body = _score_table(columns, [("All slices", total)]) if total else ""
+    body = _score_table(columns, [("All slices", total)], titles) if total else ""
     if total and others:
         body += _folded("Counts", _score_table(others, [("All slices", total)]))
     if classes := evaluation.get("classes") if "confusion" in total else None:
@@ -117,12 +125,12 @@ def scores(evaluation: Mapping[str, Any]) -> Section:
             for name, counts in zip(classes, total["confusion"], strict=True)
         ]
         what = "Voxels: true class (row), predicted class (column)"
-        body += _folded(what, _score_table(classes, rows, as_written=True))
+        body += _folded(what, _score_table(classes, rows, dict(zip(classes, classes, strict=True))))
     if slices:
         rows = [(f"z = {entry.get('z', _MISSING)}", entry) for entry in slices]
         what = "slice" if len(rows) == 1 else "slices"
         known = [name for name in columns if any(name in entry for entry in slices)]
-        body += _folded(f"Scores of {len(rows)} {what}", _score_table(known, rows, bars=True))
+        body += _folded(f"Scores of {len(rows)} {what}", _score_table(known, rows, titles, bars=True))
     return Section("Scores", body)
 
 
@@ -214,16 +222,20 @@ def facts_table(facts: Mapping[str, Any]) -> str:
 
 
 def _score_table(
-    names: Sequence[str], rows: Sequence[tuple[str, Mapping[str, Any]]], *, bars: bool = False, as_written: bool = False
+    names: Sequence[str],
+    rows: Sequence[tuple[str, Mapping[str, Any]]],
+    titles: Mapping[str, str] = SCORE_NAMES,
+    *,
+    bars: bool = False,
 ) -> str:
+    """Return a table of scores; with ``bars`` those between 0 and 1 are drawn too."""
+    shares = [name for name in names if bars and (name in SCORE_NAMES or name.startswith(_IOU_OF))]
     cells = [
-        [f"<td>{escape(label)}</td>", *(_score_cell(values.get(name), bars) for name in names)]
+        [f"<td>{escape(label)}</td>", *(_score_cell(values.get(name), name in shares) for name in names)]
         for label, values in rows
     ]
-    titles = [
-        name if as_written or name.startswith(_IOU_OF) else SCORE_NAMES.get(name, _spaced(name)) for name in names
-    ]
-    return table(["", *titles], cells, kind="numbers")
+    head = [name if name.startswith(_IOU_OF) else titles.get(name, _spaced(name)) for name in names]
+    return table(["", *head], cells, kind="numbers")
 
 
 def _score_cell(value: Any, bar: bool) -> str:

@@ -26,6 +26,7 @@ def write_report(
     history: Sequence[Mapping[str, Any]] = (),
     monitor: Monitor = MEAN_IOU,
     evaluation: Mapping[str, Any] | None = None,
+    score_titles: Mapping[str, str] | None = None,
     overlays: Sequence[Overlay] = (),
     versions: Mapping[str, str] | None = None,
     seed: int | None = None,
@@ -50,6 +51,7 @@ def write_report(
         history: One row per epoch, as ``log.csv`` holds them; see ``segkit.report.curves``.
         monitor: The score that chose the checkpoint, such as ``Task.monitor``; validation mIoU by default.
         evaluation: ``{"total": {score: value}, "slices": [{"z": 3, score: value, ...}, ...]}``.
+        score_titles: Titles of scores that segkit does not know, such as ``Task.score_titles``.
         overlays: Slices to look at, as ``segkit.report.overlay.overlay`` draws them.
         versions: Package and version.
         seed: Seed of the run.
@@ -77,7 +79,7 @@ def write_report(
             sections.headline(summary),
             sections.notices(notices),
             sections.training_curves(history, monitor),
-            sections.scores(evaluation or {}),
+            sections.scores(evaluation or {}, score_titles),
             sections.overlays(overlays),
             *extra,
             sections.plan_table(plan or {}),

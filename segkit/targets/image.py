@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -18,6 +19,9 @@ class ImageTarget:
         std: Standard deviation that is divided by, positive [grey value].
         image_channels: Channels of the partner image.
         ignore_value: Value of unannotated pixels, which weigh 0; pixels that are not finite always do.
+
+    Raises:
+        ValueError: If ``mean`` is not finite, or ``std`` or ``image_channels`` is not positive.
     """
 
     mean: float = 0.0
@@ -25,6 +29,14 @@ class ImageTarget:
     image_channels: int = 1
     ignore_value: int | None = None
     nearest: ClassVar[tuple[bool, ...]] = (False,)
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.mean) and math.isfinite(self.std) and self.std > 0):
+            raise ValueError(
+                f"`mean` must be finite and `std` positive [grey value]. Received: mean={self.mean!r}, std={self.std!r}"
+            )
+        if self.image_channels < 1:
+            raise ValueError(f"`image_channels` must be positive. Received: image_channels={self.image_channels!r}")
 
     @property
     def channels(self) -> int:

@@ -34,7 +34,7 @@ class CellsTask(ForegroundTask):
         instances: How objects are separated, by components or a distance watershed; distances are in pixels along x.
 
     Raises:
-        ValueError: If the method needs a network that finds centres.
+        ValueError: If ``instances`` is something else, or the method needs a network that finds centres.
     """
 
     loss: Literal["bce_jaccard", "dice"] = "dice"
@@ -44,13 +44,15 @@ class CellsTask(ForegroundTask):
     result_name: ClassVar[str] = "labels"
     predicts_scored_only: ClassVar[bool] = True
     decision_settings: ClassVar[tuple[str, ...]] = ("instances",)
+    evaluation_settings: ClassVar[tuple[str, ...]] = ("slice_wise",)
     methods: ClassVar[tuple[str, ...]] = ("components", "distance")
     _what_it_gives: ClassVar[str] = "a model that separates objects gives ids"
 
     def __post_init__(self) -> None:
         if isinstance(self.instances, Mapping):
             object.__setattr__(self, "instances", InstanceSettings.from_dict(self.instances))
-        # One threshold, kept with the settings of the objects; `ForegroundTask` reads it here.
+        if not isinstance(self.instances, InstanceSettings):
+            raise ValueError(f"`instances` must be InstanceSettings. Received: instances={self.instances!r}")
         object.__setattr__(self, "threshold", self.instances.threshold)
         super().__post_init__()
         if self.instances.method not in self.methods:
@@ -117,11 +119,12 @@ class CellsTask(ForegroundTask):
         slices: Sequence[int] | None = None,
         ignore_value: int | None = None,
         progress: Callable[[int, int], None] | None = None,
+        slice_wise: bool | None = None,
     ) -> InstanceEvaluation:
-        """Return SEG and average precision, in 3-D where all slices are scored."""
+        """Return SEG and average precision; by default in 3-D where all slices are scored, else slice by slice."""
         from segkit.evaluation.evaluate_instances import evaluate_instances
 
-        return evaluate_instances(prediction, reference, slices=slices, progress=progress)
+        return evaluate_instances(prediction, reference, slices=slices, slice_wise=slice_wise, progress=progress)
 
     def headline(self, scores: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Return SEG, average precision and mean IoU, with those of Otsu's threshold and PESEG where they are known."""

@@ -50,6 +50,10 @@ class CentersTask(CellsTask):
 
         return {**super().losses(), "centers": HeatmapFocal()}
 
+    def build_settings(self) -> dict[str, Any]:
+        """Return that the centres are found too."""
+        return {"with_centers": True}
+
     def target(
         self, *, weight_limit: float | None, ignore_value: int | None, preprocessing: Preprocessing
     ) -> CentersTarget:

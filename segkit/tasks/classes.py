@@ -51,8 +51,8 @@ class ClassesTask(Task):
     _what_it_gives: ClassVar[str] = "a model of several classes gives labels, the class of the highest probability"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "class_names", tuple(self.class_names))
-        names = self.class_names
+        names = (self.class_names,) if isinstance(self.class_names, str) else tuple(self.class_names)
+        object.__setattr__(self, "class_names", names)
         if len(names) < 2 or len(set(names)) < len(names) or not all(isinstance(name, str) and name for name in names):
             raise ValueError(f"`class_names` must be two or more different names. Received: {names!r}")
         if isinstance(self.supervision, bool) or not 0 <= self.supervision < 1:
@@ -151,6 +151,17 @@ class ClassesTask(Task):
     def background(self) -> str:
         """The first class."""
         return self.class_names[0]
+
+    @classmethod
+    def of_reference(
+        cls, reference: Volume, *, ignore_value: int | None = None, label_names: Sequence[str] | None = None
+    ) -> ClassesTask:
+        """Return the task of the classes in a legend, or of all labels up to the highest one of the reference."""
+        if label_names is None:
+            from segkit.volumes.label_checks import check_labels
+
+            label_names = [str(k) for k in range(check_labels(reference, ignore_value=ignore_value).num_classes)]
+        return cls(class_names=tuple(label_names))
 
     def evaluate(
         self,

@@ -42,6 +42,7 @@ class ForegroundTask(Task):
     threshold: float = 0.5
 
     decision_settings: ClassVar[tuple[str, ...]] = ("threshold",)
+    evaluation_settings: ClassVar[tuple[str, ...]] = ("ignore_value", "label", "reference_label")
 
     def __post_init__(self) -> None:
         if self.loss not in FOREGROUND_LOSSES:
@@ -133,11 +134,14 @@ class ForegroundTask(Task):
         slices: Sequence[int] | None = None,
         ignore_value: int | None = None,
         progress: Callable[[int, int], None] | None = None,
+        label: int | None = None,
+        reference_label: int | None = None,
     ) -> Evaluation:
-        """Return IoU, Dice and other scores of a mask, slice by slice."""
+        """Return IoU, Dice and other scores of a mask, or of one label of two label volumes, slice by slice."""
         from segkit.evaluation.evaluate_volumes import evaluate_volumes
 
-        return evaluate_volumes(prediction, reference, slices=slices, ignore_value=ignore_value, progress=progress)
+        shared = {"slices": slices, "ignore_value": ignore_value, "progress": progress}
+        return evaluate_volumes(prediction, reference, label=label, reference_label=reference_label, **shared)
 
     def headline(self, scores: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Return foreground IoU, mean IoU and Dice."""

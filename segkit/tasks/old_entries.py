@@ -6,20 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def task_of_entries(values: Mapping[str, Any], *, loss: str, threshold: float = 0.5) -> dict[str, Any]:
+def task_of_entries(values: Mapping[str, Any], *, loss: str, threshold: float | None = None) -> dict[str, Any]:
     """Return the task that the entries ``classes`` and ``instances`` stand for, in cards and plans alike.
+
+    Nothing is checked here: the entries become settings, which are checked where the task is built.
 
     Args:
         values: Entries of a card or a plan.
         loss: Loss of foreground, which neither of them named.
-        threshold: Threshold of a mask.
+        threshold: Threshold, which cards held beside ``instances``; that of ``instances``, or 0.5, by default.
     """
+    decided = {} if threshold is None else {"threshold": threshold}
     if instances := values.get("instances"):
-        kind = "centers" if instances.get("method") == "centers" else "cells"
-        return {"kind": kind, "loss": loss, "instances": dict(instances)}
+        if isinstance(instances, Mapping):
+            instances = {**instances, **decided}
+        method = instances.get("method") if isinstance(instances, Mapping) else None
+        return {"kind": "centers" if method == "centers" else "cells", "loss": loss, "instances": instances}
     if classes := values.get("classes"):
-        return {"kind": "classes", "class_names": list(classes)}
-    return {"kind": "foreground", "loss": loss, "threshold": threshold}
+        return {"kind": "classes", "class_names": classes}
+    return {"kind": "foreground", "loss": loss, **decided}
 
 
 def preprocessing_of_entries(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,6 +60,8 @@ class Output:
         activation: The function that turns it into maps.
         share: Share of the loss.
         served: Name under which a served model gives its maps; ``None`` for outputs that are used in training alone.
+        in_grey_values: The output is an image on the scale of the network's input, and its maps are converted to grey
+            values by the inverse of the preprocessing.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Output:
     activation: Literal["sigmoid", "softmax", "linear"] = "sigmoid"
     share: float = 1.0
     served: str | None = None
+    in_grey_values: bool = False
 
 
 class Task(abc.ABC):
@@ -75,8 +78,8 @@ class Task(abc.ABC):
 
     Subclasses are frozen dataclasses of what ``json`` can write, registered by ``TASKS.register``. Training,
     prediction, export, evaluation and report ask the task and never its kind, so a user-defined kind works everywhere.
-    A map is an output after its activation; the maps of all outputs with a ``served`` name are joined along the last
-    axis, in the order of ``outputs``.
+    A map is an output after its activation, in grey values where it is an image; the maps of all outputs with a
+    ``served`` name are joined along the last axis, in the order of ``outputs``.
 
     Attributes:
         kind: Name in plans and model cards, set by the registration.
@@ -86,6 +89,10 @@ class Task(abc.ABC):
         needs_foreground: There is nothing to learn from training slices that are all background.
         decision_settings: Fields that decide the result alone; a training does not depend on them, and is resumed
             with others.
+        evaluation_settings: Arguments of ``evaluate`` besides ``slices`` and ``progress`` that have a meaning for the
+            kind; ``segkit evaluate`` refuses the others.
+        score_titles: Titles of its own scores in the tables of a report, by their names in an evaluation; the scores
+            of segkit's kinds have theirs, and what has none is shown among the counts.
     """
 
     kind: ClassVar[str]
@@ -94,6 +101,8 @@ class Task(abc.ABC):
     predicts_scored_only: ClassVar[bool] = False
     needs_foreground: ClassVar[bool] = True
     decision_settings: ClassVar[tuple[str, ...]] = ()
+    evaluation_settings: ClassVar[tuple[str, ...]] = ("ignore_value",)
+    score_titles: ClassVar[Mapping[str, str]] = {}
 
     # What is learnt
 
@@ -239,14 +248,23 @@ class Task(abc.ABC):
         """Number of maps of a voxel."""
         return sum(output.channels for output in self.predicted)
 
-    def maps(self, outputs: Mapping[str, Any]) -> Any:
-        """Return the maps of a network's outputs, float32, joined along the last axis; on any Keras backend."""
+    def maps(self, outputs: Mapping[str, Any], preprocessing: Preprocessing) -> Any:
+        """Return the maps of a network's outputs, float32, joined along the last axis; on any Keras backend.
+
+        Args:
+            outputs: Outputs of the network by name.
+            preprocessing: What was done to its input, measured.
+
+        Raises:
+            InputError: If an output is an image and the preprocessing has no inverse.
+        """
         from keras import ops
 
-        activated = [
-            _ACTIVATIONS[output.activation](ops, ops.cast(outputs[output.name], "float32")) for output in self.predicted
-        ]
-        return activated[0] if len(activated) == 1 else ops.concatenate(activated, axis=-1)
+        maps = []
+        for output in self.predicted:
+            values = _ACTIVATIONS[output.activation](ops, ops.cast(outputs[output.name], "float32"))
+            maps.append(preprocessing.to_grey_values(values) if output.in_grey_values else values)
+        return maps[0] if len(maps) == 1 else ops.concatenate(maps, axis=-1)
 
     @abc.abstractmethod
     def decide(self, maps: Any, xp: Any = np) -> Any:
@@ -294,8 +312,19 @@ class Task(abc.ABC):
 
     @property
     def used_alone(self) -> str | None:
-        """Why results of several models cannot be merged; ``None`` where they can."""
+        """Why results of several models cannot be merged; ``None`` where they can, by ``claim``."""
         return f"{self._what_it_gives} and is used alone; predict the models one by one"
+
+    def claim(self, maps: np.ndarray) -> np.ndarray:
+        """Return how strongly a model claims each voxel where several are merged; the strongest one gives the label.
+
+        Args:
+            maps: Maps, shape ``(..., num_maps)``.
+
+        Returns:
+            Shape ``(...)``: the probability where ``decide`` is true, else 0.
+        """
+        return np.where(self.decide(maps), maps[..., self.probability_map], np.float32(0))
 
     _what_it_gives: ClassVar[str] = "the model gives a result of its own kind"
 
@@ -356,6 +385,22 @@ class Task(abc.ABC):
         return None
 
     # How it is scored and shown
+
+    @classmethod
+    def of_reference(
+        cls, reference: Volume, *, ignore_value: int | None = None, label_names: Sequence[str] | None = None
+    ) -> Task:
+        """Return a task that scores results against a reference, where no model's card says which.
+
+        Args:
+            reference: The annotation.
+            ignore_value: Value of unannotated voxels.
+            label_names: Names of the labels from 0 on, as the legend of a label volume has them.
+
+        Raises:
+            InputError: If the kind has settings that cannot be told from a reference.
+        """
+        return TASKS.from_dict({"kind": cls.kind})
 
     @abc.abstractmethod
     def evaluate(

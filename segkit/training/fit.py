@@ -60,7 +60,7 @@ def fit(
 
     Raises:
         InputError: If the run to resume has had other settings, or more epochs.
-        ValueError: If the network has other outputs than the task.
+        ValueError: If the network has other outputs than the task, or two callbacks of one name have a ``STATE``.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,8 +83,15 @@ def fit(
         "plateau": (plateau, DecayOnPlateau.STATE),
         "early_stopping": (stopping, ("best", "wait", "best_epoch", "stopped_epoch")),
         **alarms,
-        **{type(one).__name__: (one, one.STATE) for one in callbacks if hasattr(one, "STATE")},
     }
+    for one in callbacks:
+        if hasattr(one, "STATE"):
+            name = type(one).__name__
+            if name in tracked:
+                raise ValueError(
+                    f"`callbacks` with a `STATE` must be of classes with names of their own. Received: a second {name}"
+                )
+            tracked[name] = (one, one.STATE)
     record = Resumable(folder, card, tracked, identity=_identity(plan, card))
     # Continue or start over.
     if not (resume and record.resume(model)):
@@ -110,7 +117,7 @@ def fit(
         # PlainNames stands before all that look at scores, EpochLog after those that add to the logs, Resumable after
         # all that have a memory.
         callbacks=[
-            PlainNames(),
+            PlainNames(list(task.spans)),
             plateau,
             stopping,
             *(callback for callback, _ in alarms.values()),
@@ -159,15 +166,25 @@ class PlainNames(keras.callbacks.Callback):
     """Call the scores of a network's main output by their plain names.
 
     Keras puts the name of the output before them as soon as a network has another one.
+
+    Args:
+        outputs: Names of the outputs, the main one first.
     """
+
+    def __init__(self, outputs: Sequence[str]) -> None:
+        super().__init__()
+        self._main, *others = outputs
+        self._others = [f"{name}_" for name in others if name.startswith(f"{self._main}_")]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Rename."""
         # A copy of the names, as the dict is changed on the way. Losses keep theirs: `loss` is the sum over outputs.
         for name in list(logs or {}):
-            for start in ("", "val_"):
-                if name.startswith(f"{start}logits_") and not name.endswith("_loss"):
-                    logs[start + name.removeprefix(f"{start}logits_")] = logs.pop(name)
+            start = "val_" if name.startswith("val_") else ""
+            score = name.removeprefix(start)
+            is_of_main = score.startswith(f"{self._main}_") and not score.startswith(tuple(self._others))
+            if is_of_main and score != f"{self._main}_loss":
+                logs[start + score.removeprefix(f"{self._main}_")] = logs.pop(name)
 
 
 class StepProgress(keras.callbacks.Callback):

@@ -8,6 +8,7 @@ from typing import Any
 
 from segkit.data.augmentation import Augmentation
 from segkit.errors import InputError
+from segkit.stored_fields import from_stored
 
 _WHOLE = {
     "patch_px": 1,
@@ -131,7 +132,7 @@ class TrainingPlan:
             raise InputError(f"plan: unknown setting {min(unknown)!r} under 'training'; correct or remove it")
         changes = values.pop("augmentation", {})
         try:
-            return cls(**values, augmentation=Augmentation(**changes))
+            return cls(**values, augmentation=from_stored(Augmentation, changes, "plan: augmentation"))
         except InputError:
             raise
         except (TypeError, ValueError) as fault:

@@ -119,6 +119,7 @@ def test_coarse_axes_are_displaced_by_fewer_pixels():
     [
         (lambda: Augmentation(contrast=1.0), r"`contrast` must be in \[0, 1\)"),
         (lambda: Augmentation(brightness=-1.0), "must not be negative"),
+        (lambda: Augmentation(elastic_grid_px=0), r"`elastic_grid_px` must be positive \[px\]"),
         (lambda: Augmentation().draw(np.random.default_rng(0), (4,)), "two axes or more"),
         (lambda: Augmentation().draw(np.random.default_rng(0), (4, 4), (1.0,)), "two axes or more"),
     ],

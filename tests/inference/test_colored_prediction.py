@@ -17,7 +17,7 @@ from segkit.instances.segment_instances import segment_instances
 from segkit.models import cells_and_centers, efficient_cell_seg
 from segkit.models.card import ModelCard
 from segkit.preprocessing.color_slices import ColorSlices
-from segkit.preprocessing.colorings import WHITE, coloring_from_dict, coloring_to_dict, in_16_bits
+from segkit.preprocessing.colorings import COLORINGS, WHITE, in_16_bits
 from segkit.preprocessing.pseudocolor import Pseudocoloring
 from segkit.preprocessing.standardize import Standardize
 from segkit.tasks.cells import CellsTask
@@ -27,7 +27,7 @@ from segkit.volumes.files import open_volume, save_volume
 from segkit.volumes.volume import Volume
 
 STACK = np.random.default_rng(0).integers(0, 255, (4, 37, 50)).astype(np.uint8)
-PSEUDOCOLOR = coloring_to_dict(Pseudocoloring(tiles=2, expected_share=0.4))
+PSEUDOCOLOR = COLORINGS.to_dict(Pseudocoloring(tiles=2, expected_share=0.4))
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def probabilities(model, volume, options=None):
 
 def coloured(coloring):
     """The slices as they are coloured, in the 16 bits that networks are trained on."""
-    images = coloring_from_dict(coloring).color(STACK, range(len(STACK)))
+    images = COLORINGS.from_dict(coloring).color(STACK, range(len(STACK)))
     return [in_16_bits(image) / np.float32(WHITE) for image in images]
 
 
@@ -214,7 +214,7 @@ def test_a_card_and_a_network_that_do_not_fit_are_refused(network):
     wrapped = keras.Model(one.inputs, {"logits": one.outputs[0]})
     with pytest.raises(InputError, match="the model takes 1 channels, its card gives 3"):
         loaded(wrapped)
-    with pytest.raises(ValueError, match="`windows` must be two positive numbers"):
+    with pytest.raises(ValueError, match="`windows` must be two positive whole numbers"):
         loaded(network, windows=(2, 0))
 
 

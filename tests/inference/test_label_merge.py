@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+from own_task import DenoisingTask
 
+from segkit.inference.decision import decided
 from segkit.inference.label_merge import merge_labels
+from segkit.tasks.foreground import ForegroundTask
 
 
 def test_the_highest_probability_above_its_threshold_wins():
@@ -33,3 +36,23 @@ def test_255_maps_are_told_apart():
 def test_too_few_too_many_and_unpaired_are_refused(maps, thresholds):
     with pytest.raises(ValueError, match=f"Received: {maps} maps, {thresholds} thresholds"):
         merge_labels([np.zeros(1)] * maps, [0.5] * thresholds)
+
+
+class BrightTask(DenoisingTask):
+    """A kind without a threshold among its settings that can be merged with others."""
+
+    probability_map = 0
+    used_alone = None
+
+    def decide(self, maps, xp=np):
+        return xp.square(maps[..., 0]) > 0.25
+
+
+def test_a_task_decides_itself_what_it_claims():
+    maps = [np.array([[0.9], [0.6], [0.2]], np.float32), np.array([[0.8], [0.7], [0.3]], np.float32)]
+    result = decided(maps, [BrightTask(), ForegroundTask(threshold=0.75)])
+    assert result.array.tolist() == [1, 1, 0]
+    assert result.counts["overlap"] == 1
+    result = decided(maps, [ForegroundTask(), BrightTask()])
+    assert result.array.tolist() == [1, 2, 0]
+    assert result.counts["voxels"].tolist() == [1, 1]

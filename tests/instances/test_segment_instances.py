@@ -191,7 +191,7 @@ def test_a_hole_in_a_single_slice_is_filled():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"method": "magic"}, "instances 'magic'; give one of components, distance, centers"),
+        ({"method": "magic"}, "instances: method 'magic'; give one of components, distance, centers"),
         ({"threshold": 1.5}, "threshold 1.5; give a number from 0 to 1"),
         ({"seed_distance": -1}, "seed_distance -1; give 0 or more"),
         ({"colour": 3}, "instances: .*colour"),

@@ -1,5 +1,7 @@
 """Pseudocolouring and its alternatives, on stacks small enough to know what must come out."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,8 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
 from segkit.errors import InputError
-from segkit.preprocessing.colorings import COLORINGS, GreyTriple, NeighbourStack, coloring_from_dict, coloring_to_dict
+from segkit.preprocessing.color_slices import ColorSlices
+from segkit.preprocessing.colorings import COLORINGS, GreyTriple, NeighbourStack
+from segkit.preprocessing.preprocessing import PREPROCESSINGS
 from segkit.preprocessing.pseudocolor import Pseudocoloring, stretched
+from segkit.registry import user_modules
 from segkit.volumes.lazy_volume import slice_stack
 
 DTYPES = [np.uint8, np.uint16, np.int16, np.float32]
@@ -106,8 +111,8 @@ def test_a_rough_mask_does_not_depend_on_the_scale_of_float_values(gain, offset)
 
 @given(nps.arrays(np.int16, (3, 20, 24), elements=st.integers(-500, 500)))
 def test_every_colouring_stays_between_0_and_1(stack):
-    for made in COLORINGS.values():
-        for image in made().color(stack, range(3)):
+    for kind in COLORINGS.names():
+        for image in COLORINGS.find(kind)().color(stack, range(3)):
             assert image.dtype == np.float32
             assert image.shape == (20, 24, 3)
             assert image.min() >= 0
@@ -154,23 +159,43 @@ def test_alternatives():
 
 @pytest.mark.parametrize("coloring", [Pseudocoloring(tiles=4, normalize="per_channel"), GreyTriple(), NeighbourStack()])
 def test_a_card_brings_the_colouring_back(coloring):
-    assert coloring_from_dict(coloring_to_dict(coloring)) == coloring
+    assert COLORINGS.from_dict(COLORINGS.to_dict(coloring)) == coloring
+
+
+@COLORINGS.register("before")
+@dataclasses.dataclass(frozen=True)
+class SliceBefore:
+    """A colouring that segkit does not have."""
+
+    gain: float = 1.0
+
+    def color(self, stack, slices):
+        for z in slices:
+            yield np.repeat(self.gain * stretched(stack[max(z - 1, 0)])[..., None], 3, axis=-1)
+
+
+def test_a_colouring_of_ones_own_is_stored_as_the_others():
+    preprocessing = ColorSlices(coloring=SliceBefore(gain=0.5))
+    stored = PREPROCESSINGS.to_dict(preprocessing)
+    assert stored == {"kind": "coloring", "coloring": {"kind": "before", "gain": 0.5}, "windows": None}
+    assert PREPROCESSINGS.from_dict(stored) == preprocessing
+    assert user_modules(preprocessing) == [__name__]
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"kind": "rainbow"}, "colouring 'rainbow'; give one of pseudocolor, grey, neighbours"),
+        ({"kind": "rainbow"}, "colouring of the unknown kind 'rainbow'; choose one of pseudocolor, grey, neighbours"),
         ({"kind": "grey", "tiles": 3}, "colouring 'grey': "),
         ({"kind": "pseudocolor", "tiles": 0}, "`tiles` must be positive"),
         ({"kind": "pseudocolor", "expected_share": 0.0}, "`expected_share` must be in"),
         ({"kind": "pseudocolor", "threshold": 2.0}, "`threshold` must be in"),
-        ({"kind": "pseudocolor", "normalize": "no"}, "`normalize` must be"),
+        ({"kind": "pseudocolor", "normalize": "no"}, "normalize 'no'; give one of jointly, per_channel"),
     ],
 )
 def test_unknown_colourings_are_refused(values, message):
     with pytest.raises(InputError, match=message):
-        coloring_from_dict(values)
+        COLORINGS.from_dict(values)
 
 
 def test_a_bit_that_tells_no_grey_values_apart_is_left_out_and_makes_no_difference():

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from segkit.errors import InputError
+from segkit.monitor import Monitor
 from segkit.report import sections
 from segkit.report import write_report as module
 from segkit.report.overlay import overlay
@@ -257,3 +258,19 @@ def test_scores_of_classes_and_their_confusion() -> None:
     assert [int(count) for count in re.findall("<td>([0-9]+)</td>", body)] == [9, 12, 30, 4]
     assert "0.1250" in body
     assert body.count("confusion") == 0
+
+
+def test_trainings_are_compared_by_the_score_of_their_task() -> None:
+    monitor = Monitor(name="val_psnr", mode="max", title="PSNR")
+    body = sections.validation_curves({"plain": [{"val_psnr": 21.0}, {"val_psnr": 24.0}]}, monitor=monitor).body
+    assert "Validation PSNR" in body
+    assert 'class="series-plain"' in body
+
+
+def test_scores_of_another_kind_are_columns_under_their_titles() -> None:
+    evaluation = {"total": {"mse": 312.5, "pixels": 70}, "slices": [{"z": 3, "mse": 312.5, "dice": 0.5}]}
+    body = sections.scores(evaluation, {"mse": "MSE"}).body
+    assert body.count("<th>MSE</th>") == 2
+    assert "<td>312.5000</td>" in body.split("Scores of 1 slice")[1], "no bar: it is no share"
+    assert "--share:0.500" in body
+    assert "<th>Pixels</th>" in body.split("Counts")[1]

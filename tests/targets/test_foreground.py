@@ -6,6 +6,7 @@ from hypothesis.extra import numpy as hnp
 
 from segkit.targets.classes import ClassTarget
 from segkit.targets.foreground import ForegroundTarget
+from segkit.targets.image import ImageTarget
 
 
 def test_a_patch_by_hand():
@@ -49,3 +50,24 @@ def test_several_classes_are_their_own_targets():
     labels = np.array([[0, 3], [2, 9]], np.int16)
     out = ClassTarget(num_classes=4, ignore_value=9)([labels])
     assert out.tolist() == [[[0, 1], [3, 1]], [[2, 1], [0, 0]]]
+
+
+@pytest.mark.parametrize(("label", "dtype"), [(5, np.uint8), (3, np.uint8), (259, np.uint16), (-1, np.int8)])
+def test_a_label_that_is_no_class_is_not_taken_for_an_unannotated_pixel(label, dtype):
+    labels = np.array([[0, 1, 9, label]], dtype)
+    with pytest.raises(ValueError, match=rf"labels from 0 to 2, or `ignore_value`\. Received: the label {label}, "):
+        ClassTarget(num_classes=3, ignore_value=9)([labels])
+
+
+@pytest.mark.parametrize("count", [1, 256])
+def test_classes_are_counted_in_a_byte(count):
+    with pytest.raises(ValueError, match="`num_classes` must be from 2 to 255"):
+        ClassTarget(num_classes=count)
+
+
+@pytest.mark.parametrize(
+    "numbers", [{"std": 0}, {"std": -1.0}, {"mean": np.nan}, {"std": np.inf}, {"image_channels": 0}]
+)
+def test_an_image_cannot_be_scaled_by_nothing(numbers):
+    with pytest.raises(ValueError, match=r"`std` positive|`image_channels` must be positive"):
+        ImageTarget(**numbers)

@@ -7,6 +7,7 @@ import logging
 import keras
 import numpy as np
 import pytest
+from own_task import L1, DenoisingTask
 
 from segkit.data.patches import tabulate_patches
 from segkit.data.sampler import PatchSampler
@@ -16,8 +17,10 @@ from segkit.models.files import load_model
 from segkit.models.unet_se import unet_se
 from segkit.preprocessing.standardize import Standardize
 from segkit.targets.classes import ClassTarget
+from segkit.targets.image import ImageTarget
 from segkit.tasks.classes import ClassesTask
 from segkit.tasks.missed_class_alarm import MissedClassAlarm
+from segkit.tasks.task import TASKS
 from segkit.training.fit import PlainNames, fit
 from segkit.training.plan import TrainingPlan
 
@@ -97,7 +100,7 @@ def test_scores_of_the_main_output_get_plain_names():
         "val_logits_iou_a": 0.3,
         "val_deep_logits_loss": 2.0,
     }
-    PlainNames().on_epoch_end(0, logs)
+    PlainNames(["logits", "deep_logits"]).on_epoch_end(0, logs)
     assert logs == {
         "loss": 1.0,
         "logits_loss": 0.5,
@@ -105,6 +108,56 @@ def test_scores_of_the_main_output_get_plain_names():
         "val_iou_a": 0.3,
         "val_deep_logits_loss": 2.0,
     }
+
+
+def test_scores_of_another_output_keep_theirs():
+    logs = {"val_values_psnr": 1.0, "values_loss": 2.0, "values_l1_loss": 3.0, "val_values_far_psnr": 4.0}
+    PlainNames(["values", "values_far"]).on_epoch_end(0, logs)
+    assert logs == {"val_psnr": 1.0, "values_loss": 2.0, "l1_loss": 3.0, "val_values_far_psnr": 4.0}
+
+
+@TASKS.register("denoising twice")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TwiceTask(DenoisingTask):
+    """The clean image from two heads."""
+
+    @property
+    def outputs(self):
+        (values,) = super().outputs
+        return (values, dataclasses.replace(values, name="early", served=None))
+
+    def losses(self):
+        return {"values": L1(), "early": L1()}
+
+
+def test_the_score_of_a_main_output_of_any_name_is_watched(tmp_path):
+    image = np.random.default_rng(0).normal(0, 1, (2, 16, 16)).astype(np.float32)
+    scale, target = Standardize(mean=0.0, std=1.0), ImageTarget()
+    table = tabulate_patches([(np.ones(image.shape), [0, 1])], patch_shape=(16, 16), stride=8)
+    sampler = PatchSampler([(image, image)], table, batch_size=2, preprocessing=scale, target=target)
+    inputs = keras.Input((None, None, 1))
+    heads = {name: keras.layers.Conv2D(1, 1, name=name, dtype="float32")(inputs) for name in ("values", "early")}
+    card = ModelCard(name="a", structure="a", preprocessing=scale, task=TwiceTask())
+    plan = TrainingPlan(epochs=2, precision="float32")
+    record = fit(keras.Model(inputs, heads), sampler, sampler, plan, tmp_path, card)
+    scores = [row["val_psnr"] for row in record.rows]
+    assert record.best_epoch == int(np.argmax(scores))
+
+
+class Counting(keras.callbacks.Callback):
+    STATE = ("count",)
+    count = 0
+
+
+def test_callbacks_whose_memories_would_be_mixed_up_are_refused(tmp_path):
+    card = ModelCard(
+        name="a", structure="a", preprocessing=Standardize(mean=80.0, std=65.0), task=ClassesTask(class_names=NAMES)
+    )
+    ours = type("plateau", (Counting,), {})
+    for callbacks, name in (([Counting(), Counting()], "Counting"), ([ours()], "plateau")):
+        with pytest.raises(ValueError, match=f"names of their own.* a second {name}"):
+            network = unet_se(num_classes=3, filters=(2, 4))
+            fit(network, *samplers(), TrainingPlan(epochs=1), tmp_path, card, callbacks=callbacks)
 
 
 def test_a_class_that_is_never_found_is_told_ever_less_often(caplog):

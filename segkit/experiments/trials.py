@@ -15,6 +15,7 @@ from typing import Any
 
 from segkit.errors import InputError
 from segkit.experiments.job import Job
+from segkit.experiments.lock import only_process_in
 from segkit.experiments.old_plans import upgraded
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.training_run import publish, train
@@ -51,8 +52,9 @@ def run_trial(
             return found
         if not (job.folder / "state").exists():
             _LOG.warning("%s: trained from the start for more epochs; its state was not kept", job.folder)
-    record = train(job, resume=True)
-    publish(record)
+    with only_process_in(job.folder):
+        record = train(job, resume=True)
+        publish(record)
     monitor = job.plan.task.monitor
     trial = {
         "plan": expected,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from segkit.evaluation.evaluation import Evaluation
 from segkit.notebook.as_volume import VolumeLike, as_volume
 from segkit.tasks.cells import CellsTask
 from segkit.tasks.classes import ClassesTask
@@ -20,7 +20,7 @@ def evaluate(
     task: Task | str = "foreground",
     slices: Sequence[int] | None = None,
     ignore_value: int | None = None,
-) -> Any:
+) -> Evaluation:
     """Return the scores of a prediction.
 
     Args:
@@ -38,8 +38,9 @@ def evaluate(
         ``"total"`` and, by slice, under ``"slices"``.
 
     Raises:
-        ValueError: If ``task`` is another word.
-        InputError: If shapes differ, or values are not those of the task.
+        ValueError: If ``task`` is another word, or an array has other axes.
+        InputError: If a file cannot be read, shapes differ, a volume has other axes than (z, y, x), or values are not
+            those of the task.
 
     Example:
         >>> import numpy as np

@@ -1,4 +1,4 @@
-"""The life of a run, from its command line to its report; what differs between papers is a ``Recipe``."""
+"""The life of a run, from its command line to its report; what differs between runs is a ``Recipe``."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What makes a paper's run another than any run.
+    """What is specific to the runs of one paper, data set or method.
 
     Functions that need Keras or SciPy import them inside: a recipe is read before ``--help`` is shown.
 

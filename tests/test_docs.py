@@ -1,6 +1,7 @@
 """The examples in docstrings and pages run, and the API page says what stands in the docstrings."""
 
 import ast
+import configparser
 import doctest
 import importlib
 import importlib.util
@@ -79,6 +80,29 @@ def test_code_of_a_page_runs(code, a_users_folder):
     exec(code, names)
     if "logits" in names:
         assert names["logits"].shape == (1, 32, 32, 1)
+
+
+def test_the_layers_of_the_page_are_those_that_are_checked():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = [re.findall(r"`(\w+)`", line) for line in page.splitlines() if re.match(r"\| \d+ \| `", line)]
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    layers = settings["importlinter:contract:floors"]["layers"].split("\n")
+    checked = [[name.strip() for name in layer.split("|")] for layer in layers if layer]
+    above = checked.index(["ops"]) + 1  # below stand single modules
+    assert [sorted(row) for row in rows[:-1]] == [sorted(layer) for layer in checked[1:above]]  # __main__ is cli
+    assert set(rows[-1]) <= {name for layer in checked[above:] for name in layer}
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_files_and_modules_that_a_page_names_are_there(page):
+    text = page.read_text()
+    for name in re.findall(r"`((?:segkit|recipes|tests|benchmarks)/[\w/]+\.py)`", text):
+        assert (ROOT / name).is_file(), name
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (page.parent / target).exists(), target
+    for name in re.findall(r"`(segkit(?:\.\w+)+)", text.replace("`segkit.json`", "")):
+        assert pkgutil.resolve_name(name) is not None, name
 
 
 def public(body, *kinds):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from segkit.evaluation.evaluation import Evaluation
+from segkit.evaluation.evaluation_like import EvaluationLike
 from segkit.notebook.as_volume import VolumeLike, as_volume
 from segkit.tasks.cells import CellsTask
 from segkit.tasks.classes import ClassesTask
@@ -20,7 +20,7 @@ def evaluate(
     task: Task | str = "foreground",
     slices: Sequence[int] | None = None,
     ignore_value: int | None = None,
-) -> Evaluation:
+) -> EvaluationLike:
     """Return the scores of a prediction.
 
     Args:

@@ -32,7 +32,7 @@ SHARED = {
     ),
     "notebook/test_notebook.py": (
         "a network is trained on arrays, predicts others, and is scored",
-        "evaluation.evaluation notebook.as_volume notebook.evaluate notebook.predict notebook.train",
+        "evaluation.evaluation_like notebook.as_volume notebook.evaluate notebook.predict notebook.train",
     ),
     "layers/test_any_rank.py": (
         "the same layer on lines, images and volumes",

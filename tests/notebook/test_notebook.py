@@ -10,7 +10,7 @@ import pytest
 import segkit
 from segkit.data.splits import Split
 from segkit.errors import InputError
-from segkit.evaluation.evaluation import Evaluation
+from segkit.evaluation.evaluation_like import EvaluationLike
 from segkit.experiments.lock import only_process_in
 from segkit.geometry.region import Region
 from segkit.inference.predict_options import PredictOptions
@@ -167,7 +167,7 @@ def test_every_option_reaches_the_prediction(trained):
 
 def test_scores_by_the_kind_of_result():
     for task in ("foreground", "cells", "classes"):
-        assert isinstance(segkit.evaluate(np.eye(6, dtype=int), np.eye(6, dtype=int), task=task), Evaluation)
+        assert isinstance(segkit.evaluate(np.eye(6, dtype=int), np.eye(6, dtype=int), task=task), EvaluationLike)
     labels = np.zeros((2, 6, 6), int)
     labels[:, :2], labels[:, 3:] = 1, 2
     assert segkit.evaluate(labels, labels, task="classes").to_dict()["total"]["iou"] == {"0": 1, "1": 1, "2": 1}

@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 
 @runtime_checkable
-class Evaluation(Protocol):
+class EvaluationLike(Protocol):
     """Scores of a prediction, in total and by slice."""
 
     def to_dict(self) -> dict[str, Any]:

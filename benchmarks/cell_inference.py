@@ -5,8 +5,8 @@
 
 Slices of 384 x 384, batches of 1 and 8, random weights: Keras as segkit uses it (float32 and bfloat16), the SavedModel
 that ``segkit export`` writes, ONNX Runtime and OpenVINO (float32 and bfloat16) with files exported by Keras, and a
-U-Net of 31 million parameters in Keras. In turn, in one process. Runtimes that are not installed, or can not be given
-the network, are said to be.
+U-Net of 31 million parameters in Keras. In turn, in one process. Runtimes that are not installed, or
+do not accept the network, are listed below the table.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def paths_of(model: keras.Model, folder: pathlib.Path) -> tuple[dict[str, Functi
     for name, build in ways.items():
         try:
             found[name] = build(model, folder)
-        except Exception as fault:  # whatever an exporter can not do is a result of this benchmark
+        except Exception as fault:  # an exporter's failure is a result of this benchmark
             missing.append(f"{name}: not measured ({type(fault).__name__}: {str(fault).splitlines()[0]})")
     return found, missing
 

@@ -1,4 +1,4 @@
-"""What pseudocolouring brings against the grey triple and neighbours as channels, over seeds.
+"""Gain of pseudocolouring over the grey triple and neighbours as channels, over seeds.
 
     python -m benchmarks.coloring_runs --name plantseg --runs runs/coloring --cells benchmarks/results/cells/coloring \
         --out benchmarks/results/coloring.md -- --images 1135_mini.h5:raw --labels 1135_mini.h5:label --preset small

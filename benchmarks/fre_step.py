@@ -1,4 +1,4 @@
-"""What feature random enhancement and its diagnostics cost, and how fast the small setting trains.
+"""Cost of feature random enhancement and its diagnostics, and the speed of training with the small setting.
 
     python -m benchmarks.fre_step --out benchmarks/results/fre_step.md
 

@@ -1,4 +1,4 @@
-"""The table of a comparison of methods, beside the paper's, from the cells that trainings have left.
+"""The table of a comparison of methods, beside the paper's, from the files that its trainings have written.
 
     python -m benchmarks.fre_table runs/compared/cells --paper drosophila --out benchmarks/results/fre_sstem_vnc.md
 

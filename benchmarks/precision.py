@@ -1,4 +1,4 @@
-"""What mixed_bfloat16 costs in quality: the same weights in both precisions, and trainings of several seeds.
+"""Quality lost to mixed_bfloat16: the same weights in both precisions, and trainings of several seeds.
 
     python -m benchmarks.precision --structure mitochondria --tomogram T.mrc --mask M.mrc --work cells \\
         --out benchmarks/results/precision.md -- --train-z 0-9 --validation-z 10-11 --epochs 12

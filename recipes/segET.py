@@ -8,8 +8,8 @@ Segmentation in Electron Tomography Image".
     python -m recipes.segET --structure all --tomogram T.mrc --mask synapse=S.mrc --mask golgi=G.mrc
 
 Without data it makes a phantom and trains a small version of the plan on it: about 7 minutes on 2 CPU cores. With
-data the settings are the paper's: 420 to 630 s per epoch on a Tesla K40c for 76 slices of 2048 x 2048; its validation
-mIoU stands with each structure below.
+data the settings are the paper's: 420 to 630 s per epoch on a Tesla K40c for 76 slices of 2048 x 2048. The
+validation mIoU of the paper is listed with each structure in ``recipes/organelles/structures.py``.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ def run_trial(
         keep_state: Keep what it takes to train on for more epochs.
 
     Returns:
-        The trial, as written to ``cell.json``: ``plan``, ``epochs``, ``best_epoch``, its ``val_mean_iou``,
-        ``seconds``, ``history``, and what was measured.
+        The trial, as written to ``cell.json``: ``plan``, ``epochs``, ``best_epoch``, the score that the task monitors
+        under its own name (such as ``val_mean_iou``), ``seconds``, ``history``, and what was measured.
 
     Raises:
         InputError: If the folder holds a trial of another plan, or one of more epochs.

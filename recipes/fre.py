@@ -74,7 +74,11 @@ def draft(args: argparse.Namespace) -> list[Draft]:
 
 
 def resumed(args: argparse.Namespace) -> list[Draft]:
-    """Return the run in the folder; where data are given again, what they mean now must be what it is."""
+    """Return the run in the folder; where data are given again, what they mean now must be what it is.
+
+    Raises:
+        InputError: If there is no run, or the data mean another one.
+    """
     folder = folder_of(args)
     known = run_to_resume("fre", folder, args)
     if not args.images:

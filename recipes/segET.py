@@ -39,7 +39,11 @@ if TYPE_CHECKING:
 
 
 def draft(args: argparse.Namespace) -> list[Draft]:
-    """Return the runs that arguments mean: of a plan, on tomograms with masks, or on phantoms."""
+    """Return the runs that arguments mean: of a plan, on tomograms with masks, or on phantoms.
+
+    Raises:
+        InputError: If tomograms and masks do not fit together, or the structure is unknown.
+    """
     if args.plan:
         plan = read_plan(args.plan)
         plan = dataclasses.replace(plan, training=overridden(plan.training, args))
@@ -78,7 +82,11 @@ def on_tomograms(args: argparse.Namespace, name: str, masks: Sequence[str], held
 
 
 def on_phantoms(args: argparse.Namespace, masks: dict[str, list[str]]) -> list[Draft]:
-    """Return runs on phantoms, which are made when nothing is left to refuse."""
+    """Return runs on phantoms, which are made when nothing is left to refuse.
+
+    Raises:
+        InputError: If a mask is given, or the structure is unknown.
+    """
     names = list(STRUCTURES) if args.structure == "all" else [args.structure]
     if masks:
         raise InputError("a mask without a tomogram: give --tomogram FILE")
@@ -118,7 +126,11 @@ def tiny(plan: RunPlan) -> RunPlan:
 
 
 def network(plan: RunPlan) -> Network:
-    """Return SegET's builder with what follows from the plan's architecture."""
+    """Return SegET's builder with what follows from the plan's architecture.
+
+    Raises:
+        InputError: If a setting under ``model`` is unknown.
+    """
     from segkit.experiments.job import Network
     from segkit.models.seget import seget, seget_halo_px
 

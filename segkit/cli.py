@@ -97,7 +97,11 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def run_predict(args: argparse.Namespace) -> None:
-    """Segment a whole volume."""
+    """Segment a whole volume.
+
+    Raises:
+        InputError: If arguments, models and volume do not fit each other, or a file cannot be read or written.
+    """
     from segkit.geometry.region import Region
     from segkit.inference.predict_options import PredictOptions
 
@@ -132,7 +136,11 @@ def run_predict(args: argparse.Namespace) -> None:
 
 
 def run_evaluate(args: argparse.Namespace) -> None:
-    """Score a mask, labels or a challenge's result against a reference."""
+    """Score a mask, labels or a challenge's result against a reference.
+
+    Raises:
+        InputError: If arguments or volumes do not fit each other, or a file cannot be read or written.
+    """
     is_challenge = bool(args.ctc_result or args.ctc_reference)
     given = (args.ctc_result, args.ctc_reference) if is_challenge else (args.prediction, args.reference)
     if not all(given) or (is_challenge and (args.prediction or args.reference)):
@@ -155,7 +163,11 @@ _OF_VOLUMES = ("slices", "label", "all_labels", "instances", "slice_wise", "refe
 
 
 def evaluate_result(args: argparse.Namespace) -> ChallengeEvaluation:
-    """Score a sequence in the layout of the Cell Tracking Challenge."""
+    """Score a sequence in the layout of the Cell Tracking Challenge.
+
+    Raises:
+        InputError: If the number of parameters is not positive, or the folders are not of one sequence.
+    """
     from segkit.evaluation.evaluate_challenge import evaluate_challenge
 
     if args.num_parameters is not None and args.num_parameters < 1:
@@ -167,7 +179,11 @@ def evaluate_result(args: argparse.Namespace) -> ChallengeEvaluation:
 
 
 def evaluate_prediction(args: argparse.Namespace) -> Evaluation | ClassEvaluation | InstanceEvaluation:
-    """Score a mask, a label volume of classes, or objects."""
+    """Score a mask, a label volume of classes, or objects.
+
+    Raises:
+        InputError: If arguments or volumes do not fit each other, or a file cannot be read.
+    """
     from segkit.data.splits import parse_slices
     from segkit.evaluation.evaluate_classes import evaluate_classes
     from segkit.evaluation.evaluate_volumes import evaluate_volumes

@@ -17,7 +17,11 @@ _MULTIPLE_PX = 16  # four levels that halve the resolution
 
 
 def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
-    """Return a plan of a structure that the paper does not have, its settings measured on the training patches."""
+    """Return a plan of a structure that the paper does not have, its settings measured on the training patches.
+
+    Raises:
+        InputError: If a file cannot be read, or the training slices have no foreground.
+    """
     to_plan, ignore_value = demo_plan if args.preset == "demo" else paper_plan, args.ignore_value
     progress = ProgressLine("measuring the mask")
     volumes = [open_source(source, ignore_value=ignore_value, progress=progress) for source in plan.data]

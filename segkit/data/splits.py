@@ -15,6 +15,9 @@ class Split:
         train: Slices that patches are cut from.
         validation: Slices that choose the checkpoint and stop the training.
         test: Slices that are scored at the end and nothing else; may be empty.
+
+    Raises:
+        InputError: If a slice has two uses.
     """
 
     train: tuple[int, ...]

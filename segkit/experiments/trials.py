@@ -115,7 +115,11 @@ def _of_today(found: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str
 
 
 def read_trial(folder: pathlib.Path) -> dict[str, Any] | None:
-    """Return a finished trial; ``None`` where there is none."""
+    """Return a finished trial; ``None`` where there is none.
+
+    Raises:
+        InputError: If the file of the trial is damaged.
+    """
     path = folder / TRIAL_NAME
     if not path.exists():
         return None

@@ -132,14 +132,14 @@ def network(plan: RunPlan) -> Network:
         InputError: If a setting under ``model`` is unknown.
     """
     from segkit.experiments.job import Network
-    from segkit.models.seget import seget, seget_halo_px
+    from segkit.models.seget import seget, seget_halo_px, seget_multiple_px
 
     unknown = set(plan.model) - {"filters", "dilation_rates"}
     if unknown:
         raise InputError(f"plan: unknown setting {min(unknown)!r} under 'model'; give filters and dilation_rates")
     levels = len(plan.model.get("filters", (16, 32, 64, 128)))
     rates = plan.model.get("dilation_rates", (1, 2, 4, 8))
-    return Network(seget, 2**levels, seget_halo_px(levels, rates))
+    return Network(seget, seget_multiple_px(levels), seget_halo_px(levels, rates))
 
 
 RECIPE = Recipe(

@@ -16,7 +16,7 @@ from segkit.experiments.folder import PLAN_NAME, check_folder, claim_folder, rem
 from segkit.experiments.lock import only_process_in
 from segkit.inference.loaded_model import LoadedModel
 from segkit.models.card import ModelCard
-from segkit.models.seget import seget, seget_halo_px
+from segkit.models.seget import seget, seget_halo_px, seget_multiple_px
 from segkit.notebook.as_volume import VolumeLike, as_volume
 from segkit.preprocessing.preprocessing import Preprocessing
 from segkit.preprocessing.standardize import Standardize
@@ -29,8 +29,6 @@ from segkit.training.precision import dtype_policy, resolve_precision
 from segkit.training.preparation import prepare, shrink_patch
 from segkit.training.seeding import seed_everything
 from segkit.volumes.checks import check_finite, check_same_shape
-
-_SEGET_MULTIPLE_PX = 16
 
 
 def train(
@@ -89,7 +87,7 @@ def train(
     claim_folder(folder, **claim)
     task, plan = task or ForegroundTask(), plan or TrainingPlan(epochs=20)
     if network is None:
-        multiple_px, halo_px = _SEGET_MULTIPLE_PX, seget_halo_px()
+        multiple_px, halo_px = seget_multiple_px(), seget_halo_px()
     volumes = _labeled(_several(images), _several(annotations), task, splits, plan)
     preprocessing = preprocessing or Standardize()
     if not preprocessing.resizes:

@@ -172,7 +172,7 @@ SHARED = {
     ),
     "search/test_oracles.py": (
         "a search and its oracle are one",
-        "search.tuner",
+        "search.trials_table search.tuner",
     ),
     "training/test_callbacks.py": (
         "callbacks and the precision are driven through the same epochs",

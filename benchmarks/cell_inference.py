@@ -5,8 +5,8 @@
 
 Slices of 384 x 384, batches of 1 and 8, random weights: Keras as segkit uses it (float32 and bfloat16), the SavedModel
 that ``segkit export`` writes, ONNX Runtime and OpenVINO (float32 and bfloat16) with files exported by Keras, and a
-U-Net of 31 million parameters in Keras. In turn, in one process. Runtimes that are not installed, or can not be given
-the network, are said to be.
+U-Net of 31 million parameters in Keras. In turn, in one process. Runtimes that are not installed, or
+do not accept the network, are listed below the table.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import keras
 import numpy as np
 
 from benchmarks.table import show_table
+from segkit.experiments.tables import Table
 from segkit.export.saved_model import export_saved_model
 from segkit.inference.compiled import batch_function, probability_model
 from segkit.layers import ConvBNReLU
@@ -110,7 +111,7 @@ def paths_of(model: keras.Model, folder: pathlib.Path) -> tuple[dict[str, Functi
     for name, build in ways.items():
         try:
             found[name] = build(model, folder)
-        except Exception as fault:  # whatever an exporter can not do is a result of this benchmark
+        except Exception as fault:  # an exporter's failure is a result of this benchmark
             missing.append(f"{name}: not measured ({type(fault).__name__}: {str(fault).splitlines()[0]})")
     return found, missing
 
@@ -140,8 +141,8 @@ def timed(functions: dict[str, Function], images: np.ndarray, rounds: int) -> di
     return times
 
 
-def coloring_rows(slice_ms: float, rounds: int) -> list[str]:
-    """Return lines on what colouring a stack costs beside the network."""
+def coloring_rows(slice_ms: float, rounds: int) -> list[list[str]]:
+    """Return rows on what colouring a stack costs beside the network."""
     rows = []
     for bits, dtype in ((8, np.uint8), (12, np.uint16), (16, np.uint16)):
         stack = np.random.default_rng(0).integers(0, 2**bits, STACK).astype(dtype)
@@ -153,7 +154,7 @@ def coloring_rows(slice_ms: float, rounds: int) -> list[str]:
             taken.append(time.perf_counter() - start)
         seconds = statistics.median(taken[1:])
         share = 100 * seconds / (slice_ms / 1000 * len(stack))
-        rows.append(f"| {bits} bits in {np.dtype(dtype).name} | {seconds:.2f} | {share:.1f} % |")
+        rows.append([f"{bits} bits in {np.dtype(dtype).name}", f"{seconds:.2f}", f"{share:.1f} %"])
     return rows
 
 
@@ -171,26 +172,26 @@ def main() -> None:
         check_agreement(functions, images[:1])
         times = {batch: timed(functions, images[:batch], args.rounds) for batch in (1, 8)}
     reference = {batch: statistics.median(found["Keras, float32"]) for batch, found in times.items()}
-    lines = [
-        f"EfficientCellSeg ({model.count_params():,} parameters) and a U-Net ({unet().count_params():,}) on slices of "
-        f"{SIDE_PX} x {SIDE_PX}; medians of {args.rounds} rounds in turn [ms a slice], speed beside Keras, float32.",
-        "",
-        "| network | batch of 1 | speed | batch of 8 | speed |",
-        "|---|---|---|---|---|",
-    ]
+    rows = []
     for name in functions:
         cells = []
         for batch, found in times.items():
             median = statistics.median(found[name])
             cells += [f"{median:.0f}", f"{reference[batch] / median:.2f}"]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines += ["", *(f"{line}\n" for line in missing)]
-    lines += [
+        rows.append([name, *cells])
+    speeds = Table(["network", "batch of 1", "speed", "batch of 8", "speed"], rows)
+    colorings = Table(["stack", "seconds", "share of the network's time"], coloring_rows(reference[1], 5))
+    lines = [
+        f"EfficientCellSeg ({model.count_params():,} parameters) and a U-Net ({unet().count_params():,}) on slices of "
+        f"{SIDE_PX} x {SIDE_PX}; medians of {args.rounds} rounds in turn [ms per slice], speed relative to Keras in "
+        "float32.",
+        "",
+        *speeds.to_markdown().splitlines(),
+        "",
+        *(f"{line}\n" for line in missing),
         f"Pseudocolouring of {' x '.join(map(str, STACK))}, beside Keras in float32 on its slices one by one:",
         "",
-        "| stack | seconds | share of the network's time |",
-        "|---|---|---|",
-        *coloring_rows(reference[1], 5),
+        *colorings.to_markdown().splitlines(),
     ]
     show_table(lines, args.out)
 

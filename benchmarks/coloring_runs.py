@@ -1,4 +1,4 @@
-"""What pseudocolouring brings against the grey triple and neighbours as channels, over seeds.
+"""Gain of pseudocolouring over the grey triple and neighbours as channels, over seeds.
 
     python -m benchmarks.coloring_runs --name plantseg --runs runs/coloring --cells benchmarks/results/cells/coloring \
         --out benchmarks/results/coloring.md -- --images 1135_mini.h5:raw --labels 1135_mini.h5:label --preset small
@@ -36,14 +36,14 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--colorings", nargs="+", default=COLORINGS.names())
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=pathlib.Path)
-    end = argv.index("--") if "--" in argv else len(argv)
-    args = parser.parse_args(argv[:end])
+    parser.add_argument("recipe", nargs="*", metavar="-- ...", help="arguments of the recipe")
+    args = parser.parse_args(argv)
 
     def run(coloring: str, seed: int) -> dict[str, Any]:
         cell = args.cells / f"{args.name}-{coloring}-{seed}.json"
         if cell.exists():
             return json.loads(cell.read_text())
-        words = [*argv[end + 1 :], "--coloring", coloring, "--seed", str(seed)]
+        words = [*args.recipe, "--coloring", coloring, "--seed", str(seed)]
         scores = run_command_trial("recipes.efficientcellseg", words, args.runs / cell.stem)
         kept = {name: scores[name] for name in ("epochs", "training_seconds", "total", "otsu")}
         kept = {"data": args.name, "coloring": coloring, "seed": seed, **kept}

@@ -23,7 +23,7 @@ from segkit.console import run_command
 from segkit.errors import InputError
 from segkit.experiments.command_trials import run_command_trial
 from segkit.experiments.plan import PLAN_NAME, read_plan
-from segkit.experiments.trials import check_trial_plan, trial_plan
+from segkit.experiments.trials import check_trial_plan, rounded, trial_plan
 from segkit.training.record_magnitudes import read_magnitudes
 from segkit.volumes.whole_output import whole_file
 
@@ -89,16 +89,14 @@ def run_cell(folder: pathlib.Path, words: Sequence[str], b: int, x: int) -> dict
     given = [*words, "--num-enhanced", str(values["num_enhanced"]), "--gain", f"{values['gain']:g}"]
     scores = run_command_trial(RECIPE, given, place, resume_with_words=True)
     with open(place / "log.csv", newline="") as log:
-        history = [float(row["val_mean_iou"]) for row in csv.DictReader(log)]
+        history = [rounded({"val_mean_iou": float(row["val_mean_iou"])}) for row in csv.DictReader(log)]
     return {
         "place": [b, x],
         **values,
-        "val_mean_iou": [float(f"{value:.5g}") for value in history],
+        "val_mean_iou": [row["val_mean_iou"] for row in history],
         "val_mean_iou_running": scores["tiles"]["validation"]["running"]["mean_iou"],
         "test_mean_iou": scores["tiles"].get("test", {}).get("reestimated", {}).get("mean_iou"),
-        "magnitudes": [
-            [float(f"{row[name]:.5g}") for name in ("bottleneck", "skip")] for row in read_magnitudes(place)
-        ],
+        "magnitudes": [[row[name] for name in ("bottleneck", "skip")] for row in map(rounded, read_magnitudes(place))],
         "seconds": scores["training_seconds"],
     }
 

@@ -1,4 +1,4 @@
-"""What feature random enhancement and its diagnostics cost, and how fast the small setting trains.
+"""Cost of feature random enhancement and its diagnostics, and the speed of training with the small setting.
 
     python -m benchmarks.fre_step --out benchmarks/results/fre_step.md
 
@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from benchmarks.table import show_table
 from benchmarks.training_step import spread
-from segkit.experiments.enhancement_methods import METHODS, SMALL_FILTERS, build_network
+from segkit.experiments.enhancement_methods import METHODS, build_network
 from segkit.layers import conv_bn_relu, linear_up
 from segkit.tasks.classes import ClassesTask
 from segkit.training.precision import dtype_policy
@@ -30,6 +30,7 @@ from segkit.training.redraw_enhanced import enhancing_layers
 from segkit.training.reestimate_statistics import ReestimateStatistics
 
 SIDE_PX, CLASSES = 256, ("background", "membrane", "mitochondria", "synapse")
+FILTERS = (16, 32, 64, 128, 512)
 CHOSEN = ("plain", "mixed_bfloat16", 4)
 STEPS_AN_EPOCH = 40  # ten sections of 1024 x 1024
 
@@ -46,9 +47,7 @@ class Stepper:
 
     def __init__(self, method: str, policy: str, batch: int, naive: bool = False) -> None:
         with dtype_policy(policy), keras_layers() if naive else contextlib.nullcontext():
-            self.model = build_network(
-                METHODS[method], num_classes=4, filters=SMALL_FILTERS, num_enhanced=8, gain=250.0
-            )
+            self.model = build_network(METHODS[method], num_classes=4, filters=FILTERS, num_enhanced=8, gain=250.0)
         ClassesTask(class_names=CLASSES).compile(self.model, 1e-3)
         for layer in enhancing_layers(self.model):
             layer.draw()

@@ -1,9 +1,9 @@
-"""What telling cells apart and scoring them costs beside the bare library calls.
+"""Cost of separating and scoring cells, compared with the bare library calls.
 
     python -m benchmarks.instances_speed --out benchmarks/results/instances_speed.md
 
 A probability volume of 64 x 1024 x 1024 voxels with 5,000 cells: ``segment_instances`` (distance watershed in 3-D, and
-slice by slice with joining) beside the calls of SciPy and scikit-image that it can not do without; SEG of two such
+slice by slice with joining) beside the calls of SciPy and scikit-image that it needs; SEG of two such
 volumes beside one ``np.unique`` over the pairs of foreground ids (of either volume, each pair packed into one number),
 with 500, 5,000 and 50,000 cells. In turn, in one process; medians of the ratios of each round.
 """
@@ -58,7 +58,7 @@ def spheres(shape: tuple[int, int, int], count: int, seed: int) -> np.ndarray:
 
 
 def bare_watershed(probability: np.ndarray) -> np.ndarray:
-    """Return what the method can not do without, as a script of a few lines would."""
+    """Return the result of the library calls that the method needs, without segkit."""
     mask = probability > SETTINGS.threshold
     distance = ndimage.distance_transform_edt(mask, sampling=VOXEL_SIZE).astype(np.float32)
     distance = ndimage.gaussian_filter(distance, [SETTINGS.smoothing / extent for extent in VOXEL_SIZE])

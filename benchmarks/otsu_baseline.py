@@ -20,7 +20,10 @@ from benchmarks.table import show_table
 from segkit.data.sources import open_source
 from segkit.evaluation.binary_scores import Confusion, binary_scores, count_confusion
 from segkit.experiments.plan import PLAN_NAME, read_plan
+from segkit.experiments.tables import Table
 from segkit.experiments.training_run import scored_slices
+
+SCORES = {"foreground_iou": "foreground IoU", "dice": "Dice", "precision": "precision", "recall": "recall"}
 
 
 def main() -> None:
@@ -40,16 +43,11 @@ def main() -> None:
             counted += count_confusion(opening(dark[z], disk(args.radius)), mask[z] != 0)
     baseline = binary_scores(counted)
     trained = json.loads((args.run / "scores.json").read_text())["total"]
-    lines = [
-        f"Foreground IoU of {plan.structure}, {args.run}. {' '.join(plan.notices)}",
-        "",
-        "| method | foreground IoU | Dice | precision | recall |",
-        "|---|---|---|---|---|",
-    ]
-    for name, scores in ((f"Otsu, opening with a disc of {args.radius} px", baseline), ("SegET", trained)):
-        cells = (scores[key] for key in ("foreground_iou", "dice", "precision", "recall"))
-        lines.append(f"| {name} | " + " | ".join(f"{cell:.4f}" for cell in cells) + " |")
-    show_table(lines, args.out)
+    methods = {f"Otsu, opening with a disc of {args.radius} px": baseline, "SegET": trained}
+    rows = [[name, *(f"{scores[key]:.4f}" for key in SCORES)] for name, scores in methods.items()]
+    title = f"Foreground IoU of {plan.structure}, {args.run}. {' '.join(plan.notices)}"
+    table = Table(["method", *SCORES.values()], rows)
+    show_table([title, "", *table.to_markdown().splitlines()], args.out)
 
 
 if __name__ == "__main__":

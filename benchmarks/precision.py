@@ -1,4 +1,4 @@
-"""What mixed_bfloat16 costs in quality: the same weights in both precisions, and trainings of several seeds.
+"""Quality lost to mixed_bfloat16: the same weights in both precisions, and trainings of several seeds.
 
     python -m benchmarks.precision --structure mitochondria --tomogram T.mrc --mask M.mrc --work cells \\
         --out benchmarks/results/precision.md -- --train-z 0-9 --validation-z 10-11 --epochs 12
@@ -31,18 +31,18 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 
 def main(argv: list[str]) -> None:
     """Run the trainings that are missing and write the table."""
-    argv, _, recipe_arguments = partition(argv, "--")
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("structure", "tomogram", "mask"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("recipe", nargs="*", metavar="-- ...", help="arguments of the recipe")
     args = parser.parse_args(argv)
 
     def run(precision: str, seed: int) -> dict[str, Any]:
         words = ["--structure", args.structure, "--tomogram", args.tomogram, "--mask", args.mask]
-        words += ["--precision", precision, "--seed", str(seed), "--preset", "demo", *recipe_arguments]
+        words += ["--precision", precision, "--seed", str(seed), "--preset", "demo", *args.recipe]
         folder = args.work / f"{precision}-{seed}"
         run_command_trial("recipes.segET", words, folder, resume_with_words=True)
         with open(folder / "log.csv", newline="") as log:
@@ -83,12 +83,6 @@ def score_in(precision: str, cell: pathlib.Path, tomogram: str) -> float:
     ((number, slices),) = scored_slices(volumes)
     scores = evaluate_volumes(open_volume(mask), volumes[number].mask, slices=slices).to_dict()["total"]
     return scores["mean_iou"]
-
-
-def partition(words: list[str], mark: str) -> tuple[list[str], str, list[str]]:
-    """Split a list at a word, as ``str.partition`` splits a text."""
-    place = words.index(mark) if mark in words else len(words)
-    return words[:place], mark, words[place + 1 :]
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import pathlib
 from benchmarks.table import show_table
 from segkit.experiments.plan import PLAN_NAME, read_plan
 from segkit.experiments.resume import SCORES_NAME
+from segkit.experiments.tables import Table
 
 SCORES = ("foreground_iou", "mean_iou", "dice", "precision", "recall")
 
@@ -22,15 +23,12 @@ def main() -> None:
     parser.add_argument("runs", type=pathlib.Path, nargs="+")
     parser.add_argument("--out", type=pathlib.Path)
     args = parser.parse_args()
-    lines = [
-        "| structure | seed | precision | epochs (best) | training [min] | " + " | ".join(SCORES) + " |",
-        "|---" * (5 + len(SCORES)) + "|",
-    ]
-    lines += [row(run) for run in args.runs]
-    show_table(lines, args.out)
+    head = ["structure", "seed", "precision", "epochs (best)", "training [min]", *SCORES]
+    table = Table(head, [row(run) for run in args.runs])
+    show_table(table.to_markdown().splitlines(), args.out)
 
 
-def row(run: pathlib.Path) -> str:
+def row(run: pathlib.Path) -> list[str]:
     """Return a run's line of the table."""
     plan, found = read_plan(run / PLAN_NAME), json.loads((run / SCORES_NAME).read_text())
     cells = [
@@ -41,8 +39,7 @@ def row(run: pathlib.Path) -> str:
         f"{found['training_seconds'] / 60:.0f}",
     ]
     scores = [found["total"][name] for name in SCORES]
-    cells += ["-" if score is None else f"{score:.4f}" for score in scores]
-    return "| " + " | ".join(cells) + " |"
+    return [*cells, *("-" if score is None else f"{score:.4f}" for score in scores)]
 
 
 if __name__ == "__main__":

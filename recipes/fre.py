@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING
 
 from recipes.enhancement.arguments import add_arguments, check_arguments
 from recipes.enhancement.comparison import COMPARISON, SEARCH, measure
-from recipes.enhancement.presets import training_plan
+from recipes.enhancement.presets import PAPER_FILTERS, SMALL_FILTERS, training_plan
 from recipes.enhancement.protocols import PROTOCOLS, check_shape
 from segkit.errors import InputError
 from segkit.experiments.arguments import overridden
 from segkit.experiments.draft import Draft
-from segkit.experiments.enhancement_methods import PAPER_FILTERS, SMALL_FILTERS, task_of
+from segkit.experiments.enhancement_methods import task_of
 from segkit.experiments.folder import SEARCH_NAME
 from segkit.experiments.image_arguments import class_names, images_name, images_shape, images_source
 from segkit.experiments.plan import RunPlan
@@ -74,7 +74,11 @@ def draft(args: argparse.Namespace) -> list[Draft]:
 
 
 def resumed(args: argparse.Namespace) -> list[Draft]:
-    """Return the run in the folder; where data are given again, what they mean now must be what it is."""
+    """Return the run in the folder; where data are given again, what they mean now must be what it is.
+
+    Raises:
+        InputError: If there is no run, or the data mean another one.
+    """
     folder = folder_of(args)
     known = run_to_resume("fre", folder, args)
     if not args.images:

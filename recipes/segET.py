@@ -8,8 +8,8 @@ Segmentation in Electron Tomography Image".
     python -m recipes.segET --structure all --tomogram T.mrc --mask synapse=S.mrc --mask golgi=G.mrc
 
 Without data it makes a phantom and trains a small version of the plan on it: about 7 minutes on 2 CPU cores. With
-data the settings are the paper's: 420 to 630 s per epoch on a Tesla K40c for 76 slices of 2048 x 2048; its validation
-mIoU stands with each structure below.
+data the settings are the paper's: 420 to 630 s per epoch on a Tesla K40c for 76 slices of 2048 x 2048. The
+validation mIoU of the paper is listed with each structure in ``recipes/organelles/structures.py``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,11 @@ if TYPE_CHECKING:
 
 
 def draft(args: argparse.Namespace) -> list[Draft]:
-    """Return the runs that arguments mean: of a plan, on tomograms with masks, or on phantoms."""
+    """Return the runs that arguments mean: of a plan, on tomograms with masks, or on phantoms.
+
+    Raises:
+        InputError: If tomograms and masks do not fit together, or the structure is unknown.
+    """
     if args.plan:
         plan = read_plan(args.plan)
         plan = dataclasses.replace(plan, training=overridden(plan.training, args))
@@ -79,7 +83,11 @@ def on_tomograms(args: argparse.Namespace, name: str, masks: Sequence[str], held
 
 
 def on_phantoms(args: argparse.Namespace, masks: dict[str, list[str]]) -> list[Draft]:
-    """Return runs on phantoms, which are made when nothing is left to refuse."""
+    """Return runs on phantoms, which are made when nothing is left to refuse.
+
+    Raises:
+        InputError: If a mask is given, or the structure is unknown.
+    """
     names = list(STRUCTURES) if args.structure == "all" else [args.structure]
     if masks:
         raise InputError("a mask without a tomogram: give --tomogram FILE")
@@ -119,16 +127,20 @@ def tiny(plan: RunPlan) -> RunPlan:
 
 
 def network(plan: RunPlan) -> Network:
-    """Return SegET's builder with what follows from the plan's architecture."""
+    """Return SegET's builder with what follows from the plan's architecture.
+
+    Raises:
+        InputError: If a setting under ``model`` is unknown.
+    """
     from segkit.experiments.job import Network
-    from segkit.models.seget import seget, seget_halo_px
+    from segkit.models.seget import seget, seget_halo_px, seget_multiple_px
 
     unknown = set(plan.model) - {"filters", "dilation_rates"}
     if unknown:
         raise InputError(f"plan: unknown setting {min(unknown)!r} under 'model'; give filters and dilation_rates")
     levels = len(plan.model.get("filters", (16, 32, 64, 128)))
     rates = plan.model.get("dilation_rates", (1, 2, 4, 8))
-    return Network(seget, 2**levels, seget_halo_px(levels, rates))
+    return Network(seget, seget_multiple_px(levels), seget_halo_px(levels, rates))
 
 
 RECIPE = Recipe(

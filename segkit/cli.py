@@ -8,7 +8,7 @@ import importlib.metadata
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from segkit.console import first_given, parse_size, run_command
 from segkit.errors import InputError
@@ -19,6 +19,7 @@ from segkit.volumes.whole_output import whole_file
 
 if TYPE_CHECKING:
     from segkit.evaluation.evaluate_challenge import ChallengeEvaluation
+    from segkit.evaluation.evaluation_like import EvaluationLike
     from segkit.tasks.task import Task
 
 # Modules that load TensorFlow are imported by the commands that need it: `segkit info` answers at once.
@@ -105,7 +106,11 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def run_predict(args: argparse.Namespace) -> None:
-    """Segment a whole volume."""
+    """Segment a whole volume.
+
+    Raises:
+        InputError: If arguments, models and volume do not fit each other, or a file cannot be read or written.
+    """
     from segkit.geometry.region import Region
     from segkit.inference.predict_options import PredictOptions
 
@@ -130,7 +135,8 @@ def run_predict(args: argparse.Namespace) -> None:
         from segkit.inference.predict_in_processes import predict_in_processes
 
         volume = Deferred(open_volume, args.input, **input_choices)
-        predict_in_processes(args.model, volume, args.output, options, num_workers=args.workers, **shared)
+        processes = {"num_workers": args.workers, "modules": args.imports}
+        predict_in_processes(args.model, volume, args.output, options, **processes, **shared)
         return
     volume = open_volume(args.input, progress=ProgressLine("opening", "bytes"), **input_choices)
     # Imported when the volume is open: a mistake in its path is told without waiting for TensorFlow.
@@ -141,7 +147,11 @@ def run_predict(args: argparse.Namespace) -> None:
 
 
 def run_evaluate(args: argparse.Namespace) -> None:
-    """Score a mask, labels or a challenge's result against a reference."""
+    """Score a mask, labels or a challenge's result against a reference.
+
+    Raises:
+        InputError: If arguments or volumes do not fit each other, or a file cannot be read or written.
+    """
     is_challenge = bool(args.ctc_result or args.ctc_reference)
     given = (args.ctc_result, args.ctc_reference) if is_challenge else (args.prediction, args.reference)
     if not all(given) or (is_challenge and (args.prediction or args.reference)):
@@ -167,7 +177,11 @@ _OF_VOLUMES = ("task", "slices", "all_labels", "instances", "flip_y", *_OF_KINDS
 
 
 def evaluate_result(args: argparse.Namespace) -> ChallengeEvaluation:
-    """Score a sequence in the layout of the Cell Tracking Challenge."""
+    """Score a sequence in the layout of the Cell Tracking Challenge.
+
+    Raises:
+        InputError: If the number of parameters is not positive, or the folders are not of one sequence.
+    """
     from segkit.evaluation.evaluate_challenge import evaluate_challenge
 
     if args.num_parameters is not None and args.num_parameters < 1:
@@ -178,8 +192,12 @@ def evaluate_result(args: argparse.Namespace) -> ChallengeEvaluation:
     )
 
 
-def evaluate_prediction(args: argparse.Namespace) -> Any:
-    """Score a predicted volume as its kind of result is scored."""
+def evaluate_prediction(args: argparse.Namespace) -> EvaluationLike:
+    """Score a predicted volume as its kind of result is scored.
+
+    Raises:
+        InputError: If arguments or volumes do not fit each other, or a file cannot be read.
+    """
     from segkit.data.splits import parse_slices
 
     kind = chosen_kind(args)

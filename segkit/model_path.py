@@ -15,7 +15,7 @@ def resolve_model_path(path: str | os.PathLike[str]) -> pathlib.Path:
     """Return the model file that a path means: itself, or ``model.keras`` in a run folder.
 
     Raises:
-        InputError: If there is no such file.
+        InputError: If there is no such file, or no model in the folder.
     """
     path = pathlib.Path(path)
     found = path / RUN_MODEL_NAME if path.is_dir() else path

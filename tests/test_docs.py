@@ -1,15 +1,24 @@
-"""The examples in docstrings are right, and the API page says what stands in them."""
+"""The examples in docstrings and pages run, and the API page says what stands in the docstrings."""
 
 import ast
+import configparser
 import doctest
 import importlib
 import importlib.util
 import pkgutil
+import re
+import sys
+import types
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
+from tiny_encoder import TINY_ENCODER
 
 import segkit
+from segkit.preprocessing.color_slices import ColorSlices
+from segkit.preprocessing.colorings import NeighbourStack
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(module.name for module in pkgutil.walk_packages(segkit.__path__, "segkit."))
@@ -32,6 +41,68 @@ def sections(tmp_path_factory):
     make_api.main(path)
     _, *parts = path.read_text().split("\n## `")
     return dict(part.split("`\n", 1) for part in parts)
+
+
+BLOCKS = [
+    (page.name, code)
+    for page in sorted((ROOT / "docs").glob("*.md"))
+    for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+]
+
+
+@pytest.fixture
+def a_users_folder(tmp_path, monkeypatch):
+    """A folder with the files that the pages name, and a stand-in for OpenVINO, which runs the exported network."""
+    monkeypatch.chdir(tmp_path)
+    stack = np.random.default_rng(0).integers(0, 255, (3, 32, 32)).astype(np.uint8)
+    segkit.save_volume("stack.tif", segkit.Volume(array=stack))
+    (tmp_path / "runs" / "nuclei").mkdir(parents=True)
+    network = segkit.models.efficient_cell_seg(size=16, decoder_filters=(4, 3), encoder=TINY_ENCODER)
+    card = segkit.ModelCard(name="nuclei", structure="nuclei", preprocessing=ColorSlices(coloring=NeighbourStack()))
+    segkit.save_model(network, "runs/nuclei/model.keras", card)
+    exported = {}
+
+    def export(model, path, *, format):
+        assert format == "openvino"
+        exported[path] = model
+
+    def compile_model(path, device, settings):
+        return lambda inputs: list(exported[path](inputs[0]).values())
+
+    monkeypatch.setattr(keras.Model, "export", export)
+    runtime = types.SimpleNamespace(Core=lambda: types.SimpleNamespace(compile_model=compile_model))
+    monkeypatch.setitem(sys.modules, "openvino", runtime)
+
+
+@pytest.mark.parametrize("code", [code for _, code in BLOCKS], ids=[name for name, _ in BLOCKS])
+def test_code_of_a_page_runs(code, a_users_folder):
+    names = {}
+    exec(code, names)
+    if "logits" in names:
+        assert names["logits"].shape == (1, 32, 32, 1)
+
+
+def test_the_layers_of_the_page_are_those_that_are_checked():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = [re.findall(r"`(\w+)`", line) for line in page.splitlines() if re.match(r"\| \d+ \| `", line)]
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    layers = settings["importlinter:contract:floors"]["layers"].split("\n")
+    checked = [[name.strip() for name in layer.split("|")] for layer in layers if layer]
+    above = checked.index(["ops"]) + 1  # below stand single modules
+    assert [sorted(row) for row in rows[:-1]] == [sorted(layer) for layer in checked[1:above]]  # __main__ is cli
+    assert set(rows[-1]) <= {name for layer in checked[above:] for name in layer}
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_files_and_modules_that_a_page_names_are_there(page):
+    text = page.read_text()
+    for name in re.findall(r"`((?:segkit|recipes|tests|benchmarks)/[\w/]+\.py)`", text):
+        assert (ROOT / name).is_file(), name
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (page.parent / target).exists(), target
+    for name in re.findall(r"`(segkit(?:\.\w+)+)", text.replace("`segkit.json`", "")):
+        assert pkgutil.resolve_name(name) is not None, name
 
 
 def public(body, *kinds):

@@ -18,6 +18,7 @@ from segkit.experiments.tile_scores import TileScores
 from segkit.report.page import Section
 from segkit.report.search_figures import read_trials, search_section
 from segkit.report.sections import magnitude_curves
+from segkit.search.trials_table import TRIALS_NAME
 from segkit.training.preparation import Prepared
 from segkit.training.record_magnitudes import RecordMagnitudes, read_magnitudes
 from segkit.training.redraw_enhanced import RedrawEnhanced
@@ -25,8 +26,6 @@ from segkit.training.reestimate_statistics import ReestimateStatistics
 
 STATISTICS_STEPS = 8
 """Batches of training tiles that the statistics of normalisation are taken from before every validation."""
-
-TRIALS_NAME = "trials.csv"
 
 _SETTINGS = ("method", "filters", "num_enhanced", "gain", "supervision", "normalization")
 

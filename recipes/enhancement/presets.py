@@ -11,6 +11,10 @@ from segkit.experiments.settings import NEVER
 from segkit.geometry.window_origins import window_origins
 from segkit.training.plan import TrainingPlan
 
+PAPER_FILTERS = (64, 128, 256, 512, 512)
+SMALL_FILTERS = (16, 32, 64, 128, 512)
+"""Widths for CPUs: the end of the encoder, where everything happens, is as wide as the paper's."""
+
 _SMALL_STEPS = 2000
 _MULTIPLE_PX = 16  # four levels that halve the resolution
 _SMALL_BATCH = 4  # as fast a tile as more on a CPU, and twice the steps of 8: rare classes are found in half the time

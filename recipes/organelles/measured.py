@@ -13,17 +13,21 @@ from segkit.experiments.plan import RunPlan
 from segkit.progress import ProgressLine
 from segkit.training.preparation import shrink_patch, tabulate
 
-_MULTIPLE_PX = 16  # four levels that halve the resolution
-
 
 def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
-    """Return a plan of a structure that the paper does not have, its settings measured on the training patches."""
+    """Return a plan of a structure that the paper does not have, its settings measured on the training patches.
+
+    Raises:
+        InputError: If a file cannot be read, or the training slices have no foreground.
+    """
+    from segkit.models.seget import seget_multiple_px  # Keras takes longer to load than --help and mistakes should
+
     to_plan, ignore_value = demo_plan if args.preset == "demo" else paper_plan, args.ignore_value
     progress = ProgressLine("measuring the mask")
     volumes = [open_source(source, ignore_value=ignore_value, progress=progress) for source in plan.data]
     # Patch size and strides are the same for all structures; the rest of this plan is not used.
     cut = dataclasses.replace(to_plan(Structure(name=plan.structure, epochs=1)), ignore_value=ignore_value)
-    table = tabulate(volumes, "train", shrink_patch(cut, volumes, _MULTIPLE_PX))
+    table = tabulate(volumes, "train", shrink_patch(cut, volumes, seget_multiple_px()))
     if not table.positive.any():
         raise InputError(
             f"{plan.structure}: no foreground on the training slices; choose slices where the mask has foreground"

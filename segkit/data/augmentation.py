@@ -23,6 +23,9 @@ class Augmentation:
         contrast: Largest relative change of the contrast, below 1.
         elastic_px: Standard deviation of a smooth random displacement [px of the last axis]; 0 for none.
         elastic_grid_px: Distance between independent displacements [px of the last axis].
+
+    Raises:
+        ValueError: If a value is out of its range.
     """
 
     flips: bool = True

@@ -26,6 +26,9 @@ class CellSimulation:
         photons: Mean photons of a voxel in a cell of mean brightness.
         background: Mean photons of a voxel elsewhere, as a share of ``photons``.
         dtype: ``"uint8"`` or ``"uint16"``.
+
+    Raises:
+        ValueError: If an extent is not three positive numbers, or another value is out of its range.
     """
 
     shape: tuple[int, int, int] = (24, 192, 192)

@@ -43,6 +43,10 @@ class PatchSampler:
             planes where it is the same. By default the same along all axes.
         shuffle: Draw a new order every epoch.
         seed: Seed of order and augmentation.
+
+    Raises:
+        ValueError: If the table is empty, the batch size is not positive, or the pairs have not as many annotations as
+            the target takes.
     """
 
     def __init__(

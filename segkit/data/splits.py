@@ -15,6 +15,9 @@ class Split:
         train: Slices that patches are cut from.
         validation: Slices that choose the checkpoint and stop the training.
         test: Slices that are scored at the end and nothing else; may be empty.
+
+    Raises:
+        InputError: If a slice has two uses.
     """
 
     train: tuple[int, ...]
@@ -29,34 +32,40 @@ class Split:
             )
 
 
-def hold_out_every(count: int, step: int = 5) -> Split:
-    """Hold out every slice whose index is divisible by ``step``.
+def hold_out_every(count: int, step: int = 5, *, depth: int = 1) -> Split:
+    """Hold out every ``step``-th slice, or block of consecutive slices, beginning with the first.
 
     Args:
         count: Number of slices.
-        step: Distance between held-out slices. 5 gives the paper's 16 of 76.
+        step: Distance between held-out slices or blocks, in slices or blocks. 5 gives the paper's 16 of 76.
+        depth: Slices of a block: as many as a patch has, which must lie within consecutive slices.
 
     Returns:
         Split without test slices.
 
     Raises:
-        InputError: If fewer than two slices leave nothing to train on.
+        InputError: If nothing would be left to train on.
 
     Example:
         >>> hold_out_every(7).validation
         (0, 5)
+        >>> hold_out_every(13, depth=2).validation
+        (0, 1, 10, 11)
     """
-    if count < 2:
+    if count < 2 * depth:
+        slices = f"{count} slice{'' if count == 1 else 's'}"
+        wanted = "none" if depth == 1 else f"no run of {depth} consecutive slices"
         raise InputError(
-            f"the volume has {count} slice: none can be held out; give a stack of at least 2 slices, or a second "
-            "volume with --validation-tomogram and --validation-mask"
+            f"the volume has {slices}: {wanted} can be held out; give a stack of at least {2 * depth} slices, or a "
+            "second volume to validate with (--validation-tomogram and --validation-mask; in Python `splits`)"
         )
     if step < 2:
         raise InputError(
             f"holding out every {step}. slice leaves nothing to train on; hold out every 2nd slice or fewer"
         )
-    held = tuple(range(0, count, step))
-    return Split(train=tuple(z for z in range(count) if z % step), validation=held)
+    blocks = range(0, count - depth + 1, step * depth)
+    held = {first + z for first in blocks for z in range(depth)}
+    return Split(train=tuple(z for z in range(count) if z not in held), validation=tuple(sorted(held)))
 
 
 def parse_slices(text: str, count: int) -> tuple[int, ...]:

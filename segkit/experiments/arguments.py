@@ -64,7 +64,11 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def masks_by_structure(texts: Sequence[str], args: argparse.Namespace) -> dict[str, list[str]]:
-    """Return the mask files of every structure from ``[NAME=]FILE``, in the order given."""
+    """Return the mask files of every structure from ``[NAME=]FILE``, in the order given.
+
+    Raises:
+        InputError: If a mask lacks the name of its structure, or has that of another one.
+    """
     masks: dict[str, list[str]] = {}
     for text in texts:
         name, equals, path = text.partition("=")
@@ -80,7 +84,12 @@ def masks_by_structure(texts: Sequence[str], args: argparse.Namespace) -> dict[s
 
 
 def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validation_masks: Sequence[str]) -> list[Source]:
-    """Return the sources of one structure with their slices."""
+    """Return the sources of one structure with their slices.
+
+    Raises:
+        InputError: If there is not one mask per tomogram, only one of the two ranges of slices is given, or a range
+            cannot be read.
+    """
     if len(masks) != len(args.tomogram):
         raise InputError(
             f"{name}: {len(masks)} masks for {len(args.tomogram)} tomograms; give one --mask per --tomogram, in order"

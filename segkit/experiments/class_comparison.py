@@ -36,8 +36,8 @@ def class_rows(trials: Sequence[Trial]) -> list[Row]:
 
     Returns:
         Rows with ``"tiles"`` (``"test"``, or ``"validation"`` where a trial has no test) and ``"statistics"`` of
-        normalisation; their scores are ``"mean_iou"`` and ``"iou:<class>"``. All rows of one kind of statistics come
-        before those of the next.
+        normalisation, for the kinds that a trial has been measured with; their scores are ``"mean_iou"`` and
+        ``"iou:<class>"``. All rows of one kind of statistics come before those of the next.
     """
     results = [trial.result for trial in trials if trial.result is not None]
     use = "test" if all("test" in result["tiles"] for result in results) else "validation"
@@ -46,7 +46,9 @@ def class_rows(trials: Sequence[Trial]) -> list[Row]:
     for statistics in STATISTICS:
 
         def scores(result: Mapping[str, Any], statistics: str = statistics) -> list[dict[str, Any]]:
-            entry = result["tiles"][use][statistics]
+            entry = result["tiles"][use].get(statistics)
+            if entry is None:  # the statistics of this network were not re-estimated
+                return []
             shared = {"tiles": use, "statistics": statistics}
             by_class = [{**shared, "score": f"iou:{name}", "value": value} for name, value in entry["iou"].items()]
             return [{**shared, "score": "mean_iou", "value": entry["mean_iou"]}, *by_class]

@@ -8,7 +8,7 @@ from segkit.data.sources import Source, write_slices
 from segkit.experiments.settings import TINY
 from segkit.progress import ProgressLine
 
-VOXEL_SIZE_NM = 9.02  # the paper's pixel, binned by four: 128 px see what the paper's patches of 512 px see
+VOXEL_SIZE_NM = 9.02  # pixels of 2.255 nm, binned by four: 128 px show what 512 px show unbinned
 PATCH_PX = 128
 
 _SHAPE = (4, 160, 160) if TINY else (8, 512, 512)
@@ -48,7 +48,7 @@ def demo_phantoms(folder: pathlib.Path, names: list[str], seed: int) -> tuple[di
 
 
 def make_demo_phantoms(folder: pathlib.Path, seed: int) -> None:
-    """Make the phantoms that ``demo_phantoms`` names, and write them as the paper's data set is written."""
+    """Make the phantoms that ``demo_phantoms`` names, and write each as a tomogram and a mask per structure."""
     # Here, not above: SciPy takes longer to load than --help and mistakes should.
     from segkit.data.phantom.generate import make_phantom
     from segkit.data.phantom.imaging import Imaging

@@ -1,4 +1,11 @@
-"""The methods that Ando & Hotta (2021) compare, as data: one network, one training, different bottlenecks."""
+"""Methods that train the deep layers of a U-Net, as data: one network, one training, different bottlenecks.
+
+They are what recipes and benchmarks of feature random enhancement compare. The widths, B and X of a paper stand in its
+recipe.
+
+Reference:
+    Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Module", Secs. 3 and 4.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +18,6 @@ from segkit.tasks.classes import ClassesTask
 
 if TYPE_CHECKING:
     import keras
-
-PAPER_FILTERS = (64, 128, 256, 512, 512)
-SMALL_FILTERS = (16, 32, 64, 128, 512)
-"""Widths for CPUs: the end of the encoder, where everything happens, is as wide as the paper's."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,9 +98,9 @@ def build_network(
     method: Method,
     *,
     num_classes: int,
-    filters: Sequence[int] = PAPER_FILTERS,
-    num_enhanced: int = 162,
-    gain: float = 632.0,
+    filters: Sequence[int],
+    num_enhanced: int,
+    gain: float,
     normalization: str = "batch",
     seed: int = 0,
     l2: float = 0.0,
@@ -108,8 +111,8 @@ def build_network(
         method: What is done to it.
         num_classes: Number of classes.
         filters: Channels of each level of the encoder.
-        num_enhanced: The paper's B: maps that are enhanced; ``dropout`` drops as large a share of the elements.
-        gain: The paper's X.
+        num_enhanced: B, the number of maps that are enhanced; ``dropout`` drops as large a share of the elements.
+        gain: X, the factor of enhanced maps.
         normalization: ``"batch"`` or ``"renorm"``.
         seed: Seed of the draws and of dropout.
         l2: Strength of the L2 penalty.

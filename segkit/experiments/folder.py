@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 
 from segkit.errors import InputError
-from segkit.experiments.lock import LOCK_NAME, check_free
+from segkit.experiments.lock import check_free
 from segkit.experiments.plan import PLAN_NAME
 
 SEARCH_NAME, CELLS_NAME = "search", "cells"
@@ -23,7 +23,8 @@ COMMANDS_NAME = "commands.txt"
 _TRACES = ("state", "model.keras", CELLS_NAME, SEARCH_NAME)
 """What a run that has begun leaves in its folder; a plan alone is none yet."""
 
-_RESULTS = ("tensorboard", COMMANDS_NAME, LOCK_NAME, "log.csv", "magnitudes.csv", "scores.json", "report.html")
+# The lock stays: whoever deletes its file lets another process in beside the one that holds it.
+_RESULTS = ("tensorboard", COMMANDS_NAME, "log.csv", "magnitudes.csv", "scores.json", "report.html")
 _RESULTS += ("comparison.json", "comparison.md", "ablation.json", "ablation.md")
 
 
@@ -35,6 +36,9 @@ def has_begun(folder: pathlib.Path) -> bool:
 def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_plan: bool = False) -> None:
     """Make sure that a run may write into a folder; nothing is made yet.
 
+    It is a look, not a hold: before anything is removed or written, ``only_process_in`` holds the folder and
+    ``check_folder`` looks again at what may have begun in between.
+
     Args:
         folder: The run folder.
         resume: The run in it is resumed.
@@ -42,21 +46,37 @@ def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_p
         keeps_plan: A plan alone is not replaced unless asked either: it may have been edited, and waits to be started.
 
     Raises:
-        InputError: If it holds another run, one is in progress, or there is none to resume.
+        InputError: If it holds another run, one is in progress, there is none to resume, or it cannot be written to.
+    """
+    check_folder(folder, resume=resume, overwrite=overwrite, keeps_plan=keeps_plan)
+    check_free(folder)
+
+
+def check_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_plan: bool = False) -> None:
+    """Check that what a folder holds lets a run write into it, whoever holds the folder.
+
+    Args:
+        folder: The run folder.
+        resume: As in ``claim_folder``.
+        overwrite: As there.
+        keeps_plan: As there.
+
+    Raises:
+        InputError: If it holds another run, there is none to resume, or it cannot be written to.
     """
     if resume and not (folder / PLAN_NAME).exists():
         raise InputError(f"{folder}: no run to resume here; leave --resume out, or give its folder with --out")
     if has_begun(folder) and not resume and not overwrite:
         raise InputError(
-            f"{folder}: already holds a run; resume it with --resume, replace it with --overwrite, or choose another "
-            "--out"
+            f"{folder}: already holds a run; resume it (--resume), replace it (--overwrite), or choose another folder "
+            "(--out)"
         )
     if keeps_plan and (folder / PLAN_NAME).exists() and not resume and not overwrite:
         raise InputError(
-            f"{folder}: holds a plan; start it with --resume, replace it with --overwrite, or choose another --out"
+            f"{folder}: holds a plan; start it with --resume, replace it (--overwrite), or choose another folder "
+            "(--out)"
         )
     check_writable(folder)
-    check_free(folder)
 
 
 @contextlib.contextmanager
@@ -72,7 +92,10 @@ def nothing_left_of(folder: pathlib.Path) -> Iterator[None]:
 
 
 def remove_run(folder: pathlib.Path) -> None:
-    """Remove what an earlier run, comparison or search has left, so that nothing of it is taken for the next one's."""
+    """Remove what an earlier run, comparison or search has left, so that nothing of it is taken for the next one's.
+
+    The caller holds the folder (``only_process_in``), and holds it until its own run has ended.
+    """
     for path in (*(folder / name for name in (*_TRACES, *_RESULTS)), *folder.glob("[0-9][0-9]_RES")):
         if path.is_dir():
             shutil.rmtree(path)

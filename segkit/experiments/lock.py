@@ -16,6 +16,7 @@ LOCK_NAME = "lock"
 def only_process_in(folder: pathlib.Path) -> Iterator[None]:
     """Keep a run folder for this process; it is released when the block or the process ends, in whatever way.
 
+    A run holds its folder from before it removes an earlier one until its end. The file of the lock is never deleted.
     Where the system or the file system has no locks, nothing is kept.
 
     Raises:
@@ -24,7 +25,9 @@ def only_process_in(folder: pathlib.Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK_NAME)
     if not lock.acquire(wait=False):
-        raise InputError(f"{folder}: another process trains in this folder; wait for it, or choose another --out")
+        raise InputError(
+            f"{folder}: another process trains in this folder; wait for it, or choose another folder (--out)"
+        )
     try:
         yield
     finally:

@@ -190,7 +190,15 @@ def write_mode(mode: Mode, folder: pathlib.Path) -> None:
 
 def joins_search(args: argparse.Namespace, mode: Mapping[str, Any], folder: pathlib.Path) -> bool:
     """Return whether this process takes part in a search that another one has begun in the folder."""
-    shared = mode["kind"] in SEARCHES and "KERASTUNER_ORACLE_IP" in os.environ
     # A chief that is started again joins its search too, unless it is to begin anew.
-    starts_over = args.overwrite and "chief" in os.environ.get("KERASTUNER_TUNER_ID", "")
-    return shared and (folder / SEARCH_NAME).exists() and not starts_over
+    starts_over = args.overwrite and not serves_search(mode)
+    return _is_shared(mode) and (folder / SEARCH_NAME).exists() and not starts_over
+
+
+def serves_search(mode: Mapping[str, Any]) -> bool:
+    """Return whether this process is a worker of a shared search: it trains its trials, never the run itself."""
+    return _is_shared(mode) and "chief" not in os.environ.get("KERASTUNER_TUNER_ID", "")
+
+
+def _is_shared(mode: Mapping[str, Any]) -> bool:
+    return mode["kind"] in SEARCHES and "KERASTUNER_ORACLE_IP" in os.environ

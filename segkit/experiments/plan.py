@@ -29,7 +29,8 @@ class RunPlan:
     Attributes:
         recipe: Name of the recipe.
         structure: What is segmented.
-        preset: Where the settings came from: ``"paper"``, ``"demo"``, or one of them followed by ``", measured"``.
+        preset: Where the settings came from, for readers: a preset of the recipe (``"paper"``, ``"demo"``,
+            ``"small"``), and possibly what it was combined with (``", measured"``, ``", protocol mouse"``).
         data: Labeled tomograms.
         task: What is learnt, and what is made of the network's outputs.
         preprocessing: What becomes of the voxels before the network sees them; what it leaves open is measured on the

@@ -1,4 +1,4 @@
-"""The life of a run, from its command line to its report; what differs between papers is a ``Recipe``."""
+"""The life of a run, from its command line to its report; what differs between runs is a ``Recipe``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from segkit.console import parse_size, run_command
 from segkit.experiments.arguments import add_output_arguments, add_training_arguments
 from segkit.experiments.comparison import Comparison
 from segkit.experiments.draft import Draft
-from segkit.experiments.folder import check_writable, claim_folder, nothing_left_of, remove_run
+from segkit.experiments.folder import check_folder, check_writable, claim_folder, nothing_left_of, remove_run
+from segkit.experiments.lock import only_process_in
 from segkit.experiments.modes import (
     SEARCHES,
     Mode,
@@ -23,6 +24,7 @@ from segkit.experiments.modes import (
     check_mode_arguments,
     joins_search,
     resolve_mode,
+    serves_search,
     write_mode,
 )
 from segkit.experiments.plan import PLAN_NAME, RunPlan, write_plan
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What makes a paper's run another than any run.
+    """What is specific to the runs of one paper, data set or method.
 
     Functions that need Keras or SciPy import them inside: a recipe is read before ``--help`` is shown.
 
@@ -145,37 +147,46 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
     mode: Mode = {"kind": "run"}
     if recipe.has_modes:
         mode = resolve_mode(args, drafts[0].folder, recipe.comparison, recipe.remember(args))
-    joining = recipe.has_modes and joins_search(args, mode, drafts[0].folder)
+    is_worker = serves_search(mode)
     for draft in drafts:
-        claim_folder(
-            draft.folder,
-            resume=args.resume or (joining and (draft.folder / PLAN_NAME).exists()),
-            overwrite=args.overwrite,
-            keeps_plan=not hasattr(args, "plan"),  # who starts plans with --plan has them elsewhere
-        )
+        look = check_folder if is_worker else claim_folder  # a worker's chief holds the folder
+        keeps_plan = not hasattr(args, "plan")  # who starts plans with --plan has them elsewhere
+        look(draft.folder, **_claim(args, mode, draft.folder), keeps_plan=keeps_plan)
     # Make or open the data; nothing of an earlier run has been removed so far.
-    is_new = not (args.resume or joining)
     with _nothing_left_of(drafts):
         if args.plan_only:
-            plans = made(drafts)
+            jobs, plans = [], made(drafts)
         else:
             jobs = _jobs(recipe, drafts, is_resumed=args.resume, kind=mode["kind"])
             plans = [job.plan for job in jobs]
-    # Everything fits: replace an earlier run, and write down what is done here.
-    for plan, draft in zip(plans, drafts, strict=True):
-        if is_new:
-            if args.overwrite:
-                remove_run(draft.folder)
-            write_plan(plan, draft.folder / PLAN_NAME)
-        if recipe.has_modes:
-            write_mode(mode, draft.folder)
-        if args.plan_only:
-            _tell_plan(plan, draft.folder)
+    # Everything fits: replace an earlier run, write down what is done here, and do it.
+    with contextlib.ExitStack() as held:
+        for plan, draft in zip(plans, drafts, strict=True):
+            if not is_worker:
+                held.enter_context(only_process_in(draft.folder))
+                # The data took their time: another run may have begun, and ended, since the first look.
+                check_folder(draft.folder, **_claim(args, mode, draft.folder))
+            _write(recipe, plan, draft.folder, mode, args)
+        for job in jobs:
+            _run(recipe, job, mode, args, max_ram)
+
+
+def _claim(args: argparse.Namespace, mode: Mode, folder: pathlib.Path) -> dict[str, bool]:
+    """Return what a command does with what its folder holds now, as ``claim_folder`` takes it."""
+    joins = joins_search(args, mode, folder) and (folder / PLAN_NAME).exists()
+    return {"resume": args.resume or joins, "overwrite": args.overwrite}
+
+
+def _write(recipe: Recipe, plan: RunPlan, folder: pathlib.Path, mode: Mode, args: argparse.Namespace) -> None:
+    """Write plan and mode into a folder, in place of what an earlier run has left there."""
+    if not (args.resume or joins_search(args, mode, folder)):
+        if args.overwrite and not serves_search(mode):
+            remove_run(folder)
+        write_plan(plan, folder / PLAN_NAME)
+    if recipe.has_modes:
+        write_mode(mode, folder)
     if args.plan_only:
-        return
-    # Train, compare or search.
-    for job in jobs:
-        _run(recipe, job, mode, args, max_ram)
+        _tell_plan(plan, folder)
 
 
 def _nothing_left_of(drafts: Sequence[Draft]) -> contextlib.AbstractContextManager[None]:

@@ -24,7 +24,6 @@ from segkit.errors import InputError
 from segkit.experiments.evidence import FinishedRun
 from segkit.experiments.folder import COMMANDS_NAME
 from segkit.experiments.job import Job
-from segkit.experiments.lock import only_process_in
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.provenance import remember_command, versions
 from segkit.experiments.resume import SCORES_NAME
@@ -51,7 +50,7 @@ def run(job: Job, *, saved_models: pathlib.Path, resume: bool = False, max_ram: 
     """Run a job to its end: a trained model, masks, scores, a SavedModel and a report in its folder.
 
     Args:
-        job: What to run.
+        job: What to run. The caller holds its folder (``only_process_in``).
         saved_models: Folder of served models.
         resume: Resume the run in the folder.
         max_ram: Bound of the memory while predicting [byte].
@@ -103,7 +102,7 @@ def card_of(job: Job) -> ModelCard:
 
 
 def train(job: Job, *, resume: bool) -> Resumable:
-    """Build the network, or open the one to start from, and fit it."""
+    """Build the network, or open the one to start from, and fit it; the caller holds the job's folder."""
     plan, prepared, settings = job.plan, job.prepared, job.plan.training
     keras.backend.clear_session()  # graphs of earlier trainings go, and layers are named as in a process of its own
     seed_everything(settings.seed, deterministic=settings.deterministic)
@@ -121,18 +120,17 @@ def train(job: Job, *, resume: bool) -> Resumable:
         prepared.training.steps_per_epoch,
         settings.precision,
     )
-    with only_process_in(job.folder):
-        return fit(
-            model,
-            prepared.training,
-            prepared.validation,
-            settings,
-            job.folder,
-            card_of(job),
-            callbacks=job.network.callbacks(model, prepared, job.folder),
-            resume=resume,
-            progress=ProgressLine("training", "steps"),
-        )
+    return fit(
+        model,
+        prepared.training,
+        prepared.validation,
+        settings,
+        job.folder,
+        card_of(job),
+        callbacks=job.network.callbacks(model, prepared, job.folder),
+        resume=resume,
+        progress=ProgressLine("training", "steps"),
+    )
 
 
 def publish(record: Resumable) -> pathlib.Path:

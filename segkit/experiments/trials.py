@@ -15,6 +15,7 @@ from typing import Any
 
 from segkit.errors import InputError
 from segkit.experiments.job import Job
+from segkit.experiments.lock import only_process_in
 from segkit.experiments.old_plans import upgraded_trial
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.training_run import publish, train
@@ -36,8 +37,8 @@ def run_trial(
         keep_state: Keep what it takes to train on for more epochs.
 
     Returns:
-        The trial, as written to ``cell.json``: ``plan``, ``epochs``, ``best_epoch``, its ``val_mean_iou``,
-        ``seconds``, ``history``, and what was measured.
+        The trial, as written to ``cell.json``: ``plan``, ``epochs``, ``best_epoch``, the score that the task monitors
+        under its own name (such as ``val_mean_iou``), ``seconds``, ``history``, and what was measured.
 
     Raises:
         InputError: If the folder holds a trial of another plan, or one of more epochs.
@@ -49,8 +50,9 @@ def run_trial(
             return found
         if not (job.folder / "state").exists():
             _LOG.warning("%s: trained from the start for more epochs; its state was not kept", job.folder)
-    record = train(job, resume=True)
-    publish(record)
+    with only_process_in(job.folder):
+        record = train(job, resume=True)
+        publish(record)
     monitor = job.plan.task.monitor
     trial = {
         "plan": expected,
@@ -102,7 +104,11 @@ def check_trial_plan(folder: pathlib.Path, found: Mapping[str, Any], expected: M
 
 
 def read_trial(folder: pathlib.Path) -> dict[str, Any] | None:
-    """Return a finished trial; ``None`` where there is none."""
+    """Return a finished trial; ``None`` where there is none.
+
+    Raises:
+        InputError: If the file of the trial is damaged.
+    """
     path = folder / TRIAL_NAME
     if not path.exists():
         return None

@@ -52,6 +52,7 @@ def export_from_file(
 
     Raises:
         InputError: If the file is not a model with a card, TensorFlow is missing, or nothing can be written.
+        RuntimeError: If the second process fails for another reason.
     """
     path = resolve_model_path(path)
     if keras.backend.backend() == "tensorflow":

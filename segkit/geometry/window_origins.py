@@ -16,6 +16,9 @@ def window_origins(size: int, patch: int, stride: int) -> np.ndarray:
     Returns:
         Increasing int64 array that starts at 0 and ends at ``size - patch``.
 
+    Raises:
+        ValueError: If ``patch`` is not in 1..``size``, or ``stride`` is not positive.
+
     Example:
         >>> window_origins(10, 4, 3)
         array([0, 3, 6])

@@ -85,7 +85,11 @@ class BlockWork:
     positions: tuple[Position, ...]
 
     def __call__(self, *, share: Share, on_block: Callable[[int, int], None]) -> None:
-        """Compute blocks that no other process computes, until all are finished."""
+        """Compute blocks that no other process computes, until all are finished.
+
+        Raises:
+            RuntimeError: If the engine gives no result for a block that it took.
+        """
         stream = None
         pause = _FIRST_PAUSE_S
         looked = time.monotonic()

@@ -34,6 +34,9 @@ class InstanceSettings:
         min_size: Objects of fewer voxels are left out.
         fill: Give holes to the object around them, slice by slice where objects are separated so or there is one
             slice.
+
+    Raises:
+        InputError: If a value is out of its range.
     """
 
     method: Literal["components", "distance", "centers"] = "distance"

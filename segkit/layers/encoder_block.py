@@ -31,6 +31,9 @@ class EncoderBlock(keras.layers.Layer):
         Tuple ``(down, skip)``: ``ceil(size / strides)`` along every spatial axis and ``filters`` channels, and the
         sizes of the input and ``filters // 2`` channels.
 
+    Raises:
+        ValueError: If ``filters`` is less than 2.
+
     Reference:
         Zhang et al. (2019), SegET, Sec. 2.1. That the third convolution halves the channels and is in the main
         chain is our reading of Fig. 2.

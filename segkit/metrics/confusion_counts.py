@@ -20,6 +20,9 @@ class ConfusionCounts(keras.metrics.Metric):
     Args:
         num_classes: Number of classes, background among them.
         name: Name of the metric.
+
+    Raises:
+        ValueError: If ``num_classes`` is less than 2.
     """
 
     def __init__(self, num_classes: int, *, name: str, **kwargs: Any) -> None:

@@ -12,6 +12,15 @@ from segkit.layers.fusion_block import FusionBlock
 from segkit.layers.multi_scale_center import MultiScaleCenter
 
 
+def seget_multiple_px(levels: int = 4) -> int:
+    """Return what height and width that SegET takes are multiples of [px].
+
+    Args:
+        levels: Number of encoder blocks, each of which halves the resolution.
+    """
+    return 2**levels
+
+
 def seget_halo_px(levels: int = 4, dilation_rates: Sequence[int] = (1, 2, 4, 8)) -> int:
     """Return the context that decides a pixel of SegET, rounded up to a multiple of its stride.
 
@@ -25,7 +34,7 @@ def seget_halo_px(levels: int = 4, dilation_rates: Sequence[int] = (1, 2, 4, 8))
     Returns:
         Halo [px]; 288 for the network of the paper, which reaches 284 px to one side and 269 px to the other.
     """
-    stride = 2**levels
+    stride = seget_multiple_px(levels)
     # Far more than enough: the encoder and decoder reach less than 20 strides, the center its dilation and two.
     radius = (24 + max(dilation_rates)) * stride
     position = np.arange(-radius, radius)
@@ -118,7 +127,7 @@ def seget(
     levels = len(filters)
     if levels < 2:
         raise ValueError(f"`filters` must name at least two levels. Received: filters={tuple(filters)!r}")
-    multiple = 2**levels
+    multiple = seget_multiple_px(levels)
     if any(size is not None and size % multiple for size in input_shape[:2]):
         raise ValueError(f"`input_shape` must have height and width divisible by {multiple}. Received: {input_shape!r}")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from segkit.evaluation.evaluation_like import EvaluationLike
 from segkit.notebook.as_volume import VolumeLike, as_volume
 from segkit.tasks.task import TASKS, Task
 
@@ -16,7 +16,7 @@ def evaluate(
     task: Task | str = "foreground",
     slices: Sequence[int] | None = None,
     ignore_value: int | None = None,
-) -> Any:
+) -> EvaluationLike:
     """Return the scores of a prediction.
 
     Args:
@@ -34,7 +34,9 @@ def evaluate(
         ``"total"`` and, by slice, under ``"slices"``.
 
     Raises:
-        InputError: If shapes differ, values are not those of the task, or the kind is unknown.
+        ValueError: If an array has other axes.
+        InputError: If a file cannot be read, shapes differ, a volume has other axes than (z, y, x), the kind is
+            unknown, or values are not those of the task.
 
     Example:
         >>> import numpy as np

@@ -7,10 +7,10 @@ import os
 import pathlib
 import tempfile
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
+from segkit.geometry.region import Region
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
@@ -29,7 +29,15 @@ def predict(
     output: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
-    **options: Any,
+    threshold: float | None = None,
+    probability: bool = False,
+    tta: bool = False,
+    roi: Region | None = None,
+    max_ram: int | None = None,
+    halo_px: int | None = None,
+    tile_px: int | None = None,
+    rescale: bool = False,
+    precision: str = "float32",
 ) -> np.ndarray | Volume:
     """Return what a model makes of a volume: a mask, labels, ids of objects, or whatever its task gives.
 
@@ -43,15 +51,26 @@ def predict(
         output: File to be written, if the result should not be held in memory.
         overwrite: Replace that file.
         progress: Called as ``progress(done, total)`` with the number of slices, or of boxes for a network of volumes.
-        **options: Fields of ``PredictOptions``: ``threshold``, ``probability``, ``tta``, ``roi``, ``max_ram`` [byte],
-            ``halo_px``, ``tile_px``, ``rescale``, ``precision``.
+        threshold: Probability above which a voxel is foreground, in [0, 1]; each model's own by default.
+        probability: Return the probability (float32) in place of the mask. One model only.
+        tta: Average over the eight flips and quarter turns of a slice; eight times the work.
+        roi: Box that is predicted; voxels outside are background.
+        max_ram: Bound on the memory of the process [byte]; half of what is free by default.
+        halo_px: Context around the part of a tile that is kept [px]; the card's by default. Less is faster and no
+            longer exact.
+        tile_px: Side of the square tiles [px], context included; what fits into memory by default.
+        rescale: Resample slices to the voxel size the model was trained at, and the result back.
+        precision: ``"float32"`` or ``"mixed_bfloat16"``.
 
     Returns:
         For an array an array of its shape. Otherwise a ``Volume`` with the voxel size of the input, read from
-        ``output`` where that is given.
+        ``output`` where that is given. Of a model of classes, label ``i`` is the class
+        ``model.card.task.class_names[i]``; of several models, label ``i`` is the structure of the ``i``-th, counted
+        from 1. Next to ``output`` this legend is written as JSON.
 
     Raises:
         InputError: If a file cannot be read or written, or model, options and volume do not fit each other.
+        ValueError: If an array has other axes than (z, y, x) or (y, x).
 
     Example:
         >>> mask = segkit.predict("runs/mito", tomogram, threshold=0.4)  # doctest: +SKIP
@@ -59,12 +78,23 @@ def predict(
     models = [model] if isinstance(model, (LoadedModel, str, os.PathLike)) else list(model)
     opened = [one if isinstance(one, LoadedModel) else LoadedModel.open(one) for one in models]
     given = as_volume(volume)
-    ask = {"options": PredictOptions(**options), "progress": progress}
+    options = PredictOptions(
+        threshold=threshold,
+        probability=probability,
+        tta=tta,
+        roi=roi,
+        max_ram=max_ram,
+        halo_px=halo_px,
+        tile_px=tile_px,
+        rescale=rescale,
+        precision=precision,
+    )
     if output is not None:
-        return open_volume(predict_volume(opened, given, output, overwrite=overwrite, **ask).path)
+        done = predict_volume(opened, given, output, options=options, overwrite=overwrite, progress=progress)
+        return open_volume(done.path)
     # HDF5, as it holds every type a task may give.
     with tempfile.TemporaryDirectory() as folder:
-        done = predict_volume(opened, given, pathlib.Path(folder, "result.h5"), **ask)
+        done = predict_volume(opened, given, pathlib.Path(folder, "result.h5"), options=options, progress=progress)
         found = np.asarray(open_volume(done.path).array[:])
     if isinstance(volume, np.ndarray):
         return found.reshape(volume.shape)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import numpy as np
 
 from segkit.data.sources import LabeledVolume, Source
 from segkit.data.splits import Split, hold_out_every
+from segkit.experiments.folder import PLAN_NAME, check_folder, claim_folder, remove_run
+from segkit.experiments.lock import only_process_in
 from segkit.inference.loaded_model import LoadedModel
 from segkit.models.card import ModelCard
-from segkit.models.seget import seget, seget_halo_px
+from segkit.models.seget import seget, seget_halo_px, seget_multiple_px
 from segkit.notebook.as_volume import VolumeLike, as_volume
 from segkit.preprocessing.preprocessing import Preprocessing
 from segkit.preprocessing.standardize import Standardize
@@ -27,8 +29,6 @@ from segkit.training.precision import dtype_policy, resolve_precision
 from segkit.training.preparation import prepare, shrink_patch
 from segkit.training.seeding import seed_everything
 from segkit.volumes.checks import check_finite, check_same_shape
-
-_SEGET_MULTIPLE_PX = 16
 
 
 def train(
@@ -46,6 +46,7 @@ def train(
     halo_px: int | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     resume: bool = False,
+    overwrite: bool = False,
 ) -> LoadedModel:
     """Train a network on labeled volumes and return its best epoch, ready to predict.
 
@@ -55,33 +56,40 @@ def train(
     Args:
         images: Grey values: an array ``(z, y, x)``, a ``Volume`` or a file, or several.
         annotations: One of the same shape for each, as the task takes it; a mask by default.
-        out: Folder of the training.
+        out: Folder of the training. Only one process at a time trains in it.
         task: What is learnt; foreground against background by default.
         network: Called without arguments, returns a network with the outputs of the task; SegET by default.
         preprocessing: What becomes of the voxels; mean 0 and standard deviation 1 of the training slices by default.
         plan: Patches, epochs, step size and the like.
-        splits: What the slices of each volume are for; by default every fifth slice is held out for validation.
+        splits: What the slices of each volume are for. By default every fifth slice is held out for validation, of
+            patches of several slices every fifth block of as many.
         name: Name of the model on its card.
         multiple_px: Sides that the network takes are multiples of this; SegET's own by default.
         halo_px: Context that a tile needs for its result to equal the whole slice's; ``None`` where it is unknown.
         callbacks: More Keras callbacks.
-        resume: Continue the training in the folder.
+        resume: Resume the training in the folder, or start one where there is none.
+        overwrite: Replace an earlier training or run in the folder, once data and network are found to fit each other.
 
     Returns:
         The model with its card; ``segkit.predict`` takes it.
 
     Raises:
-        InputError: If volumes, annotations and task do not fit each other.
+        InputError: If volumes, annotations and task do not fit each other, the folder holds a run that is neither to be
+            resumed nor replaced, or another process trains in it.
+        ValueError: If an array has other axes, ``images``, ``annotations`` and ``splits`` differ in length, or the
+            network has other outputs than the task.
 
     Example:
         >>> model = segkit.train(tomogram, mask, "runs/mine")  # doctest: +SKIP
         >>> found = segkit.predict(model, another)  # doctest: +SKIP
     """
+    folder, claim = pathlib.Path(out), {"resume": False, "overwrite": overwrite or resume, "keeps_plan": True}
+    claim_folder(folder, **claim)
     task, plan = task or ForegroundTask(), plan or TrainingPlan(epochs=20)
     # SegET's own numbers; those of another network are the caller's.
     if network is None:
-        multiple_px, halo_px = _SEGET_MULTIPLE_PX, seget_halo_px()
-    volumes = _labeled(_several(images), _several(annotations), task, splits, plan.ignore_value)
+        multiple_px, halo_px = seget_multiple_px(), seget_halo_px()
+    volumes = _labeled(_several(images), _several(annotations), task, splits, plan)
     preprocessing = preprocessing or Standardize()
     if not preprocessing.resizes:
         plan = shrink_patch(plan, volumes, multiple_px)
@@ -102,10 +110,24 @@ def train(
         halo_px=halo_px,
         tile_px=plan.patch_px if halo_px is None and not preprocessing.resizes else None,
     )
-    steps = ProgressLine("training", "steps")
-    shared: dict[str, Any] = {"callbacks": callbacks, "resume": resume, "progress": steps}
-    record = fit(model, prepared.training, prepared.validation, plan, out, card, **shared)
-    return LoadedModel.open(record.publish())
+    task.check_model(model)  # before anything is removed
+    with only_process_in(folder):
+        check_folder(folder, **claim)  # the data took their time: another run may have begun since the first look
+        if overwrite and not resume:
+            remove_run(folder)
+            (folder / PLAN_NAME).unlink(missing_ok=True)  # of a recipe's run, which nothing is left of
+        record = fit(
+            model,
+            prepared.training,
+            prepared.validation,
+            plan,
+            folder,
+            card,
+            callbacks=callbacks,
+            resume=resume,
+            progress=ProgressLine("training", "steps"),
+        )
+        return LoadedModel.open(record.publish())
 
 
 def _several(given: VolumeLike | Sequence[VolumeLike]) -> list[VolumeLike]:
@@ -117,20 +139,20 @@ def _labeled(
     annotations: Sequence[VolumeLike],
     task: Task,
     splits: Sequence[Split] | None,
-    ignore_value: int | None,
+    plan: TrainingPlan,
 ) -> list[LabeledVolume]:
     if len(images) != len(annotations) or (splits is not None and len(splits) != len(images)):
         raise ValueError(
             "`images`, `annotations` and `splits` must have equal lengths. "
             f"Received: {len(images)} images, {len(annotations)} annotations, splits={splits!r}"
         )
-    labeled = []
+    labeled, depth = [], plan.patch_slices or 1
     for number, (image, annotation) in enumerate(zip(images, annotations, strict=True)):
         volume, mask = as_volume(image), as_volume(annotation)
         check_same_shape(mask, volume)
         check_finite(volume)
-        found = task.check_annotation(mask, ignore_value=ignore_value, progress=None)
-        split = hold_out_every(volume.shape[0]) if splits is None else splits[number]
+        found = task.check_annotation(mask, ignore_value=plan.ignore_value, progress=None)
+        split = splits[number] if splits is not None else hold_out_every(volume.shape[0], depth=depth)
         source = Source(tomogram=volume.name, mask=mask.name)
         labeled.append(LabeledVolume(source, volume, mask, split, labels=found))
     return labeled

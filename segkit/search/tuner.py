@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
 import io
 import json
@@ -20,10 +19,10 @@ import numpy as np
 
 from segkit.errors import InputError
 from segkit.search.oracles import LeasedTrials, is_chief, is_worker
+from segkit.search.trials_table import write_trials
 from segkit.volumes.whole_output import whole_file
 
 _LOG = logging.getLogger(__name__)
-TRIALS_NAME = "trials.csv"
 IDENTITY_NAME = "search.json"
 _EPOCHS = "tuner/epochs"
 _HEARTBEATS_A_LEASE = 6
@@ -104,20 +103,6 @@ def search(
         return []
     write_trials(trials := _trials(oracle, folder), folder)
     return trials
-
-
-def write_trials(trials: list[SearchTrial], folder: pathlib.Path) -> None:
-    """Write the table of a search, ``trials.csv``."""
-    text = io.StringIO()
-    names = dict.fromkeys(name for trial in trials for name in trial.values)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["trial", *names, "epochs", "score", "status"])
-    for trial in trials:
-        values = [trial.values.get(name, "") for name in names]
-        ends = ("" if entry is None else entry for entry in (trial.epochs, trial.score))
-        writer.writerow([trial.number, *values, *ends, trial.status])
-    with whole_file(folder / TRIALS_NAME, overwrite=True) as unfinished:
-        unfinished.write_text(text.getvalue())
 
 
 class _Tuner(keras_tuner.Tuner):

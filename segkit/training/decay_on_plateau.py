@@ -27,6 +27,9 @@ class DecayOnPlateau(keras.callbacks.Callback):
         best: Best score so far.
         wait: Epochs since ``best``, or since ``scale`` last fell.
         scale: The plateau factor in force.
+
+    Raises:
+        ValueError: If ``factor``, ``mode`` or ``decay`` is out of its range.
     """
 
     STATE = ("best", "wait", "scale")

@@ -50,6 +50,9 @@ class TrainingPlan:
         precision: ``"auto"``, ``"float32"`` or ``"mixed_bfloat16"``.
         seed: Seed of weights, order and augmentation.
         deterministic: Ask the backend for bitwise repeatable kernels, at some cost of speed.
+
+    Raises:
+        InputError: If a setting is out of its range or of another type.
     """
 
     patch_px: int = 256

@@ -131,7 +131,7 @@ def prepare(
         for use in USES
         if use != "test" or any(volume.split.test for volume in volumes)
     }
-    _check_tables(tables, task)
+    _check_tables(tables, task, plan)
     # Measure the preprocessing on the training slices alone, and build the samplers.
     trained = [(volume.tomogram.array, volume.split.train) for volume in volumes]
     preprocessing = preprocessing.measured(trained, progress)
@@ -179,10 +179,13 @@ def _whole_places(volumes: Sequence[LabeledVolume], parts: Sequence[Sequence[Any
     }
 
 
-def _check_tables(tables: Mapping[str, PatchTable], task: Task) -> None:
+def _check_tables(tables: Mapping[str, PatchTable], task: Task, plan: TrainingPlan) -> None:
+    slices = "slices" if plan.patch_slices in (None, 1) else f"run of {plan.patch_slices} consecutive annotated slices"
     for use, what in (("train", "train on"), ("validation", "validate with")):
         if not len(tables[use]):
-            raise InputError(f"no slices to {what}; give ranges with --train-z and --validation-z")
+            raise InputError(
+                f"no {slices} to {what}; choose other slices (--train-z and --validation-z; in Python `splits`)"
+            )
     if not task.needs_foreground:
         return
     if not tables["train"].positive.any():

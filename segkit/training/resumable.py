@@ -79,6 +79,9 @@ class Resumable(keras.callbacks.Callback):
 
         Args:
             model: Compiled model of the same architecture; its optimizer is built if it is not yet.
+
+        Raises:
+            InputError: If the snapshot is of a run with other settings, or of another network.
         """
         snapshot = self._snapshots.latest()
         if snapshot is None:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import zipfile
 from typing import Any
 
@@ -17,6 +18,7 @@ from segkit.errors import InputError
 _LOG = logging.getLogger(__name__)
 _FACTS = "facts.json"
 _KEPT = 2
+_COUNTER = re.compile(r"_\d+(?=[/_]|$)")
 
 
 class Snapshots:
@@ -80,7 +82,8 @@ def restore_variables(model: keras.Model, arrays: dict[str, np.ndarray]) -> None
     Raises:
         InputError: If the model or the optimizer has other variables.
     """
-    variables = _variables(model)
+    variables = {_uncounted(name): variable for name, variable in _variables(model).items()}
+    arrays = {_uncounted(name): array for name, array in arrays.items()}
     if variables.keys() != arrays.keys():
         missing = variables.keys() ^ arrays.keys()
         raise InputError(
@@ -102,6 +105,15 @@ def _variables(model: keras.Model) -> dict[str, Any]:
     named = {f"model/{i}/{variable.path}": variable for i, variable in enumerate(model.variables)}
     slots = {f"optimizer/{i}/{variable.path}": variable for i, variable in enumerate(model.optimizer.variables)}
     return named | slots
+
+
+def _uncounted(name: str) -> str:
+    """Return a name without the numbers by which Keras distinguishes layers of one process.
+
+    The same network has other numbers when it is built a second time. Its place keeps the name unique.
+    """
+    group, place, path = name.split("/", 2)
+    return f"{group}/{place}/{_COUNTER.sub('', path)}"
 
 
 def _arrays(model: keras.Model) -> dict[str, np.ndarray]:

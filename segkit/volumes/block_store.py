@@ -227,7 +227,11 @@ class BlockStore:
         return found
 
     def read_slice(self, index: int) -> np.ndarray:
-        """Return everything at an index of the first axis; elements of blocks that are not finished are 0."""
+        """Return everything at an index of the first axis; elements of blocks that are not finished are 0.
+
+        Raises:
+            IndexError: If there is no such index.
+        """
         if not 0 <= index < self.shape[0]:
             raise IndexError(f"`index` must be from 0 to below {self.shape[0]}. Received: {index}")
         return self.read((slice(index, index + 1), *(slice(0, size) for size in self.grid.shape[1:])))[0]

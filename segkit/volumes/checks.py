@@ -89,8 +89,10 @@ def check_same_shape(mask: Volume, tomogram: Volume) -> None:
     """Refuse a mask that is not of the shape of its tomogram.
 
     Raises:
-        InputError: If the shapes differ.
+        InputError: If the shapes differ, or one of them has other axes than (z, y, x).
     """
+    for volume in (tomogram, mask):
+        check_axes(volume)
     if mask.shape != tomogram.shape:
         raise InputError(
             f"{mask.name}: found a mask of {_extent(mask)} voxels (z, y, x), expected "
@@ -103,8 +105,10 @@ def check_comparable(prediction: Volume, reference: Volume) -> None:
     """Refuse a prediction that is not of the shape of its reference.
 
     Raises:
-        InputError: If the shapes differ.
+        InputError: If the shapes differ, or one of them has other axes than (z, y, x).
     """
+    for volume in (prediction, reference):
+        check_axes(volume)
     if prediction.shape != reference.shape:
         raise InputError(
             f"{prediction.name}: {_extent(prediction)} voxels (z, y, x), the reference {reference.name} has "

@@ -131,5 +131,5 @@ def _check_room(path: pathlib.Path, needed: int) -> None:
     if free < needed:
         raise InputError(
             f"{path}: unpacking needs {needed:,} bytes, found {free:,} free in {folder}; "
-            "set TMPDIR to a folder with more room, or unpack the file yourself"
+            "set TMPDIR to a folder on a larger disk, or unpack the file yourself"
         )

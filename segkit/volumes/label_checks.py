@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from segkit.errors import InputError
+from segkit.volumes.checks import check_axes
 from segkit.volumes.volume import Volume
 
 MAX_CLASSES = 255
@@ -53,8 +54,9 @@ def check_labels(
 
     Raises:
         InputError: If a value is negative, not a whole number or above the last class, or, where ``num_classes`` is not
-            given, if there is a gap between the labels or one class only.
+            given, if there is a gap between the labels or one class only. If the volume has other axes than (z, y, x).
     """
+    check_axes(labels)
     most = MAX_CLASSES if num_classes is None else num_classes
     if not 2 <= most <= MAX_CLASSES:
         raise InputError(f"{labels.name}: {most} classes asked for, expected 2 to {MAX_CLASSES}")

@@ -29,7 +29,11 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 @contextlib.contextmanager
 def tiff_faults_told(path: pathlib.Path) -> Iterator[None]:
-    """Turn what tifffile raises over damaged or foreign bytes into one line for the user."""
+    """Turn what tifffile raises over damaged or foreign bytes into one line for the user.
+
+    Raises:
+        InputError: If tifffile cannot read the bytes.
+    """
     try:
         yield
     except InputError:
@@ -42,7 +46,15 @@ def tiff_faults_told(path: pathlib.Path) -> Iterator[None]:
 
 
 def check_reach(path: pathlib.Path, end: int) -> None:
-    """Raise an ``InputError`` if the file ends before byte ``end``, up to which something reaches."""
+    """Check that a file reaches to the end of what it holds.
+
+    Args:
+        path: The file.
+        end: Offset of the byte behind the last one [byte].
+
+    Raises:
+        InputError: If the file ends before.
+    """
     found = path.stat().st_size
     if found < end:
         raise InputError(f"{path}: cut off: found {found:,} bytes, expected at least {end:,}; copy the file again")
@@ -84,7 +96,15 @@ def check_directories(path: pathlib.Path, tif: tifffile.TiffFile) -> None:
 
 
 def check_pages(path: pathlib.Path, pages: Sequence[Any]) -> None:
-    """Raise an ``InputError`` if a page is missing, or reaches beyond the end of its file."""
+    """Check that all pages of a volume are there.
+
+    Args:
+        path: The first file.
+        pages: Its pages as tifffile lists them, ``None`` for one whose file is missing.
+
+    Raises:
+        InputError: If a page is missing, or reaches beyond the end of its file.
+    """
     if any(page is None for page in pages):
         raise InputError(f"{path}: pages are missing; copy the file again, with those that belong to it")
     # Pages of one series may be in several files.

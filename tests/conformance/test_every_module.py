@@ -32,7 +32,7 @@ SHARED = {
     ),
     "notebook/test_notebook.py": (
         "a network is trained on arrays, predicts others, and is scored",
-        "notebook.as_volume notebook.evaluate notebook.predict notebook.train",
+        "evaluation.evaluation_like notebook.as_volume notebook.evaluate notebook.predict notebook.train",
     ),
     "layers/test_any_rank.py": (
         "the same layer on lines, images and volumes",
@@ -172,7 +172,7 @@ SHARED = {
     ),
     "search/test_oracles.py": (
         "a search and its oracle are one",
-        "search.tuner",
+        "search.trials_table search.tuner",
     ),
     "training/test_callbacks.py": (
         "callbacks and the precision are driven through the same epochs",

@@ -19,6 +19,23 @@ def test_one_slice_can_not_be_held_out():
         hold_out_every(1)
 
 
+@given(st.integers(1, 9), st.integers(2, 6), st.integers(0, 60))
+def test_blocks_are_held_out_whole_and_leave_one_to_train_on(depth, step, more):
+    split = hold_out_every(2 * depth + more, step, depth=depth)
+    assert sorted(split.train + split.validation) == list(range(2 * depth + more))
+    held = list(split.validation)
+    blocks = [held[first : first + depth] for first in range(0, len(held), depth)]
+    assert blocks == [
+        list(range(first, first + depth)) for first in range(0, 2 * depth + more - depth + 1, step * depth)
+    ]
+    assert any(set(range(z, z + depth)) <= set(split.train) for z in split.train)
+
+
+def test_too_few_slices_for_a_block():
+    with pytest.raises(InputError, match=r"has 7 slices: no run of 4 consecutive slices can be held out; .* 8 slices"):
+        hold_out_every(7, depth=4)
+
+
 def test_slices_in_two_uses_are_refused():
     with pytest.raises(InputError, match="slice 3 is in two"):
         Split(train=(1, 2, 3), validation=(0,), test=(3,))

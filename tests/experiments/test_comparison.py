@@ -109,9 +109,22 @@ def test_rows_and_table_are_written_beside_the_entries(tmp_path):
     assert (tmp_path / "ablation.md").read_text() == table.to_markdown() + "\n"
 
 
-@pytest.mark.parametrize("name", ["fre_hela_nucleolus", "fre_sstem_vnc"])
-def test_the_committed_tables_of_methods_follow_from_their_trials(name):
-    from benchmarks.fre_table import read_cells
+def test_a_table_of_methods_has_the_statistics_that_there_are():
+    from benchmarks.fre_table import gain_table
+
+    summary = [
+        {"method": method, "statistics": "running", "mean_iou": [value, None]}
+        for method, value in (("plain", 0.5), ("fre", 0.6))
+    ]
+    table = gain_table(summary, {"plain": 59.5, "fre": 61.0})
+    assert table == Table(
+        ["method", "running", "the paper"], [["U-Net + SE", "+0.00", "+0.00"], ["FREnhance", "+10.00", "+1.50"]]
+    )
+
+
+@pytest.mark.parametrize(("name", "data"), [("fre_hela_nucleolus", "mouse"), ("fre_sstem_vnc", "drosophila")])
+def test_the_committed_tables_of_methods_follow_from_their_trials(name, data):
+    from benchmarks.fre_table import PAPER, page, read_cells
     from segkit.experiments.class_comparison import class_rows, class_summary, class_table
     from segkit.experiments.enhancement_methods import METHODS
 
@@ -120,6 +133,7 @@ def test_the_committed_tables_of_methods_follow_from_their_trials(name):
     classes = trials[0].result["plan"]["classes"]
     table = class_table(class_rows(trials), classes, {m.name: m.title for m in METHODS.values()}).to_markdown()
     assert (ROOT / f"benchmarks/results/{name}.md").read_text().startswith(table + "\n")
+    assert (ROOT / f"benchmarks/results/{name}.md").read_text() == page(cells, PAPER[data]) + "\n"
     (entry,) = (
         row
         for row in class_summary(class_rows(trials), classes)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from recipes.enhancement.presets import PAPER_FILTERS
 from segkit.errors import InputError
 from segkit.experiments.enhancement_methods import METHODS, build_network, task_of
 from segkit.layers import FREnhance
@@ -18,9 +19,10 @@ def trainable(model):
 
 def test_parameters_of_the_paper_with_one_channel():
     # One input channel in the place of three: 2 * 9 * 64 weights fewer.
-    plain = build_network(METHODS["plain"], num_classes=3)
+    paper = {"num_classes": 3, "filters": PAPER_FILTERS, "num_enhanced": 162, "gain": 632.0}
+    plain = build_network(METHODS["plain"], **paper)
     assert plain.count_params() == 13_493_055 - 2 * 9 * 64
-    assert build_network(METHODS["shallow"], num_classes=3).count_params() == 6_070_799 - 2 * 9 * 64
+    assert build_network(METHODS["shallow"], **paper).count_params() == 6_070_799 - 2 * 9 * 64
 
 
 def test_all_but_two_have_the_same_weights_to_train():

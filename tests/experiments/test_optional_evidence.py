@@ -9,10 +9,14 @@ import tifffile
 
 from segkit.data.sources import Source
 from segkit.experiments.cell_evidence import ColoringSteps, OtsuBaseline
+from segkit.experiments.class_comparison import class_rows, class_summary, class_table, measure_classes
+from segkit.experiments.compare import compare
+from segkit.experiments.comparison import Comparison, Findings
 from segkit.experiments.job import Network, set_up
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.tile_scores import TileScores
 from segkit.experiments.training_run import run
+from segkit.experiments.variation import varied
 from segkit.models.unet import unet
 from segkit.tasks import CellsTask, ClassesTask
 from segkit.training.plan import TrainingPlan
@@ -49,6 +53,46 @@ def test_classes_without_reestimated_statistics(source, tmp_path):
     kinds = {use: list(found) for use, found in scores["tiles"].items()}
     assert kinds == {"validation": ["running"], "test": ["running"]}
     assert "Scores tile by tile" in page
+
+
+def test_a_comparison_of_classes_without_reestimated_statistics(source, tmp_path):
+    def own_network(plan):
+        def build(*, num_classes, width, l2):
+            return unet(out_channels=num_classes, filters=(width, 8), l2=l2)
+
+        return Network(build, 2, None)
+
+    def findings(job, trials):
+        rows = class_rows(trials)
+        classes = job.plan.task.class_names
+        table = class_table(rows, classes, {"2": "narrow", "4": "wide"})
+        return Findings(title="widths", rows=rows, table=table, entries={"summary": class_summary(rows, classes)})
+
+    comparison = Comparison(
+        kind="compare",
+        noun="widths",
+        file_name="comparison",
+        variants=("2", "4"),
+        help="compare widths",
+        vary=lambda job: (
+            lambda width, seed: varied(
+                job, own_network, job.folder / "cells" / f"{width}-{seed}", seed=seed, width=int(width)
+            )
+        ),
+        findings=findings,
+    )
+    task = ClassesTask(class_names=("gel", "a", "b"))
+    plan = RunPlan(
+        recipe="own", structure="s", preset="test", data=(source,), model={"width": 2}, task=task, training=TRAINING
+    )
+    compare(set_up(plan, tmp_path, own_network(plan)), comparison, measure_classes, ("2", "4"), (0,))
+    found = json.loads((tmp_path / "comparison.json").read_text())
+    assert [(entry["method"], entry["statistics"]) for entry in found["summary"]] == [
+        ("2", "running"),
+        ("4", "running"),
+    ]
+    assert len((tmp_path / "comparison.md").read_text().splitlines()) == 4
+    assert (tmp_path / "report.html").exists()
 
 
 def test_cells_on_grey_slices(source, tmp_path):

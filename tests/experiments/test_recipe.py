@@ -12,10 +12,11 @@ import tifffile
 
 from segkit.data.sources import Source
 from segkit.errors import InputError
-from segkit.experiments import job, recipe, training_run
+from segkit.experiments import compare, job, recipe, settings_search, training_run
 from segkit.experiments.comparison import Comparison, Findings, tidy_rows
 from segkit.experiments.draft import Draft
 from segkit.experiments.folder import CELLS_NAME
+from segkit.experiments.lock import only_process_in
 from segkit.experiments.modes import Search
 from segkit.experiments.plan import RunPlan, read_plan
 from segkit.experiments.recipe import Recipe, drafts_of, made, parse_args, recipe_command, run_recipe
@@ -200,6 +201,53 @@ def test_an_earlier_run_is_removed_only_when_the_new_one_fits(no_training, monke
     assert not pathlib.Path("other").exists()
     run_recipe(TOY, ["--out", "run", "--overwrite"])
     assert not pathlib.Path("run/state").exists()
+
+
+@pytest.mark.parametrize("words", [[], ["--overwrite"], ["--compare"]])
+def test_a_run_holds_its_folder_from_the_moment_it_replaces_what_is_there(words, no_training, monkeypatch):
+    held = []
+
+    def remember(*args, **_):
+        with pytest.raises(InputError, match="another process trains"), only_process_in(pathlib.Path("run")):
+            pass
+        held.append(True)
+
+    for owner, name in ((recipe, "write_plan"), (training_run, "run"), (compare, "compare")):
+        monkeypatch.setattr(owner, name, remember)
+    run_recipe(TOY, ["--out", "run", *words])
+    assert len(held) >= 2
+    with only_process_in(pathlib.Path("run")):
+        pass
+
+
+def test_a_run_that_begins_while_data_are_read_is_not_replaced(no_training, monkeypatch):
+    measure = job.set_up
+
+    def meanwhile(plan, folder, network):
+        (folder / "state").mkdir(parents=True)
+        return measure(plan, folder, network)
+
+    monkeypatch.setattr(job, "set_up", meanwhile)
+    with pytest.raises(InputError, match="run: already holds a run"):
+        run_recipe(TOY, ["--out", "run"])
+
+
+def test_a_worker_of_a_search_shares_the_folder_that_its_chief_holds(no_training, monkeypatch):
+    found = []
+    monkeypatch.setattr(settings_search, "search_settings", lambda *args: found.append(args[-1]))
+    words = ["--out", "run", "--search", "3"]
+    monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
+    with only_process_in(pathlib.Path("run")):
+        monkeypatch.setenv("KERASTUNER_TUNER_ID", "chief")
+        with pytest.raises(InputError, match="another process trains"):
+            run_recipe(TOY, words)
+        monkeypatch.setenv("KERASTUNER_TUNER_ID", "worker")
+        run_recipe(TOY, words)
+        pathlib.Path("run/search").mkdir()
+        run_recipe(TOY, words)
+        run_recipe(TOY, [*words, "--overwrite"])
+    assert found == [3, 3, 3]
+    assert pathlib.Path("run/search").exists()
 
 
 def test_a_folder_stays_what_was_begun_in_it(no_training):

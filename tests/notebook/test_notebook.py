@@ -1,5 +1,8 @@
 """Arrays in, arrays out."""
 
+import dataclasses
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +10,10 @@ import pytest
 import segkit
 from segkit.data.splits import Split
 from segkit.errors import InputError
+from segkit.evaluation.evaluation_like import EvaluationLike
+from segkit.experiments.lock import only_process_in
+from segkit.geometry.region import Region
+from segkit.inference.predict_options import PredictOptions
 from segkit.tasks import ClassesTask
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.volume import Volume
@@ -45,6 +52,76 @@ def test_a_network_is_trained_on_arrays_and_predicts_others(trained):
     np.testing.assert_array_equal(segkit.predict(out, image), found)
 
 
+def test_an_earlier_training_is_kept_until_it_is_to_be_replaced(tmp_path):
+    image, mask = blobs()
+    plan = TrainingPlan(patch_px=32, stride_px=32, batch_size=4, epochs=1, precision="float32")
+    ask = {"network": two_layers, "plan": plan}
+    segkit.train(image, mask, tmp_path, **ask)
+    (tmp_path / "scores.json").write_text("of the earlier run")
+    (tmp_path / "plan.json").write_text("of the earlier run")
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match=r"already holds a run; resume it \(--resume\), replace it"):
+        segkit.train(image, mask, tmp_path, **ask)
+    with pytest.raises(InputError, match="expected 0 and one other value"):
+        segkit.train(image, image, tmp_path, **ask, overwrite=True)
+    with pytest.raises(ValueError, match=r"must give .logits. of 1 channel"):
+        segkit.train(image, mask, tmp_path, network=segkit.models.cells_and_centers, plan=plan, overwrite=True)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == kept
+    longer = dataclasses.replace(plan, epochs=2)
+    segkit.train(image, mask, tmp_path, network=two_layers, plan=longer, resume=True)
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 3
+    with only_process_in(tmp_path):
+        for how in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(InputError, match="another process trains in this folder"):
+                segkit.train(image, mask, tmp_path, **ask, **how)
+    segkit.train(image, mask, tmp_path, **ask, overwrite=True)
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 2
+    assert not {"scores.json", "plan.json"} & {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_training_holds_its_folder(tmp_path):
+    image, mask = blobs()
+
+    class TryTheFolder(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            with pytest.raises(InputError, match="another process trains"), only_process_in(tmp_path):
+                pass
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        segkit.train(image, mask, tmp_path, network=two_layers, callbacks=[TryTheFolder()])
+
+
+def small_volume_net():
+    return segkit.models.unet(input_shape=(None, None, None, 1), filters=(2, 4))
+
+
+def test_a_network_of_volumes_is_trained_on_blocks_of_slices(tmp_path):
+    image, mask = blobs(shape=(12, 32, 32))
+    plan = TrainingPlan(
+        patch_px=16, patch_slices=4, stride_px=16, validation_stride_px=16, batch_size=4, epochs=1, precision="float32"
+    )
+    segkit.train(image, mask, tmp_path, network=small_volume_net, plan=plan, multiple_px=2)
+    assert (tmp_path / "model.keras").exists()
+    slices = [Split(train=tuple(range(9)), validation=(9, 10, 11))]
+    message = "no run of 4 consecutive .*slices to validate with; .*in Python `splits`"
+    with pytest.raises(InputError, match=message):
+        segkit.train(image, mask, tmp_path / "short", network=small_volume_net, plan=plan, splits=slices)
+
+
+def test_a_volume_with_channels_is_one_line():
+    stack = np.zeros((3, 2, 16, 16), np.uint8)
+    stack[..., 4:8] = 1
+    channels, plain = Volume(array=stack, axes="czyx"), Volume(array=stack[0])
+    line = r"found the axes \(c, z, y, x\), expected \(z, y, x\); give one index along c"
+    for pair in ((channels, plain), (plain, channels), (channels, channels)):
+        with pytest.raises(InputError, match=line):
+            segkit.train(*pair, "nowhere")
+        for task in ("foreground", "classes", "cells"):
+            with pytest.raises(InputError, match=line):
+                segkit.evaluate(*pair, task=task)
+
+
 def test_what_comes_back_is_of_the_kind_that_was_given(trained, tmp_path):
     model, _ = trained
     image, _ = blobs(seed=5)
@@ -64,7 +141,33 @@ def test_what_comes_back_is_of_the_kind_that_was_given(trained, tmp_path):
         segkit.predict(model, tmp_path / "in.mrc", output=tmp_path / "out.mrc")
 
 
+def test_the_options_of_a_prediction_are_named_and_typed():
+    asked = inspect.signature(segkit.predict).parameters
+    assert not [name for name, one in asked.items() if one.kind is inspect.Parameter.VAR_KEYWORD]
+    for option in dataclasses.fields(PredictOptions):
+        assert (asked[option.name].default, asked[option.name].annotation) == (option.default, option.type)
+
+
+def test_every_option_reaches_the_prediction(trained):
+    """Each of these values is refused where it is read."""
+    image, _ = blobs()
+    for wrong, message in (
+        ({"threshold": 2}, "threshold 2"),
+        ({"roi": Region(z=(9, 12))}, "z"),
+        ({"max_ram": -1}, "memory bound of -1"),
+        ({"halo_px": -1}, "halo of -1"),
+        ({"tile_px": 0}, "tile of 0 px"),
+        ({"rescale": True}, "leave out --rescale"),
+        ({"precision": "half"}, "precision 'half'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            segkit.predict(trained[0], image, **wrong)
+    assert segkit.predict(trained[0], image, probability=True, tta=True).dtype == np.float32
+
+
 def test_scores_by_the_kind_of_result():
+    for task in ("foreground", "cells", "classes"):
+        assert isinstance(segkit.evaluate(np.eye(6, dtype=int), np.eye(6, dtype=int), task=task), EvaluationLike)
     labels = np.zeros((2, 6, 6), int)
     labels[:, :2], labels[:, 3:] = 1, 2
     assert segkit.evaluate(labels, labels, task="classes").to_dict()["total"]["iou"] == {"0": 1, "1": 1, "2": 1}

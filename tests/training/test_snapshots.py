@@ -8,8 +8,9 @@ from segkit.errors import InputError
 from segkit.training.snapshots import Snapshots, restore_variables
 
 
-def trained(units=3, steps=1):
-    keras.backend.clear_session()  # layers are named as in a process of its own
+def trained(units=3, steps=1, clear=True):
+    if clear:
+        keras.backend.clear_session()  # layers are named as in a process of its own
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(units), keras.layers.Dropout(0.5)])
     model.compile("adam", "mse")
@@ -31,6 +32,16 @@ def test_weights_slots_and_generators_come_back(tmp_path):
     other = trained()
     assert any((one != two).any() for one, two in zip(values(other), values(model), strict=True))
     restore_variables(other, arrays)
+    for one, two in zip(values(other), values(model), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_a_network_that_is_built_again_in_one_process_is_the_same(tmp_path):
+    model = trained(steps=3)
+    Snapshots(tmp_path).write(3, model, {})
+    other = trained(clear=False)
+    assert [one.path for one in other.variables] != [one.path for one in model.variables]
+    restore_variables(other, Snapshots(tmp_path).latest()[1])
     for one, two in zip(values(other), values(model), strict=True):
         np.testing.assert_array_equal(one, two)
 

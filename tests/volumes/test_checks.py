@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segkit.errors import InputError
-from segkit.volumes.checks import check_axes, check_binary_mask, check_finite, check_same_shape
+from segkit.volumes.checks import check_axes, check_binary_mask, check_comparable, check_finite, check_same_shape
 from segkit.volumes.volume import Volume
 
 
@@ -35,6 +35,18 @@ def test_shapes():
     check_same_shape(mask_of(np.zeros((2, 3, 4))), tomogram)
     with pytest.raises(InputError, match=r"found a mask of 2 x 4 x 3 .*expected 2 x 3 x 4 as in tomogram\.mrc"):
         check_same_shape(mask_of(np.zeros((2, 4, 3))), tomogram)
+
+
+@pytest.mark.parametrize("check", [check_same_shape, check_comparable])
+def test_volumes_that_are_compared_have_the_axes_of_slices(check):
+    stack = Volume(array=np.zeros((2, 4, 4)))
+    for channels in (
+        Volume(array=np.zeros((3, 2, 4, 4)), axes="czyx"),
+        Volume(array=np.zeros((2, 3, 4, 4)), axes="ztyx"),
+    ):
+        for pair in ((channels, stack), (stack, channels), (channels, channels)):
+            with pytest.raises(InputError, match=r"expected \(z, y, x\); give one index along [ct]"):
+                check(*pair)
 
 
 @given(

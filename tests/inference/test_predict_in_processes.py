@@ -6,7 +6,7 @@ import pytest
 from killed_predictions import predict_and_kill
 from tiny_models import TINY_REACH_PX, tiny_card, tiny_seget
 
-from segkit.cli import parse_args, run_predict
+from segkit.cli import main, parse_args, run_predict
 from segkit.errors import InputError
 from segkit.inference.engines import Deferred
 from segkit.inference.executors import Processes
@@ -93,6 +93,17 @@ def test_no_worker_at_all_is_refused():
         run_predict(
             parse_args(["predict", "--model", "m.keras", "--input", "T.mrc", "--output", "m.mrc", "--workers", "0"])
         )
+
+
+def test_the_command_tells_processes_what_to_import(monkeypatch):
+    given = {}
+    monkeypatch.setattr(
+        "segkit.inference.predict_in_processes.predict_in_processes", lambda *args, **words: given.update(words)
+    )
+    words = "predict --model m.keras --input T.mrc --output m.mrc --workers 2 --import toy_engines --import tiny_models"
+    main(words.split())
+    assert given["modules"] == ["toy_engines", "tiny_models"]
+    assert given["num_workers"] == 2
 
 
 def test_killed_commands_leave_the_result_equal(tmp_path):

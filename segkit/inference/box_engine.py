@@ -19,6 +19,7 @@ from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.memory import tile_budget_px
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.slice_source import read_finite
+from segkit.inference.voxel_scale import warn_of_other_voxel_size
 from segkit.tasks.task import Task
 from segkit.volumes.volume import Volume
 
@@ -51,6 +52,8 @@ class BoxEngine:
         self, models: Sequence[LoadedModel], tasks: Sequence[Task], volume: Volume, options: PredictOptions
     ) -> None:
         self._tasks, self._volume, self._options = list(tasks), volume, options
+        for loaded in models:
+            warn_of_other_voxel_size(volume, loaded.card, axes="zyx", remedy="resample the volume first")
         self._preprocessings = [loaded.card.preprocessing for loaded in models]
         self._multiple = math.lcm(*(loaded.card.multiple_px for loaded in models))
         built = [loaded.probability_model(options.precision) for loaded in models]

@@ -21,12 +21,10 @@ _log = logging.getLogger(__name__)
 def scale_yx(volume: Volume, card: ModelCard, *, rescale: bool) -> tuple[float, float]:
     """Compare voxel sizes in y and x, and return the factors by which slices are to be enlarged.
 
-    Warns if they differ by more than 10 % and are not corrected; says so in the log if one is unknown.
-
     Args:
         volume: The input.
         card: The model's card.
-        rescale: Correct for the difference.
+        rescale: Correct for the difference; otherwise it is warned of, see ``warn_of_other_voxel_size``.
 
     Returns:
         Factors along y and x; 1 unless ``rescale``.
@@ -34,24 +32,42 @@ def scale_yx(volume: Volume, card: ModelCard, *, rescale: bool) -> tuple[float, 
     Raises:
         InputError: If ``rescale`` is asked for and a voxel size is unknown.
     """
-    found, expected = volume.voxel_size_nm, card.voxel_size_nm
-    if found is None or expected is None:
-        unknown = f"{volume.name}: its voxel size" if found is None else f"{card.name}: the model's voxel size"
-        if rescale:
-            raise InputError(f"{unknown} is unknown, rescaling needs it; leave out --rescale")
-        _log.warning("%s is unknown and cannot be compared; the result is only valid if the two agree", unknown)
+    if not rescale:
+        warn_of_other_voxel_size(volume, card, axes="yx", remedy="--rescale corrects the difference")
         return 1.0, 1.0
-    factors = found[1] / expected[1], found[2] / expected[2]
-    if rescale:
-        return factors
-    if any(abs(factor - 1) > TOLERANCE for factor in factors):
+    if unknown := _unknown_size(volume, card):
+        raise InputError(f"{unknown} is unknown, rescaling needs it; leave out --rescale")
+    (_, *found), (_, *expected) = volume.voxel_size_nm, card.voxel_size_nm
+    return found[0] / expected[0], found[1] / expected[1]
+
+
+def warn_of_other_voxel_size(volume: Volume, card: ModelCard, *, axes: str, remedy: str) -> None:
+    """Warn if voxel sizes differ by more than 10 % along an axis; say so in the log if one is unknown.
+
+    Args:
+        volume: The input.
+        card: The model's card.
+        axes: The axes that are compared, ``"yx"`` for networks of slices, ``"zyx"`` for networks of volumes.
+        remedy: What corrects the difference, for the message.
+    """
+    if unknown := _unknown_size(volume, card):
+        _log.warning("%s is unknown and cannot be compared; the result is only valid if the two agree", unknown)
+        return
+    found, expected = volume.voxel_size_nm[-len(axes) :], card.voxel_size_nm[-len(axes) :]
+    if any(abs(size / wanted - 1) > TOLERANCE for size, wanted in zip(found, expected, strict=True)):
+        sizes = [" x ".join(f"{size:.4g}" for size in given) for given in (found, expected)]
         warnings.warn(
-            f"{volume.name}: voxel size {found[1]:.4g} x {found[2]:.4g} nm (y, x), but {card.name} was "
-            f"trained at {expected[1]:.4g} x {expected[2]:.4g} nm; the result may be poor; --rescale corrects the "
-            "difference",
-            stacklevel=2,
+            f"{volume.name}: voxel size {sizes[0]} nm ({', '.join(axes)}), but {card.name} was trained at {sizes[1]} "
+            f"nm; the result may be poor; {remedy}",
+            stacklevel=3,
         )
-    return 1.0, 1.0
+
+
+def _unknown_size(volume: Volume, card: ModelCard) -> str | None:
+    """Return whose voxel size is unknown; ``None`` where both are known."""
+    if volume.voxel_size_nm is None:
+        return f"{volume.name}: its voxel size"
+    return f"{card.name}: the model's voxel size" if card.voxel_size_nm is None else None
 
 
 def resampled(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -8,7 +8,7 @@ from segkit.errors import InputError
 from segkit.geometry.region import Region
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.slice_predictor import SlicePredictor
-from segkit.inference.voxel_scale import resampled, scale_yx
+from segkit.inference.voxel_scale import resampled, scale_yx, warn_of_other_voxel_size
 from segkit.volumes.volume import Volume
 
 
@@ -20,6 +20,15 @@ def test_a_voxel_size_beyond_ten_percent_is_warned_of_with_both_sizes_and_the_re
     card = tiny_card(voxel_size_nm=(2.0, 2.0, 2.0))
     with pytest.warns(UserWarning, match=r"2 x 2.3 nm \(y, x\), but tiny was trained at 2 x 2 nm.*--rescale"):
         assert scale_yx(volume((2.0, 2.0, 2.3)), card, rescale=False) == (1.0, 1.0)
+
+
+def test_networks_of_volumes_compare_z_too():
+    card, ask = tiny_card(voxel_size_nm=(2.0, 2.0, 2.0)), {"axes": "zyx", "remedy": "resample the volume first"}
+    with pytest.warns(
+        UserWarning, match=r"4 x 2 x 2 nm \(z, y, x\), but tiny was .* 2 x 2 x 2 nm.*resample the volume"
+    ):
+        warn_of_other_voxel_size(volume((4.0, 2.0, 2.0)), card, **ask)
+    warn_of_other_voxel_size(volume((2.1, 2.0, 1.9)), card, **ask)
 
 
 @pytest.mark.parametrize("size", [(50.0, 2.0, 2.0), (2.0, 2.19, 1.81)])

@@ -23,7 +23,6 @@ COMMANDS_NAME = "commands.txt"
 _TRACES = ("state", "model.keras", CELLS_NAME, SEARCH_NAME)
 """What a run that has begun leaves in its folder; a plan alone is none yet."""
 
-# The lock stays: whoever deletes its file lets another process in beside the one that holds it.
 _RESULTS = ("tensorboard", COMMANDS_NAME, "log.csv", "magnitudes.csv", "scores.json", "report.html")
 _RESULTS += ("comparison.json", "comparison.md", "ablation.json", "ablation.md")
 
@@ -68,13 +67,12 @@ def check_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_p
         raise InputError(f"{folder}: no run to resume here; leave --resume out, or give its folder with --out")
     if has_begun(folder) and not resume and not overwrite:
         raise InputError(
-            f"{folder}: already holds a run; resume it (--resume), replace it (--overwrite), or choose another folder "
-            "(--out)"
+            f"{folder}: already holds a run; resume it with --resume, replace it with --overwrite, or choose another "
+            "--out (in Python `resume`, `overwrite` and `out`)"
         )
     if keeps_plan and (folder / PLAN_NAME).exists() and not resume and not overwrite:
         raise InputError(
-            f"{folder}: holds a plan; start it with --resume, replace it (--overwrite), or choose another folder "
-            "(--out)"
+            f"{folder}: holds a plan; start it with --resume, replace it with --overwrite, or choose another --out"
         )
     check_writable(folder)
 

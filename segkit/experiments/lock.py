@@ -16,8 +16,9 @@ LOCK_NAME = "lock"
 def only_process_in(folder: pathlib.Path) -> Iterator[None]:
     """Keep a run folder for this process; it is released when the block or the process ends, in whatever way.
 
-    A run holds its folder from before it removes an earlier one until its end. The file of the lock is never deleted.
-    Where the system or the file system has no locks, nothing is kept.
+    A run holds its folder from before it removes an earlier one until its end. Nobody but the holder deletes the file
+    of the lock: a lock on a deleted file would exclude no process that comes later. Where the system or the file system
+    has no locks, nothing is kept.
 
     Raises:
         InputError: If another process trains in the folder.
@@ -31,7 +32,7 @@ def only_process_in(folder: pathlib.Path) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()
+        lock.release(remove=True)
 
 
 def check_free(folder: pathlib.Path) -> None:

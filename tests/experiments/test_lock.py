@@ -20,6 +20,8 @@ def test_a_folder_is_one_processs_at_a_time(tmp_path):
     claim_folder(folder, resume=False, overwrite=False)
     with only_process_in(folder):
         pass
+    remove_run(folder)
+    assert not (folder / LOCK_NAME).exists()
 
 
 def test_the_lock_of_a_run_outlives_what_is_removed(tmp_path):
@@ -29,3 +31,5 @@ def test_the_lock_of_a_run_outlives_what_is_removed(tmp_path):
         assert (tmp_path / LOCK_NAME).exists()
         with pytest.raises(InputError, match="another process trains"), only_process_in(tmp_path):
             pass
+        assert (tmp_path / LOCK_NAME).exists()
+    assert not (tmp_path / LOCK_NAME).exists()

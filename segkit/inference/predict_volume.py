@@ -122,21 +122,7 @@ def predict_volume(
             return None  # the first process of the command writes the result
 
         prepared = store.work_folder / "result"
-
-        def make() -> dict[str, Any]:
-            array = _result(store, tasks[0], volume, options)
-            totals = {name: found.tolist() for name, found in store.totals().items()}
-            summary = None if options.probability else tasks[0].summary(array)
-            result = dataclasses.replace(volume, array=array)
-            legend = functools.partial(
-                write_legend, structures=structures, background=tasks[0].background, overwrite=True
-            )
-            return {
-                **totals,
-                "summary": summary,
-                "outputs": output.prepare(prepared, result, like=volume, write_legend=legend),
-            }
-
+        make = functools.partial(_prepared, prepared, store, output, volume, tasks[0], options, structures)
         found = store.finish(make, lambda made: output.publish(made["outputs"], prepared))
     counts = tuple(zip(structures, found["voxels"], strict=True))
     if found["summary"] is not None:
@@ -224,6 +210,26 @@ def _ram_of_share(options: PredictOptions, models: list[LoadedModel], share: Sha
     if any(loaded.card.preprocessing.resizes for loaded in models):
         return None  # these need little, and a bound costs a trace
     return held_bytes() + free_bytes() // 2 // share.count
+
+
+def _prepared(
+    folder: pathlib.Path,
+    store: BlockStore,
+    output: PredictionOutput,
+    volume: Volume,
+    task: Task,
+    options: PredictOptions,
+    structures: Sequence[str],
+) -> dict[str, Any]:
+    """Write result and legend into a folder, and return what all processes have to know of them."""
+    array = _result(store, task, volume, options)
+    result = dataclasses.replace(volume, array=array)
+    legend = functools.partial(write_legend, structures=structures, background=task.background, overwrite=True)
+    return {
+        **{name: found.tolist() for name, found in store.totals().items()},
+        "summary": None if options.probability else task.summary(array),
+        "outputs": output.prepare(folder, result, like=volume, write_legend=legend),
+    }
 
 
 def _result(store: BlockStore, task: Task, volume: Volume, options: PredictOptions) -> Any:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import itertools
 import json
 import logging
-import math
 import os
 import pathlib
 import re
 import secrets
 import shutil
-import struct
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
@@ -23,6 +19,7 @@ import numpy as np
 
 from segkit.errors import InputError
 from segkit.geometry.block_grid import BlockGrid, Box
+from segkit.volumes.block_file import block_parts, is_whole, read_counts, read_rows, write_parts
 from segkit.volumes.file_lock import FileLock
 
 _IDENTITY = "identity.json"
@@ -35,9 +32,6 @@ _OWN = {_IDENTITY, _MADE, _OUTCOME, _BLOCKS, _CLAIMS, _WORK, _SETUP, _USE, _FINI
 _UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp")  # what a file is called until it is whole
 _BEFORE = {"task.json", "slices.bin", "trial", "objects"}  # what the version before left in such a folder
 
-_TAIL = struct.Struct("<II")  # length of the counts, checksum of all before
-# Blocks are checked in chunks, so that a large one does not fill the memory a second time.
-_CHUNK_BYTES = 2**20
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 _log = logging.getLogger(__name__)
@@ -178,17 +172,7 @@ class BlockStore:
         array = np.asarray(array)
         if array.shape != (expected := self._block_shape(position)):
             raise ValueError(f"block {position} must have the shape {expected}. Received: shape={array.shape}")
-        tail = json.dumps(self._checked(counts or {})).encode()
-        header = io.BytesIO()
-        # The layout of a `.npy` file of version 1.0, then counts, their length and the checksum.
-        array = np.ascontiguousarray(array, self.dtype)
-        np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
-        # Bytes of the array without a copy of it.
-        parts = [header.getbuffer(), memoryview(array.reshape(-1).view(np.uint8)), tail]
-        checksum = 0
-        for part in parts:
-            checksum = zlib.crc32(part, checksum)
-        parts.append(_TAIL.pack(len(tail), checksum))
+        parts = block_parts(array.astype(self.dtype, copy=False), self._checked(counts or {}))
         self._write_whole(self._path(position), parts)
         self._finished.add(position)
         self.release(position)
@@ -240,13 +224,10 @@ class BlockStore:
         """Return the counts of all finished blocks together, int64, by name."""
         totals = {name: np.zeros(shape, np.int64) for name, shape in self._counts.items()}
         for position in self.finished(refresh=True):
-            with self._removal_told(), open(self._path(position), "rb") as file:
-                # Counts stand at the end, so the array itself is not read.
-                file.seek(-_TAIL.size, os.SEEK_END)
-                length, _ = _TAIL.unpack(file.read())
-                file.seek(-_TAIL.size - length, os.SEEK_END)
-                for name, values in json.loads(file.read(length)).items():
-                    totals[name] += np.asarray(values, np.int64)
+            with self._removal_told():
+                counts = read_counts(self._path(position))
+            for name, values in counts.items():
+                totals[name] += np.asarray(values, np.int64)
         return totals
 
     def finish(
@@ -476,21 +457,9 @@ class BlockStore:
 
     def _drop_torn_blocks(self) -> None:
         for position in self.finished(refresh=True):
-            if not self._is_whole(position):
+            if not is_whole(self._path(position)):
                 _log.warning("%s: block %s is damaged; computing it again", self.folder, _name(position))
                 self._path(position).unlink(missing_ok=True)
-
-    def _is_whole(self, position: Position) -> bool:
-        with open(self._path(position), "rb") as file:
-            rest = os.fstat(file.fileno()).st_size - _TAIL.size
-            if rest < 0:
-                return False
-            checksum = 0
-            while rest:
-                chunk = file.read(min(rest, _CHUNK_BYTES))
-                checksum = zlib.crc32(chunk, checksum)
-                rest -= len(chunk)
-            return _TAIL.unpack(file.read(_TAIL.size))[1] == checksum
 
     def _block_shape(self, position: Position) -> tuple[int, ...]:
         return (*(part.stop - part.start for part in self.grid.core(position)), *self._channels)
@@ -510,26 +479,19 @@ class BlockStore:
         return self.folder / _BLOCKS / f"{_name(position)}.npy"
 
     def _read_rows(self, position: Position, start: int, stop: int) -> np.ndarray:
-        """Read a span of the first axis of a block, which is contiguous in the file."""
-        shape = self._block_shape(position)
-        row = math.prod(shape[1:])
+        """Return a span of the first axis of a finished block; ``KeyError`` where it is not finished."""
         try:
-            with open(self._path(position), "rb") as file:
-                np.lib.format.read_magic(file)
-                np.lib.format.read_array_header_1_0(file)
-                # The offset counts from the position behind the header, where reading it has left the file.
-                found = np.fromfile(file, self.dtype, (stop - start) * row, offset=start * row * self.dtype.itemsize)
+            return read_rows(self._path(position), start, stop, shape=self._block_shape(position), dtype=self.dtype)
         except FileNotFoundError as fault:
             with self._removal_told():
                 os.stat(self.folder / _BLOCKS)
             raise KeyError(position) from fault
-        return found.reshape(stop - start, *shape[1:])
 
     def _write_whole(self, path: pathlib.Path, parts: Sequence[Any]) -> None:
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         try:
             with self._removal_told():
-                _write_parts(partial, parts)
+                write_parts(partial, parts)
                 os.replace(partial, path)
         except OSError as fault:
             if fault.errno in _FULL:
@@ -553,15 +515,6 @@ class BlockStore:
                 f"{self.folder}: was removed meanwhile, by another process that has finished the result or by hand; "
                 "run the same command again if there is no result"
             ) from fault
-
-
-def _write_parts(path: pathlib.Path, parts: Sequence[Any]) -> None:
-    # Without a buffer, whose rest would fail once more when a full disk is closed.
-    with open(path, "wb", buffering=0) as file:
-        for part in parts:
-            rest = memoryview(part)
-            while rest:
-                rest = rest[file.write(rest) :]
 
 
 def _name(position: Position) -> str:

@@ -156,6 +156,7 @@ def test_a_run_leaves_a_model_labels_scores_and_a_report(data, small_plans):
         ]
     )
     scores = json.loads(pathlib.Path("run/scores.json").read_text())
+    assert scores["notices"] == list(read_plan(pathlib.Path("run/plan.json")).notices) != []
     for use, slices in (("validation", 1), ("test", 2)):
         for statistics in ("reestimated", "running"):
             entry = scores["tiles"][use][statistics]
@@ -303,13 +304,15 @@ def test_small_images_are_counted_in_the_patches_they_will_be_cut_into(tmp_path,
     assert training.epochs == 286  # 7 images of 4 tiles of 240 px are 7 steps
 
 
-def test_a_class_that_the_training_images_lack_is_named(data, small_plans, capfd):
+def test_a_class_that_the_training_images_lack_is_named(data, small_plans, monkeypatch):
     labels = tifffile.imread("labels.tif")
     labels[:5][labels[:5] == 2] = 1
     tifffile.imwrite("labels.tif", labels, photometric="minisblack")
+    found = []
+    monkeypatch.setattr(training_run, "run", lambda job, **_: found.append(job.plan))
     fre.main([*DATA, *SPLIT, "--class-names", "background,disc,ring", "--out", "run"])
-    notices = json.loads(pathlib.Path("run/scores.json").read_text())["notices"]
-    assert any("no ring on the slices for training: it cannot be learnt" in notice for notice in notices)
+    for plan in (*found, read_plan(pathlib.Path("run/plan.json"))):
+        assert any("no ring on the slices for training: it cannot be learnt" in notice for notice in plan.notices)
 
 
 def test_slips_in_an_edited_plan_are_found(data):

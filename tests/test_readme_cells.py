@@ -15,5 +15,7 @@ def test_cells(tmp_path, warm_python):
     for line in others:
         done = run_warm(line, tmp_path, warm_python, smaller_encoder=True)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
-    assert "seg" in json.loads((tmp_path / "runs" / "nuclei" / "scores.json").read_text())["total"]
+    scores = json.loads((tmp_path / "runs" / "nuclei" / "scores.json").read_text())
+    assert "seg" in scores["total"]
+    assert any(notice.startswith("SEGKIT_TINY_PLAN is set") for notice in scores["notices"])
     assert (tmp_path / "saved_models" / "efficientcellseg-nuclei" / "1" / "saved_model.pb").exists()

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import errno
+import functools
 import itertools
 import json
 import logging
 import os
 import pathlib
-import re
-import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 
-from segkit.errors import InputError
 from segkit.geometry.block_grid import BlockGrid, Box
-from segkit.volumes.block_file import block_parts, is_whole, read_counts, read_rows, write_parts
+from segkit.volumes.block_file import block_parts, is_whole, read_counts, read_rows
 from segkit.volumes.file_lock import FileLock
+from segkit.volumes.shared_folder import SharedFolder
 
-_IDENTITY = "identity.json"
 _MADE, _OUTCOME = "made.json", "outcome.json"  # of a result that is made, and of one that is in its place
 _BLOCKS, _CLAIMS, _WORK = "blocks", "claims", "work"
-# Locks: `setup` while a process enters or leaves, `use` shared by all that are inside (whoever has it exclusively is
-# alone), `finish` while one of them makes the result.
-_SETUP, _USE, _FINISH = "setup.lock", "use.lock", "finish.lock"
-_OWN = {_IDENTITY, _MADE, _OUTCOME, _BLOCKS, _CLAIMS, _WORK, _SETUP, _USE, _FINISH}
-_UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp")  # what a file is called until it is whole
-_BEFORE = {"task.json", "slices.bin", "trial", "objects"}  # what the version before left in such a folder
-
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_FINISH = "finish.lock"  # held while a process makes the result
+_FOLDERS, _FILES = (_BLOCKS, _CLAIMS, _WORK), (_MADE, _OUTCOME, _FINISH)
+_BEFORE = ("task.json", "slices.bin", "trial", "objects")  # what the version before left in such a folder
 
 _log = logging.getLogger(__name__)
 
@@ -98,10 +90,12 @@ class BlockStore:
         self._identity, self._channels = dict(identity), tuple(channels)
         self._counts = {name: tuple(shape) for name, shape in (counts or {}).items()}
         self.work_folder = self.folder / _WORK
-        self._use, self._claims = FileLock(self.folder / _USE), {}
+        self._shared = SharedFolder(self.folder, folders=_FOLDERS, files=_FILES, before=_BEFORE)
+        self._claims: dict[Position, FileLock] = {}
         self._finished: set[Position] = set()
         try:
-            self._open(grid)
+            self._shared.enter(functools.partial(self._described, grid), self._look_through)
+            self.finished(refresh=True)
         except BaseException:
             self.close()  # also where a signal ends the process meanwhile
             raise
@@ -119,7 +113,7 @@ class BlockStore:
             refresh: Look for blocks that other processes have finished since.
         """
         if refresh:
-            with self._removal_told():
+            with self._shared.removal_told():
                 entries = os.listdir(self.folder / _BLOCKS)
             names = (pathlib.Path(entry).stem for entry in entries if entry.endswith(".npy"))
             self._finished = {tuple(map(int, name.split("."))) for name in names}
@@ -135,7 +129,7 @@ class BlockStore:
         if position in self._claims or position in self._finished:
             return False
         lock = FileLock(self.folder / _CLAIMS / _name(position))
-        with self._removal_told():
+        with self._shared.removal_told():
             if not lock.acquire(wait=False):
                 return False
         # Only now: another process may have finished it between a look and the lock.
@@ -173,7 +167,8 @@ class BlockStore:
         if array.shape != (expected := self._block_shape(position)):
             raise ValueError(f"block {position} must have the shape {expected}. Received: shape={array.shape}")
         parts = block_parts(array.astype(self.dtype, copy=False), self._checked(counts or {}))
-        self._write_whole(self._path(position), parts)
+        state = f" after {len(self._finished)} of {len(self.grid)} blocks"
+        self._shared.write_whole(self._path(position), parts, state=state)
         self._finished.add(position)
         self.release(position)
 
@@ -224,7 +219,7 @@ class BlockStore:
         """Return the counts of all finished blocks together, int64, by name."""
         totals = {name: np.zeros(shape, np.int64) for name, shape in self._counts.items()}
         for position in self.finished(refresh=True):
-            with self._removal_told():
+            with self._shared.removal_told():
                 counts = read_counts(self._path(position))
             for name, values in counts.items():
                 totals[name] += np.asarray(values, np.int64)
@@ -248,7 +243,7 @@ class BlockStore:
             What ``make`` returned, in all processes.
         """
         lock = FileLock(self.folder / _FINISH)
-        with self._removal_told():
+        with self._shared.removal_told():
             if not lock.acquire(wait=False):
                 _log.info("%s: another process writes the result; waiting for it", self.folder)
                 lock.acquire()
@@ -258,7 +253,7 @@ class BlockStore:
             if found is None or not publish(found):
                 (self.folder / _OUTCOME).unlink(missing_ok=True)
                 found = make()
-                self._write_whole(self.folder / _MADE, [json.dumps(found).encode()])
+                self._shared.write_whole(self.folder / _MADE, [json.dumps(found).encode()])
                 publish(found)
             if (self.folder / _MADE).exists():
                 os.replace(self.folder / _MADE, self.folder / _OUTCOME)
@@ -282,28 +277,7 @@ class BlockStore:
         """Leave the folder, and remove it if no other process uses it and its result is finished or no block is."""
         for position in list(self._claims):
             self.release(position)
-        if not self._use.held:
-            return
-        setup = FileLock(self.folder / _SETUP)
-        try:
-            setup.acquire()
-            # From shared to exclusive: granted only where no other process is inside; `setup` keeps others out.
-            if self._use.acquire(wait=False) and self._is_over():
-                self._clear()
-                (self.folder / _IDENTITY).unlink(missing_ok=True)
-                self._use.release(remove=True)
-                setup.release(remove=True)
-                with contextlib.suppress(OSError):  # the next process is there already
-                    self.folder.rmdir()
-        except FileNotFoundError:
-            pass  # without locks, another process has removed it
-        except PermissionError:
-            if self._use.is_real:
-                raise
-            # On Windows, files that another process has open cannot be removed: it removes the folder.
-        finally:
-            self._use.release()
-            setup.release()
+        self._shared.leave(self._is_over)
 
     def __enter__(self) -> BlockStore:
         return self
@@ -315,151 +289,49 @@ class BlockStore:
         ask = {"grid": self.grid, "dtype": self.dtype, "channels": self._channels, "counts": self._counts}
         return _opened, (self.folder, self._identity, ask)
 
-    def _open(self, grid: BlockGrid | Callable[[tuple[int, ...] | None], BlockGrid]) -> None:
-        setup = FileLock(self.folder / _SETUP)
-        # Enter the folder, alone until it is set up.
-        while not setup.held:
-            self._make_folder()
-            # The last process in it may be removing the folder just now.
-            with contextlib.suppress(FileNotFoundError):
-                if not (self.folder / _IDENTITY).exists():
-                    self._refuse_foreign_files()  # before the lock, whose file would stay in somebody else's folder
-                setup.acquire()
-        with setup:
-            self.grid = grid if isinstance(grid, BlockGrid) else grid(self._begun_block_shape())
-            self._enter()
-            self.finished(refresh=True)
+    def _described(
+        self, grid: BlockGrid | Callable[[tuple[int, ...] | None], BlockGrid], found: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """Settle on the grid, and return what is computed here.
 
-    def _make_folder(self) -> None:
-        try:
-            self.folder.mkdir(exist_ok=True)
-        except FileExistsError as fault:  # also where another process removed the folder in between
-            if os.path.lexists(self.folder) and not self.folder.is_dir():
-                raise InputError(
-                    f"{self.folder}: is a file, expected a folder for unfinished blocks; move it away"
-                ) from fault
-
-    def _enter(self) -> None:
-        """Join the processes in the folder, or take it over where there are none; one process at a time does so."""
-        if not self._use.acquire(wait=False):
-            # Others are inside: join them if they compute the same.
-            self._use.acquire(shared=True)
-            if different := self._differences():
-                self._use.release()
-                raise InputError(
-                    f"{self.folder}: another process is computing something else here (different "
-                    f"{' and '.join(different)}); wait for it, or choose another output"
-                )
-            return
-        if not self._use.is_real and (self.folder / _IDENTITY).exists():
-            # Others may be in the folder unseen, so nothing in it is removed.
-            if different := self._differences():
-                raise InputError(
-                    f"{self.folder}: holds unfinished work with different {' and '.join(different)}, and the file "
-                    "system has no locks that tell whether a process is still computing it; delete the folder if "
-                    "none is, or choose another output"
-                )
-            self._drop_torn_blocks()
-        elif not self._is_ours():
-            self._start()
-        else:
-            self._make_folders()  # a process that was killed while it removed them may have left some
-            self._drop_torn_blocks()
-            self._drop_leftovers()
-        self._use.acquire(shared=True)
-
-    def _is_over(self) -> bool:
-        if (self.folder / _OUTCOME).exists():
-            return True
-        # Without locks this may not be the last process, and another one may finish blocks yet.
-        return self._use.is_real and not self.finished(refresh=True)
-
-    def _description(self) -> dict[str, Any]:
+        Args:
+            grid: The grid, or what makes it of the shape of the blocks that are there.
+            found: What was computed in the folder before.
+        """
+        known = dict(found or {})
+        begun = known.pop("blocks", None)
+        if callable(grid):
+            grid = grid(tuple(begun["block_shape"]) if begun and known == self._identity else None)
+        self.grid = grid
         layout = {
-            "shape": list(self.grid.shape),
-            "block_shape": list(self.grid.block_shape),
+            "shape": list(grid.shape),
+            "block_shape": list(grid.block_shape),
             "dtype": self.dtype.str,
             "channels": list(self._channels),
             "counts": {name: list(shape) for name, shape in self._counts.items()},
         }
         return {**self._identity, "blocks": layout}
 
-    def _found_identity(self) -> dict[str, Any] | None:
-        try:
-            found = json.loads((self.folder / _IDENTITY).read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
-            return None
-        return found if isinstance(found, dict) else None
-
-    def _begun_block_shape(self) -> tuple[int, ...] | None:
-        """Return the shape of the blocks in the folder, if they are of this identity."""
-        found = self._found_identity() or {}
-        layout = found.pop("blocks", None)
-        return tuple(layout["block_shape"]) if layout and found == self._identity else None
-
-    def _differences(self) -> list[str]:
-        """Return which entries of the identity in the folder are not ours."""
-        ours, found = self._description(), self._found_identity()
-        if found is None:
-            return ["identity"]
-        return [key for key in {**ours, **found} if found.get(key) != ours.get(key)]
-
-    def _is_ours(self) -> bool:
-        if not (self.folder / _IDENTITY).exists():
-            if any((self.folder / name).exists() for name in _BEFORE):
-                _log.warning("%s: holds unfinished work of an older version; starting over", self.folder)
-            return False
-        if different := self._differences():
-            _log.warning(
-                "%s: holds unfinished work with different %s; starting over", self.folder, " and ".join(different)
-            )
-        return not different
-
-    def _refuse_foreign_files(self) -> None:
-        names = {entry.name for entry in self.folder.iterdir()} - _OWN - _BEFORE
-        # Another process may be writing a file just now, or may have been killed while it did.
-        if foreign := {name for name in names if not ((own := _UNFINISHED.fullmatch(name)) and own[1] in _OWN)}:
-            raise InputError(
-                f"{self.folder}: holds {min(foreign)}, expected nothing but unfinished blocks; move the folder away"
-            )
-
-    def _start(self) -> None:
-        self._refuse_foreign_files()
-        # The identity comes last: without it the folder counts as new.
-        (self.folder / _IDENTITY).unlink(missing_ok=True)
-        self._clear()
-        self._make_folders()
-        self._write_whole(self.folder / _IDENTITY, [json.dumps(self._description(), indent=2).encode()])
-
-    def _make_folders(self) -> None:
-        for name in (_BLOCKS, _CLAIMS, _WORK):
-            (self.folder / name).mkdir(exist_ok=True)
-
-    def _clear(self) -> None:
-        """Remove everything but the locks that are held and the identity."""
-        for name in (_BLOCKS, _CLAIMS, _WORK, *_BEFORE):
-            if (self.folder / name).is_dir():
-                shutil.rmtree(self.folder / name)
-            else:
-                (self.folder / name).unlink(missing_ok=True)
-        for name in (_MADE, _OUTCOME, _FINISH):
-            (self.folder / name).unlink(missing_ok=True)
-        for path in self.folder.glob(".*.tmp"):
-            path.unlink(missing_ok=True)
-
-    def _drop_leftovers(self) -> None:
-        """Remove what killed processes left: claims, half-written files and the caller's work."""
+    def _look_through(self, is_alone: bool) -> None:
+        """Remove what killed processes left."""
+        for position in self.finished(refresh=True):
+            if not is_whole(self._path(position)):
+                _log.warning("%s: block %s is damaged; computing it again", self.folder, _name(position))
+                self._path(position).unlink(missing_ok=True)
+        # Without locks, claims and work may be those of another process that is running.
+        if not is_alone:
+            return
         for path in itertools.chain((self.folder / _CLAIMS).iterdir(), self.folder.rglob(".*.tmp")):
             path.unlink(missing_ok=True)
         if self.outcome_in(self.folder) is None:  # else it holds what is to be published
             shutil.rmtree(self.work_folder, ignore_errors=True)
         self.work_folder.mkdir(exist_ok=True)
 
-    def _drop_torn_blocks(self) -> None:
-        for position in self.finished(refresh=True):
-            if not is_whole(self._path(position)):
-                _log.warning("%s: block %s is damaged; computing it again", self.folder, _name(position))
-                self._path(position).unlink(missing_ok=True)
+    def _is_over(self, is_alone: bool) -> bool:
+        if (self.folder / _OUTCOME).exists():
+            return True
+        # Another process may finish blocks yet.
+        return is_alone and not self.finished(refresh=True)
 
     def _block_shape(self, position: Position) -> tuple[int, ...]:
         return (*(part.stop - part.start for part in self.grid.core(position)), *self._channels)
@@ -483,38 +355,9 @@ class BlockStore:
         try:
             return read_rows(self._path(position), start, stop, shape=self._block_shape(position), dtype=self.dtype)
         except FileNotFoundError as fault:
-            with self._removal_told():
+            with self._shared.removal_told():
                 os.stat(self.folder / _BLOCKS)
             raise KeyError(position) from fault
-
-    def _write_whole(self, path: pathlib.Path, parts: Sequence[Any]) -> None:
-        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-        try:
-            with self._removal_told():
-                write_parts(partial, parts)
-                os.replace(partial, path)
-        except OSError as fault:
-            if fault.errno in _FULL:
-                raise InputError(
-                    f"{self.folder}: the disk is full after {len(self._finished)} of {len(self.grid)} blocks; free "
-                    "some space and run the same command again, it resumes from there"
-                ) from fault
-            raise
-        finally:
-            partial.unlink(missing_ok=True)
-
-    @contextlib.contextmanager
-    def _removal_told(self) -> Iterator[None]:
-        """Say in one line that the folder was removed: by hand, or where another process could not see this one."""
-        try:
-            yield
-        except FileNotFoundError as fault:
-            if (self.folder / _BLOCKS).exists():
-                raise
-            raise InputError(
-                f"{self.folder}: was removed meanwhile, by another process that has finished the result or by hand; "
-                "run the same command again if there is no result"
-            ) from fault
 
 
 def _name(position: Position) -> str:

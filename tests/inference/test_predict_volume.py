@@ -17,8 +17,8 @@ from segkit.models.files import save_model
 from segkit.preprocessing.standardize import Standardize
 from segkit.tasks.centers import CentersTask
 from segkit.tasks.foreground import ForegroundTask
-from segkit.volumes.block_store import BlockStore
 from segkit.volumes.files import open_volume
+from segkit.volumes.shared_folder import SharedFolder
 from segkit.volumes.volume import Volume
 
 SIZE_NM = (4.0, 2.0, 2.0)
@@ -56,10 +56,10 @@ def stop_after(slices):
     return progress
 
 
-def clear_half(store):
+def clear_half(folder):
     """Stands for a process that is killed while it removes the blocks."""
-    if (store.folder / "outcome.json").exists():
-        shutil.rmtree(store.folder / "blocks")
+    if (folder.path / "outcome.json").exists():
+        shutil.rmtree(folder.path / "blocks")
         raise Interrupted
 
 
@@ -182,7 +182,7 @@ def test_killed_while_it_publishes_the_result_is_finished_by_the_same_command(to
 
     with monkeypatch.context() as patch:
         if moment == "blocks":
-            patch.setattr(BlockStore, "_clear", clear_half)
+            patch.setattr(SharedFolder, "_clear", clear_half)
         else:
             name = "move_volume" if moment == "output" else "move_into_place"
             patch.setattr(prediction_output, name, stop(getattr(prediction_output, name), after=moment != "made"))
@@ -208,7 +208,7 @@ def test_an_output_that_is_gone_or_another_is_not_taken_for_the_published_one(
     tomogram, tmp_path, monkeypatch, is_replaced
 ):
     with monkeypatch.context() as patch:
-        patch.setattr(BlockStore, "_clear", clear_half)
+        patch.setattr(SharedFolder, "_clear", clear_half)
         with pytest.raises(Interrupted):
             predict_volume([model()], tomogram, tmp_path / "m.mrc")
     (tmp_path / "m.mrc").unlink()

@@ -12,7 +12,7 @@ import pytest
 
 from segkit.errors import InputError
 from segkit.geometry.block_grid import BlockGrid
-from segkit.volumes import block_store
+from segkit.volumes import shared_folder
 from segkit.volumes.block_store import BlockStore
 
 GRID = BlockGrid((5, 7), (2, 4), (1, 1))
@@ -207,7 +207,7 @@ def test_a_full_disk_is_one_line_that_says_how_to_resume(tmp_path, monkeypatch):
 
     with open_store(tmp_path / "p") as store:
         store.write((0, 0), filled((0, 0), 1))
-        monkeypatch.setattr(block_store, "write_parts", half)
+        monkeypatch.setattr(shared_folder, "write_parts", half)
         with pytest.raises(InputError, match=r"the disk is full after 1 of 6 blocks; free some space and run the same"):
             store.write((1, 0), filled((1, 0), 2))
         assert store.finished(refresh=True) == {(0, 0)}

@@ -7,7 +7,7 @@ import logging
 import os
 import pathlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -79,19 +79,7 @@ def fit(
         monitor=monitor.name, mode=monitor.mode, patience=plan.early_stopping_patience
     )
     alarms = task.alarms()
-    tracked = {
-        "plateau": (plateau, DecayOnPlateau.STATE),
-        "early_stopping": (stopping, ("best", "wait", "best_epoch", "stopped_epoch")),
-        **alarms,
-    }
-    for one in callbacks:
-        if hasattr(one, "STATE"):
-            name = type(one).__name__
-            if name in tracked:
-                raise ValueError(
-                    f"`callbacks` with a `STATE` must be of classes with names of their own. Received: a second {name}"
-                )
-            tracked[name] = (one, one.STATE)
+    tracked = _tracked(plateau, stopping, alarms, callbacks)
     record = Resumable(folder, card, tracked, identity=_identity(plan, card))
     # Continue or start over.
     if not (resume and record.resume(model)):
@@ -131,6 +119,29 @@ def fit(
         verbose=0,
     )
     return record
+
+
+def _tracked(
+    plateau: DecayOnPlateau,
+    stopping: keras.callbacks.EarlyStopping,
+    alarms: Mapping[str, tuple[keras.callbacks.Callback, Sequence[str]]],
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> dict[str, tuple[keras.callbacks.Callback, Sequence[str]]]:
+    """Return callbacks with a memory by name, with the attributes that a resumed run puts back."""
+    tracked = {
+        "plateau": (plateau, DecayOnPlateau.STATE),
+        "early_stopping": (stopping, ("best", "wait", "best_epoch", "stopped_epoch")),
+        **alarms,
+    }
+    for one in callbacks:
+        if hasattr(one, "STATE"):
+            name = type(one).__name__
+            if name in tracked:
+                raise ValueError(
+                    f"`callbacks` with a `STATE` must be of classes with names of their own. Received: a second {name}"
+                )
+            tracked[name] = (one, one.STATE)
+    return tracked
 
 
 def _identity(plan: TrainingPlan, card: ModelCard) -> dict[str, Any]:

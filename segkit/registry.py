@@ -39,7 +39,7 @@ class Registry:
 
         def decorate(cls: Kind) -> Kind:
             known = self._kinds.get(name)
-            # A module that is loaded again defines its class anew, which is no conflict.
+            # Reloading a module defines its class again, which is no conflict.
             if known is not None and known.__qualname__ != cls.__qualname__:
                 raise ValueError(f"`name` must be new. Received: name={name!r}, which is {known.__qualname__}")
             cls.kind = name

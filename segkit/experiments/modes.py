@@ -190,7 +190,7 @@ def write_mode(mode: Mode, folder: pathlib.Path) -> None:
 
 def joins_search(args: argparse.Namespace, mode: Mapping[str, Any], folder: pathlib.Path) -> bool:
     """Return whether this process takes part in a search that another one has begun in the folder."""
-    # A chief that is started again joins its search too, unless it is to begin anew.
+    # A chief that is started again joins its search too, unless it starts over.
     starts_over = args.overwrite and not serves_search(mode)
     return _is_shared(mode) and (folder / SEARCH_NAME).exists() and not starts_over
 

@@ -270,7 +270,7 @@ def _run_worker(messages: Connection, pickled: bytes, share: Share, modules: Seq
                 stack.callback(work.close)
             result = work(share=share, on_block=lambda *state: messages.send(("block", state)))
     except SystemExit:
-        # Asked to end: nobody waits for a message.
+        # Asked to end: no message is expected.
         raise
     except BaseException as fault:
         # Pickling loses the traceback and keeps notes. An `InputError` is one line for the user and needs none.

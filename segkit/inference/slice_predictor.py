@@ -92,7 +92,7 @@ class SlicePredictor:
         jobs = ((z, tile) for z in slices for tile in self.plan)
         most = self.batch_size if num_slices is None else num_slices * len(self.plan)
         size = max(1, min(self.batch_size, most))
-        # (batch, y, x, channels), filled anew for every group.
+        # (batch, y, x, channels), refilled for every group.
         batch = np.zeros((size, *self.plan.tile_shape, self._card.preprocessing.num_channels), np.float32)
         last_tile = len(self.plan)
         open_slices: dict[int, _OpenSlice] = {}

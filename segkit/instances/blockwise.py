@@ -7,7 +7,7 @@ halo are known, and those are found in other blocks:
    also across a border between blocks, where only the voxels between them touch. These voxels are therefore kept with
    the ids of their peaks, but negative: they tie peaks together and are no seeds themselves.
 2. *Flood*: grow each block, halo included, from the seeds in it, and keep the core.
-3. *Reconcile*: join what the borders cut, and number objects anew.
+3. *Reconcile*: join what the borders cut, and renumber the objects.
 4. *Fill* holes and count voxels, then leave small objects out.
 """
 

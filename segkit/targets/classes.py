@@ -20,7 +20,7 @@ class ClassTarget:
         ignore_value: Label of unannotated pixels, which weigh 0.
 
     Raises:
-        ValueError: If ``num_classes`` is out of its range, or a label is none of the classes when a target is made.
+        ValueError: If ``num_classes`` is out of its range, or, when a target is made, for an unknown label.
     """
 
     num_classes: int

@@ -33,7 +33,7 @@ class SharedFolder:
 
     The work is known by its identity, a file in the folder. Processes of one identity are in the folder together.
     Another identity is refused while a process is inside, and takes the folder over afterwards. Where the file system
-    has no locks, nobody knows who is inside: another identity is refused then too.
+    has no locks, it is unknown whether others are inside: another identity is refused then too.
 
     Args:
         path: The folder; created when it is entered.
@@ -57,7 +57,7 @@ class SharedFolder:
 
         Args:
             describe: Called with the identity in the folder, ``None`` without one; returns that of this process.
-            check: Called where this process goes on with what it finds, with whether it is known to be alone.
+            check: Called where this process resumes the work it finds, with whether it is known to be alone.
 
         Raises:
             InputError: If the folder holds something else, or another process works in it on something else.

@@ -1,11 +1,12 @@
 """What all tests share: none asserts on time, so examples may take as long as a busy machine needs."""
 
 import gc
+import multiprocessing
 import pathlib
 
 import hypothesis
 import pytest
-from warm_python import WarmPython
+from warm_python import LIBRARIES, WarmPython
 
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
@@ -47,3 +48,14 @@ def warm_python():
     python = WarmPython()
     yield python
     python.close()
+
+
+@pytest.fixture
+def warm_workers(monkeypatch):
+    """Let workers of ``Processes`` be forked from a process that has imported TensorFlow and not used it.
+
+    Limits of threads do not reach them, as libraries read these when they are imported.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(LIBRARIES))
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _method: context)

@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -78,8 +79,23 @@ class Program:
     def wait(self):
         """Wait for the end; return a ``subprocess.CompletedProcess`` with its output."""
         status = self._python.ask(do="wait", pid=self._pid)
-        out, err = ((self._output / name).read_text() for name in ("stdout", "stderr"))
-        return subprocess.CompletedProcess(self._words, status, out, err)
+        return subprocess.CompletedProcess(self._words, status, self._read("stdout"), self.errors())
+
+    def is_running(self):
+        """Return whether it has not ended yet."""
+        return bool(self._python.ask(do="look", pid=self._pid))
+
+    def kill(self):
+        """End it by SIGKILL, as ``kill -9`` does; it must still be waited for."""
+        os.kill(self._pid, signal.SIGKILL)
+
+    def errors(self):
+        """Return what it has written to standard error until now."""
+        return self._read("stderr")
+
+    def _read(self, name):
+        file = self._output / name
+        return file.read_text() if file.exists() else ""
 
 
 def serve():
@@ -93,6 +109,8 @@ def serve():
         if request["do"] == "wait":
             _, status = os.waitpid(request["pid"], 0)
             answer = os.waitstatus_to_exitcode(status)
+        elif request["do"] == "look":  # and leave its status to those who wait
+            answer = int(os.waitid(os.P_PID, request["pid"], os.WEXITED | os.WNOHANG | os.WNOWAIT) is None)
         elif (answer := os.fork()) == 0:
             become(**request)
             return

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
+from weakref import WeakKeyDictionary
 
 import keras
 import numpy as np
 
 Arrays = Sequence[tuple[Hashable, int]]
 """Arrays as ``(identity, bytes)``."""
+
+_FOUND: WeakKeyDictionary[keras.Model, dict[tuple[int, ...], int]] = WeakKeyDictionary()
+"""Sizes of inputs and their bytes: a network is traced once, not for every volume that it predicts."""
 
 _TRACED_PX = {2: 256, 3: 64}  # side of the traced input, by its number of axes
 
@@ -44,15 +48,20 @@ def live_bytes(model: keras.Model, size: Sequence[int]) -> int | None:
     Returns:
         Bytes; ``None`` on a backend without a trace.
     """
-    shape = (1, *size, model.input_shape[-1])
+    known, size = _FOUND.setdefault(model, {}), tuple(size)
+    if size not in known:
+        steps = _steps(model, (1, *size, model.input_shape[-1]))
+        if steps is None:
+            return None
+        known[size] = peak_live_bytes(steps)
+    return known[size]
+
+
+def _steps(model: keras.Model, shape: tuple[int, ...]) -> list[tuple[Arrays, Arrays]] | None:
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        steps = _tensorflow_steps(model, shape)
-    elif backend == "jax":
-        steps = _jax_steps(model, shape)
-    else:
-        return None
-    return peak_live_bytes(steps)
+        return _tensorflow_steps(model, shape)
+    return _jax_steps(model, shape) if backend == "jax" else None
 
 
 def peak_live_bytes(steps: Iterable[tuple[Arrays, Arrays]]) -> int:

@@ -201,7 +201,7 @@ class Task(abc.ABC):
         return {}
 
     def compile(self, model: keras.Model, learning_rate: float) -> None:
-        """Compile a network.
+        """Compile a network, and build its optimizer.
 
         Raises:
             ValueError: If the network has other outputs than the task.
@@ -215,6 +215,8 @@ class Task(abc.ABC):
             loss_weights=None if set(shares.values()) == {1.0} else shares,
             metrics=self.metrics(),
         )
+        # TensorFlow traces the first step twice if it has to make variables on the way.
+        model.optimizer.build(model.trainable_variables)
 
     def check_model(self, model: keras.Model) -> None:
         """Check that a network has the outputs of the task.

@@ -151,14 +151,17 @@ def _identity(plan: TrainingPlan, card: ModelCard) -> dict[str, Any]:
 
 
 def build_compiled(model: keras.Model, sampler: PatchSampler, outputs: Spans = LOGITS) -> None:
-    """Build optimizer, loss and metrics of a compiled model from one batch.
+    """Build loss and metrics of a compiled model from one batch.
 
     ``fit`` would do it by drawing a batch from the stream, and outside TensorFlow that batch is then lost.
     """
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
     images, targets = sampler.batch(0)
-    model.test_on_batch(images[:1], named_targets(targets[:1], outputs))
+    images, targets = images[:1], named_targets(targets[:1], outputs)
+    # Zeros in place of predictions: running the network would trace it once more, for seconds.
+    specs = model.compute_output_spec(keras.KerasTensor(images.shape, images.dtype))
+    predictions = keras.tree.map_structure(lambda spec: keras.ops.zeros(spec.shape, spec.dtype), specs)
+    model.compute_loss(images, targets, predictions)
+    model.compute_metrics(images, targets, predictions)
     model.reset_metrics()
 
 

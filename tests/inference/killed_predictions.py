@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from tiny_models import tiny_card, tiny_seget
@@ -28,16 +29,49 @@ SHAPE = (48, 512, 512)
 _LONGEST_S = 300
 
 
+class Command:
+    """A command of segkit, in a process of its own from its start."""
+
+    def __init__(self, words: Sequence[str], cwd: pathlib.Path) -> None:
+        paths = os.pathsep.join([str(pathlib.Path.cwd()), *filter(None, sys.path)])
+        self._log = cwd.parent / f"{cwd.name}-{time.monotonic_ns()}.log"
+        with open(self._log, "w") as log:
+            environment = {**os.environ, "PYTHONPATH": paths}
+            self._process = subprocess.Popen([sys.executable, *words], cwd=cwd, stderr=log, env=environment)
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def errors(self) -> str:
+        return self._log.read_text()
+
+    def wait(self) -> subprocess.CompletedProcess:
+        code = self._process.wait(_LONGEST_S)
+        return subprocess.CompletedProcess(self._process.args, code, None, self.errors())
+
+
 def predict_and_kill(
-    folder: pathlib.Path, kills: int, *, workers: int = 1, seed: int = 0, tell: Callable[[str], None] = lambda _: None
+    folder: pathlib.Path,
+    kills: int,
+    *,
+    shape: tuple[int, int, int] = SHAPE,
+    workers: int = 1,
+    seed: int = 0,
+    start: Callable[[Sequence[str], pathlib.Path], Any] = Command,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Predict a volume over and over with two commands, one of which is killed now and then.
 
     Args:
         folder: Where everything is written.
         kills: How often a process is killed while it works.
-        workers: Processes of each command; the command itself is killed.
+        shape: Extent of the volume along z, y, x [px].
+        workers: Processes of each command, 0 for the command alone; the command itself is killed.
         seed: Decides which is killed and when.
+        start: Starts the words behind ``python`` in a folder; returns what ``Command`` is.
         tell: Called with a line after every kill and every prediction.
 
     Returns:
@@ -49,31 +83,33 @@ def predict_and_kill(
     """
     rng = np.random.default_rng(seed)
     save_model(tiny_seget(), folder / "model.keras", tiny_card(voxel_size_nm=(2.0, 2.0, 2.0)))
-    noise = rng.normal(100, 20, SHAPE).astype(np.float32)
+    noise = rng.normal(100, 20, shape).astype(np.float32)
     save_volume(folder / "T.mrc", Volume(array=noise, voxel_size_nm=(2.0, 2.0, 2.0)))
     predict_volume([LoadedModel.open(folder / "model.keras")], open_volume(folder / "T.mrc"), folder / "whole.mrc")
     expected = np.asarray(open_volume(folder / "whole.mrc").array[:])
     assert 0.1 < expected.mean() < 0.9
+    words = ["-m", "segkit", "predict", "--model", "model.keras", "--input", "T.mrc", "--output", "mask.mrc"]
+    words += ["--workers", str(workers)] if workers else []
     killed = compared = 0
     while killed < kills or not compared:
-        running = [_start(folder, workers), _start(folder, workers)]
+        running = [start(words, folder), start(words, folder)]
         while killed < kills:
             victim = running.pop(rng.integers(2))
             _wait_until_it_works(victim)
             _wait_for_slices(folder, victim, _finished(folder) + rng.integers(8))
             time.sleep(rng.uniform(0, 0.1))
-            was_alive = victim.poll() is None
-            victim.send_signal(signal.SIGKILL)
-            code, told = _ended(victim)
-            assert code in (0, -signal.SIGKILL) or "already exists" in told, told
+            was_alive = victim.is_running()
+            victim.kill()
+            ended = victim.wait()
+            assert ended.returncode in (0, -signal.SIGKILL) or "already exists" in ended.stderr, ended.stderr
             killed += was_alive
             tell(f"{killed} killed, {_finished(folder)} slices finished")
             if (folder / "mask.mrc").exists():
                 break
-            running.append(_start(folder, workers))
-        for process in running:
-            code, told = _ended(process)
-            assert code == 0 or "already exists" in told, told
+            running.append(start(words, folder))
+        for command in running:
+            ended = command.wait()
+            assert ended.returncode == 0 or "already exists" in ended.stderr, ended.stderr
         found = np.asarray(open_volume(folder / "mask.mrc").array[:])
         np.testing.assert_array_equal(found, expected)
         compared += 1
@@ -89,35 +125,18 @@ def _finished(folder: pathlib.Path) -> int:
     return len(list((folder / "mask.mrc.partial").glob("blocks/*.npy")))
 
 
-def _start(folder: pathlib.Path, workers: int) -> subprocess.Popen:
-    command = [sys.executable, "-m", "segkit", "predict", "--model", "model.keras", "--input", "T.mrc"]
-    command += ["--output", "mask.mrc", "--workers", str(workers)]
-    paths = os.pathsep.join([str(pathlib.Path.cwd()), *filter(None, sys.path)])
-    with open(folder.parent / f"{folder.name}-{time.monotonic_ns()}.log", "w") as log:
-        process = subprocess.Popen(command, cwd=folder, stderr=log, env={**os.environ, "PYTHONPATH": paths})
-    process.log = pathlib.Path(log.name)
-    return process
-
-
-def _wait_until_it_works(process: subprocess.Popen) -> None:
+def _wait_until_it_works(command: Any) -> None:
     deadline = time.monotonic() + _LONGEST_S
-    while process.poll() is None and "predicting" not in process.log.read_text():
-        assert time.monotonic() < deadline, process.log.read_text()
+    while command.is_running() and "predicting" not in command.errors():
+        assert time.monotonic() < deadline, command.errors()
         time.sleep(0.02)
 
 
-def _wait_for_slices(folder: pathlib.Path, process: subprocess.Popen, count: int) -> None:
+def _wait_for_slices(folder: pathlib.Path, command: Any, count: int) -> None:
     deadline = time.monotonic() + _LONGEST_S
-    while process.poll() is None and not (folder / "mask.mrc").exists() and _finished(folder) < count:
-        assert time.monotonic() < deadline, process.log.read_text()
+    while command.is_running() and not (folder / "mask.mrc").exists() and _finished(folder) < count:
+        assert time.monotonic() < deadline, command.errors()
         time.sleep(0.005)
-
-
-def _ended(process: subprocess.Popen) -> tuple[int, str]:
-    code = process.wait(_LONGEST_S)
-    told = process.log.read_text()
-    process.log.unlink()
-    return code, told
 
 
 if __name__ == "__main__":

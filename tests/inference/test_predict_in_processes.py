@@ -51,7 +51,7 @@ def test_several_processes_give_what_one_gives(folder, tmp_path, caplog):
     assert {path.name for path in tmp_path.iterdir()} == {"one.mrc", "two.mrc"}
 
 
-def test_a_fault_in_the_input_is_one_line_and_leaves_nothing(folder, tmp_path):
+def test_a_fault_in_the_input_is_one_line_and_leaves_nothing(folder, tmp_path, warm_workers):
     with mrcfile.new(tmp_path / "T.mrc") as mrc:
         mrc.set_data(np.zeros((4, 32, 32), np.float32))
         mrc.voxel_size = 20.0
@@ -64,7 +64,7 @@ def test_a_fault_in_the_input_is_one_line_and_leaves_nothing(folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["T.mrc"]
 
 
-def test_kinds_of_a_users_module_are_known_to_the_workers(folder, tmp_path):
+def test_kinds_of_a_users_module_are_known_to_the_workers(folder, tmp_path, warm_workers):
     import toy_task  # registers a kind of task
 
     card = tiny_card(voxel_size_nm=SIZE_NM, task=toy_task.BackgroundTask())
@@ -106,5 +106,6 @@ def test_the_command_tells_processes_what_to_import(monkeypatch):
     assert given["num_workers"] == 2
 
 
-def test_killed_commands_leave_the_result_equal(tmp_path):
-    assert predict_and_kill(tmp_path, 2) >= 1
+def test_killed_commands_leave_the_result_equal(tmp_path, warm_python):
+    command = {"workers": 0, "start": warm_python.start}
+    assert predict_and_kill(tmp_path, 2, shape=(40, 256, 256), **command) >= 1

@@ -43,6 +43,7 @@ def small_model():
     model = keras.Model(inputs, {"logits": keras.layers.Conv2D(1, 1)(inputs)})
     metrics = [MeanTarget(name="step"), PredictedForeground()]
     model.compile(optimizer=keras.optimizers.Adam(), loss={"logits": BCEJaccard()}, metrics={"logits": metrics})
+    model.optimizer.build(model.trainable_variables)
     return model
 
 

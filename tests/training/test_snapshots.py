@@ -14,6 +14,7 @@ def trained(units=3, steps=1, clear=True):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(units), keras.layers.Dropout(0.5)])
     model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
     for _ in range(steps):
         model.train_on_batch(np.ones((4, 2)), np.ones((4, units)))
     return model

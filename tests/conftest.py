@@ -2,7 +2,10 @@
 
 import gc
 import multiprocessing
+import os
 import pathlib
+import subprocess
+import sys
 
 import hypothesis
 import pytest
@@ -48,6 +51,18 @@ def warm_python():
     python = WarmPython()
     yield python
     python.close()
+
+
+@pytest.fixture
+def warm_subprocess(monkeypatch, warm_python):
+    """Let ``subprocess.run`` run Python in processes that have imported TensorFlow already."""
+
+    def run(command, *, env, **_):
+        program, *words = command
+        assert program == sys.executable
+        return warm_python.run(words, cwd=os.getcwd(), **env)
+
+    monkeypatch.setattr(subprocess, "run", run)
 
 
 @pytest.fixture

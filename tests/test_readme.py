@@ -38,8 +38,8 @@ def test_the_first_command_runs_on_a_phantom(folder):
     assert "phantom" in (folder / "runs/centriole/report.html").read_text()
 
 
-def test_a_finished_run_can_be_resumed_and_predicted_under_a_bound(folder, warm_python):
-    done = run_warm("python -m recipes.segET --structure centriole --resume --max-ram 3G", folder, warm_python)
+def test_a_finished_run_can_be_resumed(folder, warm_python):
+    done = run_warm("python -m recipes.segET --structure centriole --resume", folder, warm_python)
     assert done.returncode == 0, done.stderr
     assert "validation loss" not in done.stderr, "nothing is trained again"
     assert [path.name for path in (folder / "saved_models/segET-centriole").iterdir()] == ["1"], "nor served again"
@@ -58,6 +58,15 @@ def test_every_other_command_runs_in_the_order_of_the_page(folder, warm_python):
         assert set(np.unique(mask.data)) <= {0, 1}
         np.testing.assert_allclose(float(mask.voxel_size.x), 22.55, rtol=1e-5)
     assert (folder / "labels.legend.json").exists()
+
+
+def test_a_run_is_predicted_under_a_bound(folder, warm_python):
+    before = (folder / "runs/mito/mask.mrc").read_bytes()
+    done = run_warm("python -m recipes.segET --out runs/mito --resume --max-ram 3G", folder, warm_python)
+    assert done.returncode == 0, done.stderr
+    assert "validation loss" not in done.stderr
+    with mrcfile.open(folder / "runs/mito/mask.mrc") as mask:
+        assert mask.data.tobytes() in before
 
 
 def test_links_lead_somewhere():

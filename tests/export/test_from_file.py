@@ -38,7 +38,9 @@ def test_in_this_process(file: pathlib.Path, tmp_path: pathlib.Path, monkeypatch
     assert (model.name, card, root, options) == ("seget", CARD, "served", {"overwrite": True})
 
 
-def test_in_a_second_process(file: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_second_process(
+    file: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, warm_subprocess: None
+) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     version = export_from_file(file, tmp_path / "served")
     assert version == tmp_path / "served" / "m" / "1"

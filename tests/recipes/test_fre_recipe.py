@@ -3,7 +3,6 @@ import dataclasses
 import json
 import pathlib
 
-import keras
 import numpy as np
 import pytest
 import tifffile
@@ -12,20 +11,13 @@ from recipes import fre
 from recipes.enhancement.network import network
 from recipes.enhancement.protocols import PROTOCOLS
 from segkit.errors import InputError
-from segkit.evaluation.class_scores import class_scores
-from segkit.experiments import settings_search, training_run
-from segkit.experiments.class_comparison import class_rows, class_summary, class_table
-from segkit.experiments.comparison import Trial
-from segkit.experiments.enhancement_methods import METHODS
+from segkit.experiments import compare, settings_search, training_run
 from segkit.experiments.plan import read_plan
 from segkit.experiments.recipe import drafts_of, parse_args
 from segkit.experiments.settings_search import best_trial, keep_best_state
-from segkit.experiments.trials import TRIAL_NAME, read_trial
-from segkit.layers import FREnhance
-from segkit.models.files import load_model, read_card
+from segkit.experiments.trials import TRIAL_NAME
 from segkit.monitor import MEAN_IOU
 from segkit.search.tuner import SearchTrial
-from segkit.volumes.files import open_volume
 
 
 def write_data(count=8, side=64, folder="."):
@@ -134,113 +126,10 @@ def small_plans(monkeypatch):
     whole = fre.training_plan
     size = {"patch_px": 32, "stride_px": 32, "validation_stride_px": 32, "precision": "float32", "epochs": 2}
     monkeypatch.setattr(fre, "training_plan", lambda *args: dataclasses.replace(whole(*args), **size))
-    monkeypatch.setattr(fre, "SMALL_FILTERS", (2, 4, 8))
+    monkeypatch.setattr(fre, "SMALL_FILTERS", (2, 8))
 
 
 SPLIT = ("--train-z", "0-4", "--validation-z", "5", "--test-z", "6-7")
-
-
-def test_a_run_leaves_a_model_labels_scores_and_a_report(data, small_plans):
-    fre.main(
-        [
-            *DATA,
-            *SPLIT,
-            "--class-names",
-            "background,disc,ring",
-            "--out",
-            "run",
-            "--num-enhanced",
-            "3",
-            "--normalization",
-            "renorm",
-        ]
-    )
-    scores = json.loads(pathlib.Path("run/scores.json").read_text())
-    for use, slices in (("validation", 1), ("test", 2)):
-        for statistics in ("reestimated", "running"):
-            entry = scores["tiles"][use][statistics]
-            assert np.sum(entry["confusion"]) == slices * 64 * 64
-            expected = class_scores(np.asarray(entry["confusion"]), ["background", "disc", "ring"])
-            assert {name: entry[name] for name in expected} == expected
-    found = scores["tiles"]["validation"]
-    assert found["reestimated"]["mean_iou"] == pytest.approx(scores["best_epoch"]["val_mean_iou"], abs=1e-6)
-    assert found["reestimated"]["confusion"] != found["running"]["confusion"]
-    card = read_card("run")
-    assert (card.task.class_names, card.tile_px, card.halo_px) == (("background", "disc", "ring"), 32, None)
-    labels = open_volume("run/labels.tif")
-    assert labels.shape == (8, 64, 64)
-    page = pathlib.Path("run/report.html").read_text()
-    for text in ("IoU: disc", "test, running statistics", "end of the encoder", "maps not enhanced", "swatch"):
-        assert text in page
-    assert pathlib.Path("saved_models/fre-images/1/saved_model.pb").exists()
-    with open("run/magnitudes.csv", newline="") as stream:
-        assert [row["epoch"] for row in csv.DictReader(stream)] == ["0", "1", "2"]
-    assert any(isinstance(layer, FREnhance) for layer in load_model("run").layers)
-    fre.main(["--out", "run", "--resume"])  # finished: nothing is trained or exported again
-    assert not pathlib.Path("saved_models/fre-images/2").exists()
-
-
-def test_methods_are_compared_over_seeds_and_a_comparison_goes_on(data, small_plans):
-    command = [*DATA, *SPLIT, "--compare", "--methods", "plain,fre", "--num-enhanced", "3", "--out", "c"]
-    fre.main(command)
-    first = read_trial(pathlib.Path("c/cells/fre-0"))
-    fre.main(["--out", "c", "--resume", "--seeds", "2"])  # the kind and the methods are known
-    assert read_trial(pathlib.Path("c/cells/fre-0")) == first
-    cells = {name: [read_trial(pathlib.Path(f"c/cells/{name}-{seed}")) for seed in (0, 1)] for name in ("plain", "fre")}
-    comparison = json.loads(pathlib.Path("c/comparison.json").read_text())
-    classes = comparison["classes"]
-    rows = class_rows([Trial(name, seed, cells[name][seed]) for seed in (0, 1) for name in cells])
-    assert comparison["rows"] == rows
-    assert comparison["summary"] == class_summary(rows, classes)
-    row = next(r for r in comparison["summary"] if (r["method"], r["statistics"]) == ("fre", "running"))
-    values = [cell["tiles"]["test"]["running"]["mean_iou"] for cell in cells["fre"]]
-    assert values[0] != values[1]
-    assert row["mean_iou"] == pytest.approx([np.mean(values), abs(values[0] - values[1]) / 2**0.5])
-    table = pathlib.Path("c/comparison.md").read_text()
-    titles = {name: METHODS[name].title for name in cells}
-    assert table.strip() == class_table(rows, classes, titles).to_markdown()
-    assert f"{100 * row['mean_iou'][0]:.2f} ± {100 * row['mean_iou'][1]:.2f} |" in table
-    page = pathlib.Path("c/report.html").read_text()
-    for text in ("FREnhance", "U-Net + SE", "Validation mIoU", "Mean magnitude", "re-estimated", "tile at y"):
-        assert text in page
-    assert not pathlib.Path("c/cells/fre-0/state").exists()
-    before = pathlib.Path("c/plan.json").read_bytes()
-    with pytest.raises(InputError, match="learning_rate"):
-        fre.main([*command, "--resume", "--learning-rate", "0.5"])
-    assert pathlib.Path("c/plan.json").read_bytes() == before
-    with pytest.raises(InputError, match="holds a compare, not a search"):
-        fre.main(["--search", "2", "--out", "c", "--resume"])
-    labels = tifffile.imread("labels.tif")
-    tifffile.imwrite("labels.tif", labels[:, ::-1], photometric="minisblack")
-    command[command.index("plain,fre")] = "fre"
-    fre.main([*command, "--overwrite"])  # nothing of the old cells is taken over
-    assert read_trial(pathlib.Path("c/cells/fre-0"))["tiles"] != first["tiles"]
-    assert [path.name for path in pathlib.Path("c/cells").iterdir()] == ["fre-0"]
-
-
-def test_a_search_becomes_the_run_of_its_best_trial(data, small_plans, monkeypatch):
-    fre.main([*DATA, *SPLIT, "--search", "2", "--out", "s"])
-    with open("s/search/trials.csv", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    assert len(rows) == 2
-    best = max(rows, key=lambda row: float(row["score"]))
-    plan = read_plan(pathlib.Path("s/plan.json"))
-    assert plan.model["num_enhanced"] == int(best["num_enhanced"])
-    assert plan.model["gain"] == float(best["gain"])
-    scores = json.loads(pathlib.Path("s/scores.json").read_text())
-    assert scores["best_epoch"]["val_mean_iou"] == pytest.approx(float(best["score"]), abs=1e-4)
-    assert "All 2 trials" in pathlib.Path("s/report.html").read_text()
-
-    def no_training(*_args, **_kwargs):
-        raise AssertionError("trained again")
-
-    monkeypatch.setattr(keras.Model, "fit", no_training)
-    fre.main(["--out", "s", "--resume"])
-    with pytest.raises(InputError, match="holds a search, not a halving"):
-        fre.main([*DATA, *SPLIT, "--halving", "--out", "s", "--resume"])
-    assert read_plan(pathlib.Path("s/plan.json")) == plan
-    with pytest.raises(InputError, match="nothing to search for"):
-        fre.main([*DATA, *SPLIT, "--method", "plain", "--search", "2", "--out", "s2"])
 
 
 def test_halving_ends_with_a_point_that_was_trained_to_the_end(data, small_plans):
@@ -312,6 +201,23 @@ def test_a_class_that_the_training_images_lack_is_named(data, small_plans, monke
     fre.main([*DATA, *SPLIT, "--class-names", "background,disc,ring", "--out", "run"])
     for plan in (*found, read_plan(pathlib.Path("run/plan.json"))):
         assert any("no ring on the slices for training: it cannot be learnt" in notice for notice in plan.notices)
+
+
+def test_a_method_without_settings_is_not_searched(data, small_plans):
+    with pytest.raises(InputError, match="nothing to search for"):
+        fre.main([*DATA, *SPLIT, "--method", "plain", "--search", "2", "--out", "s"])
+
+
+def test_a_comparison_that_is_replaced_leaves_nothing_of_its_trials(data, monkeypatch):
+    def stop(job, _measure):
+        assert not list(job.folder.parent.glob("*/cell.json"))
+        raise InputError("trained from the start")
+
+    pathlib.Path("c/cells/fre-0").mkdir(parents=True)
+    pathlib.Path("c/cells/fre-0/cell.json").write_text("{}")
+    monkeypatch.setattr(compare, "run_trial", stop)
+    with pytest.raises(InputError, match="trained from the start"):
+        fre.main([*DATA, *SPLIT, "--compare", "--methods", "fre", "--out", "c", "--overwrite"])
 
 
 def test_slips_in_an_edited_plan_are_found(data):

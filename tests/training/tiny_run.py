@@ -17,8 +17,8 @@ from scipy.ndimage import gaussian_filter
 from segkit.data.augmentation import Augmentation
 from segkit.data.patches import tabulate_patches
 from segkit.data.sampler import PatchSampler
+from segkit.layers import ConvBNReLU
 from segkit.models.card import ModelCard
-from segkit.models.seget import seget
 from segkit.preprocessing.standardize import Standardize
 from segkit.targets.foreground import ForegroundTarget
 from segkit.training import fit as fit_module
@@ -59,6 +59,13 @@ def samplers():
     return training, PatchSampler([(image, mask)], tables[1], **shared)
 
 
+def network():
+    """Build a network with all that a snapshot keeps: weights, moving statistics, slots and a generator."""
+    inputs = keras.Input((None, None, 1))
+    x = keras.layers.Dropout(0.2, seed=1)(ConvBNReLU(4)(inputs))
+    return keras.Model(inputs, {"logits": keras.layers.Conv2D(1, 1, name="logits")(ConvBNReLU(4)(x))})
+
+
 def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -86,7 +93,7 @@ class KillAt(keras.callbacks.Callback):
 
 def main(folder, kill_point=None):
     seed_everything(PLAN.seed, deterministic=True)
-    model = seget(filters=(2, 4), dilation_rates=(1, 2))
+    model = network()
     training, validation = samplers()
     extra = [ReestimateStatistics([training.batch(0)[0]])]
     if kill_point:

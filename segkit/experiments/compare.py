@@ -13,6 +13,7 @@ from segkit.experiments.job import Job
 from segkit.experiments.provenance import command_line, versions
 from segkit.experiments.trials import run_trial
 from segkit.report.page import Section
+from segkit.report.sections import Provenance
 from segkit.report.write_report import write_report
 from segkit.training.resumable import Resumable
 from segkit.volumes.whole_output import whole_file
@@ -78,9 +79,11 @@ def write_page(findings: Findings, heading: str, job: Job, trials: Sequence[Tria
         notices=[*plan.notices, *findings.notices],
         plan={name: value for name, value in plan.to_dict().items() if name != "notices"},
         extra=[Section(heading, findings.table.to_html()), *findings.sections()],
-        versions=versions(),
-        seed=plan.training.seed if len({trial.seed for trial in trials}) == 1 else None,
-        seconds=sum(trial.result["seconds"] for trial in trials if trial.result is not None),
-        command=command_line(),
+        provenance=Provenance(
+            versions=versions(),
+            seed=plan.training.seed if len({trial.seed for trial in trials}) == 1 else None,
+            seconds=sum(trial.result["seconds"] for trial in trials if trial.result is not None),
+            command=command_line(),
+        ),
         overwrite=True,
     )

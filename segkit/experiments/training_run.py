@@ -35,6 +35,7 @@ from segkit.models.files import load_model, read_card, save_model
 from segkit.models.precision import with_precision
 from segkit.progress import ProgressLine
 from segkit.registry import user_modules
+from segkit.report.sections import Provenance
 from segkit.report.write_report import write_report
 from segkit.training.fit import fit
 from segkit.training.precision import dtype_policy
@@ -303,9 +304,8 @@ def report(
         score_titles=task.score_titles,
         overlays=task.overlays(scored, plan.training.ignore_value),
         extra=[*evidence, *task.sections(scores, scored), *job.network.sections(folder)],
-        versions=versions(),
-        seed=plan.training.seed,
-        seconds=record.seconds,
-        command="\n".join(commands),
+        provenance=Provenance(
+            versions=versions(), seed=plan.training.seed, seconds=record.seconds, command="\n".join(commands)
+        ),
         overwrite=True,
     )

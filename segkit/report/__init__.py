@@ -12,6 +12,7 @@ _HOMES = {
     "Curve": "segkit.report.curves",
     "Overlay": "segkit.report.overlay",
     "Panel": "segkit.report.overlay",
+    "Provenance": "segkit.report.sections",
     "Section": "segkit.report.page",
     "class_color": "segkit.report.colors",
     "error_map": "segkit.report.overlay",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import numbers
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -185,29 +187,34 @@ def plan_table(plan: Mapping[str, Any]) -> Section:
     return Section("Plan", f'<div class="columns">{tables}</div>' if tables else "")
 
 
-def provenance(
-    versions: Mapping[str, str],
-    *,
-    seed: int | None = None,
-    seconds: float | None = None,
-    command: str | None = None,
-) -> Section:
-    """Show what is needed to repeat the run.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What is needed to repeat a run.
 
-    Args:
+    Attributes:
         versions: Package and version.
         seed: Seed of the run.
         seconds: How long it took [s].
-        command: Command line.
+        command: Command line, as text or as its arguments.
     """
-    run = {}
-    if seed is not None:
-        run["seed"] = seed
-    if seconds is not None:
-        run["time"] = f"{clock(seconds)} ({'h:mm:ss' if seconds >= 3600 else 'm:ss'})"
-    parts = "".join(f"<div>{facts_table(facts)}</div>" for facts in (run, versions) if facts)
+
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    seed: int | None = None
+    seconds: float | None = None
+    command: str | Sequence[str] | None = None
+
+
+def how_it_was_made(run: Provenance) -> Section:
+    """Show what is needed to repeat a run."""
+    facts = {}
+    if run.seed is not None:
+        facts["seed"] = run.seed
+    if (seconds := run.seconds) is not None:
+        facts["time"] = f"{clock(seconds)} ({'h:mm:ss' if seconds >= 3600 else 'm:ss'})"
+    parts = "".join(f"<div>{facts_table(part)}</div>" for part in (facts, run.versions) if part)
     body = f'<div class="columns">{parts}</div>' if parts else ""
-    if command:
+    if run.command:
+        command = run.command if isinstance(run.command, str) else shlex.join(run.command)
         body = f"<pre>{escape(command)}</pre>" + body
     return Section("How it was made", body)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import os
 import pathlib
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,10 +27,7 @@ def write_report(
     evaluation: Mapping[str, Any] | None = None,
     score_titles: Mapping[str, str] | None = None,
     overlays: Sequence[Overlay] = (),
-    versions: Mapping[str, str] | None = None,
-    seed: int | None = None,
-    seconds: float | None = None,
-    command: str | Sequence[str] | None = None,
+    provenance: sections.Provenance | None = None,
     extra: Sequence[Section] = (),
     created: datetime.datetime | None = None,
     overwrite: bool = False,
@@ -53,10 +49,7 @@ def write_report(
         evaluation: ``{"total": {score: value}, "slices": [{"z": 3, score: value, ...}, ...]}``.
         score_titles: Titles of scores that segkit does not know, such as ``Task.score_titles``.
         overlays: Slices to look at, as ``segkit.report.overlay.overlay`` draws them.
-        versions: Package and version.
-        seed: Seed of the run.
-        seconds: How long the run took [s].
-        command: Command line, as text or as its arguments.
+        provenance: How the run was made.
         extra: More sections, shown after the slices.
         created: When the page was made; now by default.
         overwrite: Replace an existing page.
@@ -70,8 +63,6 @@ def write_report(
     path = pathlib.Path(path)
     if path.exists() and not overwrite:
         raise InputError(f"{path}: already exists; choose another name or allow overwriting")
-    if command is not None and not isinstance(command, str):
-        command = shlex.join(command)
     created = created or datetime.datetime.now().astimezone()
     page = render_page(
         title,
@@ -83,7 +74,7 @@ def write_report(
             sections.overlays(overlays),
             *extra,
             sections.plan_table(plan or {}),
-            sections.provenance(versions or {}, seed=seed, seconds=seconds, command=command),
+            sections.how_it_was_made(provenance or sections.Provenance()),
         ],
         subtitle=created.strftime("%d %B %Y, %H:%M").lstrip("0"),
         footer="Written by segkit.",

@@ -50,10 +50,10 @@ EVERYTHING = {
                 voxel_size_nm=(2.0, 2.0, 2.0)),
         overlay(RNG.normal(size=(40, 40)), TRUTH[:40, :40], TRUTH[90:130, 90:130], caption="Small: z = 7"),
     ],
-    "versions": {"keras": "3.15.1"},
-    "seed": 1729,
-    "seconds": 3725.0,
-    "command": ["python", "-m", "recipes.segET", "--out", "my runs"],
+    "provenance": sections.Provenance(
+        versions={"keras": "3.15.1"}, seed=1729, seconds=3725.0,
+        command=["python", "-m", "recipes.segET", "--out", "my runs"],
+    ),
     "created": datetime.datetime(2031, 5, 4, 13, 7, tzinfo=datetime.UTC),
 }  # fmt: skip
 
@@ -189,8 +189,7 @@ def test_text_is_escaped(tmp_path: pathlib.Path) -> None:
         plan={evil: evil, "nested": {evil: [evil]}, evil + "2": {"a": 1}},
         evaluation={"total": {evil: 1}, "slices": [{"z": evil, evil: evil}]},
         overlays=[overlay(np.eye(4), np.eye(4), np.eye(4), caption=evil)],
-        versions={evil: evil},
-        command=evil,
+        provenance=sections.Provenance(versions={evil: evil}, command=evil),
     )
     source = path.read_text(encoding="utf-8")
     assert "<script" not in source

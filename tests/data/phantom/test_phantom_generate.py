@@ -32,7 +32,7 @@ def test_a_phantom_is_int8_with_a_mask_of_every_structure(tiny):
         assert set(np.unique(mask)) == {0, 1}
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(
     seed=st.integers(0, 2**40),
     depth=st.integers(1, 20),

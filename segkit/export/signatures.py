@@ -94,7 +94,7 @@ class _Served:
         self.shape = tuple(model.inputs[0].shape[1:])  # (y, x, c), None where free
         self.voxels_spec = tf.TensorSpec((None, *self.shape), tf.float32, name="voxels")
         # As a function of its own the network is traced and stored once, not once per signature.
-        self.maps = tf.function(self._maps, input_signature=[self.voxels_spec], autograph=False)
+        self.maps = tf.function(self._maps, autograph=False).get_concrete_function(self.voxels_spec)
 
     def _maps(self, voxels: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = self.model(repeat_edge(voxels, self.card.multiple_px), training=False)

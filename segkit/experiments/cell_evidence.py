@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from segkit.evaluation.evaluate_instances import evaluate_instances
-from segkit.experiments.evidence import FinishedRun
+from segkit.experiments.job import FinishedRun
 from segkit.instances.otsu import otsu_instances
 from segkit.models.files import load_model
 from segkit.preprocessing.color_slices import ColorSlices

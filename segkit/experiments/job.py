@@ -6,18 +6,19 @@ import dataclasses
 import logging
 import pathlib
 from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import keras
 
 from segkit.data.sources import LabeledVolume, open_source, shared_warnings
 from segkit.errors import InputError
-from segkit.experiments.evidence import Evidence
 from segkit.experiments.plan import RunPlan
 from segkit.models.files import load_model, read_card
 from segkit.progress import ProgressLine
 from segkit.report.page import Section
 from segkit.training.precision import resolve_precision
 from segkit.training.preparation import Prepared, prepare, shrink_patch
+from segkit.training.resumable import Resumable
 
 _LOG = logging.getLogger("segkit.run")
 
@@ -60,6 +61,34 @@ class Network:
     callbacks: Callable[[keras.Model, Prepared, pathlib.Path], Sequence[keras.callbacks.Callback]] = lambda *_: ()
     sections: Callable[[pathlib.Path], Sequence[Section]] = lambda _: ()
     evidence: Sequence[Evidence] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedRun:
+    """A run whose network is trained and whose volumes are predicted.
+
+    Attributes:
+        job: The run.
+        record: The record of its training; the best model is in its folder.
+        held_out: The volumes that are scored, each with its scored slices.
+    """
+
+    job: Job
+    record: Resumable
+    held_out: Sequence[tuple[LabeledVolume, Sequence[int]]]
+
+
+class Evidence(Protocol):
+    """What a recipe shows besides the scores of its task: baselines, other ways of scoring, how images are prepared.
+
+    A run to which it does not apply gets neither scores nor sections.
+    """
+
+    def scores(self, run: FinishedRun) -> dict[str, Any]:
+        """Return entries for ``scores.json``."""
+
+    def sections(self, run: FinishedRun, scores: dict[str, Any]) -> list[Section]:
+        """Return sections of the report from what ``scores.json`` holds."""
 
 
 def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:

@@ -17,7 +17,8 @@ from segkit.experiments.modes import Search
 from segkit.experiments.trials import drop_state, read_trial, run_trial, trial_plan
 from segkit.monitor import Monitor
 from segkit.search.oracles import DistinctBayesianOracle, HalvingOracle, LeasedTrials, is_worker
-from segkit.search.tuner import IDENTITY_NAME, SearchTrial, search
+from segkit.search.trials_table import SearchTrial
+from segkit.search.tuner import IDENTITY_NAME, search
 from segkit.training.resumable import Resumable
 from segkit.volumes.whole_output import whole_file
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from segkit.evaluation.class_scores import class_scores
-from segkit.experiments.evidence import FinishedRun
+from segkit.experiments.job import FinishedRun
 from segkit.models.files import load_model
 from segkit.report.page import Section
 from segkit.report.sections import score_rows

@@ -21,9 +21,8 @@ import numpy as np
 
 from segkit.data.sources import LabeledVolume, shared_warnings
 from segkit.errors import InputError
-from segkit.experiments.evidence import FinishedRun
 from segkit.experiments.folder import COMMANDS_NAME
-from segkit.experiments.job import Job
+from segkit.experiments.job import FinishedRun, Job
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.provenance import remember_command, versions
 from segkit.experiments.resume import SCORES_NAME

@@ -12,7 +12,7 @@ _HOMES = {
     "DistinctRandomOracle": "segkit.search.oracles",
     "HalvingOracle": "segkit.search.oracles",
     "LeasedTrials": "segkit.search.oracles",
-    "SearchTrial": "segkit.search.tuner",
+    "SearchTrial": "segkit.search.trials_table",
     "search": "segkit.search.tuner",
 }
 

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import pathlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 from segkit.volumes.whole_output import whole_file
 
-if TYPE_CHECKING:
-    from segkit.search.tuner import SearchTrial
-
 TRIALS_NAME = "trials.csv"
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchTrial:
+    """A trial of a search.
+
+    Attributes:
+        number: Place in the order of the trials, from 0.
+        values: Value of every searched setting.
+        epochs: Epochs it was given; ``None`` where all trials have the same.
+        score: What the search raises; ``None`` while it is not known.
+        status: KerasTuner's word: ``"COMPLETED"``, ``"RUNNING"``, ``"FAILED"``, ...
+        folder: Folder of its point, where ``evaluate`` has left what it wanted.
+    """
+
+    number: int
+    values: dict[str, Any]
+    epochs: int | None
+    score: float | None
+    status: str
+    folder: pathlib.Path
 
 
 def write_trials(trials: Sequence[SearchTrial], folder: pathlib.Path) -> None:

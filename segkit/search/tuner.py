@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 import json
 import logging
@@ -19,7 +18,7 @@ import numpy as np
 
 from segkit.errors import InputError
 from segkit.search.oracles import LeasedTrials, is_chief, is_worker
-from segkit.search.trials_table import write_trials
+from segkit.search.trials_table import SearchTrial, write_trials
 from segkit.volumes.whole_output import whole_file
 
 _LOG = logging.getLogger(__name__)
@@ -29,27 +28,6 @@ _HEARTBEATS_A_LEASE = 6
 
 Evaluate = Callable[[Mapping[str, Any], pathlib.Path, int | None], Mapping[str, float]]
 """From values, folder of the point and epochs (``None``: all) to scores, the objective among them."""
-
-
-@dataclasses.dataclass(frozen=True)
-class SearchTrial:
-    """A trial of a search.
-
-    Attributes:
-        number: Place in the order of the trials, from 0.
-        values: Value of every searched setting.
-        epochs: Epochs it was given; ``None`` where all trials have the same.
-        score: What the search raises; ``None`` while it is not known.
-        status: KerasTuner's word: ``"COMPLETED"``, ``"RUNNING"``, ``"FAILED"``, ...
-        folder: Folder of its point, where ``evaluate`` has left what it wanted.
-    """
-
-    number: int
-    values: dict[str, Any]
-    epochs: int | None
-    score: float | None
-    status: str
-    folder: pathlib.Path
 
 
 def search(

@@ -93,7 +93,7 @@ SHARED = {
     ),
     "recipes/test_fre_recipe.py": (
         "the recipe and its modes; what comes out of a run needs a trained one",
-        "experiments.evidence experiments.statistics experiments.tile_scores report.label_pictures "
+        "experiments.statistics experiments.tile_scores report.label_pictures "
         "experiments.class_comparison experiments.image_arguments experiments.settings_search "
         "experiments.training_run recipes.fre enhancement.arguments enhancement.comparison enhancement.network "
         "enhancement.presets enhancement.protocols",

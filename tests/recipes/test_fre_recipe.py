@@ -17,7 +17,7 @@ from segkit.experiments.recipe import drafts_of, parse_args
 from segkit.experiments.settings_search import best_trial, keep_best_state
 from segkit.experiments.trials import TRIAL_NAME
 from segkit.monitor import MEAN_IOU
-from segkit.search.tuner import SearchTrial
+from segkit.search.trials_table import SearchTrial
 
 
 def write_data(count=8, side=64, folder="."):

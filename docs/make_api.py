@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pathlib
 import pkgutil
+import re
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -23,7 +24,9 @@ def main(path: pathlib.Path = PAGE) -> None:
 def page() -> str:
     """Return the whole page: every public module that defines something, in the order of their names."""
     parts = ["# API\n\nMade from the docstrings by `python docs/make_api.py`; arrays are `(z, y, x)`, channels last.\n"]
-    for name in module_names():
+    names = module_names()
+    parts.append("".join(f"* [`{name}`](#{name.replace('.', '')})\n" for name in names))
+    for name in names:
         module = importlib.import_module(name)
         entries = [entry(public, value) for public, value in defined_in(module)]
         if entries:
@@ -61,7 +64,8 @@ def methods(owner: type) -> Iterator[tuple[str, Any]]:
     for name, value in vars(owner).items():
         inner = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
         is_method = callable(inner) or isinstance(inner, property)
-        if is_method and inner.__doc__ and not name.startswith("_"):
+        is_public = not name.startswith("_") or name == "__call__"
+        if is_method and inner.__doc__ and is_public:
             yield name, inner if isinstance(inner, property) else getattr(owner, name)
 
 
@@ -73,9 +77,12 @@ def described(name: str, value: Any) -> str:
 def signature(value: Any) -> str:
     """Return the signature as Python shows it; empty where there is none."""
     try:
-        return str(inspect.signature(value))
+        text = str(inspect.signature(value))
     except (TypeError, ValueError):
         return ""
+    # Defaults that are functions and modules by their names, not by where they lie on this machine.
+    text = re.sub(r"<function (?:\w+\.)*(<?\w+>?) at 0x[0-9a-f]+>", r"\1", text)
+    return re.sub(r"<module '(\w+)' from '[^']*'>", r"\1", text)
 
 
 if __name__ == "__main__":

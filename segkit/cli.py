@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from segkit.console import first_given, parse_size, run_command
 from segkit.errors import InputError
+from segkit.model_path import resolve_model_path
 from segkit.progress import ProgressLine
 from segkit.volumes.description import describe
 from segkit.volumes.files import open_volume
@@ -76,6 +77,9 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     evaluate.add_argument("--slices", metavar="RANGES", help="only these slices, such as 12-15")
     evaluate.add_argument("--label", type=int, metavar="N", help="label of the prediction that counts as foreground")
     evaluate.add_argument(
+        "--reference-label", type=int, metavar="N", help="label of the reference that counts as foreground"
+    )
+    evaluate.add_argument(
         "--all-labels",
         action="store_true",
         help="score every label; both volumes hold the same classes (--task classes)",
@@ -84,7 +88,6 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
         "--instances", action="store_true", help="score objects; both volumes hold ids: SEG, AP (--task cells)"
     )
     evaluate.add_argument("--slice-wise", action="store_true", default=None, help="score objects slice by slice")
-    evaluate.add_argument("--reference-label", type=int, metavar="N", help="the same for the reference")
     evaluate.add_argument("--ignore-value", type=int, metavar="V", help="reference value of unannotated pixels")
     evaluate.add_argument("--flip-y", action="store_true", help="flip the rows of the reference")
     evaluate.add_argument("--json", metavar="FILE", help="write the scores as JSON; - for standard output")
@@ -138,12 +141,18 @@ def run_predict(args: argparse.Namespace) -> None:
         processes = {"num_workers": args.workers, "modules": args.imports}
         predict_in_processes(args.model, volume, args.output, options, **processes, **shared)
         return
+    # Mistakes in paths and region are found before TensorFlow is imported, which takes seconds.
+    from segkit.inference.prediction_output import PredictionOutput
+
+    models = [resolve_model_path(path) for path in args.model]
+    PredictionOutput(args.output, overwrite=args.overwrite).check()
     volume = open_volume(args.input, progress=ProgressLine("opening", "bytes"), **input_choices)
-    # Imported when the volume is open: a mistake in its path is told without waiting for TensorFlow.
+    if options.roi is not None:
+        options.roi.within(volume.shape)
     from segkit.inference.loaded_model import LoadedModel
     from segkit.inference.predict_volume import predict_volume
 
-    predict_volume([LoadedModel.open(path) for path in args.model], volume, args.output, options, **shared)
+    predict_volume([LoadedModel.open(path) for path in models], volume, args.output, options, **shared)
 
 
 def run_evaluate(args: argparse.Namespace) -> None:

@@ -26,6 +26,7 @@ def lazy_face(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], A
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     def names() -> list[str]:
-        return [*vars(sys.modules[package]), *homes]
+        # What the package imports for itself is not offered.
+        return [*(name for name in vars(sys.modules[package]) if name.startswith("__")), *homes]
 
     return get, names

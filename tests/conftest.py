@@ -1,6 +1,7 @@
 """What all tests share: none asserts on time, so examples may take as long as a busy machine needs."""
 
 import gc
+import logging
 import multiprocessing
 import os
 import pathlib
@@ -43,6 +44,16 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+
+
+@pytest.fixture(autouse=True)
+def log_as_before():
+    """Put the log back as it was: a command sets it up for a console that its test replaces."""
+    log = logging.getLogger("segkit")
+    before = log.handlers[:], log.propagate, log.level
+    yield
+    log.handlers[:], log.propagate = before[:2]
+    log.setLevel(before[2])
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,9 @@ import tifffile
 from recipes import fre, segET
 from segkit import cli
 from segkit.console import run_command
+from segkit.errors import InputError
 from segkit.inference.legend import write_legend
+from segkit.inference.loaded_model import LoadedModel
 from segkit.models.card import ModelCard
 from segkit.models.files import CARD_MEMBER, save_model
 from segkit.models.seget import seget
@@ -291,3 +293,20 @@ def test_a_fault_of_the_program_keeps_its_traceback():
 
     with pytest.raises(KeyError, match="a bug"):
         run_command(main, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--output", "T.mrc"], "T.mrc: already exists"),
+        (["--output", "no/such/m.mrc"], "no/such"),
+        (["--roi", "0:40,:,:"], "region :40,:,:: reaches beyond the volume of 6 x 64 x 64"),
+        (["--model", "none.keras"], "none.keras: no such file"),
+    ],
+)
+def test_paths_and_regions_are_checked_before_a_model_is_opened(change, message, folder, monkeypatch):
+    monkeypatch.setattr(LoadedModel, "open", lambda path: pytest.fail("a model was opened"))
+    pathlib.Path("m.keras").touch()
+    words = ["predict", "--model", "m.keras", "--input", "T.mrc", "--output", "m.mrc", *change]
+    with pytest.raises(InputError, match=message):
+        cli.run_predict(cli.parse_args(words))

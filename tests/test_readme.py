@@ -80,3 +80,6 @@ def test_code_runs(code, tmp_path, warm_python):
     program.write_text(code)
     done = warm_python.run([program], tmp_path, **ENVIRONMENT)
     assert done.returncode == 0, done.stderr
+    if "to_table" in code:  # what it trains has learnt something
+        _, mean_iou, *_ = done.stdout.splitlines()[-1].split()
+        assert float(mean_iou) > 0.9

@@ -35,7 +35,7 @@ def check_arguments(args: argparse.Namespace) -> None:
         InputError: If one does not.
     """
     if not (args.images and args.labels) and not (args.resume and args.out):
-        raise InputError("nothing to do: give --images FILE and --labels FILE, or --resume with --out FOLDER")
+        raise InputError("no data: give both --images FILE and --labels FILE, or --resume with --out FOLDER")
     if args.compare and args.method:
         raise InputError("--method together with --compare; choose what to compare with --methods")
     if searching(args) and not METHODS[args.method or "fre"].searched:

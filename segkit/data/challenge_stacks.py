@@ -29,6 +29,8 @@ def challenge_stacks(
     Raises:
         InputError: If files are missing.
     """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the folder of a data set of the challenge")
     if not (folder / sequence).is_dir():
         raise InputError(
             f"{folder}: no folder {sequence} in it; give the folder of the data set, which holds {sequence} and "

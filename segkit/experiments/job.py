@@ -136,9 +136,9 @@ def open_all(plan: RunPlan) -> list[LabeledVolume]:
     """
     settings = {"ignore_value": plan.training.ignore_value, "check": plan.task.check_annotation}
     is_many = len(plan.data) > _MANY
-    over_all, volumes = ProgressLine("reading volumes and their masks"), []
+    over_all, volumes = ProgressLine("reading volumes and their annotations"), []
     for source in plan.data:
-        one = None if is_many else ProgressLine(f"reading {pathlib.Path(source.tomogram).name} and its mask")
+        one = None if is_many else ProgressLine(f"reading {pathlib.Path(source.tomogram).name} and its annotation")
         volumes.append(open_source(source, **settings, progress=one, tell=False))
         if is_many:
             over_all(len(volumes), len(plan.data))

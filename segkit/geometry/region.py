@@ -75,4 +75,5 @@ class Region:
         return tuple(spans)
 
     def __str__(self) -> str:
-        return ",".join(f"{start}:{'' if stop is None else stop}" for start, stop in (self.z, self.y, self.x))
+        spans = ((start or "", "" if stop is None else stop) for start, stop in (self.z, self.y, self.x))
+        return ",".join(f"{start}:{stop}" for start, stop in spans)

@@ -281,4 +281,6 @@ def _tell(target: pathlib.Path, counts: tuple[tuple[str, int], ...], overlap: in
         else:
             _log.warning("%s: no voxel of %s was found", target, structure)
     if overlap is not None:
-        _log.info("%s: %d voxels were claimed by more than one model", target, overlap)
+        _log.info(
+            "%s: %d voxels were claimed by more than one model and have the label of the most probable", target, overlap
+        )

@@ -51,7 +51,7 @@ def warn_of_other_voxel_size(volume: Volume, card: ModelCard, *, axes: str, reme
         remedy: What corrects the difference, for the message.
     """
     if unknown := _unknown_size(volume, card):
-        _log.warning("%s is unknown and cannot be compared; the result is only valid if the two agree", unknown)
+        _log.warning("%s is unknown; the result is valid only if volume and model have the same voxel size", unknown)
         return
     found, expected = volume.voxel_size_nm[-len(axes) :], card.voxel_size_nm[-len(axes) :]
     if any(abs(size / wanted - 1) > TOLERANCE for size, wanted in zip(found, expected, strict=True)):
@@ -66,7 +66,7 @@ def warn_of_other_voxel_size(volume: Volume, card: ModelCard, *, axes: str, reme
 def _unknown_size(volume: Volume, card: ModelCard) -> str | None:
     """Return whose voxel size is unknown; ``None`` where both are known."""
     if volume.voxel_size_nm is None:
-        return f"{volume.name}: its voxel size"
+        return f"{volume.name}: the voxel size"
     return f"{card.name}: the model's voxel size" if card.voxel_size_nm is None else None
 
 

@@ -92,7 +92,7 @@ class Encoder:
             raise InputError(
                 f"{path}: no such file; where there is a network, run "
                 f'`python -c "import keras; keras.applications.{self.build.__name__}(include_top=False)"` once, which '
-                f"leaves {self.weights_file} in {in_cache.parent}, and copy it here"
+                f"leaves {self.weights_file} in {in_cache.parent}, and copy it to this machine"
             )
         return path
 

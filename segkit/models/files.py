@@ -132,7 +132,7 @@ def _import_for(module: str, registered_name: str, path: pathlib.Path) -> None:
     except ImportError as fault:
         raise InputError(
             f"{path}: needs the class {registered_name!r} from the module {module!r}, which cannot be imported "
-            f"({fault}); put its folder on PYTHONPATH or import it before loading"
+            f"({fault}); put its folder on PYTHONPATH, import it before loading, or name its module with --import"
         ) from fault
     if keras.saving.get_registered_object(registered_name) is None:
         raise InputError(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from segkit.console import parse_size
 from segkit.geometry.region import Region
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
@@ -32,8 +33,8 @@ def predict(
     threshold: float | None = None,
     probability: bool = False,
     tta: bool = False,
-    roi: Region | None = None,
-    max_ram: int | None = None,
+    roi: Region | str | None = None,
+    max_ram: int | str | None = None,
     halo_px: int | None = None,
     tile_px: int | None = None,
     rescale: bool = False,
@@ -45,7 +46,7 @@ def predict(
 
     Args:
         model: A trained model with its card: a run folder, a ``.keras`` file, or ``LoadedModel.open`` of one, which is
-            not loaded again for the next volume. Several models of one structure each give labels.
+            not loaded again for the next volume. Several models, each of one structure, give a volume of labels.
         volume: Grey values on the scale of the training data: an array ``(z, y, x)`` or ``(y, x)``, a ``Volume``, or a
             file.
         output: File to be written, if the result should not be held in memory.
@@ -54,8 +55,9 @@ def predict(
         threshold: Probability above which a voxel is foreground, in [0, 1]; each model's own by default.
         probability: Return the probability (float32) in place of the mask. One model only.
         tta: Average over the eight flips and quarter turns of a slice; eight times the work.
-        roi: Box that is predicted; voxels outside are background.
-        max_ram: Bound on the memory of the process [byte]; half of what is free by default.
+        roi: Box that is predicted, such as ``"10:20,:,0:512"`` (z, y, x) or a ``segkit.geometry.Region``; voxels
+            outside are background.
+        max_ram: Bound on the memory of the process, in bytes or as ``"4G"``; half of what is free by default.
         halo_px: Context around the part of a tile that is kept [px]; the card's by default. Less is faster and no
             longer exact.
         tile_px: Side of the square tiles [px], context included; what fits into memory by default.
@@ -70,11 +72,13 @@ def predict(
 
     Raises:
         InputError: If a file cannot be read or written, or model, options and volume do not fit each other.
-        ValueError: If an array has other axes than (z, y, x) or (y, x).
+        ValueError: If an array has other axes than (z, y, x) or (y, x), or ``roi`` is neither text nor a region.
 
     Example:
         >>> mask = segkit.predict("runs/mito", tomogram, threshold=0.4)  # doctest: +SKIP
     """
+    if not isinstance(roi, (Region, str, type(None))):
+        raise ValueError(f"`roi` must be text such as '10:20,:,0:512', or a `Region`. Received: {roi!r}")
     models = [model] if isinstance(model, (LoadedModel, str, os.PathLike)) else list(model)
     opened = [one if isinstance(one, LoadedModel) else LoadedModel.open(one) for one in models]
     given = as_volume(volume)
@@ -82,8 +86,8 @@ def predict(
         threshold=threshold,
         probability=probability,
         tta=tta,
-        roi=roi,
-        max_ram=max_ram,
+        roi=Region.parse(roi) if isinstance(roi, str) else roi,
+        max_ram=parse_size(max_ram) if isinstance(max_ram, str) else max_ram,
         halo_px=halo_px,
         tile_px=tile_px,
         rescale=rescale,

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -59,13 +60,15 @@ def train(
         out: Folder of the training. Only one process at a time trains in it.
         task: What is learnt; foreground against background by default.
         network: Called without arguments, returns a network with the outputs of the task; SegET by default.
-        preprocessing: What becomes of the voxels; mean 0 and standard deviation 1 of the training slices by default.
+        preprocessing: How voxels are converted to the input of the network; by default, mean and standard deviation of
+            the training slices become 0 and 1.
         plan: Patches, epochs, step size and the like.
         splits: What the slices of each volume are for. By default every fifth slice is held out for validation, of
             patches of several slices every fifth block of as many.
         name: Name of the model on its card.
-        multiple_px: Sides that the network takes are multiples of this; SegET's own by default.
+        multiple_px: Sides of the input of ``network`` must be multiples of this.
         halo_px: Context that a tile needs for its result to equal the whole slice's; ``None`` where it is unknown.
+            Where SegET is trained, both are known and these arguments are not used.
         callbacks: More Keras callbacks.
         resume: Resume the training in the folder, or start one where there is none.
         overwrite: Replace an earlier training or run in the folder, once data and network are found to fit each other.
@@ -76,13 +79,21 @@ def train(
     Raises:
         InputError: If volumes, annotations and task do not fit each other, the folder holds a run that is neither to be
             resumed nor replaced, or another process trains in it.
-        ValueError: If an array has other axes, ``images``, ``annotations`` and ``splits`` differ in length, or the
-            network has other outputs than the task.
+        ValueError: If an argument is of another type than stated, an array has other axes, ``images``, ``annotations``
+            and ``splits`` differ in length, or the network has other outputs than the task.
 
     Example:
         >>> model = segkit.train(tomogram, mask, "runs/mine")  # doctest: +SKIP
         >>> found = segkit.predict(model, another)  # doctest: +SKIP
     """
+    _check_types(task=(task, Task), plan=(plan, TrainingPlan))
+    for split in splits or ():
+        _check_types(splits=(split, Split))
+    if isinstance(network, keras.Model):
+        raise ValueError(
+            "`network` must be a function that builds a network, such as `lambda: segkit.models.unet()`, so that the "
+            f"plan's seed and precision hold for it. Received: the model {network.name}"
+        )
     folder, claim = pathlib.Path(out), {"resume": False, "overwrite": overwrite or resume, "keeps_plan": True}
     claim_folder(folder, **claim)
     task, plan = task or ForegroundTask(), plan or TrainingPlan(epochs=20)
@@ -128,6 +139,12 @@ def train(
             progress=ProgressLine("training", "steps"),
         )
         return LoadedModel.open(record.publish())
+
+
+def _check_types(**given: tuple[Any, type]) -> None:
+    for name, (value, wanted) in given.items():
+        if value is not None and not isinstance(value, wanted):
+            raise ValueError(f"`{name}` must be of the type {wanted.__name__}. Received: {value!r}")
 
 
 def _several(given: VolumeLike | Sequence[VolumeLike]) -> list[VolumeLike]:

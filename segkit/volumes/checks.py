@@ -147,7 +147,8 @@ def check_binary_mask(
         if labeled.size:
             value = labeled[0].item() if value is None else value
             if not (labeled == value).all():
-                raise InputError(_not_binary(mask, {0, value, *np.unique(labeled).tolist()}, z))
+                seen = {value, *np.unique(labeled).tolist(), *([0] if any(background) or is_background.any() else [])}
+                raise InputError(_not_binary(mask, seen, z))
         foreground.append(int(labeled.size))
         background.append(int(is_background.sum()))
         ignored.append(int(is_ignored.sum()))

@@ -7,6 +7,8 @@ import os
 import pathlib
 from collections.abc import Callable
 
+import numpy as np
+
 from segkit.errors import InputError
 from segkit.volumes.checks import check_axes
 from segkit.volumes.compressed import COMPRESSED_SUFFIXES, is_compressed, read_start
@@ -81,7 +83,7 @@ def open_volume(
 
 def save_volume(
     path: str | os.PathLike,
-    volume: Volume,
+    volume: Volume | np.ndarray,
     *,
     like: Volume | None = None,
     overwrite: bool = False,
@@ -94,7 +96,7 @@ def save_volume(
 
     Args:
         path: File or folder to be written; ``file.h5:dataset`` names the dataset.
-        volume: What to write.
+        volume: What to write; an array ``(z, y, x)`` is written without a voxel size, unless ``like`` has one.
         like: The volume this one was made from. It lends axis order, row order, header and kind of file, and
             voxel size and origin where ``volume`` has none (an origin of 0).
         overwrite: Whether an existing file may be replaced.
@@ -104,6 +106,7 @@ def save_volume(
         InputError: If the suffix is of no known format, the format cannot hold the values, the volume has other axes
             than (z, y, x), or the file cannot be written.
     """
+    volume = Volume(array=volume) if isinstance(volume, np.ndarray) else volume
     check_axes(volume)
     volume = volume if like is None else _in_likeness(volume, like)
     if volume.metadata.get(_FLIPPED):

@@ -132,7 +132,7 @@ def test_several_models_give_labels_a_legend_and_a_count_of_claims(tomogram, tmp
     np.testing.assert_array_equal(labels[clear], expected[clear])
     assert found.voxels == tuple((n, int((labels == i + 1).sum())) for i, n in enumerate(["synapse", "golgi", "actin"]))
     assert found.overlap_voxels == int(((voxels > 0) & (3 * voxels - 4 > 0)).sum())
-    assert f"{found.overlap_voxels} voxels were claimed by more than one model" in caplog.text
+    assert f"{found.overlap_voxels} voxels were claimed by more than one model and have" in caplog.text
     legend = json.loads(found.legend.read_text())
     assert [legend[i]["structure"] for i in "0123"] == ["background", "synapse", "golgi", "actin"]
 

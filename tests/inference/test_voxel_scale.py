@@ -38,7 +38,7 @@ def test_other_sizes_in_z_and_small_differences_are_borne(size):
 
 @pytest.mark.parametrize(
     ("found", "trained", "message"),
-    [(None, (2.0, 2.0, 2.0), "volume in memory: its voxel size"), ((2.0,) * 3, None, "tiny: the model's voxel size")],
+    [(None, (2.0, 2.0, 2.0), "volume in memory: the voxel size"), ((2.0,) * 3, None, "tiny: the model's voxel size")],
 )
 def test_an_unknown_voxel_size_is_said_once_and_can_not_be_rescaled(found, trained, message, caplog):
     card = tiny_card(voxel_size_nm=trained)

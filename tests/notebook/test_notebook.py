@@ -145,7 +145,9 @@ def test_the_options_of_a_prediction_are_named_and_typed():
     asked = inspect.signature(segkit.predict).parameters
     assert not [name for name, one in asked.items() if one.kind is inspect.Parameter.VAR_KEYWORD]
     for option in dataclasses.fields(PredictOptions):
-        assert (asked[option.name].default, asked[option.name].annotation) == (option.default, option.type)
+        # Text as the command takes it is read, too.
+        assert asked[option.name].annotation.replace(" | str", "") == option.type
+        assert asked[option.name].default == option.default
 
 
 def test_every_option_reaches_the_prediction(trained):
@@ -196,3 +198,47 @@ def test_slices_are_for_what_the_splits_say(tmp_path):
     mask[3:] = 7  # three values: no mask, and seen although only other slices are used
     with pytest.raises(InputError, match="expected 0 and one other value"):
         segkit.train(image, mask, tmp_path, splits=[Split(train=(0, 1), validation=(2,))])
+
+
+def test_text_is_read_as_the_command_reads_it(trained):
+    model, _ = trained
+    image, _ = blobs(seed=5)
+    part = segkit.predict(model, image, roi="0:3,:,8:", max_ram="4G")
+    expected = segkit.predict(model, image, roi=Region((0, 3), (0, None), (8, None)))
+    np.testing.assert_array_equal(part, expected)
+    assert part.any()
+    assert not part[3:].any()
+    with pytest.raises(InputError, match="size 'much' cannot be read"):
+        segkit.predict(model, image, max_ram="much")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda image, mask: segkit.predict("m.keras", image, roi=(0, 2)), ValueError, r"`roi` must be text such as"),
+        (lambda image, mask: segkit.evaluate(mask, mask, slices="0,5"), ValueError, "`slices` must be indices"),
+        (lambda image, mask: segkit.evaluate(mask, mask, slices=0), ValueError, "`slices` must be indices"),
+        (
+            lambda image, mask: segkit.evaluate(mask, mask, slices=[0, 9]),
+            InputError,
+            r"slices \[9\]: .* 0 to 5",
+        ),
+        (
+            lambda image, mask: segkit.train(image, mask, "t", task="cells"),
+            ValueError,
+            "`task` must be of the type Task",
+        ),
+        (lambda image, mask: segkit.train(image, mask, "t", plan={}), ValueError, "of the type TrainingPlan"),
+        (lambda image, mask: segkit.train(image, mask, "t", splits=[([0], [1])]), ValueError, "of the type Split"),
+        (lambda image, mask: segkit.train(image, mask, "t", network=two_layers()), ValueError, "must be a function"),
+    ],
+)
+def test_arguments_of_other_types_are_refused_with_their_names(call, error, message):
+    with pytest.raises(error, match=message):
+        call(*blobs())
+
+
+def test_an_array_is_saved_as_it_is(tmp_path):
+    _, mask = blobs()
+    segkit.save_volume(tmp_path / "m.mrc", mask)
+    np.testing.assert_array_equal(segkit.open_volume(tmp_path / "m.mrc").array[:], mask)

@@ -91,7 +91,7 @@ def test_the_two_protocols_are_the_papers(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ((), "give --images FILE and --labels FILE"),
+        ((), "give both --images FILE and --labels FILE"),
         ((*DATA, "--compare", "--method", "fre"), "--method together with --compare"),
         ((*DATA, "--seeds", "3"), "without --compare"),
         ((*DATA, "--compare", "--methods", "plain,fre,plain"), "named twice"),

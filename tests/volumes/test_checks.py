@@ -84,7 +84,7 @@ def test_boolean_mask():
             None,
             r"found the values 0, 1, 2 up to slice 1, expected 0 and one other value",
         ),
-        ([[[1, 2]]], None, "found the values 0, 1, 2 up to slice 0"),
+        ([[[1, 2]]], None, "found the values 1, 2 up to slice 0"),
         (
             [[[0, 1, 9]]],
             None,

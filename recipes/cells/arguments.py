@@ -22,11 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--instances", choices=METHODS, help="how cells are separated (distance)")
     what.add_argument("--seed-distance", type=float, metavar="PX", help="centres closer than this belong to one cell")
     what.add_argument("--smoothing", type=float, metavar="PX", help="Gaussian smoothing of the distance map")
-    what.add_argument("--min-depth", type=float, metavar="S", help="least narrowing that cuts a cell in two (0.05)")
+    what.add_argument(
+        "--min-depth", type=float, metavar="S", help="cut cells only where they narrow by this share (0.05)"
+    )
     what.add_argument("--min-size", type=int, metavar="VOXELS", help="smaller objects are left out")
     what.add_argument("--slice-wise", action="store_true", help="separate cells slice by slice, then join slices")
     what.add_argument("--coloring", choices=COLORINGS.names(), help="how a slice shows its neighbours (pseudocolor)")
-    what.add_argument("--expected-share", type=float, metavar="S", help="of rough masks (twice the cells' share)")
+    what.add_argument(
+        "--expected-share", type=float, metavar="S", help="share of voxels in rough masks (twice that of cells)"
+    )
     what.add_argument("--size", type=int, metavar="PX", help="side that slices are resized to")
     what.add_argument("--windows", metavar="Y,X", help="cut slices into squares, such as 2,3, and resize each")
     what.add_argument("--encoder", help="efficientnet_b5, efficientnet_b0 or efficientnet_v2s")

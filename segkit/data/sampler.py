@@ -36,7 +36,7 @@ class PatchSampler:
             ``(z, y, x, channels)``. The annotation may have several parts, which follow each other.
         table: The patches, of slices or boxes of several.
         batch_size: Patches per step; the last step of an epoch holds what is left.
-        preprocessing: What becomes of the voxels of a patch, such as ``Standardize(mean=..., std=...)``.
+        preprocessing: How voxels are converted to the input of the network, such as ``Standardize(mean=..., std=...)``.
         target: Makes target and weight of the augmented annotation; ``ForegroundTarget()`` by default.
         augmentation: What may be changed; nothing by default.
         voxel_size: Extent of a voxel along each axis of the patches, in any unit: augmentation turns patches only in

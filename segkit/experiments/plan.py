@@ -33,7 +33,7 @@ class RunPlan:
             ``"small"``), and possibly what it was combined with (``", measured"``, ``", protocol mouse"``).
         data: Labeled tomograms.
         task: What is learnt, and what is made of the network's outputs.
-        preprocessing: What becomes of the voxels before the network sees them; what it leaves open is measured on the
+        preprocessing: How voxels are converted to the input of the network; what it leaves open is measured on the
             training slices.
         model: Arguments of the network's builder.
         training: How patches are cut and the network is fitted.

@@ -19,13 +19,13 @@ FORMAT = 2
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """Facts that travel inside a ``.keras`` file and a SavedModel.
+    """What is known about a network, stored in its ``.keras`` file and its SavedModel.
 
     Attributes:
         name: Name under which it is served, such as ``"segET-centriole"``.
         structure: What the foreground is; for several classes a word for all of them.
         task: What the network has learnt, and what is made of its outputs; one structure by default.
-        preprocessing: What becomes of the voxels before the network sees them, its numbers measured.
+        preprocessing: How voxels are converted to the input of the network, with the numbers that were measured.
         voxel_size_nm: Voxel size of the training data, ``(z, y, x)``, or ``None`` where unknown.
         dtype: Type of the training voxels as the file held them, such as ``"int8"``; ``None`` where unknown.
         multiple_px: Height and width that the network takes are multiples of this.

@@ -28,7 +28,8 @@ class Prepared:
         training: Source of the training patches.
         validation: Source of the validation patches.
         test: Source of the test patches; ``None`` where no slices were kept for it.
-        preprocessing: What becomes of the voxels, with what was measured on the training slices.
+        preprocessing: How voxels are converted to the input of the network, with what was measured on the training
+            slices.
         voxel_size_nm: Voxel size of the first volume that is trained on, ``(z, y, x)``.
     """
 
@@ -104,7 +105,8 @@ def prepare(
         volumes: Opened volumes with slices for training and for validation among them.
         plan: How to cut and augment. Of slices that are resized, ``patch_px`` is the size and strides do not matter.
         task: What is learnt; one structure by default.
-        preprocessing: What becomes of the voxels; mean 0 and standard deviation 1 by default.
+        preprocessing: How voxels are converted to the input of the network; by default, to mean 0 and standard
+            deviation 1.
         progress: Called as ``progress(done, total)`` after each slice read.
 
     Raises:

@@ -203,7 +203,8 @@ def test_single_images_are_stacks_of_one_and_that_is_said():
         (["--images", "stacks/s0.tif", "--labels", "labels/s0.tiff", "--train-z", "0-1"], "belong together; give both"),
         (["--images", "nothing", "--labels", "labels"], "nothing: no such file or folder"),
         (["--images", "labels", "--labels", "stacks"], "are these grey values, or were images and labels swapped"),
-        (["--ctc", "data"], "data: no folder 01 in it; give the folder of the data set"),
+        (["--ctc", "data"], "data: no such folder; give the folder of a data set"),
+        (["--ctc", "stacks"], "stacks: no folder 01 in it; give the folder of the data set"),
         (["--out", "nowhere", "--resume"], "no run to resume"),
     ],
 )

@@ -86,14 +86,7 @@ def train(
         >>> model = segkit.train(tomogram, mask, "runs/mine")  # doctest: +SKIP
         >>> found = segkit.predict(model, another)  # doctest: +SKIP
     """
-    _check_types(task=(task, Task), plan=(plan, TrainingPlan))
-    for split in splits or ():
-        _check_types(splits=(split, Split))
-    if isinstance(network, keras.Model):
-        raise ValueError(
-            "`network` must be a function that builds a network, such as `lambda: segkit.models.unet()`, so that the "
-            f"plan's seed and precision hold for it. Received: the model {network.name}"
-        )
+    _check_types(task, plan, splits, network)
     folder, claim = pathlib.Path(out), {"resume": False, "overwrite": overwrite or resume, "keeps_plan": True}
     claim_folder(folder, **claim)
     task, plan = task or ForegroundTask(), plan or TrainingPlan(epochs=20)
@@ -141,10 +134,20 @@ def train(
         return LoadedModel.open(record.publish())
 
 
-def _check_types(**given: tuple[Any, type]) -> None:
-    for name, (value, wanted) in given.items():
+def _check_types(task: Any, plan: Any, splits: Any, network: Any) -> None:
+    expected = [
+        ("task", task, Task),
+        ("plan", plan, TrainingPlan),
+        *(("splits", split, Split) for split in splits or ()),
+    ]
+    for name, value, wanted in expected:
         if value is not None and not isinstance(value, wanted):
             raise ValueError(f"`{name}` must be of the type {wanted.__name__}. Received: {value!r}")
+    if isinstance(network, keras.Model):
+        raise ValueError(
+            "`network` must be a function that builds a network, such as `lambda: segkit.models.unet()`, so that the "
+            f"plan's seed and precision hold for it. Received: the model {network.name}"
+        )
 
 
 def _several(given: VolumeLike | Sequence[VolumeLike]) -> list[VolumeLike]:

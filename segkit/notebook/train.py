@@ -66,9 +66,9 @@ def train(
         splits: What the slices of each volume are for. By default every fifth slice is held out for validation, of
             patches of several slices every fifth block of as many.
         name: Name of the model on its card.
-        multiple_px: Sides of the input of ``network`` must be multiples of this.
+        multiple_px: Sides of the input of ``network`` must be multiples of this. Without ``network``, SegET's own
+            values of this and of ``halo_px`` are used.
         halo_px: Context that a tile needs for its result to equal the whole slice's; ``None`` where it is unknown.
-            Where SegET is trained, both are known and these arguments are not used.
         callbacks: More Keras callbacks.
         resume: Resume the training in the folder, or start one where there is none.
         overwrite: Replace an earlier training or run in the folder, once data and network are found to fit each other.

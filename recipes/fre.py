@@ -94,7 +94,7 @@ def resumed(args: argparse.Namespace) -> list[Draft]:
 
 def tiny(plan: RunPlan) -> RunPlan:
     """Return a plan that runs in seconds, to try the commands."""
-    return tiny_plan(plan, model={"filters": [2, 4, 16], "num_enhanced": 3})
+    return tiny_plan(plan, model={"filters": [4, 16], "num_enhanced": 3})
 
 
 def network(plan: RunPlan) -> Network:

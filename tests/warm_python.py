@@ -127,7 +127,7 @@ def become(*, words, cwd, variables, output, **_):
     os.chdir(cwd)
     os.environ.update(variables)
     sys.orig_argv = [sys.executable, *words]
-    sys.path[0] = os.getcwd()
+    sys.path[:1] = [os.getcwd(), *filter(None, variables.get("PYTHONPATH", "").split(os.pathsep))]
     if words[0] == "-m":
         sys.argv = words[1:]
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)

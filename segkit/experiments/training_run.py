@@ -30,7 +30,7 @@ from segkit.export.from_file import export_from_file
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_volume import predict_volume
 from segkit.models.card import ModelCard
-from segkit.models.files import load_model, read_card, save_model
+from segkit.models.files import load_model, read_card, replace_card
 from segkit.models.precision import with_precision
 from segkit.progress import ProgressLine
 from segkit.registry import user_modules
@@ -139,8 +139,7 @@ def publish(record: Resumable) -> pathlib.Path:
     card = read_card(path)
     best = record.rows[record.best_epoch]
     provenance = {**card.provenance, "best_epoch": best}
-    # The card is part of the file, so the file is written once more.
-    save_model(load_model(path), path, dataclasses.replace(card, provenance=provenance))
+    replace_card(path, dataclasses.replace(card, provenance=provenance))
     monitor = card.task.monitor
     score = f"validation {monitor.title} {best[monitor.name]:.4f}"
     _LOG.info("best epoch %d of %d: %s", record.best_epoch + 1, len(record.rows), score)

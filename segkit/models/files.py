@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import pkgutil
+import shutil
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -44,6 +45,31 @@ def save_model(model: keras.Model, path: str | os.PathLike[str], card: ModelCard
         # A `.keras` file is a zip archive, to which a member can be added.
         with zipfile.ZipFile(unfinished, "a") as archive:
             archive.writestr(CARD_MEMBER, json.dumps(card.to_dict(), indent=2))
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def replace_card(path: str | os.PathLike[str], card: ModelCard) -> None:
+    """Write another card into a model file, whole or not at all; the model itself stays as it is.
+
+    Args:
+        path: A ``.keras`` file, or a run folder that holds ``model.keras``.
+        card: The new card.
+
+    Raises:
+        InputError: If there is no such file, or it is not a model.
+    """
+    path = resolve_model_path(path)
+    unfinished = path.with_name(f".{path.stem}.unfinished.keras")
+    try:
+        # A member of an archive cannot be replaced, so the others are copied.
+        with _open_archive(path) as archive, zipfile.ZipFile(unfinished, "w") as copy:
+            for member in archive.infolist():
+                if member.filename != CARD_MEMBER:
+                    with archive.open(member) as source, copy.open(member, "w") as target:
+                        shutil.copyfileobj(source, target)
+            copy.writestr(CARD_MEMBER, json.dumps(card.to_dict(), indent=2))
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)

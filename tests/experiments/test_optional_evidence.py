@@ -17,7 +17,6 @@ from segkit.experiments.plan import RunPlan
 from segkit.experiments.tile_scores import TileScores
 from segkit.experiments.training_run import run
 from segkit.experiments.variation import varied
-from segkit.models.unet import unet
 from segkit.tasks import CellsTask, ClassesTask
 from segkit.training.plan import TrainingPlan
 
@@ -25,6 +24,12 @@ pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason=
 TRAINING = TrainingPlan(
     patch_px=32, stride_px=32, validation_stride_px=32, batch_size=4, epochs=1, learning_rate=1e-2, precision="float32"
 )
+
+
+def two_layers(width, channels):
+    inputs = keras.Input((None, None, 1), name="voxels")
+    x = keras.layers.Conv2D(width, 3, padding="same", activation="relu")(inputs)
+    return keras.Model(inputs, {"logits": keras.layers.Conv2D(channels, 3, padding="same", name="logits")(x)})
 
 
 @pytest.fixture
@@ -45,7 +50,7 @@ def finished(plan, network, tmp_path):
 
 def test_classes_without_reestimated_statistics(source, tmp_path):
     def network(*, num_classes, l2):
-        return unet(out_channels=num_classes, filters=(4, 8), l2=l2)
+        return two_layers(4, num_classes)
 
     task = ClassesTask(class_names=("gel", "a", "b"))
     plan = RunPlan(recipe="own", structure="s", preset="test", data=(source,), task=task, training=TRAINING)
@@ -58,7 +63,7 @@ def test_classes_without_reestimated_statistics(source, tmp_path):
 def test_a_comparison_of_classes_without_reestimated_statistics(source, tmp_path):
     def own_network(plan):
         def build(*, num_classes, width, l2):
-            return unet(out_channels=num_classes, filters=(width, 8), l2=l2)
+            return two_layers(width, num_classes)
 
         return Network(build, 2, None)
 
@@ -94,7 +99,7 @@ def test_a_comparison_of_classes_without_reestimated_statistics(source, tmp_path
 
 def test_cells_on_grey_slices(source, tmp_path):
     def network(*, l2):
-        return unet(filters=(4, 8), l2=l2)
+        return two_layers(4, 1)
 
     plan = RunPlan(recipe="own", structure="s", preset="test", data=(source,), task=CellsTask(), training=TRAINING)
     scores, page = finished(plan, Network(network, 2, None, evidence=(OtsuBaseline(), ColoringSteps())), tmp_path)

@@ -156,7 +156,7 @@ def test_commands_import_the_kind_where_they_are_told_to(job, warm_python, tmp_p
     assert scores["total"]["mse"] == pytest.approx(((found - clean) ** 2).mean(), rel=1e-5)
 
 
-def test_processes_that_a_run_starts_know_the_kind(job, tmp_path, monkeypatch):
+def test_processes_that_a_run_starts_know_the_kind(job, tmp_path, monkeypatch, warm_subprocess):
     found = predict_all(job, job.folder / "model.keras", max_ram=2**33)
     assert open_volume(found[0]).dtype == np.float32
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")

@@ -45,8 +45,19 @@ def test_the_default_has_the_papers_parameters(default):
     ("filters", "parameters"),
     [((112, 80, 48, 16), 1_963_713), ((256, 128, 64, 32), 4_798_017), ((512, 256, 128, 64), 11_936_897)],
 )
-def test_the_ablations_decoders(filters, parameters):
-    assert decoder_parameters(efficient_cell_seg(decoder_filters=filters)) == parameters
+def test_the_ablations_decoders(default, filters, parameters):
+    whole = ENCODERS["efficientnet_b5"]
+    channels = {name: default.get_layer(name).output.shape[-1] for name in (*reversed(whole.skips), whole.cut)}
+
+    def same_channels(*, include_top, weights, input_tensor):
+        x = input_tensor
+        for name, count in channels.items():
+            x = keras.layers.Conv2D(count, 1, strides=2, name=name)(x)
+        return keras.Model(keras.utils.get_source_inputs(input_tensor), x)
+
+    encoder = dataclasses.replace(whole, build=same_channels, channel_factors=None)
+    assert decoder_parameters(efficient_cell_seg(encoder=encoder)) == decoder_parameters(default)
+    assert decoder_parameters(efficient_cell_seg(encoder=encoder, decoder_filters=filters)) == parameters
 
 
 @real_encoder
@@ -114,6 +125,12 @@ def test_an_encoder_of_ones_own_is_given_what_its_preprocessing_makes(own, first
     model.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras")
     np.testing.assert_allclose(again(image)["logits"], model(image)["logits"], atol=1e-5)
+
+
+@real_encoder
+def test_two_encoders_of_ones_own_stand_side_by_side():
+    settings = {"encoder": RESIDUAL, "size": 32, "decoder_filters": (4, 3, 2, 2)}
+    model = efficient_cell_seg((32, 32, 3), **settings)
     both = cells_and_centers((40, 32, 3), **settings)
     assert {name: logits.shape for name, logits in both.output.items()} == {
         "logits": (None, 40, 32, 1),
@@ -121,7 +138,7 @@ def test_an_encoder_of_ones_own_is_given_what_its_preprocessing_makes(own, first
     }
     assert both.count_params() == 2 * model.count_params()
     wide = np.random.default_rng(1).random((1, 40, 32, 3)).astype("float32")
-    inputs = [both.get_layer(name).input for name in (first, f"centers_{first}")]
+    inputs = [both.get_layer(name).input for name in ("conv1_pad", "centers_conv1_pad")]
     cells, centers = keras.Model(both.input, inputs)(wide)
     np.testing.assert_array_equal(cells, centers)
 

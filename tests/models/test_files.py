@@ -1,4 +1,6 @@
+import dataclasses
 import textwrap
+import zipfile
 
 import keras
 import numpy as np
@@ -6,7 +8,7 @@ import pytest
 
 from segkit.errors import InputError
 from segkit.models.card import ModelCard
-from segkit.models.files import load_model, read_card, save_model
+from segkit.models.files import load_model, read_card, replace_card, save_model
 from segkit.models.precision import with_precision
 from segkit.models.seget import seget
 from segkit.preprocessing.standardize import Standardize
@@ -31,6 +33,27 @@ def test_model_and_card_come_back(tmp_path):
     expected = model.predict_on_batch(voxels())["logits"]
     np.testing.assert_array_equal(load_model(tmp_path / "m.keras").predict_on_batch(voxels())["logits"], expected)
     assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
+
+
+def test_a_card_is_replaced_and_the_model_stays(tmp_path):
+    path = tmp_path / "model.keras"
+    save_model(tiny(), path, CARD)
+
+    def members():
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            assert len(names) == len(set(names))
+            return {name: archive.read(name) for name in names if name != "segkit.json"}
+
+    before = members()
+    other = dataclasses.replace(CARD, provenance={"best_epoch": 3})
+    replace_card(tmp_path, other)
+    assert (read_card(path), members()) == (other, before)
+    load_model(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+    (tmp_path / "none.keras").write_text("no archive")
+    with pytest.raises(InputError, match="not a Keras model file"):
+        replace_card(tmp_path / "none.keras", other)
 
 
 def test_a_run_folder_means_its_model(tmp_path):

@@ -6,6 +6,7 @@ import inspect
 import keras
 import numpy as np
 import pytest
+from tiny_encoder import TINY_ENCODER
 
 import segkit
 from segkit.data.splits import Split
@@ -32,6 +33,10 @@ def two_layers():
     inputs = keras.Input((None, None, 1), name="voxels")
     x = keras.layers.Conv2D(6, 5, padding="same", activation="relu")(inputs)
     return keras.Model(inputs, {"logits": keras.layers.Conv2D(1, 3, padding="same", name="logits")(x)})
+
+
+def two_networks():
+    return segkit.models.cells_and_centers(size=16, decoder_filters=(4, 2), encoder=TINY_ENCODER)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +70,7 @@ def test_an_earlier_training_is_kept_until_it_is_to_be_replaced(tmp_path):
     with pytest.raises(InputError, match="expected 0 and one other value"):
         segkit.train(image, image, tmp_path, **ask, overwrite=True)
     with pytest.raises(ValueError, match=r"must give .logits. of 1 channel"):
-        segkit.train(image, mask, tmp_path, network=segkit.models.cells_and_centers, plan=plan, overwrite=True)
+        segkit.train(image, mask, tmp_path, network=two_networks, plan=plan, overwrite=True)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == kept
     longer = dataclasses.replace(plan, epochs=2)
     segkit.train(image, mask, tmp_path, network=two_layers, plan=longer, resume=True)

@@ -449,11 +449,9 @@ def test_the_ablation_trains_what_it_can_and_says_what_needs_weights(monkeypatch
     monkeypatch.setattr(efficientcellseg, "DECODER_FILTERS", (8, 4))
     write_stacks(3)
     argv = [*FOLDERS, "--ablation", "--encoder", "tiny", "--size", "32", "--epochs", "1", "--precision", "float32"]
-    efficientcellseg.main([*argv, "--out", "run", "--models", "1,2"])
+    efficientcellseg.main([*argv, "--out", "run", "--models", "2,1"])  # the first one is left out
     found = json.loads(pathlib.Path("run/ablation.json").read_text())["models"]
-    assert list(found) == ["1", "2"]
-    efficientcellseg.main([*argv, "--out", "first", "--models", "2,1"])  # the first one is left out
-    assert list(json.loads(pathlib.Path("first/ablation.json").read_text())["models"]) == ["2", "1"]
+    assert list(found) == ["2", "1"]
     assert found["2"] is None
     assert len(found["1"]["history"]) == 1
     assert found["1"]["plan"]["preprocessing"]["coloring"] == {"kind": "grey"}

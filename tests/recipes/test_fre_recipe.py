@@ -132,20 +132,6 @@ def small_plans(monkeypatch):
 SPLIT = ("--train-z", "0-4", "--validation-z", "5", "--test-z", "6-7")
 
 
-def test_halving_ends_with_a_point_that_was_trained_to_the_end(data, small_plans):
-    fre.main([*DATA, *SPLIT, "--method", "supervision", "--halving", "--epochs", "3", "--out", "h"])
-    plan = read_plan(pathlib.Path("h/plan.json"))
-    with open("h/search/trials.csv", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    whole = [row for row in rows if row["epochs"] == "3"]
-    assert len(rows) > len(whole) >= 1
-    best = max(whole, key=lambda row: float(row["score"]))
-    assert plan.model["supervision"] == float(best["supervision"])
-    assert json.loads(pathlib.Path("h/scores.json").read_text())["epochs"] == 3
-    fre.main(["--out", "h", "--resume"])  # what was found stands in the task too, and is not what the search is about
-    assert read_plan(pathlib.Path("h/plan.json")) == plan
-
-
 @pytest.mark.parametrize("tied", [True, False])
 def test_the_state_that_is_kept_is_that_of_the_best_trial(tied, tmp_path):
     scores = {"c": 0.5, "a": 0.5 if tied else 0.4, "b": 0.1}
@@ -158,22 +144,59 @@ def test_the_state_that_is_kept_is_that_of_the_best_trial(tied, tmp_path):
     assert [path.parent.name for path in tmp_path.glob("*/state")] == [best_trial(trials, 5, MEAN_IOU).folder.name]
 
 
-def test_settings_of_a_search_are_plain_numbers_after_the_gaussian_process_too(data, small_plans, monkeypatch):
-    tried, found = [], []
+class AsIfTrained:
+    """Trials that are written without a training, and the plans of the runs that follow them."""
 
-    def as_if_trained(job, measure, *, keep_state):
-        share = job.plan.model["supervision"]
-        tried.append(share)
-        trial = {"val_mean_iou": 1 - abs(share - 0.4)}
-        job.folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, monkeypatch):
+        self.trials, self.runs = [], []
+        monkeypatch.setattr(settings_search, "run_trial", self.run_trial)
+        monkeypatch.setattr(training_run, "run", lambda job, **_: self.runs.append(job.plan))
+
+    def run_trial(self, job, measure, *, keep_state):
+        share, epochs = job.plan.model["supervision"], job.plan.training.epochs
+        assert job.plan.task.supervision == share
+        self.trials.append((job.folder, share, epochs))
+        trial = {"val_mean_iou": 1 - abs(share - 0.4), "epochs": epochs}
+        (job.folder / "state").mkdir(parents=True, exist_ok=True)
+        (job.folder / "state" / f"after-{epochs}").touch()
         (job.folder / TRIAL_NAME).write_text(json.dumps(trial))
         return trial
 
-    monkeypatch.setattr(settings_search, "run_trial", as_if_trained)
-    monkeypatch.setattr(training_run, "run", lambda job, **_: found.append(job.plan))
+
+@pytest.fixture
+def as_if_trained(monkeypatch):
+    return AsIfTrained(monkeypatch)
+
+
+def test_halving_ends_with_a_point_that_was_trained_to_the_end(data, small_plans, as_if_trained):
+    fre.main([*DATA, *SPLIT, "--method", "supervision", "--halving", "--epochs", "3", "--out", "h"])
+    plan = read_plan(pathlib.Path("h/plan.json"))
+    assert as_if_trained.runs == [plan]
+    with open("h/search/trials.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [int(row["epochs"]) for row in rows] == [epochs for *_, epochs in as_if_trained.trials]
+    assert {row["epochs"] for row in rows} == {"1", "3"}
+    whole = [row for row in rows if row["epochs"] == "3"]
+    best = max(whole, key=lambda row: float(row["score"]))
+    assert plan.model["supervision"] == plan.task.supervision == float(best["supervision"])
+    assert plan.training.epochs == 3
+    # A point that goes on does so in its folder, from the state of its shorter trial; the best one's is the run's.
+    shorter = {folder: share for folder, share, epochs in as_if_trained.trials if epochs == 1}
+    promoted = [(folder, share) for folder, share, epochs in as_if_trained.trials if epochs == 3 and folder in shorter]
+    assert promoted
+    assert all(shorter[folder] == share for folder, share in promoted)
+    assert pathlib.Path("h/state/after-3").exists()
+    fre.main(["--out", "h", "--resume"])  # what was found stands in the task too, and is not what the search is about
+    assert len(as_if_trained.trials) == len(rows)
+    assert as_if_trained.runs == [plan, plan]
+    assert read_plan(pathlib.Path("h/plan.json")) == plan
+
+
+def test_settings_of_a_search_are_plain_numbers_after_the_gaussian_process_too(data, small_plans, as_if_trained):
     command = [*DATA, *SPLIT, "--method", "supervision", "--out", "l"]
     fre.main([*command, "--search", "4"])
     fre.main([*command, "--search", "5", "--resume"])
+    tried = [share for _, share, _ in as_if_trained.trials]
     with open("l/search/trials.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["trial"] for row in rows] == list("01234")
@@ -181,8 +204,9 @@ def test_settings_of_a_search_are_plain_numbers_after_the_gaussian_process_too(d
     assert {type(share) for share in tried} == {float}
     assert tried == [float(row["supervision"]) for row in rows]
     assert json.loads(json.dumps(tried)) == tried
-    assert read_plan(pathlib.Path("l/plan.json")) == found[-1]
-    assert found[-1].model["supervision"] == min(tried, key=lambda share: abs(share - 0.4))
+    found = as_if_trained.runs[-1]
+    assert read_plan(pathlib.Path("l/plan.json")) == found
+    assert found.model["supervision"] == min(tried, key=lambda share: abs(share - 0.4))
 
 
 def test_small_images_are_counted_in_the_patches_they_will_be_cut_into(tmp_path, monkeypatch):

@@ -99,7 +99,8 @@ def write_cells(place):
     simulation = CellSimulation(shape=(5, 48, 48), count=3, voxel_size_um=(2.0, 0.8, 0.8))
     for number in range(3):
         image, labels = simulate_cells(simulation, number)
-        write_frame(place / "Fluo-C3DL-MDA231", number, Volume(array=image), Volume(array=labels))
+        size = {"voxel_size_nm": (2000.0, 800.0, 800.0)}
+        write_frame(place / "Fluo-C3DL-MDA231", number, Volume(array=image, **size), Volume(array=labels, **size))
         for folder, array in (("stacks", image), ("labels", labels)):
             (place / folder).mkdir(exist_ok=True)
             tifffile.imwrite(place / folder / f"s{number}.tif", array, photometric="minisblack")

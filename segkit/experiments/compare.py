@@ -30,7 +30,7 @@ def compare(
 ) -> list[Trial]:
     """Try every variant with every seed, and write the results as they come.
 
-    Rows and table are written after each trial, the report after each round of variants (of one seed after each trial).
+    Rows and table are written after each trial, the report after each round of variants.
     Trials that an earlier run has finished are not run again; an interrupted one resumes.
 
     Args:
@@ -52,7 +52,7 @@ def compare(
     def write(trials: Sequence[Trial]) -> None:
         findings = comparison.findings(job, trials)
         write_rows(findings, job.folder, comparison.file_name)
-        if len(seeds) == 1 or len(trials) % len(variants) == 0:
+        if len(trials) % len(variants) == 0:
             write_page(findings, comparison.noun.capitalize(), job, trials)
 
     trials = run_trials(variants, seeds, run, write)

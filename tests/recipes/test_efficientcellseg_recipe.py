@@ -23,7 +23,6 @@ from segkit.experiments.plan import read_plan
 from segkit.experiments.recipe import drafts_of, made, parse_args
 from segkit.models.encoders import ENCODERS
 from segkit.models.files import read_card
-from segkit.preprocessing.pseudocolor import Pseudocoloring
 from segkit.volumes.challenge import write_frame
 from segkit.volumes.files import open_volume
 from segkit.volumes.volume import Volume
@@ -266,55 +265,6 @@ def test_weights_that_were_asked_for_and_are_missing_are_refused_at_once(monkeyp
     with pytest.raises(InputError, match="encoder 'vgg'; give one of"):
         efficientcellseg.main([*FOLDERS, "--encoder", "vgg"])
     assert not pathlib.Path("runs").exists()
-
-
-def test_from_the_challenges_folders_to_seg_and_a_report(monkeypatch, caplog):
-    caplog.set_level("INFO")
-    from tiny_encoder import TINY_ENCODER
-
-    monkeypatch.setenv("KERAS_HOME", "nothing-here")
-    monkeypatch.setitem(ENCODERS, "tiny", TINY_ENCODER)
-    monkeypatch.setattr(efficientcellseg, "DECODER_FILTERS", (8, 4))
-    write_challenge(pathlib.Path("data"), 4)
-    argv = ["--ctc", "data", "--instances", "centers", "--encoder", "tiny", "--size", "64", "--epochs", "2"]
-    argv += ["--precision", "float32", "--out", "run"]
-    efficientcellseg.main(argv)
-    scores = json.loads(pathlib.Path("run/scores.json").read_text())
-    assert set(scores["otsu"]) == set(scores["total"]) >= {"seg", "ap_50", "mean_iou", "objects"}
-    assert scores["total"]["objects"] == scores["otsu"]["objects"] > 0
-    assert [entry["tomogram"] for entry in scores["scores"]] == ["data/01/t003.tif"]
-    labels = open_volume("run/labels-4.tif")
-    assert labels.shape == (5, 40, 48)
-    assert labels.voxel_size_nm == pytest.approx((2000, 800, 800))
-    assert pathlib.Path("run/labels-3.tif").exists() is False  # stacks that are not scored are not predicted
-    card = read_card("run")
-    assert (card.task.kind, card.task.instances.method) == ("centers", "centers")
-    assert isinstance(card.preprocessing.coloring, Pseudocoloring)
-    page = pathlib.Path("run/report.html").read_text()
-    for title in (
-        "SEG, whole cells",
-        "SEG of Otsu",
-        "Best and worst objects",
-        "Sizes of objects",
-        "rough mask, to be red",
-    ):
-        assert title in page
-    assert "random weights: no ImageNet weights were found" in page
-    result = pathlib.Path("run/01_RES")
-    assert sorted(path.name for path in result.iterdir()) == [f"mask{frame:03d}.tif" for frame in range(4)]
-    assert "result of the whole sequence, 3 of its frames were trained on or chose the checkpoint" in caplog.text
-    np.testing.assert_array_equal(tifffile.imread(result / "mask003.tif"), labels.array[:])
-    with pytest.raises(InputError, match="run: already holds a run"):
-        efficientcellseg.main(argv)
-    before = read_plan(pathlib.Path("run/plan.json"))
-    (result / "mask009.tif").write_bytes(b"of an earlier run")
-    efficientcellseg.main(["--out", "run", "--resume", "--epochs", "3"])
-    assert len(pathlib.Path("run/log.csv").read_text().splitlines()) == 4
-    assert read_plan(pathlib.Path("run/plan.json")).task == before.task
-    with pytest.raises(InputError, match="run: 3 epochs are done, 2 were requested"):
-        efficientcellseg.main(["--out", "run", "--resume", "--epochs", "2"])
-    assert read_plan(pathlib.Path("run/plan.json")).training.epochs == 3
-    assert sorted(path.name for path in result.iterdir()) == [f"mask{frame:03d}.tif" for frame in range(4)]
 
 
 def test_runs_are_named_after_their_folders():

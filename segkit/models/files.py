@@ -17,6 +17,7 @@ import keras
 from segkit.errors import InputError
 from segkit.model_path import resolve_model_path
 from segkit.models.card import ModelCard
+from segkit.volumes.whole_output import whole_file
 
 CARD_MEMBER = "segkit.json"
 """Name of the card inside the archive; Keras ignores members it does not know."""
@@ -58,21 +59,20 @@ def replace_card(path: str | os.PathLike[str], card: ModelCard) -> None:
         card: The new card.
 
     Raises:
-        InputError: If there is no such file, or it is not a model.
+        InputError: If there is no such file, it is not a model, or the disk is full.
     """
     path = resolve_model_path(path)
-    unfinished = path.with_name(f".{path.stem}.unfinished.keras")
-    try:
-        # A member of an archive cannot be replaced, so the others are copied.
-        with _open_archive(path) as archive, zipfile.ZipFile(unfinished, "w") as copy:
-            for member in archive.infolist():
-                if member.filename != CARD_MEMBER:
-                    with archive.open(member) as source, copy.open(member, "w") as target:
-                        shutil.copyfileobj(source, target)
-            copy.writestr(CARD_MEMBER, json.dumps(card.to_dict(), indent=2))
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    # A member of an archive cannot be replaced, so the others are copied.
+    with (
+        _open_archive(path) as archive,
+        whole_file(path, overwrite=True) as unfinished,
+        zipfile.ZipFile(unfinished, "w") as copy,
+    ):
+        for member in archive.infolist():
+            if member.filename != CARD_MEMBER:
+                with archive.open(member) as source, copy.open(member, "w") as target:
+                    shutil.copyfileobj(source, target)
+        copy.writestr(CARD_MEMBER, json.dumps(card.to_dict(), indent=2))
 
 
 def load_model(path: str | os.PathLike[str]) -> keras.Model:

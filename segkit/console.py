@@ -43,7 +43,8 @@ def run_command(
         _say(f"error: {fault.filename or 'output'}: {fault.strerror}; free space or choose another folder")
         return EXIT_INPUT
     except KeyboardInterrupt:
-        _say(f"\ninterrupted. {when_interrupted}".rstrip())
+        sys.stderr.write("\n")  # behind the ^C of the terminal
+        _say(f"interrupted. {when_interrupted}".rstrip())
         return EXIT_INTERRUPTED
     return 0
 
@@ -104,8 +105,18 @@ def _show_own_warning(message, category, filename, lineno, file=None, line=None)
         _say(f"warning: {message}")
 
 
+def printable(text: str) -> str:
+    r"""Return a line with control characters as escapes: names of files and classes may hold any character.
+
+    Example:
+        >>> printable("a\x1b[2Jb\nc")
+        'a\\x1b[2Jb\\nc'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def _say(line: str) -> None:
-    sys.stderr.write(f"{_clear_line()}{line}\n")
+    sys.stderr.write(f"{_clear_line()}{printable(line)}\n")
 
 
 def _clear_line() -> str:
@@ -116,6 +127,9 @@ class _LineHandler(logging.StreamHandler):
     """Overwrite the line of progress on the terminal."""
 
     terminator = "\n"
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream.write(_clear_line())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import math
 import numbers
 import types
 import typing
@@ -78,7 +79,13 @@ def _fits(value: Any, hint: Any) -> bool:
     """Return whether a value may stand for an annotated type; types that ``json`` does not know are not judged."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if hint in _PLAIN:
-        return isinstance(value, _PLAIN[hint][0]) and (hint is bool or not isinstance(value, bool))
+        is_number = isinstance(value, numbers.Real)
+        # Python counts true as 1; no setting is meant to be infinite or NaN.
+        return (
+            isinstance(value, _PLAIN[hint][0])
+            and (hint is bool or not isinstance(value, bool))
+            and (not is_number or math.isfinite(value))
+        )
     if origin is typing.Literal:
         return value in parts
     if origin in (typing.Union, types.UnionType):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 from segkit.errors import InputError
 from segkit.experiments.plan import PLAN_NAME
 from segkit.experiments.resume import SCORES_NAME
+from segkit.json_object import read_object
 
 
 def run_command_trial(
@@ -39,4 +39,4 @@ def run_command_trial(
         command += ["--saved-models", str(folder / "saved_models")]
         if subprocess.run(command, check=False).returncode:
             raise InputError(f"{folder}: not run, for the reason above; correct it and run the same command again")
-    return json.loads(scores.read_text())
+    return read_object(scores, "the scores of a run")

@@ -15,6 +15,7 @@ from segkit.experiments.comparison import Comparison
 from segkit.experiments.folder import MODE_NAME, SEARCH_NAME, has_begun
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.settings import TINY
+from segkit.json_object import read_object
 from segkit.volumes.whole_output import whole_file
 
 if TYPE_CHECKING:
@@ -172,10 +173,7 @@ def read_mode(folder: pathlib.Path) -> Mode:
         InputError: If the file is damaged.
     """
     path = folder / MODE_NAME
-    try:
-        known = json.loads(path.read_text())
-    except ValueError as fault:
-        raise InputError(f"{path}: damaged ({fault}); delete it to resume the folder as a single run") from fault
+    known = read_object(path, "the mode of a run")
     if "kind" not in known:  # of cells before kinds: {"ablation": models or None, "sequences": [...]}
         models = known.pop("ablation", None)
         known = {**({"kind": "run"} if models is None else {"kind": "ablation", "models": models}), **known}

@@ -10,7 +10,9 @@ from typing import Any
 
 from segkit.data.sources import Source
 from segkit.errors import InputError
+from segkit.experiments.names import check_name
 from segkit.experiments.old_plans import upgraded
+from segkit.json_object import parse_object
 from segkit.preprocessing.preprocessing import PREPROCESSINGS, Preprocessing
 from segkit.preprocessing.standardize import Standardize
 from segkit.stored_fields import check_types
@@ -39,6 +41,9 @@ class RunPlan:
         training: How patches are cut and the network is fitted.
         init: Model file that the weights start from; ``None`` for random weights.
         notices: What a reader of the results must know, such as that the data are a phantom.
+
+    Raises:
+        InputError: If recipe or structure cannot be part of a file name.
     """
 
     recipe: str
@@ -51,6 +56,11 @@ class RunPlan:
     training: TrainingPlan = dataclasses.field(default_factory=TrainingPlan)
     init: str | None = None
     notices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # Both become parts of the names of files and folders.
+        check_name(self.recipe, "plan: recipe")
+        check_name(self.structure, "plan: structure")
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that ``json`` writes and ``from_dict`` reads."""
@@ -105,13 +115,10 @@ def read_plan(path: pathlib.Path) -> RunPlan:
         InputError: If there is no such file, or it is not a plan.
     """
     try:
-        values = json.loads(path.read_text())
+        content = path.read_bytes()
     except OSError as fault:
         raise InputError(f"{path}: no plan can be read ({fault.strerror}); give a plan.json of a run") from fault
-    except ValueError as fault:
-        raise InputError(f"{path}: not a plan ({fault}); give a plan.json of a run") from fault
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: not a plan (a JSON object is expected); give a plan.json of a run")
+    values = parse_object(content, path, "a plan", is_finite=True)
     try:
         return RunPlan.from_dict(values)
     except InputError as fault:

@@ -15,6 +15,7 @@ from segkit.experiments.folder import SEARCH_NAME
 from segkit.experiments.job import Job
 from segkit.experiments.modes import Search
 from segkit.experiments.trials import drop_state, read_trial, run_trial, trial_plan
+from segkit.json_object import read_object
 from segkit.monitor import Monitor
 from segkit.search.oracles import DistinctBayesianOracle, HalvingOracle, LeasedTrials, is_worker
 from segkit.search.trials_table import SearchTrial
@@ -85,9 +86,9 @@ def upgrade_identity(path: pathlib.Path, identity: Mapping[str, Any]) -> None:
             always standardised.
     """
     try:
-        known = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return  # of a damaged one the search tells
+        known = read_object(path, "the record of a search")
+    except (OSError, InputError):
+        return  # the search reports a damaged one
     if "task" in known or known.get("classes") != identity["task"].get("class_names"):
         return
     del known["classes"]

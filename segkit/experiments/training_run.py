@@ -29,6 +29,7 @@ from segkit.experiments.resume import SCORES_NAME
 from segkit.export.from_file import export_from_file
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_volume import predict_volume
+from segkit.json_object import read_object
 from segkit.models.card import ModelCard
 from segkit.models.files import load_model, read_card, replace_card
 from segkit.models.precision import with_precision
@@ -205,8 +206,8 @@ def export(model_path: pathlib.Path, saved_models: pathlib.Path) -> pathlib.Path
 def exported_before(folder: pathlib.Path, record: Resumable) -> pathlib.Path | None:
     """Return the version that a finished run of the same epochs has written, if it still exists."""
     try:
-        scores = json.loads((folder / SCORES_NAME).read_text())
-    except (OSError, ValueError):
+        scores = read_object(folder / SCORES_NAME, "the scores of a run")
+    except (OSError, InputError):
         return None
     # Resuming a finished run must not add a version of the same model.
     same = scores.get("epochs") == len(record.rows) and scores.get("best_epoch") == record.rows[record.best_epoch]

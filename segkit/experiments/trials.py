@@ -19,6 +19,7 @@ from segkit.experiments.lock import only_process_in
 from segkit.experiments.old_plans import upgraded_trial
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.training_run import publish, train
+from segkit.json_object import read_object
 from segkit.training.resumable import Resumable
 from segkit.volumes.whole_output import whole_file
 
@@ -112,10 +113,7 @@ def read_trial(folder: pathlib.Path) -> dict[str, Any] | None:
     path = folder / TRIAL_NAME
     if not path.exists():
         return None
-    try:
-        return json.loads(path.read_text())
-    except ValueError as fault:
-        raise InputError(f"{path}: damaged ({fault}); delete it, and the trial is run again") from fault
+    return read_object(path, "the result of a trial")
 
 
 def trial_plan(plan: RunPlan) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import uuid
 import keras
 
 from segkit.errors import InputError
+from segkit.json_object import read_object
 from segkit.models.card import ModelCard
 from segkit.models.precision import with_precision
 
@@ -83,7 +84,7 @@ def read_exported_card(path: str | os.PathLike[str]) -> ModelCard:
     file = pathlib.Path(path) / CARD_ASSET
     if not file.is_file():
         raise InputError(f"{path}: no {CARD_ASSET} in it; give the folder of one version that segkit exported")
-    return ModelCard.from_dict(json.loads(file.read_text(encoding="utf-8")))
+    return ModelCard.from_dict(read_object(file, "a model card"))
 
 
 def existing_versions(folder: str | os.PathLike[str]) -> list[int]:

@@ -9,6 +9,7 @@ import pathlib
 from collections.abc import Sequence
 
 from segkit.errors import InputError
+from segkit.json_object import read_object
 from segkit.volumes.whole_output import whole_file
 
 BACKGROUND_COLOR = (0, 0, 0)
@@ -62,8 +63,8 @@ def read_legend(path: str | os.PathLike[str]) -> dict[int, str]:
     Raises:
         InputError: If the file is not a legend.
     """
+    entries = read_object(path, "a legend")
     try:
-        entries = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
         return {int(label): entry["structure"] for label, entry in entries.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as fault:
         raise InputError(f"{path}: not a legend written by segkit predict; remove or correct it") from fault

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterable
 
 import numpy as np
@@ -12,7 +11,8 @@ from segkit.geometry.tiles import Span, clamped
 from segkit.inference.voxel_scale import resampled
 from segkit.preprocessing.preprocessing import Preprocessing
 from segkit.volumes.lazy_volume import slice_stack
-from segkit.volumes.volume import ArrayLike3D, Volume
+from segkit.volumes.mapped_file import release_mapped
+from segkit.volumes.volume import Volume
 
 
 class SliceSource:
@@ -108,19 +108,3 @@ def read_finite(volume: Volume, z: int, rows: Span | None = None, columns: Span 
             "replace them by the mean of the tomogram"
         )
     return part
-
-
-def release_mapped(array: ArrayLike3D) -> None:
-    """Release the pages of a memory-mapped file that were read, which otherwise count as memory of this
-    process.
-
-    Nothing is lost: only mappings that share the file are let go, and the system still keeps what it has
-    read.
-    """
-    is_shared = False
-    while isinstance(array, np.ndarray):
-        if isinstance(array, np.memmap):
-            is_shared = array.mode in ("r", "r+")  # else a private copy, whose changes would be lost
-        array = array.base
-    if is_shared and isinstance(array, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        array.madvise(mmap.MADV_DONTNEED)

@@ -8,16 +8,22 @@ import os
 import pathlib
 import pkgutil
 import shutil
+import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 
-from segkit.errors import InputError
+from segkit.errors import InputError, faults_told
+from segkit.json_object import parse_object
 from segkit.model_path import resolve_model_path
 from segkit.models.card import ModelCard
+from segkit.volumes.hdf5_process import check_hdf5_values
 from segkit.volumes.whole_output import whole_file
+
+_WEIGHTS_MEMBER = "model.weights.h5"
 
 CARD_MEMBER = "segkit.json"
 """Name of the card inside the archive; Keras ignores members it does not know."""
@@ -78,9 +84,8 @@ def replace_card(path: str | os.PathLike[str], card: ModelCard) -> None:
 def load_model(path: str | os.PathLike[str]) -> keras.Model:
     """Open a ``.keras`` file that segkit, or a user's program built on it, has written.
 
-    segkit's own classes are registered first. A class that a user registered is found by importing the module that
-    the file names for it, which must be importable (on ``sys.path``): so open only files from people you trust, as
-    with any program.
+    segkit's own classes are registered first. Modules with classes of a user's must have been imported: that a file
+    names a module is no reason to run it.
 
     Args:
         path: A ``.keras`` file, or a run folder that holds ``model.keras``.
@@ -93,16 +98,17 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
     """
     path = resolve_model_path(path)
     register_all()
-    with _open_archive(path) as archive:
-        config = json.loads(archive.read("config.json"))
+    with _open_archive(path) as archive, faults_told(path, "a Keras model"):
+        config = parse_object(archive.read("config.json"), path, "a Keras model")
+        _check_weights(archive, path)
     # The file is looked through before Keras rebuilds the model, so that a missing class is named.
     for module, registered_name in sorted(set(_custom_classes(config))):
         if keras.saving.get_registered_object(registered_name) is None:
-            _import_for(module, registered_name, path)
+            raise _unknown_class(module, registered_name, path)
     try:
         return keras.saving.load_model(path, compile=False)
-    except (ValueError, TypeError, KeyError, OSError) as fault:
-        reason = str(fault).strip().splitlines()[0]
+    except Exception as fault:  # what Keras raises over a damaged configuration can be anything
+        reason = (str(fault).strip() or type(fault).__name__).splitlines()[0]
         raise InputError(
             f"{path}: the model cannot be rebuilt ({reason}); it was damaged or written by another version"
         ) from fault
@@ -121,8 +127,10 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
                 f"{path}: a Keras model without segkit's card (normalisation, voxel size); "
                 "save it with segkit.save_model(model, path, card)"
             )
+        with faults_told(path, "a Keras model"):
+            content = archive.read(CARD_MEMBER)
         try:
-            return ModelCard.from_dict(json.loads(archive.read(CARD_MEMBER)))
+            return ModelCard.from_dict(parse_object(content, CARD_MEMBER, "a model card", is_finite=True))
         except InputError as fault:
             raise InputError(f"{path}: {fault}") from fault
 
@@ -136,6 +144,21 @@ def _open_archive(path: pathlib.Path) -> zipfile.ZipFile:
         archive.close()
         raise InputError(f"{path}: a zip archive, but not a Keras model (no config.json); give a .keras file")
     return archive
+
+
+def _check_weights(archive: zipfile.ZipFile, path: pathlib.Path) -> None:
+    """Read the weights in a process of their own first: damaged ones would end this process."""
+    if _WEIGHTS_MEMBER not in archive.namelist():
+        raise InputError(f"{path}: a Keras model without its weights ({_WEIGHTS_MEMBER}); copy it again")
+    with tempfile.TemporaryDirectory() as folder:
+        # To a name of our own: a member's name is a path that the archive chooses.
+        weights = pathlib.Path(folder, "weights.h5")
+        with archive.open(_WEIGHTS_MEMBER) as source, open(weights, "wb") as target:
+            shutil.copyfileobj(source, target)
+        try:
+            check_hdf5_values(weights)
+        except InputError as fault:
+            raise InputError(f"{path}: its weights cannot be read; it was damaged: copy it again") from fault
 
 
 def _custom_classes(config: Any) -> Iterator[tuple[str, str]]:
@@ -152,16 +175,19 @@ def _custom_classes(config: Any) -> Iterator[tuple[str, str]]:
             yield from _custom_classes(value)
 
 
-def _import_for(module: str, registered_name: str, path: pathlib.Path) -> None:
-    try:
-        importlib.import_module(module)
-    except ImportError as fault:
-        raise InputError(
-            f"{path}: needs the class {registered_name!r} from the module {module!r}, which cannot be imported "
-            f"({fault}); put its folder on PYTHONPATH, import it before loading, or name its module with --import"
-        ) from fault
-    if keras.saving.get_registered_object(registered_name) is None:
-        raise InputError(
+def _unknown_class(module: str, registered_name: str, path: pathlib.Path) -> InputError:
+    """Return the error of a file that needs a class which nobody has registered."""
+    if module == "__main__":
+        return InputError(
+            f"{path}: needs the class {registered_name!r}, which was defined in the program that wrote the model; put "
+            "it into a module of its own, and import that before loading (segkit commands: --import MODULE)"
+        )
+    if module in sys.modules:
+        return InputError(
             f"{path}: needs the class {registered_name!r}, which the module {module!r} does not register; "
             "decorate it with keras.saving.register_keras_serializable and import its module before loading"
         )
+    return InputError(
+        f"{path}: needs the class {registered_name!r} of the module {module!r}, which is not imported because a file "
+        f"names it; if you trust the file, import the module before loading (segkit commands: --import {module})"
+    )

@@ -17,6 +17,7 @@ import keras_tuner
 import numpy as np
 
 from segkit.errors import InputError
+from segkit.json_object import read_object
 from segkit.search.oracles import LeasedTrials, is_chief, is_worker
 from segkit.search.trials_table import SearchTrial, write_trials
 from segkit.volumes.whole_output import whole_file
@@ -175,10 +176,7 @@ def _check_identity(path: pathlib.Path, oracle: LeasedTrials, identity: Mapping[
         with whole_file(path, overwrite=True) as unfinished:
             unfinished.write_text(json.dumps(facts, indent=1) + "\n")
         return
-    try:
-        known = json.loads(path.read_text())
-    except ValueError as fault:
-        raise InputError(f"{path}: not the record of a search ({fault}); choose another folder") from fault
+    known = read_object(path, "the record of a search")
     # Leaf by leaf, so that the message names the one setting that differs.
     facts, known = _leaves(facts), _leaves(known)
     for name in sorted(facts.keys() | known.keys()):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from segkit.data.augmentation import Augmentation
 from segkit.errors import InputError
-from segkit.stored_fields import from_stored
+from segkit.stored_fields import check_types, from_stored
 
 _WHOLE = {
     "patch_px": 1,
@@ -22,6 +23,8 @@ _WHOLE = {
     "seed": 0,
 }
 """Settings that are whole numbers, with their smallest valid value."""
+
+_LARGEST_SEED = 2**32 - 1  # of NumPy's and Keras's generators
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,6 +89,10 @@ class TrainingPlan:
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
                 raise InputError(f"plan: {name} is {value!r}; give a number that is not negative")
+            if not math.isfinite(value):
+                raise InputError(f"plan: {name} is {value!r}; give a finite number")
+        if self.seed > _LARGEST_SEED:
+            raise InputError(f"plan: seed is {self.seed}; give a whole number up to {_LARGEST_SEED}")
         if not self.learning_rate > 0:
             raise InputError(f"plan: learning_rate is {self.learning_rate!r}; give a positive number such as 1e-3")
         if not 0 < self.plateau_factor <= 1:
@@ -134,6 +141,7 @@ class TrainingPlan:
         if unknown:
             raise InputError(f"plan: unknown setting {min(unknown)!r} under 'training'; correct or remove it")
         changes = values.pop("augmentation", {})
+        check_types(cls, values, "plan")
         try:
             return cls(**values, augmentation=from_stored(Augmentation, changes, "plan: augmentation"))
         except InputError:

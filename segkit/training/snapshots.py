@@ -7,13 +7,12 @@ import logging
 import os
 import pathlib
 import re
-import zipfile
 from typing import Any
 
 import keras
 import numpy as np
 
-from segkit.errors import InputError
+from segkit.errors import InputError, faults_told
 
 _LOG = logging.getLogger(__name__)
 _FACTS = "facts.json"
@@ -60,12 +59,9 @@ class Snapshots:
         """Return facts and arrays of the newest snapshot that can be read, or ``None``."""
         for path in reversed(self._all()):
             try:
-                with open(path, "rb") as stream, np.load(stream) as stored:  # a path that it cannot read it leaves open
-                    arrays = {name: stored[name] for name in stored.files}
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as fault:
-                _LOG.warning("%s cannot be read (%s); going back to the snapshot before", path, fault)
-                continue
-            return json.loads(arrays.pop(_FACTS).tobytes()), arrays
+                return _read(path)
+            except InputError as fault:
+                _LOG.warning("%s; resuming from the snapshot before it", fault)
         return None
 
     def _path(self, epoch: int) -> pathlib.Path:
@@ -74,6 +70,16 @@ class Snapshots:
 
     def _all(self) -> list[pathlib.Path]:
         return sorted(self.folder.glob("epoch-*.npz"))
+
+
+def _read(path: pathlib.Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    with faults_told(path, "a snapshot"), open(path, "rb") as stream, np.load(stream) as stored:
+        # NumPy leaves a file open that it is given by its path and cannot read.
+        arrays = {name: stored[name] for name in stored.files}
+        facts = json.loads(np.asarray(arrays.pop(_FACTS)).tobytes())
+        if not isinstance(facts, dict) or not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("it holds something else")
+    return facts, arrays
 
 
 def restore_variables(model: keras.Model, arrays: dict[str, np.ndarray]) -> None:

@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from segkit.errors import InputError
 from segkit.geometry.block_grid import BlockGrid, Box
+from segkit.json_object import read_object
 from segkit.volumes.block_file import block_parts, is_whole, read_counts, read_rows
 from segkit.volumes.file_lock import FileLock
 from segkit.volumes.shared_folder import SharedFolder
@@ -269,8 +271,8 @@ class BlockStore:
             folder: Folder of a store, which need not be open, or exist.
         """
         for name in (_OUTCOME, _MADE):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
-                return json.loads(pathlib.Path(folder, name).read_text(encoding="utf-8"))
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError, InputError):
+                return read_object(pathlib.Path(folder, name), "the outcome of a prediction")
         return None
 
     def close(self) -> None:

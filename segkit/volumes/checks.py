@@ -11,6 +11,8 @@ from segkit.errors import InputError
 from segkit.volumes.volume import Volume
 
 _SHOWN_VALUES = 6
+_LONGEST_AXIS = 2**24  # as in MRC headers; larger numbers are damage, not volumes
+_DEFLATE_RATIO = 1032  # what deflate can gain at most: 258 bytes from two bits
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,44 @@ def check_axes(volume: Volume, axes: str = "zyx") -> None:
     raise InputError(
         f"{volume.name}: found the axes ({', '.join(volume.axes)}), expected ({', '.join(axes)}); {remedy}"
     )
+
+
+def check_extent(name: str, shape: Iterable[int]) -> None:
+    """Refuse a shape that no volume has, which damaged headers hold.
+
+    Args:
+        name: What messages call the volume.
+        shape: Extent along every axis, in any order.
+
+    Raises:
+        InputError: If an axis is of more than 2^24 voxels.
+    """
+    shape = tuple(shape)
+    if max(shape) > _LONGEST_AXIS:
+        raise InputError(
+            f"{name}: found the shape {shape}, expected at most {_LONGEST_AXIS:,} along every axis; it may be damaged: "
+            "copy it again"
+        )
+
+
+def check_deflated(name: str, stored_bytes: int, expected_bytes: int) -> None:
+    """Refuse an image of which deflate cannot have stored so much in so few bytes.
+
+    A header that promises too much would cost its memory before it is found out.
+
+    Args:
+        name: What messages call the file.
+        stored_bytes: Size of the compressed data [byte].
+        expected_bytes: Size of the image [byte].
+
+    Raises:
+        InputError: If the image is larger than the data can unpack to.
+    """
+    if expected_bytes > _DEFLATE_RATIO * (stored_bytes + 1):
+        raise InputError(
+            f"{name}: damaged: {stored_bytes:,} compressed bytes cannot hold an image of {expected_bytes:,} bytes; "
+            "copy it again"
+        )
 
 
 def check_finite(volume: Volume, *, progress: Callable[[int, int], None] | None = None) -> None:

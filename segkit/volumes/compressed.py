@@ -50,7 +50,8 @@ def unpacked(
 
     Args:
         path: File compressed by gzip or bzip2.
-        expected_bytes: Its unpacked size [byte]; what follows is not unpacked.
+        expected_bytes: Its unpacked size [byte]; what follows is unpacked, to reach the check sum at the end, and
+            dropped.
         progress: Called as ``progress(done, total)`` with bytes.
 
     Returns:
@@ -75,6 +76,9 @@ def unpacked(
                 done += len(chunk)
                 if progress is not None:
                     progress(done, expected_bytes)
+            # Check sums are compared at the end of the stream: without reaching it, damage would pass unnoticed.
+            while _next_chunk(path, stream, _CHUNK_BYTES, must_end=True):
+                pass
         file.flush()
     except BaseException as error:
         file.close()
@@ -111,12 +115,14 @@ def _unpacking(path: pathlib.Path) -> Iterator[IO[bytes]]:
                 yield stream
 
 
-def _next_chunk(path: pathlib.Path, stream: IO[bytes], at_most: int) -> bytes:
-    """Read what comes next; nothing at the end, nor where a compressed file breaks off."""
+def _next_chunk(path: pathlib.Path, stream: IO[bytes], at_most: int, *, must_end: bool = False) -> bytes:
+    """Read what comes next; nothing at the end, nor where a compressed file breaks off, unless it ``must_end``."""
     try:
         # read1 hands over what was unpacked before the file breaks off, where read would lose it.
         return stream.read1(min(at_most, _CHUNK_BYTES))
-    except EOFError:
+    except EOFError as error:
+        if must_end:
+            raise InputError(f"{path}: cut off: its check sum is missing; copy the file again") from error
         return b""
     except (zlib.error, OSError) as error:
         # gzip and bz2 report damaged data as an OSError without a number.

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Callable
 
-import numpy as np
-
 from segkit.errors import InputError
 from segkit.volumes.compressed import is_compressed, read_start, unpacked
 from segkit.volumes.lazy_volume import in_native_byte_order, transposed
+from segkit.volumes.mapped_file import mapped_file
 from segkit.volumes.mrc_header import HEADER_BYTES, MrcHeader, parse_header
 from segkit.volumes.volume import Volume
 
@@ -43,7 +42,7 @@ def read_mrc(path: pathlib.Path, *, progress: Callable[[int, int], None] | None 
         file = open(path, "rb")  # noqa: SIM115 (closed below)
     with file:
         # The mapping keeps a handle of its own: a temporary file lives as long as the array.
-        mapped = np.memmap(file, header.dtype, "r", header.data_offset, header.file_shape)
+        mapped = mapped_file(path, file, header.dtype, header.data_offset, header.file_shape)
         file.seek(HEADER_BYTES)
         extended = file.read(header.extended_bytes)
     # From (sections, rows, columns) to (z, y, x).

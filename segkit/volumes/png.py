@@ -8,7 +8,8 @@ import struct
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from segkit.errors import InputError
+from segkit.errors import InputError, faults_told
+from segkit.volumes.checks import check_deflated
 
 PNG_SUFFIXES = (".png",)
 PNG_DTYPES = ("uint8", "uint16")
@@ -29,6 +30,8 @@ def png_layout(path: pathlib.Path) -> tuple[tuple[int, int], np.dtype]:
         raise InputError(f"{path}: found no PNG image, expected one; check the file, or copy it again")
     # IHDR is the first chunk: its content follows the signature, its length and its name (8 + 4 + 4 bytes).
     width, height, depth, colour = struct.unpack_from(">IIBB", start, 16)
+    # At least: one sample a pixel, and a byte more a row, which names its filter.
+    check_deflated(str(path), path.stat().st_size, height * (width * depth // 8 + 1))
     # Pillow decodes 16-bit colour to 8 bits.
     if depth == 16 and colour & _COLOUR_BIT:
         raise InputError(f"{path}: found colour of 16 bits, expected grey of 8 or 16 bits; convert it to grey")
@@ -45,14 +48,9 @@ def read_png(path: pathlib.Path) -> np.ndarray:
         InputError: If it is not a PNG image, is damaged, or holds colour or transparency.
     """
     shape, dtype = png_layout(path)
-    try:
-        # Image.open would refuse slices beyond 179 million pixels.
-        with PngImagePlugin.PngImageFile(path) as image:
-            values = _grey(path, image)
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: damaged: its image cannot be read ({error}); copy it again") from error
+    # Image.open would refuse slices beyond 179 million pixels.
+    with faults_told(path, "PNG"), PngImagePlugin.PngImageFile(path) as image:
+        values = _grey(path, image)
     if values.shape != shape or values.dtype != dtype:
         raise InputError(f"{path}: found {values.dtype} {values.shape}, expected {dtype} {shape}; save it again")
     return values

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from segkit.errors import InputError
+from segkit.json_object import read_object
 from segkit.volumes.block_file import write_parts
 from segkit.volumes.file_lock import FileLock
 
@@ -203,10 +204,9 @@ class SharedFolder:
 
     def _identity(self) -> dict[str, Any] | None:
         try:
-            found = json.loads((self.path / _IDENTITY).read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+            return read_object(self.path / _IDENTITY, "the identity of unfinished work")
+        except (FileNotFoundError, InputError):
             return None
-        return found if isinstance(found, dict) else None
 
     def _refuse_foreign_files(self) -> None:
         names = {entry.name for entry in self.path.iterdir()} - self._own - set(self._before)

@@ -10,13 +10,12 @@ from collections.abc import Callable
 import numpy as np
 import tifffile
 
-from segkit.errors import InputError
+from segkit.errors import InputError, faults_told
 from segkit.volumes.casting import stored_dtype
 from segkit.volumes.lazy_volume import LazyVolume, in_native_byte_order, slice_stack
 from segkit.volumes.png import PNG_DTYPES, PNG_SUFFIXES, png_layout, read_png, write_png
 from segkit.volumes.tiff import TIFF_SUFFIXES, read_tiff_slice, tiff_slice_layout
 from segkit.volumes.tiff_output import slice_resolution, tiff_dtype
-from segkit.volumes.tiff_pages import tiff_faults_told
 from segkit.volumes.tiff_voxel_size import tiff_voxel_size
 from segkit.volumes.volume import Volume
 from segkit.volumes.voxel_statistics import voxel_statistics
@@ -52,7 +51,7 @@ def read_slice_folder(folder: pathlib.Path) -> Volume:
         warnings.append("voxel size unknown: PNG files do not hold it")
     else:
         array = _stack(tiffs, tiff_slice_layout, read_tiff_slice)
-        with tiff_faults_told(tiffs[0]), tifffile.TiffFile(tiffs[0]) as first:
+        with faults_told(tiffs[0], "TIFF"), tifffile.TiffFile(tiffs[0]) as first:
             voxel_size_nm = tiff_voxel_size(first, len(tiffs), warnings)
     return Volume(
         array=in_native_byte_order(array),

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from segkit.errors import InputError
-from segkit.volumes.lazy_volume import in_native_byte_order, transposed
+from segkit.errors import InputError, faults_told
+from segkit.volumes.checks import check_extent
+from segkit.volumes.lazy_volume import LazyVolume, in_native_byte_order, transposed
+from segkit.volumes.mapped_file import mapped_file
+from segkit.volumes.ome import check_ome
 from segkit.volumes.tiff_pages import (
     check_directories,
     check_pages,
     check_reach,
     page_stack,
     page_values,
-    tiff_faults_told,
 )
 from segkit.volumes.tiff_voxel_size import tiff_voxel_size
 from segkit.volumes.volume import Volume
@@ -41,7 +43,7 @@ def read_tiff(path: pathlib.Path, *, channel: int | None = None) -> Volume:
         InputError: If the file is not a TIFF file or is cut off, holds several channels and ``channel`` names
             none of them, holds colour, or has more axes than a volume.
     """
-    with tiff_faults_told(path):
+    with faults_told(path, "TIFF"):
         tif = tifffile.TiffFile(path)
         try:
             return _open_series(path, tif, channel)
@@ -56,7 +58,7 @@ def read_tiff_slice(path: pathlib.Path) -> np.ndarray:
     Raises:
         InputError: If the file cannot be read, or is not one grey image.
     """
-    with tiff_faults_told(path), tifffile.TiffFile(path) as tif:
+    with faults_told(path, "TIFF"), tifffile.TiffFile(path) as tif:
         _check_one_page(path, tif)
         return page_values(tif.pages.first)
 
@@ -67,7 +69,7 @@ def tiff_slice_layout(path: pathlib.Path) -> tuple[tuple[int, int], np.dtype]:
     Raises:
         InputError: If the file cannot be read, or is not one grey image.
     """
-    with tiff_faults_told(path), tifffile.TiffFile(path) as tif:
+    with faults_told(path, "TIFF"), tifffile.TiffFile(path) as tif:
         _check_one_page(path, tif)
         return tif.pages.first.shape, tif.pages.first.dtype
 
@@ -93,6 +95,8 @@ def _open_series(path: pathlib.Path, tif: tifffile.TiffFile, channel: int | None
     warnings: list[str] = []
     check_directories(path, tif)
     _check_imagej_whole(path, tif)
+    if tif.is_ome:
+        check_ome(path, tif.ome_metadata or "")
     series = tif.series[0]
     # Choose the axes of the volume, then map its planes or read it page by page.
     is_loose = _is_loose_stack(tif)
@@ -103,7 +107,10 @@ def _open_series(path: pathlib.Path, tif: tifffile.TiffFile, channel: int | None
     if series.dtype is None or series.dtype.kind not in "biuf":
         raise InputError(f"{path}: found {series.dtype} values, expected real numbers; convert them first")
     kept, picks = _choose_axes(path, series, channel, warnings)
+    check_extent(str(path), series.shape)
     planes = None if is_loose else _mapped(path, tif, series, picks)
+    # A mapping has a handle of its own; only a stack of pages still needs the file.
+    is_mapped = planes is not None
     if planes is None:
         pages = [page for part in tif.series for page in part.pages] if is_loose else list(series.pages)
         check_pages(path, pages)
@@ -114,8 +121,7 @@ def _open_series(path: pathlib.Path, tif: tifffile.TiffFile, channel: int | None
     array = in_native_byte_order(transposed(planes, tuple(axes.index(axis) for axis in "zyx")))
     kind = "ome-tiff" if tif.is_ome else "imagej" if tif.is_imagej else "tiff"
     voxel_size_nm = tiff_voxel_size(tif, array.shape[0], warnings)
-    if isinstance(planes, np.ndarray):
-        # A mapping has a handle of its own; only a stack of pages still needs the file.
+    if is_mapped:
         tif.close()
     return Volume(
         array=array,
@@ -176,15 +182,15 @@ def _checked_channel(path: pathlib.Path, num_channels: int, channel: int | None)
     return channel
 
 
-def _mapped(path: pathlib.Path, tif: tifffile.TiffFile, series: Any, picks: _Picks) -> np.memmap | None:
+def _mapped(path: pathlib.Path, tif: tifffile.TiffFile, series: Any, picks: _Picks) -> LazyVolume | None:
     """Map the planes of a series that is stored contiguously; ``None`` for any other."""
     # No offset: compressed, or with gaps between the pages.
     if series.is_multifile or series.dataoffset is None:
         return None
     shape, dtype = series.shape, series.dtype.newbyteorder(tif.byteorder)
     check_reach(path, series.dataoffset + math.prod(shape) * dtype.itemsize)
-    planes = np.memmap(path, dtype, "r", series.dataoffset, shape)[picks]
-    return planes if planes.ndim == 3 else planes[np.newaxis]
+    with open(path, "rb") as file:
+        return mapped_file(path, file, dtype, series.dataoffset, shape, picks)
 
 
 def _chosen_pages(path: pathlib.Path, series: Any, pages: list[Any], kept: str, picks: _Picks) -> list[Any]:

@@ -8,14 +8,14 @@ import pathlib
 import struct
 import threading
 import weakref
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tifffile
 
-from segkit.errors import InputError
+from segkit.errors import InputError, faults_told
+from segkit.volumes.checks import check_deflated
 from segkit.volumes.lazy_volume import LazyVolume, slice_stack
 
 # Size of one value of the types that a tag may have.
@@ -25,24 +25,6 @@ _TAG_BYTES |= dict.fromkeys((5, 10, 12, 16, 17, 18), 8)
 # What tifffile logs about a bad file would be printed together with our one line; it stays for whoever configures
 # logging.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
-
-
-@contextlib.contextmanager
-def tiff_faults_told(path: pathlib.Path) -> Iterator[None]:
-    """Turn what tifffile raises over damaged or foreign bytes into one line for the user.
-
-    Raises:
-        InputError: If tifffile cannot read the bytes.
-    """
-    try:
-        yield
-    except InputError:
-        raise
-    except (ValueError, IndexError, KeyError, RuntimeError, struct.error, zlib.error) as error:
-        raise InputError(
-            f"{path}: cannot be read as TIFF ({error}); it may be cut off or damaged: copy it again, "
-            "or save it again with the program that wrote it"
-        ) from error
 
 
 def check_reach(path: pathlib.Path, end: int) -> None:
@@ -80,8 +62,10 @@ def check_directories(path: pathlib.Path, tif: tifffile.TiffFile) -> None:
 
         # The header ends with the offset of the first directory, a directory with that of the next, or with 0.
         (directory,) = unpack(form, 8 if tif.is_bigtiff else 4)
-        # A damaged chain may lead back to itself.
-        while directory and directory not in seen:
+        while directory:
+            # A damaged chain may lead back to itself; tifffile would follow it without end.
+            if directory in seen:
+                raise InputError(f"{path}: damaged: its list of pages leads back to an earlier page; copy it again")
             seen.add(directory)
             (num_entries,) = unpack(count_form, directory)
             position = directory + struct.calcsize(count_form)
@@ -112,6 +96,8 @@ def check_pages(path: pathlib.Path, pages: Sequence[Any]) -> None:
     for page in pages:
         file = page.parent.filehandle.path
         spans = zip(page.dataoffsets, page.databytecounts, strict=True)
+        if page.compression in (tifffile.COMPRESSION.ADOBE_DEFLATE, tifffile.COMPRESSION.DEFLATE):
+            check_deflated(file, sum(page.databytecounts), page.nbytes)
         ends[file] = max(ends.get(file, 0), max((start + size for start, size in spans), default=0))
     for file, end in ends.items():
         check_reach(pathlib.Path(file), end)
@@ -134,8 +120,9 @@ def page_values(page: Any) -> np.ndarray:
     path = page.parent.filehandle.path
     _, decoded = cv2.imreadmulti(path, start=page.index, count=1, flags=cv2.IMREAD_UNCHANGED)
     if len(decoded) != 1 or decoded[0].shape != page.shape or decoded[0].dtype != page.dtype:
+        compression = getattr(page.compression, "name", page.compression)  # a number, where it is unknown
         raise InputError(
-            f"{path}: found {page.compression.name} compression, which cannot be read here; "
+            f"{path}: found {compression} compression, which cannot be read here; "
             "save it uncompressed or with deflate, or install the package imagecodecs"
         )
     return decoded[0]
@@ -147,7 +134,7 @@ def page_stack(tif: tifffile.TiffFile, pages: Sequence[Any]) -> LazyVolume:
     lock = threading.Lock()
 
     def read(z: int) -> np.ndarray:
-        with lock, tiff_faults_told(pathlib.Path(pages[z].parent.filehandle.path)):
+        with lock, faults_told(pages[z].parent.filehandle.path, "TIFF"):
             return page_values(pages[z])
 
     first = pages[0]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from segkit.errors import InputError
-from segkit.inference.slice_source import SliceSource, read_finite, release_mapped
+from segkit.inference.slice_source import SliceSource, read_finite
 from segkit.preprocessing.standardize import Standardize
 from segkit.volumes.volume import Volume
 
@@ -34,18 +34,6 @@ def test_a_voxel_that_is_no_number_is_refused_with_its_slice(bad):
         source.check(range(4))
     source.check([0, 1, 3])
     SliceSource(Volume(array=voxels), (5, 6), ((0, 4), (0, 6)), Standardize(mean=0.0, std=1.0)).check(range(4))
-
-
-def test_pages_of_a_mapped_file_are_let_go_without_losing_anything(tmp_path):
-    path = tmp_path / "voxels.raw"
-    np.arange(24, dtype=np.int16).tofile(path)
-    for mode in ("r", "c", "r+"):
-        mapped = np.memmap(path, np.int16, mode, shape=(2, 3, 4))
-        if mode != "r":
-            mapped[0, 0, 0] = 77
-        release_mapped(mapped.transpose(0, 2, 1)[:, ::-1])
-        assert mapped[0, 0, 0] == (0 if mode == "r" else 77)
-        assert mapped[1, 2, 3] == 23
 
 
 def test_a_part_is_a_copy():

@@ -90,12 +90,13 @@ def test_a_users_subclass_opens_in_a_fresh_process(tmp_path, warm_python):
     assert made.returncode == 0, made.stderr
     opened = in_fresh_process(
         """
+        import my_blocks
         import segkit
         print(type(segkit.load_model("m.keras").get_layer("encoder_1")).__name__)
         """
     )
     assert opened.stdout.strip() == "DoubleEncoder", opened.stderr
-    (tmp_path / "my_blocks.py").unlink()
+    (tmp_path / "my_blocks.py").write_text("print('imported')")
     lost = in_fresh_process(
         """
         import segkit
@@ -105,7 +106,8 @@ def test_a_users_subclass_opens_in_a_fresh_process(tmp_path, warm_python):
             print(fault)
         """
     )
-    assert "needs the class 'mine>DoubleEncoder' from the module 'my_blocks'" in lost.stdout, lost.stderr
+    assert "needs the class 'mine>DoubleEncoder' of the module 'my_blocks', which is not imported" in lost.stdout
+    assert lost.stdout.count("imported") == 1  # its own print has not run
 
 
 def test_what_is_no_model_is_said_in_one_line(tmp_path):

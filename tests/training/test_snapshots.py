@@ -57,7 +57,7 @@ def test_the_last_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path, caplog
     assert sorted(path.name for path in newest.parent.iterdir()) == ["epoch-00010.npz", newest.name]
     newest.write_bytes(newest.read_bytes()[:100])
     assert snapshots.latest()[0] == {"epoch": 10}
-    assert f"{newest} cannot be read" in caplog.text
+    assert f"{newest}: cannot be read as a snapshot" in caplog.text
 
 
 def test_an_unfinished_one_is_none(tmp_path, monkeypatch):

@@ -45,7 +45,7 @@ def test_opening_reads_no_slice(tmp_path):
     (folder / "s7.png").write_bytes(whole[:-30])
     volume = open_volume(folder)
     np.testing.assert_array_equal(volume.array[5], ARRAY[5])
-    with pytest.raises(InputError, match=r"s7\.png: damaged: its image cannot be read"):
+    with pytest.raises(InputError, match=r"s7\.png: cannot be read as PNG"):
         volume.array[6]
 
 

@@ -103,7 +103,7 @@ def test_values_of_other_files_are_not_opened(tmp_path):
     (tmp_path / "secret").write_bytes(b"x" * 1000)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("raw", (3, 8, 9), np.uint8, external=[(str(tmp_path / "secret"), 0, 216)])
-    with pytest.raises(InputError, match="its values are in the file '.*secret', which is not opened"):
+    with pytest.raises(InputError, match=r"its values are in the file '.*secret', which is not opened"):
         open_volume(tmp_path / "a.h5")
     (tmp_path / "in").mkdir()
     write(tmp_path / "0.h5", ARRAY[0])

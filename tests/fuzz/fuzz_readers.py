@@ -1,7 +1,7 @@
 """Damage files and read them: every fault must end in one line for the user.
 
-    python tests/fuzz/fuzz.py                                   # 300 cases of every reader
-    python tests/fuzz/fuzz.py hdf5 tiff --cases 10000 --seed 1
+    python tests/fuzz/fuzz_readers.py                                   # 300 cases of every reader
+    python tests/fuzz/fuzz_readers.py hdf5 tiff --cases 10000 --seed 1
 
 Every reader works in a process of its own with a limit of memory; one that dies or hangs is started again behind the
 case that ended it. A case is fine if the file was read, or refused by an ``InputError`` of one line. Printed are the
@@ -10,6 +10,7 @@ counts, and every other outcome once, with the number of its first case: ``--onl
 
 import argparse
 import collections
+import importlib
 import json
 import os
 import pathlib
@@ -27,14 +28,12 @@ import traceback
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[2])]
 
-from subjects import SUBJECTS  # noqa: E402
-
 MEMORY_BYTES = 3 * 2**30
 LONGEST_S = 10.0
 FINE = ("read", "refused")
 
 
-def run(reader, cases, seed, *, first=0):
+def run(reader, cases, seed, *, first=0, subjects="subjects", longest_s=LONGEST_S):
     """Fuzz one reader.
 
     Args:
@@ -42,6 +41,8 @@ def run(reader, cases, seed, *, first=0):
         cases: Number of damaged files.
         seed: Of the damage.
         first: Number of the first case.
+        subjects: Module that holds the readers as ``SUBJECTS``.
+        longest_s: Time that a case may take [s].
 
     Returns:
         Number of cases of every outcome, and the number of the first case of each.
@@ -49,7 +50,8 @@ def run(reader, cases, seed, *, first=0):
     counts, examples = collections.Counter(), {}
     done = 0
     while done < cases:
-        for case, outcome in _outcomes(reader, first + done, first + cases, seed):
+        words = [reader, "--subjects", subjects, "--seed", str(seed), "--work", str(first + done), str(first + cases)]
+        for case, outcome in _outcomes(words, first + cases, longest_s):
             counts[outcome] += 1
             examples.setdefault(outcome, case)
             done += 1
@@ -61,21 +63,21 @@ def failures(counts):
     return {outcome: number for outcome, number in counts.items() if outcome not in FINE}
 
 
-def _outcomes(reader, first, end, seed):
+def _outcomes(words, end, longest_s):
     """Yield the number and the outcome of every case, up to the one that ends the process or the last."""
-    words = [sys.executable, __file__, reader, "--seed", str(seed), "--work", str(first), str(end)]
     variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        process = subprocess.Popen(
-            [*words, folder], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=variables, text=True
-        )
+        command = [sys.executable, __file__, *words, folder]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+        process = subprocess.Popen(command, env=variables, **pipes)
         lines = queue.Queue()
-        threading.Thread(target=lambda: [*map(lines.put, process.stdout), lines.put("")], daemon=True).start()
+        reading = threading.Thread(target=lambda: [*map(lines.put, process.stdout), lines.put("")])
+        reading.start()
         at = None
         try:
             while True:
                 # Libraries are imported before the first case.
-                line = lines.get(timeout=LONGEST_S if at is not None else 300)
+                line = lines.get(timeout=300 if at is None else longest_s)
                 if not line:
                     break
                 at, outcome = json.loads(line)
@@ -84,18 +86,19 @@ def _outcomes(reader, first, end, seed):
                     if at == end - 1:
                         return
         except queue.Empty:
-            yield at, f"hangs: more than {LONGEST_S:g} s"
+            yield at, "hangs"
             return
         finally:
             process.kill()
             process.wait()
-    assert at is not None, f"the process that reads {reader} does not start"
+            reading.join()
+            process.stdout.close()
+    assert at is not None, f"the process that reads does not start: {words}"
     yield at, f"dies: {signal.Signals(-process.returncode).name if process.returncode < 0 else process.returncode}"
 
 
-def _work(reader, first, end, seed, folder):
+def _work(subject, reader, first, end, seed, folder):
     """Read damaged files, and print the number of each case before it and its outcome behind it."""
-    subject = SUBJECTS[reader]
     (folder / "valid").mkdir()
     valid = subject.make(folder / "valid")
     for module in subject.imports:
@@ -130,41 +133,45 @@ def _outcome(subject, path):
         text = str(fault)
         return "refused" if text and "\n" not in text.strip() else f"not one line: {text[:60]!r}"
     except BaseException as fault:
-        frames = traceback.extract_tb(fault.__traceback__)
-        ours = [frame for frame in frames if "/segkit/" in frame.filename][-1]
-        where = f"{pathlib.Path(ours.filename).name}:{ours.lineno}"
+        ours = [frame for frame in traceback.extract_tb(fault.__traceback__) if "/segkit/" in frame.filename]
+        where = f"{pathlib.Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "the reader"
         return f"{type(fault).__name__} from {where}"
     return "read"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "readers", nargs="*", default=list(SUBJECTS), metavar="READER", help=f"of {', '.join(SUBJECTS)}"
-    )
+    parser.add_argument("readers", nargs="*", metavar="READER", help="all, if none is named")
     parser.add_argument("--cases", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, metavar="CASE", help="repeat one case of one reader, with its traceback")
+    parser.add_argument("--subjects", default="subjects", help=argparse.SUPPRESS)
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    subjects = importlib.import_module(arguments.subjects).SUBJECTS
+    readers = arguments.readers or list(subjects)
     if arguments.work:
         first, end, folder = arguments.work
-        _work(*arguments.readers, int(first), int(end), arguments.seed, pathlib.Path(folder))
-        return
-    if arguments.only is not None:
-        (reader,) = arguments.readers
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="fuzz-"))
-        (folder / "valid").mkdir()
-        subject = SUBJECTS[reader]
-        rng = random.Random(f"{reader}/{arguments.seed}/{arguments.only}")
-        path = _damaged(subject, subject.make(folder / "valid"), rng, folder)
-        print(path)
-        subject.read(path)
-        return
+        _work(subjects[readers[0]], readers[0], int(first), int(end), arguments.seed, pathlib.Path(folder))
+    elif arguments.only is not None:
+        _repeat(subjects[readers[0]], random.Random(f"{readers[0]}/{arguments.seed}/{arguments.only}"))
+    else:
+        _print_table(readers, arguments)
+
+
+def _repeat(subject, rng):
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="fuzz-"))
+    (folder / "valid").mkdir()
+    path = _damaged(subject, subject.make(folder / "valid"), rng, folder)
+    print(path)
+    subject.read(path)
+
+
+def _print_table(readers, arguments):
     print(f"{'reader':<12}{'cases':>7}{'read':>7}{'refused':>9}{'others':>8}{'seconds':>9}   seed {arguments.seed}")
-    for reader in arguments.readers:
+    for reader in readers:
         start = time.monotonic()
-        counts, examples = run(reader, arguments.cases, arguments.seed)
+        counts, examples = run(reader, arguments.cases, arguments.seed, subjects=arguments.subjects)
         others = failures(counts)
         print(
             f"{reader:<12}{arguments.cases:>7}{counts['read']:>7}{counts['refused']:>9}{sum(others.values()):>8}"

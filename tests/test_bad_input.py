@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import zipfile
 
+import keras
 import mrcfile
 import numpy as np
 import pytest
@@ -130,6 +131,8 @@ def write_all():
     card = ModelCard(name="a", structure="a", preprocessing=Standardize(mean=0.0, std=30.0), multiple_px=4, halo_px=48)
     save_model(seget(filters=(2, 4), dilation_rates=(1,)), "good.keras", card)
     save_model(seget(input_shape=(None, None, 3), filters=(2, 4), dilation_rates=(1,)), "rgb.keras", card)
+    save_model(toy("logits", 3), "classes.keras", card)
+    save_model(toy("logits", 1, axes=3), "volumes.keras", card)
     classes = np.zeros((6, 64, 64), np.uint8)
     classes[:, 20:40, 10:30] = 1
     classes[:, 45:55, 40:60] = 2
@@ -152,6 +155,13 @@ def write_all():
     edit_card("good.keras", "unnamed.keras", {"name": 3})
     pathlib.Path("taken.mrc").write_text("somebody's work")
     pathlib.Path("file").write_text("")
+
+
+def toy(output, channels, axes=2):
+    """A network of one layer."""
+    inputs = keras.Input((*(None,) * axes, 1))
+    convolution = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}[axes]
+    return keras.Model(inputs, {output: convolution(channels, 1, name=output)(inputs)})
 
 
 def edit_card(source, target, changes):
@@ -196,6 +206,8 @@ CASES = {
     "unknown structure without a mask": ((segET.main, ["--structure", "nucleus"]), "--tomogram and --mask"),
     "start from a missing model": (train(init="none.keras"), "none.keras"),
     "start from a model of other channels": (train(init="rgb.keras"), "3 channels"),
+    "start from a model of three classes": (train(init="classes.keras"), "Received: 'logits' of 3 channels"),
+    "start from a model of volumes": (train(init="volumes.keras"), "takes volumes, expected slices"),
     "no foreground on the training slices": (train(mask="late.mrc"), "no foreground on the training slices"),
     "served models can not be written": (train(saved_models="file"), "file"),
     "output folder can not be made": (train(out="file/run"), "is not a writable folder"),

@@ -118,13 +118,27 @@ def network_to_start_from(plan: RunPlan, network: Network) -> Network:
     """Return a network with what is known of the model that a plan starts from; unchanged where there is none.
 
     Raises:
-        InputError: If the model cannot be read, or takes other channels.
+        InputError: If the model cannot be read, takes other channels or axes, or has other outputs than the task.
     """
     if not plan.init:
         return network
-    card, needed = read_card(plan.init), plan.preprocessing.num_channels
-    if (channels := load_model(plan.init).input_shape[-1]) != needed:
-        raise InputError(f"{plan.init}: the model takes {channels} channels, expected {needed}; give another --init")
+    card, model = read_card(plan.init), load_model(plan.init)
+    *axes, channels = model.input_shape[1:]
+    if channels != plan.preprocessing.num_channels:
+        raise InputError(
+            f"{plan.init}: the model takes {channels} channels, expected {plan.preprocessing.num_channels}; give "
+            "another --init"
+        )
+    if len(axes) != len(plan.training.patch_shape):
+        kinds = {2: "slices", 3: "volumes"}
+        raise InputError(
+            f"{plan.init}: the model takes {kinds.get(len(axes), 'something else')}, expected "
+            f"{kinds[len(plan.training.patch_shape)]}; give another --init"
+        )
+    try:
+        plan.task.check_model(model)
+    except ValueError as fault:
+        raise InputError(f"{plan.init}: {fault}; give another --init") from fault
     return dataclasses.replace(network, multiple_px=card.multiple_px, halo_px=card.halo_px)
 
 

@@ -33,6 +33,7 @@ from segkit.json_object import read_object
 from segkit.models.card import ModelCard
 from segkit.models.files import load_model, read_card, replace_card
 from segkit.models.precision import with_precision
+from segkit.models.with_penalty import with_penalty
 from segkit.progress import ProgressLine
 from segkit.registry import user_modules
 from segkit.report.sections import Provenance
@@ -109,7 +110,7 @@ def train(job: Job, *, resume: bool) -> Resumable:
     seed_everything(settings.seed, deterministic=settings.deterministic)
     with dtype_policy(settings.precision):
         if plan.init:
-            model = with_precision(load_model(plan.init), settings.precision)
+            model = with_penalty(with_precision(load_model(plan.init), settings.precision), settings.l2)
         else:
             model = job.network.build(**plan.model, **plan.task.build_settings(), l2=settings.l2)
     _LOG.info(

@@ -27,10 +27,12 @@ from segkit.inference.legend import write_legend
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.map_blocks import map_blocks
 from segkit.inference.memory import held_bytes
+from segkit.inference.object_scale import object_scale
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.prediction import Prediction
 from segkit.inference.prediction_output import PredictionOutput
 from segkit.inference.slice_engine import SliceEngine
+from segkit.models.card import ModelCard
 from segkit.process_memory import free_bytes
 from segkit.tasks.task import Task
 from segkit.volumes.block_store import BlockStore, Position
@@ -122,7 +124,9 @@ def predict_volume(
             return None  # the first process of the command writes the result
 
         prepared = store.work_folder / "result"
-        make = functools.partial(_prepared, prepared, store, output, volume, tasks[0], options, structures)
+        make = functools.partial(
+            _prepared, prepared, store, output, volume, models[0].card, tasks[0], options, structures
+        )
         found = store.finish(make, lambda made: output.publish(made["outputs"], prepared))
     counts = tuple(zip(structures, found["voxels"], strict=True))
     if found["summary"] is not None:
@@ -217,12 +221,13 @@ def _prepared(
     store: BlockStore,
     output: PredictionOutput,
     volume: Volume,
+    card: ModelCard,
     task: Task,
     options: PredictOptions,
     structures: Sequence[str],
 ) -> dict[str, Any]:
     """Write result and legend into a folder, and return what all processes have to know of them."""
-    array = _result(store, task, volume, options)
+    array = _result(store, card, task, volume, options)
     result = dataclasses.replace(volume, array=array)
     legend = functools.partial(write_legend, structures=structures, background=task.background, overwrite=True)
     return {
@@ -232,16 +237,16 @@ def _prepared(
     }
 
 
-def _result(store: BlockStore, task: Task, volume: Volume, options: PredictOptions) -> Any:
+def _result(store: BlockStore, card: ModelCard, task: Task, volume: Volume, options: PredictOptions) -> Any:
     """Return the result of all blocks; what is outside the region is background."""
     if options.probability:
         return slice_stack(store.read_slice, volume.shape, store.dtype)
-    # In widths of a pixel (x), the unit of distances in the settings of objects.
-    sizes = volume.voxel_size_nm or (1.0, 1.0, 1.0)
+    scale = object_scale(volume, card, rescale=options.rescale)
     return task.finish(
         store.read_slice,
         volume.shape,
-        voxel_size=[size / sizes[2] for size in sizes],
+        voxel_size=scale.voxel_size,
+        voxel_volume=scale.voxel_volume,
         folder=store.work_folder / "objects",
         max_ram=options.max_ram,
     )

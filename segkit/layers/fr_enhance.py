@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from typing import Any, Literal
 
 import keras
@@ -30,9 +31,9 @@ class FREnhance(keras.layers.Layer):
         gain: Factor of the enhanced maps (the paper's X), positive. At most 64 under float16: the next convolution
             would overflow; bfloat16 has no such limit.
         redraw: When a new set of maps is drawn. ``"epoch"``: when ``draw()`` is called, which
-            ``segkit.training.RedrawEnhanced`` does at the beginning of every epoch; training without any draw is
-            an error. A whole number: every that many training steps, counted by the layer itself. ``"never"``: one set,
-            drawn when the layer is built.
+            ``segkit.training.RedrawEnhanced`` does at the beginning of every epoch; training without any draw, and
+            ``fit`` without one by a callback, is an error. A whole number: every that many training steps, counted by
+            the layer itself. ``"never"``: one set, drawn when the layer is built.
         seed: Seed of the draws; drawn itself if not given. Two layers of one seed and size draw the same sets.
 
     Call arguments:
@@ -49,7 +50,8 @@ class FREnhance(keras.layers.Layer):
 
     Raises:
         ValueError: If an argument is out of range, or there are fewer channels than ``num_enhanced``.
-        RuntimeError: If ``redraw="epoch"`` and the network is trained before anything was drawn.
+        RuntimeError: If ``redraw="epoch"`` and the network is trained before anything was drawn, or by ``fit`` without
+            a callback that draws: one set for the whole training is no random enhancement.
 
     Reference:
         Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Module", Sec. 3.
@@ -91,6 +93,7 @@ class FREnhance(keras.layers.Layer):
         self.supports_masking = True
         self.active = True
         self._is_drawn = redraw != "epoch"
+        self._is_drawn_in_fit = False
 
     def build(self, input_shape):
         channels = input_shape[-1]
@@ -122,6 +125,7 @@ class FREnhance(keras.layers.Layer):
         self.enhanced.assign(self._random_set(self.enhanced.shape, ops.convert_to_tensor(self.count)))
         self.count.assign(self.count + 1)
         self._is_drawn = True
+        self._is_drawn_in_fit = _is_in_fit()
 
     def require_draw(self) -> None:
         """Make training an error again until the next ``draw()``; for ``redraw="epoch"`` alone."""
@@ -130,7 +134,8 @@ class FREnhance(keras.layers.Layer):
     def call(self, inputs, training=False):
         if not (training and self.active):
             return inputs
-        if not self._is_drawn:
+        # A draw before `fit` is one for all its epochs.
+        if not self._is_drawn or (self.redraw == "epoch" and not self._is_drawn_in_fit and _is_in_fit()):
             raise RuntimeError(
                 f"{self.name}: redraw='epoch', but no maps have been drawn. Add segkit.training.RedrawEnhanced() to "
                 "the callbacks of fit, or call draw() at the beginning of every epoch of your own training loop"
@@ -173,6 +178,19 @@ class FREnhance(keras.layers.Layer):
         # The inverse of a sorting permutation: rank of every channel. Those of the lowest ranks are drawn.
         ranks = ops.argsort(ops.argsort(keys))
         return ops.cast(ranks < self.num_enhanced, "float32")
+
+
+def _is_in_fit() -> bool:
+    """Return whether Keras's ``fit`` is running, in which callbacks draw.
+
+    Keras tells its layers nothing about it, so the callers are looked at; in a compiled step while it is traced.
+    """
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "fit" and frame.f_globals.get("__name__", "").startswith("keras."):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_whole(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -98,13 +99,16 @@ class CellsTask(ForegroundTask):
         shape: tuple[int, int, int],
         *,
         voxel_size: Sequence[float],
+        voxel_volume: float = 1.0,
         folder: pathlib.Path,
         max_ram: int | None,
     ) -> np.ndarray:
         """Return the ids of all objects of a volume."""
         from segkit.instances.objects_from_maps import objects_from_maps
 
-        return objects_from_maps(read_slice, shape, self.instances, folder, voxel_size=voxel_size, max_ram=max_ram)
+        # In voxels of this volume: an object of the same size has more of them where they are smaller.
+        settings = dataclasses.replace(self.instances, min_size=math.ceil(self.instances.min_size / voxel_volume))
+        return objects_from_maps(read_slice, shape, settings, folder, voxel_size=voxel_size, max_ram=max_ram)
 
     def summary(self, result: Any) -> str:
         """Return the number of objects."""

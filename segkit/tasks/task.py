@@ -350,6 +350,7 @@ class Task(abc.ABC):
         shape: tuple[int, int, int],
         *,
         voxel_size: Sequence[float],
+        voxel_volume: float = 1.0,
         folder: pathlib.Path,
         max_ram: int | None,
     ) -> Any:
@@ -358,7 +359,8 @@ class Task(abc.ABC):
         Args:
             read_slice: Returns what was kept of a slice.
             shape: Extent along (z, y, x).
-            voxel_size: Extent of a voxel along (z, y, x), in units of the voxel size along x.
+            voxel_size: Extent of a voxel along (z, y, x), in the unit of the distances in the task's settings.
+            voxel_volume: Volume of a voxel, in voxels of the data that the settings are meant for.
             folder: For files that live as long as the result is read.
             max_ram: Bound on the memory of the process [byte]; ``None`` for half of what is free.
         """

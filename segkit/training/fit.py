@@ -19,6 +19,7 @@ from segkit.monitor import Monitor
 from segkit.training.decay_on_plateau import DecayOnPlateau
 from segkit.training.plan import TrainingPlan
 from segkit.training.resumable import Resumable
+from segkit.training.stop_diverged import StopDiverged
 
 _LOG = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def fit(
         The record of the run: rows, best epoch, and ``publish()`` for the model file.
 
     Raises:
-        InputError: If the run to resume has had other settings, or more epochs.
+        InputError: If the run to resume has had other settings, or more epochs, or the loss is not finite.
         ValueError: If the network has other outputs than the task, or two callbacks of one name have a ``STATE``.
     """
     folder = pathlib.Path(folder)
@@ -113,6 +114,7 @@ def fit(
             *callbacks,
             *shown,
             EpochLog(plan.epochs, monitor),
+            StopDiverged(monitor.name),
             record,
         ],
         shuffle=False,  # the stream is in its order already

@@ -141,9 +141,11 @@ class TrainingPlan:
         if unknown:
             raise InputError(f"plan: unknown setting {min(unknown)!r} under 'training'; correct or remove it")
         changes = values.pop("augmentation", {})
-        check_types(cls, values, "plan")
         try:
-            return cls(**values, augmentation=from_stored(Augmentation, changes, "plan: augmentation"))
+            plan = cls(**values, augmentation=from_stored(Augmentation, changes, "plan: augmentation"))
+            # Behind the checks of the plan itself, whose messages give ranges too.
+            check_types(cls, values, "plan")
+            return plan
         except InputError:
             raise
         except (TypeError, ValueError) as fault:

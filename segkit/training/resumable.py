@@ -6,6 +6,7 @@ import copy
 import csv
 import io
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -161,8 +162,16 @@ class Resumable(keras.callbacks.Callback):
         """Make the best model ``model.keras`` of the run folder and return its path.
 
         Raises:
-            InputError: If the best model is not there, neither as it was kept nor as it was published before.
+            InputError: If the best model is not there, neither as it was kept nor as it was published before, or its
+                losses are not finite, as earlier versions kept them.
         """
+        row = self.rows[self.best_epoch]
+        for name in ("loss", "val_loss", self.monitor.name):
+            if not math.isfinite(row.get(name, 0.0)):
+                raise InputError(
+                    f"{self.folder}: the training has diverged ({name} is {row[name]}); start over with --overwrite "
+                    "and a lower learning rate"
+                )
         published = self.folder / RUN_MODEL_NAME
         best = self._best_path(self.best_epoch)
         if best.exists():

@@ -114,6 +114,18 @@ def test_a_second_training_without_the_callback_fails_too():
         model.fit(x, x[:, :1], verbose=0)
 
 
+def test_one_draw_before_fit_is_none_for_its_epochs():
+    layer = FREnhance(3, 250.0)
+    model = tiny_model(layer)
+    layer.draw()
+    with pytest.raises(RuntimeError, match="no maps have been drawn"):
+        fit(model)
+    fit(model, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: layer.draw())])
+    layer.draw()
+    x = np.ones((4, C), "float32")
+    model.train_on_batch(x, x[:, :1])  # a loop of one's own
+
+
 def test_the_callback_draws_once_an_epoch():
     layer = FREnhance(3, 250.0, seed=1)
     seen = []

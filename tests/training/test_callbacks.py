@@ -9,6 +9,7 @@ from segkit.tasks.collapse_alarm import CollapseAlarm
 from segkit.training.decay_on_plateau import DecayOnPlateau
 from segkit.training.plan import TrainingPlan
 from segkit.training.precision import dtype_policy, resolve_precision
+from segkit.training.stop_diverged import StopDiverged
 
 
 def train(callbacks, epochs=3, steps=4):
@@ -110,3 +111,17 @@ def test_plan_comes_back_from_json_and_refuses_slips():
     ):
         with pytest.raises(InputError, match=message):
             TrainingPlan.from_dict(values)
+
+
+@pytest.mark.parametrize("name", ["loss", "val_loss", "val_score"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_training_without_a_loss_ends(name, value):
+    class Broken(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["val_score"] = 0.5
+            if epoch == 1:
+                logs[name] = value
+
+    with pytest.raises(InputError, match=rf"epoch 2: {name} is {value}: the training has diverged at .* of 123;"):
+        train([Broken(), StopDiverged("val_score")])
+    train([StopDiverged("val_score")])

@@ -102,6 +102,13 @@ def test_a_run_is_not_resumed_under_another_plan(tmp_path):
         other.resume(model)
 
 
+def test_a_diverged_run_of_an_earlier_version_is_not_published(tmp_path):
+    record, _ = record_of(tmp_path, 1)
+    record.on_epoch_end(0, {"loss": float("nan"), "val_mean_iou": 0.5})
+    with pytest.raises(InputError, match=r"the training has diverged \(loss is nan\)"):
+        record.publish()
+
+
 def test_a_best_model_that_is_gone_is_missed(tmp_path):
     record, _ = record_of(tmp_path, 1)
     finish_epochs(record, [0.5])

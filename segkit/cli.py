@@ -57,6 +57,12 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     )
     predict.add_argument("--tile", type=int, metavar="PX", help="side of the tiles, halo included")
     predict.add_argument("--halo", type=int, metavar="PX", help="context around a tile")
+    predict.add_argument(
+        "--match-grey-values",
+        action="store_true",
+        help="bring mean and deviation of the grey values to those of the training data",
+    )
+    predict.add_argument("--invert", action="store_true", help="exchange light and dark")
     predict.add_argument("--precision", choices=("float32", "mixed_bfloat16"), default="float32")
     _add_input_choices(predict)
     _add_imports(predict)
@@ -130,6 +136,8 @@ def run_predict(args: argparse.Namespace) -> None:
         tile_px=args.tile,
         rescale=args.rescale,
         precision=args.precision,
+        match_grey_values=args.match_grey_values,
+        invert=args.invert,
     )
     input_choices = {"dataset": args.dataset, "channel": args.channel}
     shared = {"overwrite": args.overwrite, "progress": ProgressLine("predicting", "blocks")}

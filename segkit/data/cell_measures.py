@@ -25,7 +25,7 @@ class CellMeasures:
 
     Attributes:
         share: Share of voxels that belong to a cell.
-        radius_px: Median over cells of the radius of a circle as large as its largest cross-section [px].
+        radius_px: Median over cells of the radius of a circle as large as its largest cross-section [px along x].
         voxels: Median size of a cell [voxels].
         one_id: A stack has one id alone, and it is in several pieces: perhaps a mask.
     """
@@ -48,6 +48,7 @@ def measure_cells(sources: Sequence[Source]) -> CellMeasures:
         if not source.train:
             continue
         labels = open_volume(source.mask)
+        pixel = _pixel_area(labels if labels.voxel_size_nm else open_volume(source.tomogram))
         largest: dict[int, int] = {}
         summed: dict[int, int] = {}
         for z in parse_slices(source.train, labels.shape[0]):
@@ -65,13 +66,19 @@ def measure_cells(sources: Sequence[Source]) -> CellMeasures:
         elif largest:
             # Grey values taken for ids have many ids, each scattered over the slice.
             _check_compact(labels, parse_slices(source.train, labels.shape[0]))
-        areas += largest.values()
+        areas += [count * pixel for count in largest.values()]
         sizes += summed.values()
     if not sizes:
         raise InputError("no cell on the training slices; choose slices with cells")
     # The circle of the same area.
     radius = float(np.sqrt(np.median(areas) / np.pi))
     return CellMeasures(share=inside / total, radius_px=radius, voxels=float(np.median(sizes)), one_id=one_id)
+
+
+def _pixel_area(volume: Volume) -> float:
+    """Return the area of a pixel in squares of its extent along x, the unit of distances between objects."""
+    size = volume.voxel_size_nm
+    return 1.0 if size is None else size[1] / size[2]
 
 
 def _check_compact(labels: Volume, slices: Sequence[int]) -> None:

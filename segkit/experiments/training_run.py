@@ -95,6 +95,7 @@ def card_of(job: Job) -> ModelCard:
         preprocessing=prepared.preprocessing,
         voxel_size_nm=prepared.voxel_size_nm,
         dtype=str(np.dtype(job.volumes[0].tomogram.dtype)),
+        grey_values=prepared.grey_values,
         multiple_px=network.multiple_px,
         halo_px=network.halo_px,
         # A network that looks at its whole input is best used on tiles of the size that it was trained on.

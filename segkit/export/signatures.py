@@ -14,6 +14,10 @@ RAW_DTYPES = ("uint8", "int8", "uint16", "float32")
 """Voxel types that have a ``raw_*`` signature."""
 
 _PNG_CHANNELS = (1, 3, 4)
+MAX_PNG_PX = 2**26
+"""Most pixels of an image that the signature ``png`` takes, such as 8192 x 8192."""
+
+_PNG_SIZE_BYTE = 16  # of width and height in the IHDR chunk
 _PNG_BIT_DEPTH_BYTE = 24  # in the IHDR chunk, which the PNG standard puts first
 
 
@@ -43,8 +47,10 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
     ``png``
         ``png``, a string ``(b,)`` of encoded PNG images of one size -> as ``raw_*``. A 16-bit image gives its
         16-bit grey values, any other 8-bit ones; both must be on the scale of the training data. Of a network
-        trained on int8 (``card.dtype``) 128 is subtracted, as signed bytes are shown. Offered where the
-        network has 1, 3 or 4 input channels.
+        trained on int8 (``card.dtype``) 128 is subtracted, as signed bytes are shown. Images of more than
+        ``MAX_PNG_PX`` pixels are refused. Offered where the network has 1, 3 or 4 input channels.
+
+    Requests with NaN or infinite values are refused.
 
     A network whose preprocessing a graph cannot hold (coloured slices) has ``serving_default`` alone: ``voxels``,
     float32 ``(b, y, x, 3)``, coloured, 0..1 -> ``probability``, float32 ``(b, y, x)``, and ``mask``, uint8
@@ -106,9 +112,10 @@ class _Served:
         return {output.served: part for output, part in zip(self.task.predicted, parts, strict=True)}
 
     def from_voxels(self, voxels: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self.maps(voxels)
+        return self.maps(finite(voxels, "voxels"))
 
     def from_grey_values(self, slices: tf.Tensor) -> dict[str, tf.Tensor]:
+        slices = finite(slices, "slices") if slices.dtype.is_floating else slices
         voxels = self.card.preprocessing.in_graph(slices)
         return self.with_decision(voxels[..., tf.newaxis] if self.shape[-1] == 1 else voxels)
 
@@ -130,6 +137,12 @@ class _Served:
         # A PNG holds no negative numbers: viewers and converters show a signed byte v as v + 128.
         slices = slices - 128.0 if self.card.dtype == "int8" else slices
         return self.from_grey_values(slices[..., 0] if self.shape[-1] == 1 else slices)
+
+
+def finite(values: tf.Tensor, name: str) -> tf.Tensor:
+    """Refuse a request with NaN or infinite values: a single one would make a whole slice NaN, and its mask empty."""
+    message = f"{name} hold NaN or infinite values; replace them by the mean of the volume"
+    return tf.debugging.check_numerics(values, message)
 
 
 def repeat_edge(voxels: tf.Tensor, multiple_px: int) -> tf.Tensor:
@@ -169,7 +182,18 @@ def decode_png(encoded: tf.Tensor, channels: int) -> tf.Tensor:
 
     Returns:
         Tensor ``(y, x, channels)``, float32.
+
+    Raises:
+        InvalidArgumentError: When it is run, if the image is of more than ``MAX_PNG_PX`` pixels, as its header says.
     """
+    header = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, _PNG_SIZE_BYTE, 8), tf.uint8), tf.int64)
+    # Width and height, four bytes each, the highest first.
+    width, height = tf.unstack(tf.reduce_sum(tf.reshape(header, (2, 4)) * [2**24, 2**16, 2**8, 1], axis=-1))
+    message = f"png: an image of more than {MAX_PNG_PX} pixels; send it in parts, or as raw slices"
+    # A small file may unpack to more than the memory of the server.
+    check = tf.debugging.assert_less_equal(width * height, tf.constant(MAX_PNG_PX, tf.int64), message)
+    with tf.control_dependencies([check]):
+        encoded = tf.identity(encoded)
     bit_depth = tf.io.decode_raw(tf.strings.substr(encoded, _PNG_BIT_DEPTH_BYTE, 1), tf.uint8)[0]
     return tf.cond(
         bit_depth == 16,

@@ -14,6 +14,7 @@ from segkit.geometry.region import Region
 from segkit.inference.compiled import batch_function
 from segkit.inference.decision import decided
 from segkit.inference.engines import Block, BlockResult
+from segkit.inference.grey_scale import prepared_volume
 from segkit.inference.live_bytes import live_bytes_per_px
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.memory import tile_budget_px
@@ -55,6 +56,7 @@ class BoxEngine:
         for loaded in models:
             warn_of_other_voxel_size(volume, loaded.card, axes="zyx", remedy="resample the volume first")
         self._preprocessings = [loaded.card.preprocessing for loaded in models]
+        self._volumes = [prepared_volume(volume, loaded.card, options) for loaded in models]
         self._multiple = math.lcm(*(loaded.card.multiple_px for loaded in models))
         built = [loaded.probability_model(options.precision) for loaded in models]
         self._functions = [batch_function(model, tta=options.tta) for model in built]
@@ -73,9 +75,11 @@ class BoxEngine:
         """Return the result for the core of a block."""
         # Only at the far ends: halo and core are multiples of the strides, and so is every start of a box.
         far = [(0, -size % self._multiple) for size in voxels.shape]
-        padded = np.pad(voxels, far, mode="edge")
         maps = []
-        for function, preprocessing in zip(self._functions, self._preprocessings, strict=True):
+        for function, preprocessing, volume in zip(self._functions, self._preprocessings, self._volumes, strict=True):
+            # As they are stored they have been read already.
+            own = voxels if volume.array is self._volume.array else np.asarray(volume.array[block.box])
+            padded = np.pad(own, far, mode="edge")
             # (z, y, x) -> (1, z, y, x, channels) -> (z, y, x, maps)
             found = function(preprocessing.finish(padded)[None])[0]
             maps.append(found[block.inside])

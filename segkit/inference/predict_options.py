@@ -28,6 +28,8 @@ class PredictOptions:
         tile_px: Side of the square tiles or of the boxes [px], context included; what fits into memory by default.
         rescale: Resample slices to the voxel size the model was trained at, and the result back.
         precision: ``"float32"`` or ``"mixed_bfloat16"``.
+        match_grey_values: Bring mean and standard deviation of the volume to those of the training data first.
+        invert: Exchange light and dark first.
 
     Raises:
         InputError: If a value is out of its range.
@@ -42,6 +44,8 @@ class PredictOptions:
     tile_px: int | None = None
     rescale: bool = False
     precision: str = "float32"
+    match_grey_values: bool = False
+    invert: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""

@@ -20,7 +20,7 @@ from segkit.geometry.block_grid import BlockGrid
 from segkit.geometry.region import Region
 from segkit.inference.box_engine import BoxEngine, begun_box_grid, box_grid
 from segkit.inference.executors import InProcess, Share
-from segkit.inference.grey_values import warn_of_other_grey_values
+from segkit.inference.grey_scale import tell_grey_scale
 from segkit.inference.identity import task_identity
 from segkit.inference.label_merge import MAX_LABELS
 from segkit.inference.legend import write_legend
@@ -92,8 +92,7 @@ def predict_volume(
     structures = list(tasks[0].labels) or [loaded.card.structure for loaded in models if loaded.card.task.is_counted]
     output = PredictionOutput(output_path, has_legend=len(models) > 1 or bool(tasks[0].labels), overwrite=overwrite)
     target = output.path
-    if volume.source is not None and target.exists() and target.samefile(volume.source):
-        raise InputError(f"{target}: is the input; choose another output")
+    _check_not_in_input(target, volume)
     result_dtype = dtype if options.probability else np.dtype(tasks[0].result_dtype)
     # Once for the finished blocks, with all their channels, once for the output that is made of them.
     needed = math.prod(volume.shape) * (dtype.itemsize * (channels or 1) + result_dtype.itemsize)
@@ -140,6 +139,17 @@ def predict_volume(
         resumed_blocks=resumed,
         summary=found["summary"],
     )
+
+
+def _check_not_in_input(target: pathlib.Path, volume: Volume) -> None:
+    """Refuse an output that would replace the input, or become one of its slices."""
+    if volume.source is None:
+        return
+    if target.exists() and target.samefile(volume.source):
+        raise InputError(f"{target}: is the input; choose another output")
+    source, real = (pathlib.Path(os.path.realpath(path)) for path in (volume.source, target))
+    if source.is_dir() and real.is_relative_to(source):
+        raise InputError(f"{target}: is inside the input, a folder of slices; choose an output outside of it")
 
 
 def _task(loaded: LoadedModel, options: PredictOptions) -> Task:
@@ -201,7 +211,7 @@ def _predict_blocks(
         if not share.index:
             engine.check(slices)
             for loaded in models:
-                warn_of_other_grey_values(volume, loaded.card, slices)
+                tell_grey_scale(volume, loaded.card, options)
     map_blocks(engine, volume.array, store, positions=positions, executor=InProcess(share), progress=progress)
 
 

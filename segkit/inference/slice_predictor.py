@@ -12,6 +12,7 @@ from segkit.errors import InputError
 from segkit.geometry.region import Region
 from segkit.geometry.tiles import Span, TilePlan, Window, plan_tiles, plan_windows, smallest_tile_px
 from segkit.inference.compiled import batch_function
+from segkit.inference.grey_scale import prepared_volume
 from segkit.inference.live_bytes import live_bytes, live_bytes_per_px
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.memory import tile_budget_px
@@ -55,6 +56,7 @@ class SlicePredictor:
         num_models: int = 1,
     ) -> None:
         card, options = loaded.card, options or PredictOptions()
+        volume = prepared_volume(volume, card, options)
         self._card, self._volume = card, volume
         _, *self._roi = (options.roi or Region()).within(volume.shape)
         scale = scale_yx(volume, card, rescale=options.rescale)

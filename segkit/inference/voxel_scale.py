@@ -33,10 +33,14 @@ def scale_yx(volume: Volume, card: ModelCard, *, rescale: bool) -> tuple[float, 
         InputError: If ``rescale`` is asked for and a voxel size is unknown.
     """
     if not rescale:
-        warn_of_other_voxel_size(volume, card, axes="yx", remedy="--rescale corrects the difference")
+        remedy = "--rescale corrects the difference in y and x"
+        warn_of_other_voxel_size(volume, card, axes=card.preprocessing.scale_axes, remedy=remedy)
         return 1.0, 1.0
     if unknown := _unknown_size(volume, card):
         raise InputError(f"{unknown} is unknown, rescaling needs it; leave out --rescale")
+    if card.preprocessing.scale_axes == "zyx":
+        remedy = "resample the volume along z first"
+        warn_of_other_voxel_size(volume, card, axes="z", remedy=remedy)
     (_, *found), (_, *expected) = volume.voxel_size_nm, card.voxel_size_nm
     return found[0] / expected[0], found[1] / expected[1]
 
@@ -47,13 +51,16 @@ def warn_of_other_voxel_size(volume: Volume, card: ModelCard, *, axes: str, reme
     Args:
         volume: The input.
         card: The model's card.
-        axes: The axes that are compared, ``"yx"`` for networks of slices, ``"zyx"`` for networks of volumes.
+        axes: The axes that are compared, of ``"zyx"``.
         remedy: What corrects the difference, for the message.
     """
     if unknown := _unknown_size(volume, card):
         _log.warning("%s is unknown; the result is valid only if volume and model have the same voxel size", unknown)
         return
-    found, expected = volume.voxel_size_nm[-len(axes) :], card.voxel_size_nm[-len(axes) :]
+    found, expected = (
+        [size for size, axis in zip(sizes, "zyx", strict=True) if axis in axes]
+        for sizes in (volume.voxel_size_nm, card.voxel_size_nm)
+    )
     if any(abs(size / wanted - 1) > TOLERANCE for size, wanted in zip(found, expected, strict=True)):
         sizes = [" x ".join(f"{size:.4g}" for size in given) for given in (found, expected)]
         warnings.warn(

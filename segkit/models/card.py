@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from segkit.models.old_cards import upgraded
+from segkit.preprocessing.grey_values import GreyValues
 from segkit.preprocessing.preprocessing import PREPROCESSINGS, Preprocessing
 from segkit.preprocessing.standardize import Standardize
 from segkit.stored_fields import from_stored
@@ -28,6 +29,7 @@ class ModelCard:
         preprocessing: How voxels are converted to the input of the network, with the numbers that were measured.
         voxel_size_nm: Voxel size of the training data, ``(z, y, x)``, or ``None`` where unknown.
         dtype: Type of the training voxels as the file held them, such as ``"int8"``; ``None`` where unknown.
+        grey_values: What the training voxels were like, so that others are noticed; ``None`` where it is unknown.
         multiple_px: Height and width that the network takes are multiples of this.
         halo_px: Context that a tile needs on every side for its result to equal the whole slice's; ``None`` where it is
             unknown, or the network looks at its whole input.
@@ -45,6 +47,7 @@ class ModelCard:
     preprocessing: Preprocessing = dataclasses.field(default_factory=lambda: Standardize(mean=0.0, std=1.0))
     voxel_size_nm: tuple[float, float, float] | None = None
     dtype: str | None = None
+    grey_values: GreyValues | None = None
     multiple_px: int = 1
     halo_px: int | None = None
     tile_px: int | None = None
@@ -68,6 +71,7 @@ class ModelCard:
         return {
             "format": FORMAT,
             **values,
+            "grey_values": None if self.grey_values is None else dataclasses.asdict(self.grey_values),
             "task": TASKS.to_dict(self.task),
             "preprocessing": PREPROCESSINGS.to_dict(self.preprocessing),
         }
@@ -89,4 +93,7 @@ class ModelCard:
             TASKS.from_dict(values["task"]),
             PREPROCESSINGS.from_dict(values.get("preprocessing")),
         )
-        return from_stored(cls, {**values, "task": task, "preprocessing": preprocessing}, "model card")
+        found = values.get("grey_values")
+        grey_values = None if found is None else from_stored(GreyValues, found, "model card: grey_values")
+        parts = {"task": task, "preprocessing": preprocessing, "grey_values": grey_values}
+        return from_stored(cls, {**values, **parts}, "model card")

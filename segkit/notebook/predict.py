@@ -39,6 +39,8 @@ def predict(
     tile_px: int | None = None,
     rescale: bool = False,
     precision: str = "float32",
+    match_grey_values: bool = False,
+    invert: bool = False,
 ) -> np.ndarray | Volume:
     """Return what a model makes of a volume: a mask, labels, ids of objects, or whatever its task gives.
 
@@ -63,6 +65,8 @@ def predict(
         tile_px: Side of the square tiles [px], context included; what fits into memory by default.
         rescale: Resample slices to the voxel size the model was trained at, and the result back.
         precision: ``"float32"`` or ``"mixed_bfloat16"``.
+        match_grey_values: Bring mean and standard deviation of the volume to those of the training data first.
+        invert: Exchange light and dark first.
 
     Returns:
         For an array an array of its shape. Otherwise a ``Volume`` with the voxel size of the input, read from
@@ -92,6 +96,8 @@ def predict(
         tile_px=tile_px,
         rescale=rescale,
         precision=precision,
+        match_grey_values=match_grey_values,
+        invert=invert,
     )
     if output is not None:
         done = predict_volume(opened, given, output, options=options, overwrite=overwrite, progress=progress)

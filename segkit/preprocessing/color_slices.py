@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -12,10 +13,10 @@ import numpy as np
 from segkit.errors import InputError
 from segkit.preprocessing.colored_stack import ColoredStack
 from segkit.preprocessing.colorings import COLORINGS, WHITE, Coloring
+from segkit.preprocessing.grey_values import GreyValues, grey_mismatch
 from segkit.preprocessing.preprocessing import PREPROCESSINGS
 from segkit.preprocessing.pseudocolor import Pseudocoloring
 from segkit.preprocessing.resized_slices import ResizedSlices, colored_slices, cut_windows
-from segkit.volumes.volume import Volume
 
 
 @PREPROCESSINGS.register("coloring")
@@ -102,20 +103,30 @@ class ColorSlices:
         )
 
     @property
+    def scale_axes(self) -> str:
+        """All axes where colours depend on neighbouring slices."""
+        return "zyx" if getattr(self.coloring, "looks_along_z", True) else "yx"
+
+    @property
     def is_measured(self) -> bool:
         """Nothing is left open."""
         return True
 
-    def mismatch(self, volume: Volume, slices: Sequence[int], dtype: str | None) -> str | None:
-        """Return a line where a colouring that equalises meets bytes and was trained on another type, or vice versa."""
-        types = [np.dtype(kind) == np.uint8 for kind in (volume.dtype, dtype or volume.dtype)]
-        if not isinstance(self.coloring, Pseudocoloring) or len(set(types)) == 1:
-            return None
-        return (
-            f"holds {volume.dtype}, but the model was trained on {dtype}, and CLAHE treats uint8 unlike all other "
-            "types: slices are coloured differently, and the result may be worse; save it in the type of the training "
-            "data"
-        )
+    def known_grey_values(self, dtype: str | None) -> GreyValues | None:
+        """Return the type, which is what matters for CLAHE; nothing else is known."""
+        return None if dtype is None else GreyValues(dtype=dtype, mean=0.0, std=math.inf)
+
+    def mismatch(self, found: GreyValues, trained: GreyValues) -> str | None:
+        """Return a line where a colouring that equalises meets bytes and was trained on another type, or vice versa, or
+        where the contrast is inverted.
+        """
+        if isinstance(self.coloring, Pseudocoloring) and (found.dtype == "uint8") != (trained.dtype == "uint8"):
+            return (
+                f"holds {found.dtype}, but the model was trained on {trained.dtype}, and CLAHE treats uint8 unlike all "
+                "other types: slices are coloured differently, and the result may be worse; save it in the type of the "
+                "training data"
+            )
+        return grey_mismatch(found, trained, ("polarity",))
 
     def in_graph(self, slices: Any) -> None:
         """Return ``None``: equalising a neighbour's histogram is no operation of a backend."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -26,7 +26,13 @@ def in_16_bits(image: np.ndarray) -> np.ndarray:
 
 
 class Coloring(Protocol):
-    """A way to make three channels of the slices of a stack."""
+    """A way to make three channels of the slices of a stack.
+
+    Attributes:
+        looks_along_z: Colours depend on neighbouring slices, and with them on their distance.
+    """
+
+    looks_along_z: bool
 
     def color(self, stack: Any, slices: Iterable[int]) -> Iterator[np.ndarray]:
         """Yield the slices of a stack ``(z, y, x)`` as float32 in [0, 1], ``(y, x, 3)``."""
@@ -36,6 +42,8 @@ class Coloring(Protocol):
 @dataclasses.dataclass(frozen=True)
 class GreyTriple:
     """The slice itself three times, brought to [0, 1]: no context."""
+
+    looks_along_z: ClassVar[bool] = False
 
     def color(self, stack: Any, slices: Iterable[int]) -> Iterator[np.ndarray]:
         """Yield the slices of a stack ``(z, y, x)`` as float32 in [0, 1], ``(y, x, 3)``."""
@@ -50,6 +58,8 @@ class NeighbourStack:
 
     Beyond the first and last slice stands the darkest value of the slice.
     """
+
+    looks_along_z: ClassVar[bool] = True
 
     def color(self, stack: Any, slices: Iterable[int]) -> Iterator[np.ndarray]:
         """Yield the slices of a stack ``(z, y, x)`` as float32 in [0, 1], ``(y, x, 3)``."""

@@ -7,12 +7,16 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from segkit.preprocessing.grey_values import GreyValues
 from segkit.registry import Registry
-from segkit.volumes.volume import Volume
 
 PREPROCESSINGS = Registry(
     "preprocessing",
-    {"standardize": "segkit.preprocessing.standardize", "coloring": "segkit.preprocessing.color_slices"},
+    {
+        "standardize": "segkit.preprocessing.standardize",
+        "standardize_each": "segkit.preprocessing.standardize_each",
+        "coloring": "segkit.preprocessing.color_slices",
+    },
 )
 """Kinds of preprocessing by name; ``PREPROCESSINGS.register("name")`` adds one."""
 
@@ -36,12 +40,15 @@ class Preprocessing(Protocol):
         num_channels: Channels of what the network is given.
         resizes: The network computes at a size of its own: slices, or windows of them, are resized to it as wholes, and
             are never cut into tiles.
+        scale_axes: Axes along which the input depends on the size of voxels: ``"yx"``, or ``"zyx"`` where neighbouring
+            slices are looked at.
         windows: Number of overlapping squares along y and x that a slice is cut into before; ``None`` for whole slices.
     """
 
     kind: ClassVar[str]
     num_channels: int
     resizes: bool
+    scale_axes: str
     windows: tuple[int, int] | None
 
     def measured(
@@ -94,13 +101,19 @@ class Preprocessing(Protocol):
     def is_measured(self) -> bool:
         """Whether nothing is left open."""
 
-    def mismatch(self, volume: Volume, slices: Sequence[int], dtype: str | None) -> str | None:
+    def known_grey_values(self, dtype: str | None) -> GreyValues | None:
+        """Return what is known of the grey values of the training where the card does not hold them; or ``None``.
+
+        Args:
+            dtype: Type of the training voxels; ``None`` where it is unknown.
+        """
+
+    def mismatch(self, found: GreyValues, trained: GreyValues) -> str | None:
         """Return why the preprocessing does not fit the grey values of a volume; ``None`` where it does.
 
         Args:
-            volume: A volume to be predicted.
-            slices: The slices that will be.
-            dtype: Type of the training voxels; ``None`` where it is unknown.
+            found: Grey values of a volume that is to be predicted.
+            trained: Those of the training.
         """
 
     def in_graph(self, slices: Any) -> Any | None:

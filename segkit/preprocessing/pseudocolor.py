@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class Pseudocoloring:
     Reference:
         Wagner & Rohr (2022), "EfficientCellSeg", Sec. 2.2 and Fig. 4; the values are those of the authors' program.
     """
+
+    looks_along_z: ClassVar[bool] = True
 
     clip_limit: float = 10.0
     tiles: int = 16

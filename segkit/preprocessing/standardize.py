@@ -9,15 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from segkit.preprocessing.grey_values import GreyValues, grey_mismatch
 from segkit.preprocessing.normalization import measure_normalization
 from segkit.preprocessing.preprocessing import PREPROCESSINGS
-from segkit.volumes.volume import Volume
-
-MEAN_TOLERANCE = 1.5
-"""Difference of means, in standard deviations of the training voxels, that gives no warning."""
-
-_SAMPLED_SLICES = 3
-_BYTES = {"int8", "uint8"}
 
 
 @PREPROCESSINGS.register("standardize")
@@ -42,6 +36,7 @@ class Standardize:
     kind: ClassVar[str]
     num_channels: ClassVar[int] = 1
     resizes: ClassVar[bool] = False
+    scale_axes: ClassVar[str] = "yx"
     windows: ClassVar[None] = None
 
     def __post_init__(self) -> None:
@@ -67,9 +62,9 @@ class Standardize:
         mean, std = measure_normalization(slices, progress)
         return Standardize(mean=mean, std=std)
 
-    def open(self, stack: Any) -> _StoredSlices:
+    def open(self, stack: Any) -> StoredSlices:
         """Return a reader of the slices as they are stored."""
-        return _StoredSlices(stack)
+        return StoredSlices(stack)
 
     def training_array(self, stack: Any, size_px: int) -> Any:
         """Return the stack itself."""
@@ -98,25 +93,13 @@ class Standardize:
         """Whether mean and standard deviation are known."""
         return self.mean is not None
 
-    def mismatch(self, volume: Volume, slices: Sequence[int], dtype: str | None) -> str | None:
-        """Return a line where bytes are signed and were not, or the mean of three slices is far from the one known."""
-        chosen = sorted({slices[i] for i in np.linspace(0, len(slices) - 1, _SAMPLED_SLICES).astype(int)})
-        voxels = np.concatenate([np.asarray(volume.array[z]).ravel() for z in chosen])
-        mean, std = float(voxels.mean(dtype=np.float64)), float(voxels.std(dtype=np.float64))
-        # Signed against unsigned: the same file shifted by 128.
-        other_bytes = {str(volume.dtype), dtype} == _BYTES
-        if not other_bytes and abs(mean - self.mean) <= MEAN_TOLERANCE * self.std:
-            return None
-        remedy = (
-            "signed bytes are unsigned bytes minus 128: save it in the type of the training data"
-            if other_bytes
-            else "bring its grey values to those of the training data"
-        )
-        return (
-            f"grey values ({volume.dtype}) of mean {mean:.4g} and deviation {std:.3g}, but the model was trained on "
-            f"{dtype or 'voxels'} of mean {self.mean:.4g} and deviation {self.std:.3g}; the result may be empty or "
-            f"wrong; {remedy}"
-        )
+    def known_grey_values(self, dtype: str | None) -> GreyValues | None:
+        """Return mean and standard deviation; how skewed the values were is not known of them."""
+        return GreyValues(dtype=dtype or "voxels", mean=self.mean, std=self.std)
+
+    def mismatch(self, found: GreyValues, trained: GreyValues) -> str | None:
+        """Return a line where mean, standard deviation or polarity are not those of the training."""
+        return grey_mismatch(found, trained, ("mean", "deviation", "polarity"))
 
     def in_graph(self, slices: Any) -> Any:
         """Return ``(slices - mean) / std``, float32, of the shape of the slices."""
@@ -133,9 +116,12 @@ class Standardize:
         return np.float32(self.mean), np.float32(gain / self.std)
 
 
-class _StoredSlices:
+class StoredSlices:
+    """A reader of slices as a stack holds them."""
+
     def __init__(self, stack: Any) -> None:
         self._stack = stack
 
     def read(self, z: int) -> np.ndarray:
+        """Return slice ``z``, ``(y, x)``."""
         return np.asarray(self._stack[z])

@@ -11,6 +11,7 @@ from segkit.data.patches import PatchTable, tabulate_patches
 from segkit.data.sampler import PatchSampler
 from segkit.data.sources import LabeledVolume
 from segkit.errors import InputError
+from segkit.preprocessing.grey_values import GreyValues, measure_grey_values
 from segkit.preprocessing.preprocessing import Preprocessing
 from segkit.preprocessing.standardize import Standardize
 from segkit.tasks.foreground import ForegroundTask
@@ -31,6 +32,7 @@ class Prepared:
         preprocessing: How voxels are converted to the input of the network, with what was measured on the training
             slices.
         voxel_size_nm: Voxel size of the first volume that is trained on, ``(z, y, x)``.
+        grey_values: What the voxels of the training slices are like.
     """
 
     training: PatchSampler
@@ -38,6 +40,7 @@ class Prepared:
     test: PatchSampler | None
     preprocessing: Preprocessing
     voxel_size_nm: tuple[float, float, float] | None
+    grey_values: GreyValues
 
 
 def shrink_patch(plan: TrainingPlan, volumes: Sequence[LabeledVolume], multiple_px: int) -> TrainingPlan:
@@ -137,14 +140,17 @@ def prepare(
     # Measure the preprocessing on the training slices alone, and build the samplers.
     trained = [(volume.tomogram.array, volume.split.train) for volume in volumes]
     preprocessing = preprocessing.measured(trained, progress)
+    grey_values = measure_grey_values([(array, slices) for array, slices in trained if slices])
+    _warn_of_other_grey_values(volumes, preprocessing)
     target = task.target(weight_limit=plan.weight_limit, ignore_value=ignore_value, preprocessing=preprocessing)
     pairs = [
         (preprocessing.training_array(volume.tomogram.array, plan.patch_px), *annotation)
         for volume, annotation in zip(volumes, parts, strict=True)
     ]
     first = next(volume for volume in volumes if volume.split.train)
+    axes = "zyx" if plan.patch_slices is not None else preprocessing.scale_axes
     for volume in volumes:
-        _warn_of_other_voxels(volume, first)
+        _warn_of_other_voxels(volume, first, axes)
     shared = {"batch_size": plan.batch_size, "preprocessing": preprocessing, "target": target, "seed": plan.seed}
     if plan.patch_slices is not None:
         shared["voxel_size"] = first.tomogram.voxel_size_nm
@@ -156,6 +162,7 @@ def prepare(
         test=PatchSampler(pairs, test, **shared) if len(test) else None,
         preprocessing=preprocessing,
         voxel_size_nm=first.tomogram.voxel_size_nm,
+        grey_values=grey_values,
     )
 
 
@@ -196,15 +203,31 @@ def _check_tables(tables: Mapping[str, PatchTable], task: Task, plan: TrainingPl
         _LOG.warning("no foreground on the validation slices: the checkpoint is chosen by the background alone")
 
 
-def _warn_of_other_voxels(volume: LabeledVolume, first: LabeledVolume) -> None:
-    """Warn where a volume's pixels differ by more than a tenth from those of the first that is trained on."""
+def _warn_of_other_grey_values(volumes: Sequence[LabeledVolume], preprocessing: Preprocessing) -> None:
+    """Warn where a volume's grey values are not on the scale of the first that is trained on."""
+    trained = [volume for volume in volumes if volume.split.train]
+    first, *others = [
+        (volume.tomogram.name, measure_grey_values([(volume.tomogram.array, volume.split.train)])) for volume in trained
+    ]
+    for name, found in others:
+        if preprocessing.mismatch(found, first[1]):
+            _LOG.warning(
+                "warning: the grey values of %s are %s, those of %s %s; bring them to one scale, or normalise each "
+                "volume by itself (--normalize volume)",
+                *(name, found, *first),
+            )
+
+
+def _warn_of_other_voxels(volume: LabeledVolume, first: LabeledVolume, axes: str = "yx") -> None:
+    """Warn where a volume's voxels differ by more than a tenth from those of the first that is trained on."""
     sizes = [other.tomogram.voxel_size_nm for other in (volume, first)]
     if None in sizes:
         return
-    (_, *found), (_, *expected) = sizes
+    found, expected = (size[-len(axes) :] for size in sizes)
     if any(abs(a / b - 1) > 0.1 for a, b in zip(found, expected, strict=True)):
         _LOG.warning(
-            "warning: %s has pixels of %.4g x %.4g nm (y, x), %s of %.4g x %.4g nm; resample one of them, "
-            "or the network learns two scales at once",
-            *(volume.tomogram.name, *found, first.tomogram.name, *expected),
+            "warning: %s has voxels of %s nm (%s), %s of %s nm; resample one of them, or the network learns two scales "
+            "at once",
+            *(volume.tomogram.name, " x ".join(f"{size:.4g}" for size in found), ", ".join(axes)),
+            *(first.tomogram.name, " x ".join(f"{size:.4g}" for size in expected)),
         )

@@ -32,10 +32,16 @@ def read_slice_folder(folder: pathlib.Path) -> Volume:
         The volume; slices are read when they are asked for.
 
     Raises:
-        InputError: If the folder holds no slices, slices of both kinds, or slices that differ in shape or
-            type.
+        InputError: If the folder holds no slices, slices of both kinds, slices that differ in shape or type, or a
+            link whose target is missing.
     """
-    slices = [entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.is_file()]
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    for entry in entries:
+        # Left out, it would shift all slices behind it.
+        if entry.suffix.lower() in (*PNG_SUFFIXES, *TIFF_SUFFIXES) and not entry.is_file():
+            what = "a link to a missing file" if entry.is_symlink() else "not a file"
+            raise InputError(f"{entry}: found {what}, expected a slice; restore or remove it")
+    slices = [entry for entry in entries if entry.is_file()]
     pngs = sorted((p for p in slices if p.suffix.lower() in PNG_SUFFIXES), key=_natural_order)
     tiffs = sorted((p for p in slices if p.suffix.lower() in TIFF_SUFFIXES), key=_natural_order)
     # Both kinds, or none.

@@ -232,6 +232,21 @@ def test_png_of_a_signed_tomogram_is_read_128_lower(model: keras.Model) -> None:
     np.testing.assert_allclose(probability, expected, rtol=0, atol=TOLERANCE)
 
 
+def test_what_would_empty_a_mask_or_end_the_server_is_refused(loaded: Callable) -> None:
+    import tensorflow as tf
+
+    refused, slices = tf.errors.InvalidArgumentError, np.full((1, 9, 10), 90.0, np.float32)
+    slices[0, 3, 4] = np.nan
+    with pytest.raises(refused, match="slices hold NaN or infinite values"):
+        loaded.signatures["raw_float32"](slices=tf.constant(slices))
+    with pytest.raises(refused, match="voxels hold NaN or infinite values"):
+        loaded.signatures["serving_default"](voxels=tf.constant(slices[..., np.newaxis]))
+    png = bytearray(encoded(PNG_8_BIT)[0])
+    png[16:24] = (16_000).to_bytes(4, "big") * 2  # width and height in its header
+    with pytest.raises(refused, match="an image of more than 67108864 pixels"):
+        loaded.signatures["png"](png=tf.constant([bytes(png)]))
+
+
 def test_a_batch_equals_its_slices(loaded: Callable) -> None:
     import tensorflow as tf
 

@@ -17,7 +17,7 @@ from segkit.models.files import save_model
 from segkit.preprocessing.standardize import Standardize
 from segkit.tasks.centers import CentersTask
 from segkit.tasks.foreground import ForegroundTask
-from segkit.volumes.files import open_volume
+from segkit.volumes.files import open_volume, save_volume
 from segkit.volumes.shared_folder import SharedFolder
 from segkit.volumes.volume import Volume
 
@@ -304,6 +304,17 @@ def test_choices_that_can_not_work_leave_nothing(tomogram, tmp_path, name, optio
         predict_volume([model()], tomogram, tmp_path / name, PredictOptions(**options), overwrite=True)
     assert "\n" not in str(fault.value)
     assert [path.name for path in tmp_path.iterdir()] == ["T.mrc"]
+
+
+@pytest.mark.parametrize("name", ["0.png", "new.mrc", "new/m.mrc", "../slices/0.png"])
+def test_an_output_among_the_slices_of_the_input_is_refused(tmp_path, name):
+    save_volume(tmp_path / "slices", Volume(array=np.full((1, 21, 18), 7, np.uint8)))
+    (tmp_path / "slices" / "new").mkdir()
+    with pytest.raises(InputError, match="is inside the input, a folder of slices"):
+        predict_volume([model()], open_volume(tmp_path / "slices"), tmp_path / "slices" / name, overwrite=True)
+    assert open_volume(tmp_path / "slices").array[0, 0, 0] == 7
+    (tmp_path / "slices" / "new").rmdir()
+    predict_volume([model()], open_volume(tmp_path / "slices"), tmp_path / "m.mrc")
 
 
 def test_an_output_is_not_replaced_unasked(tomogram, tmp_path):

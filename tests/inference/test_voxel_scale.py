@@ -1,3 +1,4 @@
+import contextlib
 import logging
 
 import numpy as np
@@ -9,6 +10,9 @@ from segkit.geometry.region import Region
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.slice_predictor import SlicePredictor
 from segkit.inference.voxel_scale import resampled, scale_yx, warn_of_other_voxel_size
+from segkit.preprocessing.color_slices import ColorSlices
+from segkit.preprocessing.colorings import GreyTriple, NeighbourStack
+from segkit.preprocessing.pseudocolor import Pseudocoloring
 from segkit.volumes.volume import Volume
 
 
@@ -29,6 +33,17 @@ def test_networks_of_volumes_compare_z_too():
     ):
         warn_of_other_voxel_size(volume((4.0, 2.0, 2.0)), card, **ask)
     warn_of_other_voxel_size(volume((2.1, 2.0, 1.9)), card, **ask)
+
+
+def test_colours_of_neighbouring_slices_depend_on_their_distance():
+    for coloring, is_borne in ((Pseudocoloring(), False), (NeighbourStack(), False), (GreyTriple(), True)):
+        card = tiny_card(voxel_size_nm=(2.0, 2.0, 2.0), preprocessing=ColorSlices(coloring=coloring))
+        for rescale, message in (
+            (False, r"4 x 2 x 2 nm \(z, y, x\)"),
+            (True, r"4 nm \(z\).*resample .* along z first"),
+        ):
+            with contextlib.nullcontext() if is_borne else pytest.warns(UserWarning, match=message):
+                assert scale_yx(volume((4.0, 2.0, 2.0)), card, rescale=rescale) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("size", [(50.0, 2.0, 2.0), (2.0, 2.19, 1.81)])

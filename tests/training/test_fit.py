@@ -133,7 +133,9 @@ def test_tomograms_of_another_scale_are_warned_of(caplog):
         _warn_of_other_voxels(sized("b.mrc", None), sized("a.mrc", (1.0, 2.0, 2.0)))
         assert caplog.text == ""
         _warn_of_other_voxels(sized("b.mrc", (1.0, 8.0, 8.0)), sized("a.mrc", (1.0, 2.0, 2.0)))
-    assert "b.mrc has pixels of 8 x 8 nm (y, x), a.mrc of 2 x 2 nm" in caplog.text
+        assert "b.mrc has voxels of 8 x 8 nm (y, x), a.mrc of 2 x 2 nm" in caplog.text
+        _warn_of_other_voxels(sized("b.mrc", (9.0, 2.1, 2.1)), sized("a.mrc", (1.0, 2.0, 2.0)), "zyx")
+    assert "b.mrc has voxels of 9 x 2.1 x 2.1 nm (z, y, x), a.mrc of 1 x 2 x 2 nm" in caplog.text
 
 
 def test_patches_shrink_to_the_smallest_slice_and_say_so(caplog):

@@ -155,3 +155,11 @@ def test_folder_with_other_files_is_not_replaced(tmp_path):
     with pytest.raises(InputError, match=r"holds notes\.txt, which is no slice, and is not replaced"):
         save_volume(folder, Volume(array=ARRAY), overwrite=True)
     assert (folder / "notes.txt").exists()
+
+
+@pytest.mark.parametrize(("make_entry", "what"), [("symlink_to", "a link to a missing file"), ("mkdir", "not a file")])
+def test_a_slice_that_is_missing_is_not_left_out(tmp_path, make_entry, what):
+    folder = make(tmp_path / "slices")
+    getattr(folder / "s99.png", make_entry)(*([tmp_path / "gone.png"] if make_entry == "symlink_to" else []))
+    with pytest.raises(InputError, match=rf"s99\.png: found {what}, expected a slice"):
+        open_volume(folder)

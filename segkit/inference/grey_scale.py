@@ -1,0 +1,114 @@
+"""From the grey values of a volume to those that a model was trained on: what is converted, and what is warned of."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import numpy as np
+
+from segkit.inference.predict_options import PredictOptions
+from segkit.models.card import ModelCard
+from segkit.preprocessing.grey_values import ByteReading, GreyValues, better_reading, grey_values_of, sampled_values
+from segkit.volumes.lazy_volume import LazyVolume
+from segkit.volumes.volume import Volume
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class GreyScale:
+    """What is done to the voxels of a volume before a model's preprocessing.
+
+    Attributes:
+        reading: How bytes are read, where not as the file's type says.
+        gain: Factor afterwards.
+        shift: Added to it.
+        remarks: What the user should know, one line each.
+    """
+
+    reading: ByteReading | None = None
+    gain: float = 1.0
+    shift: float = 0.0
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def is_as_stored(self) -> bool:
+        """Whether voxels stay as they are."""
+        return self.reading is None and self.gain == 1.0 and self.shift == 0.0
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Return voxels on the scale of the training data, of any shape; float32 if they are multiplied."""
+        values = values if self.reading is None else self.reading(values)
+        if self.gain == 1.0 and self.shift == 0.0:
+            return values
+        return values.astype(np.float32) * np.float32(self.gain) + np.float32(self.shift)
+
+    def of(self, volume: Volume) -> Volume:
+        """Return a volume whose voxels are converted as they are read."""
+        if self.is_as_stored:
+            return volume
+        dtype = self(np.zeros(1, volume.dtype)).dtype
+        array = LazyVolume(lambda region: self(np.asarray(volume.array[region])), volume.array.shape, dtype)
+        return dataclasses.replace(volume, array=array)
+
+
+def grey_scale(volume: Volume, card: ModelCard, options: PredictOptions) -> GreyScale:
+    """Compare the grey values of a volume with those that a model was trained on.
+
+    Three slices are looked at, evenly spread over the volume, so that all processes that share a prediction find the
+    same. What can be proven is converted: signed bytes that the training had as unsigned ones, and vice versa. What was
+    asked for is done: values brought to the mean and deviation of the training, contrast inverted. Of all else there is
+    a remark.
+
+    Args:
+        volume: The input.
+        card: The model's card.
+        options: The choices.
+    """
+    trained = card.grey_values or card.preprocessing.known_grey_values(card.dtype)
+    wants_none = not (options.match_grey_values or options.invert)
+    if trained is None and wants_none:
+        return GreyScale()
+    values = sampled_values([(volume.array, range(volume.shape[0]))])
+    if trained is None:
+        # Nothing is known of the training: inverted within its own range.
+        return _inverted(grey_values_of(values, str(volume.dtype)))
+    reading = better_reading(values, trained) if wants_none else None
+    found = grey_values_of(values if reading is None else reading(values), str(volume.dtype))
+    if not wants_none:
+        return _asked_for(found, trained, options)
+    remarks = []
+    if reading is not None:
+        how = "shifted by 128" if reading.is_shifted else "read as bytes of the other sign"
+        remarks.append(f"{volume.dtype} bytes were {how}: only so they fit those that the model was trained on")
+    if fault := card.preprocessing.mismatch(found, trained):
+        remarks.append(fault)
+    return GreyScale(reading, remarks=tuple(remarks))
+
+
+def prepared_volume(volume: Volume, card: ModelCard, options: PredictOptions) -> Volume:
+    """Return a volume as a model's network is to read it: on the scale of its training data, or on one of its own."""
+    volume = grey_scale(volume, card, options).of(volume)
+    if card.preprocessing.resizes:
+        return volume  # coloured slice by slice, from the grey values
+    return dataclasses.replace(volume, array=card.preprocessing.training_array(volume.array, 0))
+
+
+def tell_grey_scale(volume: Volume, card: ModelCard, options: PredictOptions) -> None:
+    """Log what is converted, and what does not fit."""
+    for remark in grey_scale(volume, card, options).remarks:
+        _log.warning("warning: %s with %s: %s", volume.name, card.name, remark)
+
+
+def _asked_for(found: GreyValues, trained: GreyValues, options: PredictOptions) -> GreyScale:
+    if not options.match_grey_values:
+        return _inverted(found)
+    gain = trained.std / found.std if found.std > 0 else 1.0
+    gain = -gain if options.invert else gain
+    return GreyScale(gain=gain, shift=trained.mean - gain * found.mean)
+
+
+def _inverted(found: GreyValues) -> GreyScale:
+    # About the mean, which stays.
+    return GreyScale(gain=-1.0, shift=2 * found.mean)

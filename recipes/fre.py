@@ -27,7 +27,7 @@ from recipes.enhancement.comparison import COMPARISON, SEARCH, measure
 from recipes.enhancement.presets import PAPER_FILTERS, SMALL_FILTERS, training_plan
 from recipes.enhancement.protocols import PROTOCOLS, check_shape
 from segkit.errors import InputError
-from segkit.experiments.arguments import overridden
+from segkit.experiments.arguments import normalization, overridden
 from segkit.experiments.draft import Draft
 from segkit.experiments.enhancement_methods import task_of
 from segkit.experiments.folder import SEARCH_NAME
@@ -67,6 +67,7 @@ def draft(args: argparse.Namespace) -> list[Draft]:
         preset=args.preset if protocol.name == "own" else f"{args.preset}, protocol {protocol.name}",
         data=(source,),
         task=task_of(class_names(args, protocol.classes), model),
+        preprocessing=normalization(args),
         model=model,
         training=overridden(training_plan(args.preset, source, shape, args.ignore_value), args),
     )
@@ -87,7 +88,7 @@ def resumed(args: argparse.Namespace) -> list[Draft]:
     plan = tiny(asked.plan) if TINY else asked.plan
     if (folder / SEARCH_NAME).exists():  # what it has found so far is not what it began with
         known = dataclasses.replace(known, model=plan.model, task=plan.task)
-    if (known.data, known.model, known.task) != (plan.data, plan.model, plan.task):
+    if any(getattr(known, name) != getattr(plan, name) for name in ("data", "preprocessing", "model", "task")):
         raise InputError(f"{folder}: holds a run with other data or settings; choose another --out")
     return [Draft(plan=dataclasses.replace(plan, notices=known.notices), folder=folder)]
 

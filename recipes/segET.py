@@ -26,7 +26,7 @@ from recipes.organelles.arguments import add_arguments, check_arguments, check_s
 from recipes.organelles.measured import measured
 from recipes.organelles.structures import STRUCTURES, Structure, demo_plan, paper_plan, phantom_plan
 from segkit.errors import InputError
-from segkit.experiments.arguments import labeled, masks_by_structure, overridden
+from segkit.experiments.arguments import labeled, masks_by_structure, normalization, overridden, overridden_plan
 from segkit.experiments.demo_phantoms import demo_phantoms, make_demo_phantoms
 from segkit.experiments.draft import Draft
 from segkit.experiments.plan import RunPlan, read_plan
@@ -45,8 +45,7 @@ def draft(args: argparse.Namespace) -> list[Draft]:
         InputError: If tomograms and masks do not fit together, or the structure is unknown.
     """
     if args.plan:
-        plan = read_plan(args.plan)
-        plan = dataclasses.replace(plan, training=overridden(plan.training, args))
+        plan = overridden_plan(read_plan(args.plan), args)
         return [Draft(plan=plan, folder=args.out or pathlib.Path("runs", plan.structure))]
     masks, held_out = masks_by_structure(args.mask, args), masks_by_structure(args.validation_mask, args)
     if not args.tomogram:
@@ -75,6 +74,7 @@ def on_tomograms(args: argparse.Namespace, name: str, masks: Sequence[str], held
         structure=name,
         preset=preset if is_known else f"{preset}, measured",
         data=tuple(labeled(args, name, masks, held_out)),
+        preprocessing=normalization(args),
         training=overridden(dataclasses.replace(training, ignore_value=args.ignore_value), args),
         init=args.init,
     )
@@ -107,6 +107,7 @@ def on_phantoms(args: argparse.Namespace, masks: dict[str, list[str]]) -> list[D
             structure=name,
             preset=args.preset or "demo",
             data=sources[name],
+            preprocessing=normalization(args),
             training=overridden(to_plan(STRUCTURES[name]), args),
             init=args.init,
             notices=(notice,),

@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from segkit.data.sources import Source, split_by_hold_out, write_slices
 from segkit.data.splits import parse_slices
 from segkit.errors import InputError
+from segkit.experiments.plan import RunPlan
+from segkit.preprocessing.preprocessing import Preprocessing
+from segkit.preprocessing.standardize import Standardize
+from segkit.preprocessing.standardize_each import StandardizeEach
 from segkit.progress import ProgressLine
 from segkit.training.plan import TrainingPlan
 from segkit.volumes.files import open_volume
@@ -32,6 +36,22 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     add_slice_arguments(data)
     data.add_argument("--flip-y", action="store_true", help="flip the rows of the masks")
     data.add_argument("--ignore-value", type=int, metavar="V", help="mask value of unannotated pixels")
+    add_normalization_argument(data)
+
+
+def add_normalization_argument(group: argparse._ArgumentGroup) -> None:
+    """Add how grey values are brought to one scale."""
+    group.add_argument(
+        "--normalize",
+        choices=("run", "volume", "slice"),
+        help="bring grey values to the scale of all training slices (run), or each volume or slice to one of its own",
+    )
+
+
+def normalization(args: argparse.Namespace) -> Preprocessing:
+    """Return the preprocessing that ``--normalize`` stands for; by default one scale for the run."""
+    chosen = getattr(args, "normalize", None) or "run"
+    return Standardize() if chosen == "run" else StandardizeEach(per=chosen)
 
 
 def add_slice_arguments(group: argparse._ArgumentGroup) -> None:
@@ -161,6 +181,12 @@ def _refuse_what_would_be_ignored(args: argparse.Namespace) -> None:
         raise InputError("--validation-z together with --validation-tomogram, which is used whole; give one of them")
     if args.validation_tomogram in args.tomogram:
         raise InputError(f"{args.validation_tomogram}: used for both training and validation; give another tomogram")
+
+
+def overridden_plan(plan: RunPlan, args: argparse.Namespace) -> RunPlan:
+    """Return the plan of a run with the settings of the command line applied."""
+    plan = dataclasses.replace(plan, training=overridden(plan.training, args))
+    return dataclasses.replace(plan, preprocessing=normalization(args)) if getattr(args, "normalize", None) else plan
 
 
 def overridden(plan: TrainingPlan, args: argparse.Namespace) -> TrainingPlan:

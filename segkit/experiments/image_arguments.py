@@ -7,7 +7,7 @@ import pathlib
 
 from segkit.data.sources import Source
 from segkit.errors import InputError
-from segkit.experiments.arguments import add_slice_arguments
+from segkit.experiments.arguments import add_normalization_argument, add_slice_arguments
 from segkit.experiments.names import plain_stem
 from segkit.experiments.shares import split_in_order
 from segkit.progress import ProgressLine
@@ -24,6 +24,7 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
         "--class-names", metavar="A,B,...", help="names of the classes 0, 1, 2, ..., including those that do not occur"
     )
     data.add_argument("--ignore-value", type=int, metavar="V", help="label of unannotated pixels")
+    add_normalization_argument(data)
     add_slice_arguments(data)
     return data
 

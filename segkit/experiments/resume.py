@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import pathlib
 from collections.abc import Sequence
 
 from segkit.errors import InputError
-from segkit.experiments.arguments import masks_by_structure, overridden
+from segkit.experiments.arguments import masks_by_structure, overridden_plan
 from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan
 
 SCORES_NAME = "scores.json"
@@ -32,7 +31,7 @@ def runs_to_resume(args: argparse.Namespace, root: pathlib.Path) -> list[tuple[R
     found = [(read_plan(folder / PLAN_NAME), folder) for folder in folders]
     _refuse_others(args, found)
     return [
-        (dataclasses.replace(plan, training=overridden(plan.training, args)), folder)
+        (overridden_plan(plan, args), folder)
         for plan, folder in found
         if not (every and (folder / SCORES_NAME).exists())
     ]
@@ -66,4 +65,4 @@ def run_to_resume(recipe: str, folder: pathlib.Path, args: argparse.Namespace) -
     plan = read_plan(folder / PLAN_NAME)
     if plan.recipe != recipe:
         raise InputError(f"{folder}: holds a run of the recipe {plan.recipe}, not of {recipe}; choose another --out")
-    return dataclasses.replace(plan, training=overridden(plan.training, args))
+    return overridden_plan(plan, args)

@@ -7,9 +7,11 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from segkit.data.splits import Split, hold_out_every, parse_slices
 from segkit.errors import InputError
-from segkit.volumes.checks import check_binary_mask, check_finite, check_same_shape
+from segkit.volumes.checks import check_binary_mask, check_finite, check_same_shape, no_foreground
 from segkit.volumes.files import open_volume
 from segkit.volumes.orientation import mask_orientation
 from segkit.volumes.volume import Volume
@@ -137,19 +139,49 @@ def shared_warnings(volumes: Sequence[LabeledVolume]) -> list[str]:
     ]
 
 
-def split_by_hold_out(sources: Sequence[Source], counts: Sequence[int], step: int) -> list[Source]:
+def split_by_hold_out(sources: Sequence[Source], slices: Sequence[Sequence[int]], step: int) -> list[Source]:
     """Return the sources with every ``step``-th slice held out for validation.
 
     Args:
         sources: Sources without slices.
-        counts: Number of slices of each.
-        step: Distance between held-out slices.
+        slices: The slices of each that are annotated.
+        step: Distance between held-out slices, counted in annotated ones.
     """
-    split = [hold_out_every(count, step) for count in counts]
+    split = [hold_out_every(len(annotated), step) for annotated in slices]
     return [
-        dataclasses.replace(source, train=write_slices(part.train), validation=write_slices(part.validation))
-        for source, part in zip(sources, split, strict=True)
+        dataclasses.replace(
+            source,
+            train=write_slices([annotated[i] for i in part.train]),
+            validation=write_slices([annotated[i] for i in part.validation]),
+        )
+        for source, part, annotated in zip(sources, split, slices, strict=True)
     ]
+
+
+def painted_slices(
+    path: str, *, ignore_value: int | None = None, progress: Callable[[int, int], None] | None = None
+) -> list[int]:
+    """Return the slices of an annotation on which something is painted.
+
+    Args:
+        path: Mask, labels of classes, or ids.
+        ignore_value: Value of unannotated pixels, which count as unpainted, too.
+        progress: Called as ``progress(done, total)`` with the number of slices.
+
+    Raises:
+        InputError: If the file cannot be read, or nothing is painted.
+    """
+    mask, found = open_volume(path), []
+    for z in range(mask.shape[0]):
+        values = np.asarray(mask.array[z])
+        is_painted = values != 0 if ignore_value is None else (values != 0) & (values != ignore_value)
+        if is_painted.any():
+            found.append(z)
+        if progress is not None:
+            progress(z + 1, mask.shape[0])
+    if not found:
+        raise InputError(no_foreground(mask))
+    return found
 
 
 def write_slices(indices: Sequence[int]) -> str:

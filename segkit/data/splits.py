@@ -86,9 +86,12 @@ def parse_slices(text: str, count: int) -> tuple[int, ...]:
     for part in text.split(","):
         # "7" has no dash, and is the range from 7 to 7.
         first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
+        if not first.isdecimal() or (dash and not last.isdecimal()):
             raise InputError(f"slices {text!r} cannot be read; write indices and ranges such as 0-9,12")
-        chosen.update(range(int(first), int(last if dash else first) + 1))
-    if not chosen or max(chosen) >= count:
-        raise InputError(f"slices {text!r} reach outside the volume, which has slices 0 to {count - 1}")
+        end = int(last if dash else first)
+        if end >= count:
+            raise InputError(f"slices {text!r} reach outside the volume, which has slices 0 to {count - 1}")
+        chosen.update(range(int(first), end + 1))
+    if not chosen:
+        raise InputError(f"slices {text!r} name no slice; write ranges from the lower to the higher index")
     return tuple(sorted(chosen))

@@ -7,7 +7,7 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from segkit.data.sources import Source, split_by_hold_out, write_slices
+from segkit.data.sources import Source, painted_slices, split_by_hold_out, write_slices
 from segkit.data.splits import parse_slices
 from segkit.errors import InputError
 from segkit.experiments.plan import RunPlan
@@ -36,7 +36,30 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     add_slice_arguments(data)
     data.add_argument("--flip-y", action="store_true", help="flip the rows of the masks")
     data.add_argument("--ignore-value", type=int, metavar="V", help="mask value of unannotated pixels")
+    add_annotation_argument(data)
     add_normalization_argument(data)
+
+
+def add_annotation_argument(group: argparse._ArgumentGroup) -> None:
+    """Add how much of a volume is annotated."""
+    group.add_argument(
+        "--annotation",
+        choices=("complete", "slices"),
+        default="complete",
+        help="what is not painted is background (complete), or only where a slice is painted at all (slices)",
+    )
+
+
+def annotated_slices(args: argparse.Namespace, path: str, count: int) -> Sequence[int]:
+    """Return the slices of an annotation that may be used: all, or with ``--annotation slices`` the painted ones.
+
+    Raises:
+        InputError: If nothing is painted.
+    """
+    if args.annotation == "complete":
+        return range(count)
+    progress = ProgressLine(f"looking for painted slices of {pathlib.Path(path).name}", "slices")
+    return painted_slices(path, ignore_value=args.ignore_value, progress=progress)
 
 
 def add_normalization_argument(group: argparse._ArgumentGroup) -> None:
@@ -120,6 +143,11 @@ def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validatio
     ]
     counts = [_count_slices(source.tomogram) for source in sources]
     _refuse_what_would_be_ignored(args)
+    annotated = [annotated_slices(args, source.mask, count) for source, count in zip(sources, counts, strict=True)]
+    if args.annotation != "complete":
+        for source, count, slices in zip(sources, counts, annotated, strict=True):
+            check_annotated(args, slices, source.mask, count)
+        sources = [dataclasses.replace(source, annotated_in_part=True) for source in sources]
     # A tomogram of its own for validation, slices that were named, or every N-th slice held out.
     if args.validation_tomogram:
         if len(validation_masks) != 1:
@@ -127,16 +155,19 @@ def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validatio
         held_out = Source(
             tomogram=args.validation_tomogram,
             mask=validation_masks[0],
-            validation=write_slices(range(_count_slices(args.validation_tomogram))),
+            validation=write_slices(
+                annotated_slices(args, validation_masks[0], _count_slices(args.validation_tomogram))
+            ),
             flip_y=args.flip_y,
+            annotated_in_part=args.annotation != "complete",
         )
         train = [
             dataclasses.replace(
                 source,
-                train=args.train_z or without(write_slices(range(count)), args.test_z, count),
+                train=args.train_z or without(write_slices(slices), args.test_z, count),
                 test=args.test_z or "",
             )
-            for source, count in zip(sources, counts, strict=True)
+            for source, count, slices in zip(sources, counts, annotated, strict=True)
         ]
         return [*train, held_out]
     if args.train_z or args.validation_z:
@@ -146,7 +177,7 @@ def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validatio
             dataclasses.replace(source, train=args.train_z, validation=args.validation_z, test=args.test_z or "")
             for source in sources
         ]
-    held_out = split_by_hold_out(sources, counts, args.hold_out_every)
+    held_out = split_by_hold_out(sources, annotated, args.hold_out_every)
     return [
         dataclasses.replace(
             source,
@@ -172,6 +203,20 @@ def without(slices: str, left_out: str | None, count: int) -> str:
 
 def _count_slices(path: str) -> int:
     return open_volume(path, progress=ProgressLine(f"opening {pathlib.Path(path).name}", "bytes")).shape[0]
+
+
+def check_annotated(args: argparse.Namespace, annotated: Sequence[int], path: str, count: int) -> None:
+    """Refuse slices that were chosen and are not annotated.
+
+    Raises:
+        InputError: If there is one.
+    """
+    chosen = [text for text in (args.train_z, args.validation_z, args.test_z) if text]
+    if unpainted := sorted({z for text in chosen for z in parse_slices(text, count)} - {*annotated}):
+        raise InputError(
+            f"{path}: slice {unpainted[0]} was chosen, but nothing is painted on it; choose others, or leave out "
+            "--annotation slices"
+        )
 
 
 def _refuse_what_would_be_ignored(args: argparse.Namespace) -> None:

@@ -7,7 +7,13 @@ import pathlib
 
 from segkit.data.sources import Source
 from segkit.errors import InputError
-from segkit.experiments.arguments import add_normalization_argument, add_slice_arguments
+from segkit.experiments.arguments import (
+    add_annotation_argument,
+    add_normalization_argument,
+    add_slice_arguments,
+    annotated_slices,
+    check_annotated,
+)
 from segkit.experiments.names import plain_stem
 from segkit.experiments.shares import split_in_order
 from segkit.progress import ProgressLine
@@ -24,6 +30,8 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
         "--class-names", metavar="A,B,...", help="names of the classes 0, 1, 2, ..., including those that do not occur"
     )
     data.add_argument("--ignore-value", type=int, metavar="V", help="label of unannotated pixels")
+    data.add_argument("--flip-y", action="store_true", help="flip the rows of the labels")
+    add_annotation_argument(data)
     add_normalization_argument(data)
     add_slice_arguments(data)
     return data
@@ -56,9 +64,12 @@ def images_source(args: argparse.Namespace, count: int) -> Source:
     chosen = (args.train_z, args.validation_z, args.test_z)
     if any(chosen) and not (args.train_z and args.validation_z):
         raise InputError("give --train-z and --validation-z together, or neither")
-    parts = [text or "" for text in chosen] if any(chosen) else split_in_order(args.images, count)
-    train, validation, test = parts
-    return Source(tomogram=args.images, mask=args.labels, train=train, validation=validation, test=test)
+    annotated = annotated_slices(args, args.labels, count)
+    check_annotated(args, annotated, args.labels, count)
+    parts = [text or "" for text in chosen] if any(chosen) else split_in_order(args.images, annotated)
+    uses = dict(zip(("train", "validation", "test"), parts, strict=True))
+    in_part = args.annotation != "complete"
+    return Source(tomogram=args.images, mask=args.labels, flip_y=args.flip_y, annotated_in_part=in_part, **uses)
 
 
 def class_names(args: argparse.Namespace, known: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from segkit.report.page import Section
 from segkit.training.precision import resolve_precision
 from segkit.training.preparation import Prepared, prepare, shrink_patch
 from segkit.training.resumable import Resumable
+from segkit.volumes.checks import no_foreground
 
 _LOG = logging.getLogger("segkit.run")
 
@@ -156,6 +157,9 @@ def open_all(plan: RunPlan) -> list[LabeledVolume]:
         volumes.append(open_source(source, **settings, progress=one, tell=False))
         if is_many:
             over_all(len(volumes), len(plan.data))
+    foreground = [sum(volume.labels.foreground) for volume in volumes if hasattr(volume.labels, "foreground")]
+    if foreground and plan.task.needs_foreground and not any(foreground):
+        raise InputError(no_foreground(volumes[0].mask))
     for warning in shared_warnings(volumes):
         _LOG.warning("warning: %s", warning)
     return volumes

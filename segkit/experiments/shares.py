@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 from segkit.data.sources import write_slices
 from segkit.errors import InputError
@@ -37,22 +38,23 @@ def split_counts(count: int, *, has_test: bool = True) -> tuple[int, int, int]:
     return trained, validated, count - trained - validated
 
 
-def split_in_order(name: str, count: int) -> list[str]:
+def split_in_order(name: str, images: Sequence[int]) -> list[str]:
     """Return which images of a stack are for training, validation and test, in blocks: neighbours look alike.
 
     Args:
         name: Name of the stack, for the message.
-        count: Number of its images.
+        images: Indices of its images that are annotated.
 
     Raises:
         InputError: If there are fewer than three.
 
     Example:
-        >>> split_in_order("images.tif", 10)
+        >>> split_in_order("images.tif", range(10))
         ['0-6', '7', '8-9']
     """
+    count = len(images)
     if count < 3:
         raise InputError(f"{name}: {count} images; at least 3 are needed to train, choose and score")
     trained, validated, _ = split_counts(count)
     ends = (0, trained, trained + validated, count)
-    return [write_slices(range(first, end)) for first, end in itertools.pairwise(ends)]
+    return [write_slices(images[first:end]) for first, end in itertools.pairwise(ends)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Sequence
@@ -16,7 +17,19 @@ from segkit.experiments.names import check_name, is_plain_name
 from segkit.experiments.stack_sources import sources_of
 
 STACK_ARGUMENTS = (
-    *("images", "labels", "ctc", "sequence", "test_sequence", "reference", "name", "train_z", "validation_z", "test_z"),
+    *(
+        "images",
+        "labels",
+        "ctc",
+        "sequence",
+        "test_sequence",
+        "reference",
+        "name",
+        "flip_y",
+        "train_z",
+        "validation_z",
+        "test_z",
+    ),
 )
 """Names of the values, for a recipe whose resumed runs take them from their folder."""
 
@@ -31,6 +44,7 @@ def add_stack_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     data.add_argument("--test-sequence", metavar="NN", help="score this sequence and train only on the other")
     data.add_argument("--reference", choices=("GT", "ST"), help="annotations of the data set (GT)")
     data.add_argument("--name", help="names the run and the served model (the run folder's name, or cells)")
+    data.add_argument("--flip-y", action="store_true", help="flip the rows of the labels")
     add_slice_arguments(data)
     return data
 
@@ -51,6 +65,8 @@ def check_stack_arguments(args: argparse.Namespace) -> None:
         raise InputError(f"--test-sequence {args.test_sequence} is trained on; give another")
     if (args.train_z or args.validation_z or args.test_z) and not (args.images or args.ctc):
         raise InputError("--train-z, --validation-z or --test-z without --images or --ctc; give a stack")
+    if args.flip_y and not args.images:
+        raise InputError("--flip-y without --images; leave it out")
     if args.name:
         check_name(args.name, "--name")
 
@@ -90,6 +106,7 @@ def labeled_stacks(
     else:
         stacks = paired_stacks(args.images, args.labels)
     sources = sources_of(stacks, tests=tests, train_z=args.train_z, validation_z=args.validation_z, test_z=args.test_z)
+    sources = tuple(dataclasses.replace(source, flip_y=args.flip_y) for source in sources)
     notices = []
     if args.ctc and len(stacks) > 1 and not tests:
         notices.append(

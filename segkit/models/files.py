@@ -104,7 +104,7 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
     # The file is looked through before Keras rebuilds the model, so that a missing class is named.
     for module, registered_name in sorted(set(_custom_classes(config))):
         if keras.saving.get_registered_object(registered_name) is None:
-            raise _unknown_class(module, registered_name, path)
+            raise InputError(f"{path}: needs the class {registered_name!r}, {_why_unknown(module)}")
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as fault:  # what Keras raises over a damaged configuration can be anything
@@ -175,19 +175,19 @@ def _custom_classes(config: Any) -> Iterator[tuple[str, str]]:
             yield from _custom_classes(value)
 
 
-def _unknown_class(module: str, registered_name: str, path: pathlib.Path) -> InputError:
-    """Return the error of a file that needs a class which nobody has registered."""
+def _why_unknown(module: str) -> str:
+    """Return why a class of a module is not registered, and what to do."""
     if module == "__main__":
-        return InputError(
-            f"{path}: needs the class {registered_name!r}, which was defined in the program that wrote the model; put "
-            "it into a module of its own, and import that before loading (segkit commands: --import MODULE)"
+        return (
+            "which was defined in the program that wrote the model; put it into a module of its own, and import that "
+            "before loading (segkit commands: --import MODULE)"
         )
     if module in sys.modules:
-        return InputError(
-            f"{path}: needs the class {registered_name!r}, which the module {module!r} does not register; "
-            "decorate it with keras.saving.register_keras_serializable and import its module before loading"
+        return (
+            f"which the module {module!r} does not register; decorate it with "
+            "keras.saving.register_keras_serializable and import its module before loading"
         )
-    return InputError(
-        f"{path}: needs the class {registered_name!r} of the module {module!r}, which is not imported because a file "
-        f"names it; if you trust the file, import the module before loading (segkit commands: --import {module})"
+    return (
+        f"of the module {module!r}, which is not imported because a file names it; if you trust the file, import the "
+        f"module before loading (segkit commands: --import {module})"
     )

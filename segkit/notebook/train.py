@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import pathlib
 from collections.abc import Callable, Sequence
@@ -30,6 +31,8 @@ from segkit.training.precision import dtype_policy, resolve_precision
 from segkit.training.preparation import prepare, shrink_patch
 from segkit.training.seeding import seed_everything
 from segkit.volumes.checks import check_finite, check_same_shape
+
+_LOG = logging.getLogger(__name__)
 
 
 def train(
@@ -94,6 +97,8 @@ def train(
     if network is None:
         multiple_px, halo_px = seget_multiple_px(), seget_halo_px()
     volumes = _labeled(_several(images), _several(annotations), task, splits, plan)
+    for notice in task.notices(volumes):
+        _LOG.warning("warning: %s", notice)
     preprocessing = preprocessing or Standardize()
     if not preprocessing.resizes:
         plan = shrink_patch(plan, volumes, multiple_px)
@@ -110,6 +115,7 @@ def train(
         preprocessing=prepared.preprocessing,
         voxel_size_nm=prepared.voxel_size_nm,
         dtype=str(np.dtype(volumes[0].tomogram.dtype)),
+        grey_values=prepared.grey_values,
         multiple_px=multiple_px,
         halo_px=halo_px,
         tile_px=plan.patch_px if halo_px is None and not preprocessing.resizes else None,

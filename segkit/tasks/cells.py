@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from segkit.evaluation.evaluate_instances import InstanceEvaluation
     from segkit.report.overlay import Overlay
     from segkit.report.page import Section
+    from segkit.volumes.instance_ids import IdCounts
     from segkit.volumes.volume import Volume
 
 
@@ -68,11 +69,11 @@ class CellsTask(ForegroundTask):
 
     def check_annotation(
         self, annotation: Volume, *, ignore_value: int | None, progress: Callable[[int, int], None] | None
-    ) -> None:
-        """Check that ids are whole numbers and not negative."""
+    ) -> IdCounts:
+        """Check that ids are whole numbers and not negative, and count their voxels in every slice."""
         from segkit.volumes.instance_ids import check_instance_ids
 
-        check_instance_ids(annotation, progress=progress)
+        return check_instance_ids(annotation, progress=progress)
 
     def with_threshold(self, threshold: float) -> CellsTask:
         """Return the task with another threshold."""

@@ -115,8 +115,10 @@ class ClassesTask(Task):
         return check_labels(annotation, num_classes=count, ignore_value=ignore_value, progress=progress)
 
     def notices(self, volumes: Sequence[LabeledVolume]) -> list[str]:
-        """Return a line for each use of slices on which some class does not occur."""
-        lines = []
+        """Return a line for each use of slices on which some class does not occur, or slices seem to be unpainted."""
+        from segkit.tasks.painted import unpainted_notices
+
+        lines = unpainted_notices(volumes)
         for use, consequence in (
             ("train", "it cannot be learnt"),
             ("validation", "it does not influence the checkpoint"),

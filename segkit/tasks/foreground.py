@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from segkit.evaluation.evaluate_volumes import Evaluation
     from segkit.preprocessing.preprocessing import Preprocessing
     from segkit.report.overlay import Overlay
+    from segkit.volumes.checks import MaskCounts
     from segkit.volumes.volume import Volume
 
 FOREGROUND_LOSSES = ("bce_jaccard", "dice")
@@ -85,11 +86,17 @@ class ForegroundTask(Task):
 
     def check_annotation(
         self, annotation: Volume, *, ignore_value: int | None, progress: Callable[[int, int], None] | None
-    ) -> None:
-        """Check that a mask is binary."""
+    ) -> MaskCounts:
+        """Check that a mask is binary, and count its foreground in every slice; it may have none."""
         from segkit.volumes.checks import check_binary_mask
 
-        check_binary_mask(annotation, ignore_value=ignore_value, progress=progress)
+        return check_binary_mask(annotation, ignore_value=ignore_value, may_be_empty=True, progress=progress)
+
+    def notices(self, volumes: Sequence[LabeledVolume]) -> list[str]:
+        """Return a line for each volume of which only some slices seem to be painted."""
+        from segkit.tasks.painted import unpainted_notices
+
+        return unpainted_notices(volumes)
 
     def annotation_parts(
         self, volume: LabeledVolume, size_px: int | None, windows: Sequence[int] | None, ignore_value: int | None

@@ -141,7 +141,7 @@ def prepare(
     trained = [(volume.tomogram.array, volume.split.train) for volume in volumes]
     preprocessing = preprocessing.measured(trained, progress)
     grey_values = measure_grey_values([(array, slices) for array, slices in trained if slices])
-    _warn_of_other_grey_values(volumes, preprocessing)
+    _check_grey_values(volumes, preprocessing)
     target = task.target(weight_limit=plan.weight_limit, ignore_value=ignore_value, preprocessing=preprocessing)
     pairs = [
         (preprocessing.training_array(volume.tomogram.array, plan.patch_px), *annotation)
@@ -203,12 +203,22 @@ def _check_tables(tables: Mapping[str, PatchTable], task: Task, plan: TrainingPl
         _LOG.warning("no foreground on the validation slices: the checkpoint is chosen by the background alone")
 
 
-def _warn_of_other_grey_values(volumes: Sequence[LabeledVolume], preprocessing: Preprocessing) -> None:
-    """Warn where a volume's grey values are not on the scale of the first that is trained on."""
+def _check_grey_values(volumes: Sequence[LabeledVolume], preprocessing: Preprocessing) -> None:
+    """Refuse images without contrast, and warn of grey values that are not on the scale of the first volume's.
+
+    Raises:
+        InputError: If all voxels of a volume that were looked at are equal.
+    """
     trained = [volume for volume in volumes if volume.split.train]
     first, *others = [
         (volume.tomogram.name, measure_grey_values([(volume.tomogram.array, volume.split.train)])) for volume in trained
     ]
+    for name, found in (first, *others):
+        if not found.std > 0:
+            raise InputError(
+                f"{name}: every voxel of its training slices is {found.mean:g}: there is nothing to learn from; give "
+                "the images, or leave it out"
+            )
     for name, found in others:
         if preprocessing.mismatch(found, first[1]):
             _LOG.warning(

@@ -20,13 +20,13 @@ class MaskCounts:
     """What a binary mask holds.
 
     Args:
-        foreground_value: The value of its foreground, whatever the file uses (1, 255, -1).
+        foreground_value: The value of its foreground, whatever the file uses (1, 255, -1); ``None`` without any.
         foreground: Foreground voxels of every slice.
         background: Background voxels of every slice.
         ignored: Voxels of the ignore value of every slice.
     """
 
-    foreground_value: float
+    foreground_value: float | None
     foreground: tuple[int, ...]
     background: tuple[int, ...]
     ignored: tuple[int, ...]
@@ -160,6 +160,7 @@ def check_binary_mask(
     mask: Volume,
     *,
     ignore_value: float | None = None,
+    may_be_empty: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> MaskCounts:
     """Refuse a mask that does not consist of zeros and one other value.
@@ -167,6 +168,7 @@ def check_binary_mask(
     Args:
         mask: The mask, read slice by slice. Its foreground may have any value but 0, such as 1 or 255.
         ignore_value: Value of unlabeled voxels; they count as neither.
+        may_be_empty: Accept a mask without foreground: the structure may not occur in this volume.
         progress: Called as ``progress(done, total)`` with the number of slices.
 
     Returns:
@@ -194,14 +196,11 @@ def check_binary_mask(
         ignored.append(int(is_ignored.sum()))
         if progress is not None:
             progress(z + 1, mask.shape[0])
-    if value is None:
-        raise InputError(
-            f"{mask.name}: found no foreground (every labeled voxel is 0), expected some; "
-            "give the mask of this structure"
-        )
+    if value is None and not may_be_empty:
+        raise InputError(no_foreground(mask))
     if not any(background):
         raise InputError(
-            f"{mask.name}: found no background (every labeled voxel is {value:g}), expected zeros around the "
+            f"{mask.name}: found no background (every labeled voxel is {value or 0:g}), expected zeros around the "
             "structure; give a mask, not the tomogram"
         )
     return MaskCounts(
@@ -209,6 +208,13 @@ def check_binary_mask(
         foreground=tuple(foreground),
         background=tuple(background),
         ignored=tuple(ignored),
+    )
+
+
+def no_foreground(mask: Volume) -> str:
+    """Return the message about a mask that is empty where it must not be."""
+    return (
+        f"{mask.name}: found no foreground (every labeled voxel is 0), expected some; give the mask of this structure"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -63,20 +64,30 @@ def ids_by_slice(volume: Volume, chosen: Sequence[int] | None = None) -> LazyVol
     return slice_stack(read, (len(places), *volume.shape[1:]), dtype)
 
 
-def check_instance_ids(volume: Volume, *, progress: Callable[[int, int], None] | None = None) -> None:
-    """Refuse a volume that does not hold ids of objects.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class IdCounts:
+    """How much of every slice belongs to objects.
+
+    Attributes:
+        foreground: Voxels with an id of every slice.
+    """
+
+    foreground: tuple[int, ...]
+
+
+def check_instance_ids(volume: Volume, *, progress: Callable[[int, int], None] | None = None) -> IdCounts:
+    """Refuse a volume that does not hold ids of objects; one without any object is accepted.
 
     Args:
         volume: The volume, read slice by slice.
         progress: Called as ``progress(done, total)`` with the number of slices.
 
     Raises:
-        InputError: If an id is negative or not a whole number, or there is no object.
+        InputError: If an id is negative or not a whole number.
     """
-    is_empty = True
+    foreground = []
     for z in range(volume.shape[0]):
-        is_empty &= not instance_ids(volume, slice(z, z + 1)).any()
+        foreground.append(int(np.count_nonzero(instance_ids(volume, slice(z, z + 1)))))
         if progress is not None:
             progress(z + 1, volume.shape[0])
-    if is_empty:
-        raise InputError(f"{volume.name}: found no object (every voxel is 0); give labels with an id for every object")
+    return IdCounts(foreground=tuple(foreground))

@@ -29,6 +29,11 @@ class LabelCounts:
     num_classes: int
     voxels: np.ndarray
 
+    @property
+    def foreground(self) -> tuple[int, ...]:
+        """Voxels of all classes but 0 of every slice."""
+        return tuple(self.voxels[:, 1:].sum(axis=1).tolist())
+
     def missing(self, slices: Sequence[int]) -> list[int]:
         """Return the classes that none of the slices holds."""
         return np.flatnonzero(self.voxels[list(slices)].sum(axis=0) == 0).tolist()

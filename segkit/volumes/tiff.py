@@ -108,7 +108,7 @@ def _open_series(path: pathlib.Path, tif: tifffile.TiffFile, channel: int | None
         raise InputError(f"{path}: found {series.dtype} values, expected real numbers; convert them first")
     kept, picks = _choose_axes(path, series, channel, warnings)
     check_extent(str(path), series.shape)
-    planes = None if is_loose else _mapped(path, tif, series, picks)
+    planes = None if is_loose else _mapped(series, picks)
     # A mapping has a handle of its own; only a stack of pages still needs the file.
     is_mapped = planes is not None
     if planes is None:
@@ -182,15 +182,18 @@ def _checked_channel(path: pathlib.Path, num_channels: int, channel: int | None)
     return channel
 
 
-def _mapped(path: pathlib.Path, tif: tifffile.TiffFile, series: Any, picks: _Picks) -> LazyVolume | None:
+def _mapped(series: Any, picks: _Picks) -> LazyVolume | None:
     """Map the planes of a series that is stored contiguously; ``None`` for any other."""
     # No offset: compressed, or with gaps between the pages.
     if series.is_multifile or series.dataoffset is None:
         return None
-    shape, dtype = series.shape, series.dtype.newbyteorder(tif.byteorder)
-    check_reach(path, series.dataoffset + math.prod(shape) * dtype.itemsize)
-    with open(path, "rb") as file:
-        return mapped_file(path, file, dtype, series.dataoffset, shape, picks)
+    # The pages of an OME-TIFF may all be in another file.
+    holder = series.keyframe.parent
+    source = pathlib.Path(holder.filehandle.path)
+    shape, dtype = series.shape, series.dtype.newbyteorder(holder.byteorder)
+    check_reach(source, series.dataoffset + math.prod(shape) * dtype.itemsize)
+    with open(source, "rb") as file:
+        return mapped_file(source, file, dtype, series.dataoffset, shape, picks)
 
 
 def _chosen_pages(path: pathlib.Path, series: Any, pages: list[Any], kept: str, picks: _Picks) -> list[Any]:

@@ -43,9 +43,16 @@ def check_reach(path: pathlib.Path, end: int) -> None:
 
 
 def check_directories(path: pathlib.Path, tif: tifffile.TiffFile) -> None:
-    """Raise an ``InputError`` if a page directory, or what it points to, is beyond the end of the file.
+    """Check that all page directories, and what they point to, are within the file.
 
     tifffile does without those pages and tags, and mentions them in its log only.
+
+    Args:
+        path: The file.
+        tif: The same file, opened.
+
+    Raises:
+        InputError: If one is beyond the end of the file, or a page follows itself.
     """
     # Offsets, numbers of entries and entries (tag, type, count, value) of BigTIFF and of classic TIFF.
     form = tif.byteorder + ("Q" if tif.is_bigtiff else "I")

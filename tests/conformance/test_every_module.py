@@ -14,7 +14,6 @@ TESTS = ROOT / "tests"
 
 ALONE = {
     "__main__": "one call of segkit.cli.run; README's --max-ram command predicts through it",
-    "errors": "one exception without code; every test of a mistake raises it",
     "settings": "constants; README's commands run under SEGKIT_TINY_PLAN",
     "style": "a style sheet; a browser shows it, test_write_report looks at the page",
 }
@@ -33,6 +32,10 @@ SHARED = {
     "notebook/test_notebook.py": (
         "a network is trained on arrays, predicts others, and is scored",
         "evaluation.evaluation_like notebook.as_volume notebook.evaluate notebook.predict notebook.train",
+    ),
+    "volumes/test_hdf5_process.py": (
+        "the child is a program, which only its parent runs",
+        "volumes.hdf5_child",
     ),
     "layers/test_any_rank.py": (
         "the same layer on lines, images and volumes",
@@ -108,7 +111,7 @@ SHARED = {
     ),
     "inference/test_predict_volume.py": (
         "what predict_volume takes, writes and warns of",
-        "inference.decision inference.grey_values inference.loaded_model inference.prediction inference.slice_engine",
+        "inference.decision inference.loaded_model inference.prediction inference.slice_engine",
     ),
     "inference/test_whole_and_tiled.py": (
         "whole slices and tiles must agree",
@@ -176,7 +179,7 @@ SHARED = {
     ),
     "training/test_callbacks.py": (
         "callbacks and the precision are driven through the same epochs",
-        "tasks.collapse_alarm training.decay_on_plateau training.precision",
+        "tasks.collapse_alarm training.decay_on_plateau training.stop_diverged training.precision",
     ),
     "training/test_task.py": (
         "what a task gives to the training: losses, metrics, alarms",

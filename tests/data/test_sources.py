@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from segkit.data.sources import Source, open_source, shared_warnings, split_by_hold_out
+from segkit.data.sources import Source, open_source, painted_slices, shared_warnings, split_by_hold_out
 from segkit.errors import InputError
 from segkit.tasks.classes import ClassesTask
 from segkit.volumes.files import save_volume
@@ -77,8 +77,22 @@ def test_slices_beyond_the_volume_are_refused(blobs):
 
 def test_every_volume_is_held_out_from_by_itself():
     plain = Source(tomogram="a", mask="b")
-    split = split_by_hold_out([plain, plain], [6, 3], 5)
+    split = split_by_hold_out([plain, plain], [range(6), range(3)], 5)
     assert [(part.train, part.validation) for part in split] == [("1-4", "0,5"), ("1-2", "0")]
+
+
+def test_painted_slices_are_those_with_anything_but_background_and_unannotated_pixels(tmp_path):
+    mask = np.zeros((5, 4, 6), np.uint8)
+    mask[1, 0, 0], mask[3, 1, 1], mask[4] = 7, 1, 255
+    save_volume(tmp_path / "m.tif", Volume(array=mask))
+    assert painted_slices(str(tmp_path / "m.tif")) == [1, 3, 4]
+    assert painted_slices(str(tmp_path / "m.tif"), ignore_value=255) == [1, 3]
+    plain = Source(tomogram="a", mask="b")
+    (split,) = split_by_hold_out([plain], [[1, 3, 4, 8]], 3)
+    assert (split.train, split.validation) == ("3-4", "1,8")
+    save_volume(tmp_path / "e.tif", Volume(array=0 * mask))
+    with pytest.raises(InputError, match=r"e\.tif: found no foreground"):
+        painted_slices(str(tmp_path / "e.tif"))
 
 
 def of_classes(count):

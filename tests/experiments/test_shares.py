@@ -22,12 +22,13 @@ def test_no_use_goes_without_and_no_image_is_lost(count):
 
 
 def test_blocks_follow_each_other():
-    assert split_in_order("i.tif", 50) == ["0-34", "35-39", "40-49"]
-    assert split_in_order("i.tif", 3) == ["0", "1", "2"]
+    assert split_in_order("i.tif", range(50)) == ["0-34", "35-39", "40-49"]
+    assert split_in_order("i.tif", range(3)) == ["0", "1", "2"]
+    assert split_in_order("i.tif", [2, 4, 9, 10]) == ["2,4", "9", "10"]
 
 
 def test_too_few_are_refused():
     with pytest.raises(InputError, match=r"i\.tif: 2 images; at least 3 are needed"):
-        split_in_order("i.tif", 2)
+        split_in_order("i.tif", range(2))
     with pytest.raises(InputError, match="1 images; at least 2 are needed"):
         split_counts(1, has_test=False)

@@ -68,6 +68,13 @@ def test_any_two_values_count_as_they_are(foreground, kind):
     assert counts.background_per_foreground == (~foreground).sum() / foreground.sum()
 
 
+def test_a_mask_may_be_empty_where_that_is_allowed():
+    counts = check_binary_mask(mask_of([[[0, 0]], [[0, 9]]]), ignore_value=9, may_be_empty=True)
+    assert (counts.foreground_value, counts.foreground, counts.background) == (None, (0, 0), (2, 1))
+    with pytest.raises(InputError, match="found no background"):
+        check_binary_mask(mask_of([[[9, 9]]]), ignore_value=9, may_be_empty=True)
+
+
 def test_boolean_mask():
     assert check_binary_mask(mask_of([[[True, False]]])).foreground_value == 1
 

@@ -24,8 +24,12 @@ def test_ids_are_whole_numbers(dtype, expected):
 @pytest.mark.parametrize("dtype", [bool, np.float32])
 def test_a_file_that_is_accepted_can_be_scored(dtype):
     truth = Volume(array=OBJECT.astype(dtype))
-    check_instance_ids(truth)
+    assert check_instance_ids(truth).foreground == tuple((OBJECT > 0).sum(axis=(1, 2)))
     assert evaluate_instances(truth, truth).total()["seg"] == 1
+
+
+def test_a_stack_without_cells_is_a_negative():
+    assert check_instance_ids(Volume(array=0 * OBJECT)).foreground == (0,) * len(OBJECT)
 
 
 @pytest.mark.parametrize(("value", "message"), [(0.5, "found 0.5, expected ids"), (-3.0, "found the id -3")])

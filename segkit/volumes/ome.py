@@ -46,7 +46,8 @@ def _files(path: pathlib.Path, root: ET.Element) -> Iterator[pathlib.Path]:
     folder = path.parent.resolve()
     for uuid in root.iterfind(".//{*}UUID"):
         name = uuid.attrib.get("FileName")
-        if not name:
+        # Of its own pages a file often keeps the name that it had when it was written; they are known by its UUID.
+        if not name or (uuid.text is not None and uuid.text == root.attrib.get("UUID")):
             continue
         file = path.parent / name
         if "\0" in name or not file.resolve().is_relative_to(folder):

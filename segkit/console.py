@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import errno
 import logging
 import os
@@ -10,12 +11,77 @@ import pathlib
 import re
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
 
 from segkit.errors import InputError
+from segkit.progress import ProgressLine
 
 EXIT_INPUT = 2
 EXIT_INTERRUPTED = 130
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, with the option that may have been meant.
+
+    Options are not abbreviated: what is short for one option today could be short for two tomorrow.
+
+    Raises:
+        InputError: By ``parse_args``, if the command line is wrong.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None) -> Any:
+        """Read a command line; options that do not exist come before all that is missing because of them."""
+        words = list(sys.argv[1:] if args is None else args)
+        commands = _commands(self)
+        if words and commands and words[0] not in {*commands, *_options(self), "-h"}:
+            raise InputError(f"{self.prog}: no command {words[0]!r}{_meant(words[0], commands)}")
+        chosen = commands.get(words[0], self) if words else self
+        for word in words:
+            option = word.partition("=")[0]
+            if option.startswith("--") and option not in (known := _options(chosen)):
+                raise InputError(f"{chosen.prog}: no option {option}{_meant(option, known)}; see {chosen.prog} --help")
+        return super().parse_args(words, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the complaint."""
+        raise InputError(f"{self.prog}: {message}; see {self.prog} --help")
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    """Return the long options of a parser."""
+    return [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
+
+
+def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    found = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return {name: command for choices in found for name, command in choices.items()}
+
+
+def add_console_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how much a command tells."""
+    level = parser.add_argument_group("messages").add_mutually_exclusive_group()
+    level.add_argument("--quiet", action="store_true", help="print warnings and errors alone")
+    level.add_argument("--verbose", action="store_true", help="print details too, and TensorFlow's own messages")
+
+
+def set_console(args: argparse.Namespace) -> None:
+    """Print as much as a command line asks for; before TensorFlow is imported."""
+    logging.getLogger("segkit").setLevel(
+        logging.WARNING if args.quiet else logging.DEBUG if args.verbose else logging.INFO
+    )
+    ProgressLine.is_shown = not args.quiet
+    if args.verbose:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+        logging.getLogger("tensorflow").setLevel(logging.INFO)
 
 
 def run_command(
@@ -35,16 +101,16 @@ def run_command(
     try:
         main(sys.argv[1:] if argv is None else argv)
     except InputError as fault:
-        _say(f"error: {fault}")
+        say(f"error: {fault}")
         return EXIT_INPUT
     except OSError as fault:
         if fault.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
-        _say(f"error: {fault.filename or 'output'}: {fault.strerror}; free space or choose another folder")
+        say(f"error: {fault.filename or 'output'}: {fault.strerror}; free space or choose another folder")
         return EXIT_INPUT
     except KeyboardInterrupt:
         sys.stderr.write("\n")  # behind the ^C of the terminal
-        _say(f"interrupted. {when_interrupted}".rstrip())
+        say(f"interrupted. {when_interrupted}".rstrip())
         return EXIT_INTERRUPTED
     return 0
 
@@ -95,6 +161,7 @@ def _set_up_output() -> None:
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)
     log.propagate = False
+    ProgressLine.is_shown = True
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of networks that are compiled one after another
     warnings.showwarning = _show_own_warning
 
@@ -102,7 +169,7 @@ def _set_up_output() -> None:
 def _show_own_warning(message, category, filename, lineno, file=None, line=None) -> None:
     # Warnings of libraries are for programmers.
     if pathlib.Path(filename).is_relative_to(pathlib.Path(__file__).parent):
-        _say(f"warning: {message}")
+        say(f"warning: {message}")
 
 
 def printable(text: str) -> str:
@@ -115,7 +182,8 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Write a line to standard error, in place of a line of progress on a terminal."""
     sys.stderr.write(f"{_clear_line()}{printable(line)}\n")
 
 

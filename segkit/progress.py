@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TextIO
+from typing import ClassVar, TextIO
 
 
 class ProgressLine:
@@ -17,7 +17,12 @@ class ProgressLine:
         label: What is being done, such as ``"predicting"``.
         unit: What is counted, such as ``"slices"``.
         stream: Where to write; standard error by default.
+
+    Attributes:
+        is_shown: False, set on the class, where a program is to be quiet.
     """
+
+    is_shown: ClassVar[bool] = True
 
     def __init__(self, label: str, unit: str = "", stream: TextIO | None = None) -> None:
         self._label = label
@@ -30,6 +35,8 @@ class ProgressLine:
 
     def __call__(self, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` are done."""
+        if not self.is_shown:
+            return
         now = time.monotonic()
         if self._start is None:
             self._start, self._first_done = now, done  # a resumed job starts above 0

@@ -10,6 +10,7 @@ import numpy as np
 
 from segkit.evaluation.average_precision import THRESHOLDS, Matches, match_objects
 from segkit.evaluation.binary_scores import Confusion, binary_scores, count_confusion
+from segkit.evaluation.panoptic_quality import PanopticCounts, count_panoptic
 from segkit.evaluation.seg_score import reference_jaccards
 from segkit.instances.label_overlaps import LabelOverlaps, count_overlaps
 from segkit.volumes.checks import check_comparable
@@ -69,13 +70,17 @@ class InstanceEvaluation:
         return sum((part.matches(threshold) for part in self.parts), Matches()).average_precision
 
     def total(self) -> dict[str, Any]:
-        """Return ``seg``, ``ap_50`` (IoU 0.5), ``mean_ap`` (0.5 to 0.95), ``binary_scores`` of the mask, and counts."""
+        """Return SEG, average precision, panoptic quality and its factors, scores of the mask, and counts, by name."""
+        panoptic = sum((count_panoptic(part.overlaps) for part in self.parts), PanopticCounts())
         precisions = [self.average_precision(threshold) for threshold in THRESHOLDS]
         voxels = binary_scores(sum((confusion for _, confusion in self.slices), Confusion()))
         return {
             "seg": self.seg,
             "ap_50": precisions[0],
             "mean_ap": None if precisions[0] is None else float(np.mean(precisions)),
+            "pq": panoptic.quality,
+            "sq": panoptic.segmentation,
+            "rq": panoptic.recognition,
             **voxels,
             "objects": sum(len(part.overlaps.reference_ids) for part in self.parts),
             "found": sum(len(part.overlaps.prediction_ids) for part in self.parts),

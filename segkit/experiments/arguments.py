@@ -100,6 +100,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="run folder (runs/<name>)")
     output.add_argument("--saved-models", type=pathlib.Path, default=pathlib.Path("saved_models"), metavar="FOLDER")
+    output.add_argument("--no-export", action="store_true", help="write no SavedModel for serving")
     output.add_argument("--resume", action="store_true", help="resume the run in the folder")
     output.add_argument("--overwrite", action="store_true", help="replace the run in the folder")
     output.add_argument("--plan-only", action="store_true", help="write plan.json and stop, so that it can be edited")

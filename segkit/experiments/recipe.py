@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from segkit.console import parse_size, run_command
+from segkit.console import CommandParser, add_console_arguments, parse_size, run_command, set_console
 from segkit.experiments.arguments import add_output_arguments, add_training_arguments
 from segkit.experiments.comparison import Comparison
 from segkit.experiments.draft import Draft
@@ -87,14 +87,14 @@ def parse_args(recipe: Recipe, argv: Sequence[str]) -> argparse.Namespace:
     Raises:
         InputError: If arguments do not fit together.
     """
-    parser = argparse.ArgumentParser(
-        allow_abbrev=False, prog=f"python -m recipes.{recipe.name}", description=recipe.description
-    )
+    parser = CommandParser(prog=f"python -m recipes.{recipe.name}", description=recipe.description)
     recipe.add_arguments(parser)
     add_mode_arguments(parser, recipe.comparison, recipe.search)
     add_training_arguments(parser)
     add_output_arguments(parser)
+    add_console_arguments(parser)
     args = parser.parse_args(argv)
+    set_console(args)
     recipe.check_arguments(args)
     check_mode_arguments(args, recipe.comparison, recipe.search)
     return args
@@ -142,7 +142,8 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
     # Read the command line, and refuse what cannot be done.
     args = parse_args(recipe, argv)
     max_ram = parse_size(args.max_ram)
-    check_writable(args.saved_models)
+    if not args.no_export:
+        check_writable(args.saved_models)
     drafts = drafts_of(recipe, args)
     mode: Mode = {"kind": "run"}
     if recipe.has_modes:
@@ -230,7 +231,8 @@ def _run(recipe: Recipe, job: Job, mode: Mode, args: argparse.Namespace, max_ram
             return
         job = found
     is_resumed = args.resume or mode["kind"] in SEARCHES
-    run(job, saved_models=args.saved_models, resume=is_resumed, max_ram=max_ram)
+    saved_models = None if args.no_export else args.saved_models
+    run(job, saved_models=saved_models, resume=is_resumed, max_ram=max_ram)
     write_plan(job.plan, job.folder / PLAN_NAME)  # with what was found, or the epochs that a resumed run was given
     recipe.finish(job, mode, max_ram)
 

@@ -48,12 +48,14 @@ from segkit.volumes.whole_output import whole_file
 _LOG = logging.getLogger("segkit.run")
 
 
-def run(job: Job, *, saved_models: pathlib.Path, resume: bool = False, max_ram: int | None = None) -> dict[str, Any]:
+def run(
+    job: Job, *, saved_models: pathlib.Path | None, resume: bool = False, max_ram: int | None = None
+) -> dict[str, Any]:
     """Run a job to its end: a trained model, masks, scores, a SavedModel and a report in its folder.
 
     Args:
         job: What to run. The caller holds its folder (``only_process_in``).
-        saved_models: Folder of served models.
+        saved_models: Folder of served models; ``None`` to write none.
         resume: Resume the run in the folder.
         max_ram: Bound of the memory while predicting [byte].
 
@@ -70,12 +72,13 @@ def run(job: Job, *, saved_models: pathlib.Path, resume: bool = False, max_ram: 
     # Predict, score and export with that model, read back from its file.
     masks = predict_all(job, model_path, max_ram)
     evaluations = evaluate_held_out(plan, volumes, masks)
-    exported = exported_before(folder, record) or export(model_path, saved_models)
+    exported = None if saved_models is None else exported_before(folder, record) or export(model_path, saved_models)
     # Further evidence, scores and the report.
     finished = FinishedRun(job, record, [(volumes[number], slices) for number, slices in scored_slices(volumes)])
     extra = {name: value for one in job.network.evidence for name, value in one.scores(finished).items()}
     scores = write_scores(folder, plan, record, evaluations, exported, extra)
     report(finished, masks, evaluations, scores, commands)
+    record.tidy()
     _LOG.info(
         "report: %s (training %.0f s, this process %.0f s)",
         folder / "report.html",

@@ -239,12 +239,24 @@ def _prepared(
     """Write result and legend into a folder, and return what all processes have to know of them."""
     array = _result(store, card, task, volume, options)
     result = dataclasses.replace(volume, array=array)
+    shown = _display_range(array, task, options, structures)
+    like = dataclasses.replace(volume, metadata={**volume.metadata, "display_range": shown})
     legend = functools.partial(write_legend, structures=structures, background=task.background, overwrite=True)
     return {
         **{name: found.tolist() for name, found in store.totals().items()},
         "summary": None if options.probability else task.summary(array),
-        "outputs": output.prepare(folder, result, like=volume, write_legend=legend),
+        "outputs": output.prepare(folder, result, like=like, write_legend=legend),
     }
+
+
+def _display_range(
+    array: Any, task: Task, options: PredictOptions, structures: Sequence[str]
+) -> tuple[int, int] | None:
+    """Return the values that programs should draw black and white; ``None`` for what they find themselves."""
+    if options.probability or not task.is_counted:
+        return None
+    # Ids are separated in memory; masks and labels of classes are read from the blocks.
+    return (0, int(array.max(initial=1)) if isinstance(array, np.ndarray) else max(1, len(structures)))
 
 
 def _result(store: BlockStore, card: ModelCard, task: Task, volume: Volume, options: PredictOptions) -> Any:

@@ -10,7 +10,7 @@ from segkit.errors import InputError
 from segkit.inference.legend import legend_path
 from segkit.volumes.block_store import BlockStore
 from segkit.volumes.files import move_volume, save_volume
-from segkit.volumes.hdf5 import split_dataset
+from segkit.volumes.hdf5 import HDF5_SUFFIXES, check_nothing_lost, split_dataset
 from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import check_output, move_into_place
 
@@ -30,6 +30,9 @@ class PredictionOutput:
         has_legend: Whether a legend belongs to it.
         overwrite: Replace existing files.
 
+    Raises:
+        InputError: If the path has no name.
+
     Attributes:
         path: File or folder to be written.
         legend: Path of the legend; ``None`` without one.
@@ -37,6 +40,8 @@ class PredictionOutput:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, has_legend: bool = False, overwrite: bool = False) -> None:
+        if pathlib.Path(path).name in ("", ".."):
+            raise InputError(f"{path}: names no file; give a file, or a folder to be made for slices")
         self._asked, self._overwrite = path, overwrite
         self.path = split_dataset(path)[0]
         self.legend = legend_path(self.path) if has_legend else None
@@ -56,6 +61,8 @@ class PredictionOutput:
         for path in self._paths:
             if not _is_marked(path, marks):
                 check_output(path, overwrite=self._overwrite, expected_bytes=expected_bytes * (path == self.path))
+        if self._overwrite and self.path.suffix.lower() in HDF5_SUFFIXES and not _is_marked(self.path, marks):
+            check_nothing_lost(self._asked)
 
     def is_published(self, marks: Marks) -> bool:
         """Return whether the files that were prepared are in their places."""

@@ -37,7 +37,8 @@ def scale_yx(volume: Volume, card: ModelCard, *, rescale: bool) -> tuple[float, 
         warn_of_other_voxel_size(volume, card, axes=card.preprocessing.scale_axes, remedy=remedy)
         return 1.0, 1.0
     if unknown := _unknown_size(volume, card):
-        raise InputError(f"{unknown} is unknown, rescaling needs it; leave out --rescale")
+        remedy = "give it with --voxel-size, or leave out --rescale" if card.voxel_size_nm else "leave out --rescale"
+        raise InputError(f"{unknown} is unknown, rescaling needs it; {remedy}")
     if card.preprocessing.scale_axes == "zyx":
         remedy = "resample the volume along z first"
         warn_of_other_voxel_size(volume, card, axes="z", remedy=remedy)

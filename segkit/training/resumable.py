@@ -182,6 +182,13 @@ class Resumable(keras.callbacks.Callback):
             raise InputError(f"{best}: the best model of the run is gone; start over with --overwrite")
         return published
 
+    def tidy(self) -> None:
+        """Remove what a finished and published run does not need to be resumed to more epochs."""
+        self._snapshots.keep_newest()
+        if (self.folder / RUN_MODEL_NAME).exists():
+            for path in (self.folder / "state").glob("best-*.keras"):
+                path.unlink()
+
     def _best_path(self, epoch: int) -> pathlib.Path:
         return self.folder / "state" / f"best-{epoch:05d}.keras"
 

@@ -55,6 +55,19 @@ class Snapshots:
         for old in self._all()[:-_KEPT]:
             old.unlink()
 
+    def keep_newest(self) -> None:
+        """Remove all snapshots but the newest that can be read."""
+        snapshots = self._all()
+        while len(snapshots) > 1:
+            try:
+                _read(snapshots[-1])
+            except InputError:
+                snapshots.pop().unlink()
+                continue
+            for old in snapshots[:-1]:
+                old.unlink()
+            return
+
     def latest(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Return facts and arrays of the newest snapshot that can be read, or ``None``."""
         for path in reversed(self._all()):

@@ -113,7 +113,8 @@ def save_volume(
         volume = dataclasses.replace(volume, array=flipped_rows(volume.array))
     target = split_dataset(path)[0]
     suffix = _format_suffix(target)
-    if target.suffix.lower() in COMPRESSED_SUFFIXES and suffix not in MRC_SUFFIXES:
+    is_known = suffix in (*TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES)
+    if target.suffix.lower() in COMPRESSED_SUFFIXES and is_known:
         raise InputError(f"{path}: found {target.suffix} on another format than MRC; leave it out")
     if suffix in MRC_SUFFIXES:
         write_mrc(path, volume, overwrite=overwrite, progress=progress)

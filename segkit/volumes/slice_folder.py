@@ -114,6 +114,7 @@ def write_slice_folder(
     with whole_folder(path, suffixes=suffixes, overwrite=overwrite, expected_bytes=num_bytes) as partial:
         for z, name in enumerate(names):
             values = np.ascontiguousarray(volume.array[z], dtype=dtype)
+            values = values if as_tiff else visible(values, volume)
             if as_tiff:
                 tifffile.imwrite(partial / name, values, photometric="minisblack", **slice_resolution(volume))
             else:
@@ -135,7 +136,12 @@ def write_single_png(path: str | os.PathLike, volume: Volume, *, overwrite: bool
         )
     dtype = _png_dtype(path, volume)
     with whole_file(path, overwrite=overwrite) as partial:
-        write_png(partial, np.ascontiguousarray(volume.array[0], dtype=dtype))
+        write_png(partial, visible(np.ascontiguousarray(volume.array[0], dtype=dtype), volume))
+
+
+def visible(values: np.ndarray, volume: Volume) -> np.ndarray:
+    """Return what a PNG image is to hold: a mask of 0 and 1 becomes 0 and 255, as viewers draw what is stored."""
+    return values * values.dtype.type(255) if volume.metadata.get("display_range") == (0, 1) else values
 
 
 def _natural_order(path: pathlib.Path) -> list[tuple[int, str, str]]:

@@ -113,6 +113,8 @@ def slice_resolution(volume: Volume) -> dict[str, Any]:
 def _described(volume: Volume, kind: str, axes: str) -> dict[str, Any]:
     """Say the voxel size in the words of each kind."""
     metadata: dict[str, Any] = {"axes": axes}
+    if kind == "imagej" and (shown := volume.metadata.get("display_range")):
+        metadata |= {"min": float(shown[0]), "max": float(shown[1])}  # else Fiji draws a mask of 0 and 1 black
     if volume.voxel_size_nm is None:
         return {"metadata": metadata}
     z, y, x = volume.voxel_size_nm

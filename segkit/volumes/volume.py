@@ -54,7 +54,8 @@ class Volume:
         format: ``"mrc"``, ``"tiff"``, ``"ome-tiff"``, ``"imagej"``, ``"hdf5"`` or ``"png"``; ``None`` for a
             volume made in memory.
         source: The file or folder it was opened from.
-        metadata: What the writer of that format needs to give the same kind of file back.
+        metadata: What the writer of that format needs to give the same kind of file back, and under
+            ``"display_range"`` the two values that programs should draw black and white.
         warnings: One line for everything about the file that a user should know.
 
     Raises:

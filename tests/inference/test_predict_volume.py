@@ -5,6 +5,7 @@ import shutil
 import mrcfile
 import numpy as np
 import pytest
+import tifffile
 from tiny_models import pointwise, sigmoid, tiny_card, tiny_seget
 
 from segkit.errors import InputError
@@ -315,6 +316,17 @@ def test_an_output_among_the_slices_of_the_input_is_refused(tmp_path, name):
     assert open_volume(tmp_path / "slices").array[0, 0, 0] == 7
     (tmp_path / "slices" / "new").rmdir()
     predict_volume([model()], open_volume(tmp_path / "slices"), tmp_path / "m.mrc")
+
+
+def test_masks_are_visible_in_programs_that_draw_what_is_stored(tomogram, tmp_path):
+    predict_volume([model()], tomogram, tmp_path / "m.tif")
+    with tifffile.TiffFile(tmp_path / "m.tif") as tif:
+        assert (tif.imagej_metadata["min"], tif.imagej_metadata["max"]) == (0.0, 1.0)
+    expected = np.asarray(open_volume(tmp_path / "m.tif").array[:])
+    assert set(np.unique(expected)) == {0, 1}
+    predict_volume([model()], tomogram, tmp_path / "slices")
+    found = np.asarray(open_volume(tmp_path / "slices").array[:])
+    assert set(np.unique(found)) == {0, 255} and ((found > 0) == (expected > 0)).all()
 
 
 def test_an_output_is_not_replaced_unasked(tomogram, tmp_path):

@@ -1,0 +1,1 @@
+"""What the commands of ``segkit`` do; ``segkit.cli`` lists them."""

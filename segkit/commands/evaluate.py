@@ -1,0 +1,237 @@
+"""``segkit evaluate``: masks, labels, ids and probabilities against their annotation."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from segkit.console import first_given, say
+from segkit.data.splits import parse_slices
+from segkit.errors import InputError
+from segkit.evaluation.misfit import misfit
+from segkit.progress import ProgressLine
+from segkit.volumes.files import open_volume
+from segkit.volumes.volume import Volume
+from segkit.volumes.whole_output import check_output, whole_file
+
+if TYPE_CHECKING:
+    from segkit.evaluation.evaluate_challenge import ChallengeEvaluation
+    from segkit.evaluation.evaluation_like import EvaluationLike
+    from segkit.evaluation.threshold_sweep import ThresholdSweep
+    from segkit.tasks.task import Task
+
+
+def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what ``run_evaluate`` takes."""
+    parser.add_argument("--prediction", metavar="FILE")
+    parser.add_argument("--reference", metavar="FILE")
+    parser.add_argument("--ctc-result", metavar="FOLDER", help="such as 01_RES of the Cell Tracking Challenge")
+    parser.add_argument("--ctc-reference", metavar="FOLDER", help="such as 01_GT or 01_ST")
+    parser.add_argument(
+        "--num-parameters", type=int, metavar="N", help="of all networks that made the result, for PESEG"
+    )
+    parser.add_argument(
+        "--task", metavar="KIND", help="kind of result: foreground (the default), classes, cells, or a registered one"
+    )
+    parser.add_argument("--slices", metavar="RANGES", help="only these slices, such as 12-15")
+    parser.add_argument("--label", type=int, metavar="N", help="label of the prediction that counts as foreground")
+    parser.add_argument(
+        "--reference-label", type=int, metavar="N", help="label of the reference that counts as foreground"
+    )
+    parser.add_argument(
+        "--all-labels",
+        action="store_true",
+        help="score every label; both volumes hold the same classes (--task classes)",
+    )
+    parser.add_argument(
+        "--instances", action="store_true", help="score objects; both volumes hold ids: SEG, AP (--task cells)"
+    )
+    parser.add_argument("--slice-wise", action="store_true", default=None, help="score objects slice by slice")
+    parser.add_argument("--ignore-value", type=int, metavar="V", help="reference value of unannotated pixels")
+    parser.add_argument("--flip-y", action="store_true", help="flip the rows of the reference")
+    parser.add_argument(
+        "--sweep", action="store_true", help="score a probability at thresholds from 0.05 to 0.95 and name the best"
+    )
+    parser.add_argument(
+        "--surface", action="store_true", help="also compare the surfaces of what is foreground: distances in nm"
+    )
+    parser.add_argument(
+        "--tolerance", type=float, metavar="NM", help="distance of surfaces that counts as none (one voxel)"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the scores as JSON; - for standard output")
+    parser.add_argument("--overwrite", action="store_true", help="replace the JSON file")
+
+
+def run_evaluate(args: argparse.Namespace) -> None:
+    """Score a mask, labels or a challenge's result against a reference.
+
+    Raises:
+        InputError: If arguments or volumes do not fit each other, or a file cannot be read or written.
+    """
+    is_challenge = bool(args.ctc_result or args.ctc_reference)
+    given = (args.ctc_result, args.ctc_reference) if is_challenge else (args.prediction, args.reference)
+    if not all(given) or (is_challenge and (args.prediction or args.reference)):
+        raise InputError("give --prediction and --reference, or --ctc-result and --ctc-reference")
+    if is_challenge and (ignored := first_given(args, _OF_VOLUMES)):
+        raise InputError(f"{ignored} together with --ctc-result, which is scored whole; leave it out")
+    if args.json and args.json != "-":
+        check_output(args.json, overwrite=args.overwrite)  # scoring may take long
+    surface = None
+    if is_challenge:
+        evaluation = evaluate_result(args)
+    else:
+        volumes = open_volume(args.prediction), open_volume(args.reference, flip_y=args.flip_y)
+        evaluation = evaluate_sweep(args, *volumes) if args.sweep else evaluate_prediction(args, *volumes)
+        if (fault := misfit(*volumes, ignore_value=args.ignore_value)) and not args.sweep:
+            say(f"warning: {args.prediction}: {fault}")
+        surface = evaluate_surface(args, *volumes) if args.surface else None
+    content = evaluation.to_dict() if surface is None else {**evaluation.to_dict(), "surface": surface}
+    text = json.dumps(content, indent=2) + "\n"
+    if args.json == "-":
+        sys.stdout.write(text)
+        return
+    sys.stdout.write(evaluation.to_table() + "\n")
+    for name, value in (surface or {}).items():
+        sys.stdout.write(f"{name:<24}{'-' if value is None else f'{value:.4g}'}\n")
+    if args.json:
+        with whole_file(args.json, overwrite=args.overwrite) as unfinished:
+            unfinished.write_text(text)
+
+
+_OF_KINDS = ("label", "reference_label", "slice_wise", "ignore_value")
+"""What has a meaning for some kinds of results only."""
+
+_OF_VOLUMES = ("task", "slices", "all_labels", "instances", "flip_y", "sweep", "surface", *_OF_KINDS)
+"""What has no meaning for a challenge's result."""
+
+
+def evaluate_result(args: argparse.Namespace) -> ChallengeEvaluation:
+    """Score a sequence in the layout of the Cell Tracking Challenge.
+
+    Raises:
+        InputError: If the number of parameters is not positive, or the folders are not of one sequence.
+    """
+    from segkit.evaluation.evaluate_challenge import evaluate_challenge
+
+    if args.num_parameters is not None and args.num_parameters < 1:
+        raise InputError(f"--num-parameters {args.num_parameters}; give the number of parameters, at least 1")
+    progress = ProgressLine("scoring", "files")
+    return evaluate_challenge(
+        args.ctc_result, args.ctc_reference, num_parameters=args.num_parameters, progress=progress
+    )
+
+
+def evaluate_prediction(args: argparse.Namespace, prediction: Volume, reference: Volume) -> EvaluationLike:
+    """Score a predicted volume as its kind of result is scored.
+
+    Raises:
+        InputError: If arguments or volumes do not fit each other, or a file cannot be read.
+    """
+    kind = chosen_kind(args)
+    if "label" in kind.evaluation_settings:
+        check_label(args.prediction, args.label)
+    task = kind.of_reference(reference, ignore_value=args.ignore_value, label_names=label_names(args.prediction))
+    given = {name: value for name in kind.evaluation_settings if (value := getattr(args, name, None)) is not None}
+    chosen, progress = _slices(args, reference), ProgressLine("scoring", "slices")
+    return task.evaluate(prediction, reference, slices=chosen, progress=progress, **given)
+
+
+def evaluate_sweep(args: argparse.Namespace, probability: Volume, reference: Volume) -> ThresholdSweep:
+    """Score a probability at several thresholds.
+
+    Raises:
+        InputError: If an option has no meaning for it, or volumes do not fit each other.
+    """
+    from segkit.evaluation.threshold_sweep import sweep_thresholds
+
+    if ignored := first_given(args, ("task", "all_labels", "instances", "label", "reference_label", "slice_wise")):
+        raise InputError(
+            f"{ignored} together with --sweep, which is for the probability of one structure; leave it out"
+        )
+    shared = {"slices": _slices(args, reference), "ignore_value": args.ignore_value}
+    return sweep_thresholds(probability, reference, progress=ProgressLine("scoring", "slices"), **shared)
+
+
+def evaluate_surface(args: argparse.Namespace, prediction: Volume, reference: Volume) -> dict[str, Any]:
+    """Return distances of the surfaces of what is foreground in both volumes, by name.
+
+    Raises:
+        InputError: If the voxel size is unknown, or the tolerance negative.
+    """
+    from segkit.evaluation.surface_distance import surface_distance
+
+    size = reference.voxel_size_nm or prediction.voxel_size_nm
+    if size is None:
+        raise InputError(f"{args.reference}: the voxel size is unknown, distances need it; leave out --surface")
+    tolerance = max(size) if args.tolerance is None else args.tolerance
+    if not tolerance >= 0:
+        raise InputError(f"--tolerance {tolerance:g}: expected a distance [nm], 0 or more")
+    masks = []
+    for volume, label in ((prediction, args.label), (reference, args.reference_label)):
+        part = np.stack([np.asarray(volume.array[z]) for z in _slices(args, reference) or range(reference.shape[0])])
+        masks.append(part != 0 if label is None else part == label)
+    # Voxels that nobody has annotated are the same in both.
+    if args.ignore_value is not None:
+        masks[0][part == args.ignore_value] = masks[1][part == args.ignore_value] = False
+    found = surface_distance(*masks, size, tolerance)
+    return {
+        "mean_surface_distance_nm": found.mean,
+        "hausdorff_95_nm": found.hausdorff_95,
+        "surface_dice": found.within,
+        "tolerance_nm": found.tolerance,
+    }
+
+
+def _slices(args: argparse.Namespace, reference: Volume) -> tuple[int, ...] | None:
+    return parse_slices(args.slices, reference.shape[0]) if args.slices else None
+
+
+def chosen_kind(args: argparse.Namespace) -> type[Task]:
+    """Return the class of the task that a prediction is scored by.
+
+    Raises:
+        InputError: If options contradict each other, the kind is unknown, or an option has no meaning for it.
+    """
+    from segkit.tasks.task import TASKS
+
+    if args.all_labels and (args.label is not None or args.reference_label is not None):
+        raise InputError("--all-labels together with a chosen label; give one of them")
+    if args.instances and (args.all_labels or {args.label, args.reference_label, args.ignore_value} != {None}):
+        raise InputError(
+            "--instances together with --all-labels, a label or --ignore-value; objects are all voxels that are not 0"
+        )
+    shorthand = first_given(args, ("all_labels", "instances"))
+    if shorthand and args.task:
+        raise InputError(f"{shorthand} together with --task {args.task}; give one of them")
+    kind = TASKS.find(args.task or {"--all-labels": "classes", "--instances": "cells"}.get(shorthand, "foreground"))
+    if ignored := first_given(args, [name for name in _OF_KINDS if name not in kind.evaluation_settings]):
+        raise InputError(f"{ignored} has no meaning for the task {kind.kind!r}; leave it out or choose another --task")
+    return kind
+
+
+def check_label(path: str, label: int | None) -> None:
+    """Refuse to guess which label of a label volume is meant, as its legend tells of several.
+
+    Raises:
+        InputError: If no label was chosen, or one that the legend does not have.
+    """
+    from segkit.inference.legend import legend_path, read_legend
+
+    legend = legend_path(path)
+    structures = {number: name for number, name in read_legend(legend).items() if number} if legend.exists() else {}
+    if len(structures) > 1 and label not in structures:
+        known = ", ".join(f"{number} ({name})" for number, name in structures.items())
+        chosen = "no label was chosen" if label is None else f"{label} is not in its legend"
+        raise InputError(f"{path}: a label volume, and {chosen}; choose with --label one of {known}")
+
+
+def label_names(path: str) -> list[str] | None:
+    """Return the names of all labels from the legend next to a label volume; ``None`` where there is none."""
+    from segkit.inference.legend import legend_path, read_legend
+
+    legend = legend_path(path)
+    return list(read_legend(legend).values()) if legend.exists() else None

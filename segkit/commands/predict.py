@@ -1,0 +1,257 @@
+"""``segkit predict``: one volume or many."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from segkit.console import parse_size, printable
+from segkit.errors import InputError
+from segkit.geometry.region import Region
+from segkit.inference.engines import Deferred
+from segkit.inference.predict_options import PRECISIONS, PredictOptions
+from segkit.inference.prediction import Prediction
+from segkit.inference.prediction_output import PredictionOutput
+from segkit.model_path import resolve_model_path
+from segkit.progress import ProgressLine, clock
+from segkit.volumes.compressed import COMPRESSED_SUFFIXES
+from segkit.volumes.files import open_volume, suffix_like
+from segkit.volumes.hdf5 import split_dataset
+from segkit.volumes.volume import Volume
+
+
+def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what ``run_predict`` takes."""
+    parser.add_argument(
+        "--model",
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="PATH",
+        help=".keras files or run folders; several give labels",
+    )
+    parser.add_argument(
+        "--input", nargs="+", action="extend", required=True, metavar="FILE", help="volume, or folder of slices"
+    )
+    parser.add_argument("--output", metavar="FILE", help="of one input; its suffix chooses the format")
+    parser.add_argument("--output-dir", type=pathlib.Path, metavar="FOLDER", help="of any number of inputs")
+    parser.add_argument(
+        "--continue",
+        dest="skip_existing",
+        action="store_true",
+        help="skip inputs whose output is in --output-dir already",
+    )
+    parser.add_argument("--threshold", type=float, help="probability above which a voxel is foreground")
+    parser.add_argument("--probability", action="store_true", help="write the probability, float32")
+    parser.add_argument("--tta", action="store_true", help="average over the eight flips and quarter turns")
+    parser.add_argument(
+        "--roi", metavar="Z0:Z1,Y0:Y1,X0:X1", help="predict this box only; the rest of the output is background"
+    )
+    parser.add_argument("--rescale", action="store_true", help="resample to the model's voxel size and back")
+    parser.add_argument("--max-ram", metavar="SIZE", help="memory limit, such as 4G")
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes, which share the cores and the memory limit"
+    )
+    parser.add_argument(
+        "--device", metavar="NAME", help="cpu, gpu (the first one), or gpu:1 and so on; any that there is by default"
+    )
+    parser.add_argument("--tile", type=int, metavar="PX", help="side of the tiles, halo included")
+    parser.add_argument("--halo", type=int, metavar="PX", help="context around a tile")
+    parser.add_argument(
+        "--match-grey-values",
+        action="store_true",
+        help="bring mean and deviation of the grey values to those of the training data",
+    )
+    parser.add_argument("--invert", action="store_true", help="exchange light and dark")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
+    parser.add_argument(
+        "--voxel-size",
+        nargs=3,
+        type=float,
+        metavar=("Z", "Y", "X"),
+        help="of the input [nm], where its file does not know it or is wrong",
+    )
+
+
+def run_predict(args: argparse.Namespace) -> None:
+    """Segment one volume or many.
+
+    Raises:
+        InputError: If arguments, models and volume do not fit each other, or a file cannot be read or written; of many
+            inputs, when all others are done.
+    """
+    options = _options(args)
+    choose_device(args.device)
+    _check_outputs(args)
+    models = [resolve_model_path(path) for path in args.model]
+    if args.output:
+        (source,) = args.input
+        _predictor(args, models, options)(_input(args, source), args.output)
+        return
+    _predict_all(args, _predictor(args, models, options))
+
+
+def _options(args: argparse.Namespace) -> PredictOptions:
+    if args.workers < 1:
+        raise InputError(f"--workers {args.workers}: expected a number of processes, at least 1")
+    return PredictOptions(
+        threshold=args.threshold,
+        probability=args.probability,
+        tta=args.tta,
+        roi=Region.parse(args.roi) if args.roi else None,
+        max_ram=parse_size(args.max_ram),
+        halo_px=args.halo,
+        tile_px=args.tile,
+        rescale=args.rescale,
+        precision=args.precision,
+        match_grey_values=args.match_grey_values,
+        invert=args.invert,
+    )
+
+
+def choose_device(name: str | None) -> None:
+    """Let this process and its children see one device; before TensorFlow or JAX is imported.
+
+    Args:
+        name: ``"cpu"``, ``"gpu"`` or ``"gpu:<n>"``; ``None`` for any that there is.
+
+    Raises:
+        InputError: If it is another name.
+    """
+    if name is None:
+        return
+    kind, colon, number = name.lower().partition(":")
+    if kind == "cpu" and not colon:
+        visible = "-1"
+    elif kind == "gpu" and (not colon or number.isdecimal()):
+        visible = number or "0"
+    else:
+        raise InputError(f"--device {name}: expected cpu, gpu, or gpu:N; choose one of those")
+    os.environ["CUDA_VISIBLE_DEVICES"] = visible
+    if visible == "-1":
+        os.environ["JAX_PLATFORMS"] = "cpu"
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Refuse outputs that cannot be meant, before TensorFlow is imported, which takes seconds."""
+    if bool(args.output) == bool(args.output_dir):
+        raise InputError("give --output FILE for one input, or --output-dir FOLDER for one or several")
+    if args.output and len(args.input) > 1:
+        raise InputError(f"{len(args.input)} inputs and one --output; give --output-dir FOLDER")
+    if args.skip_existing and (args.output or args.overwrite):
+        raise InputError("--continue together with --output or --overwrite; it is for --output-dir alone")
+    if args.output_dir and not args.output_dir.is_dir():
+        if args.output_dir.exists() or not args.output_dir.parent.is_dir():
+            raise InputError(f"{args.output_dir}: is not a folder; create it, or choose another --output-dir")
+        args.output_dir.mkdir()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Input:
+    """How to open an input, in this process or another one."""
+
+    path: str
+    dataset: str | None
+    channel: int | None
+    voxel_size_nm: tuple[float, float, float] | None
+
+    def __call__(self, progress: Callable[[int, int], None] | None = None) -> Volume:
+        volume = open_volume(self.path, dataset=self.dataset, channel=self.channel, progress=progress)
+        return volume if self.voxel_size_nm is None else dataclasses.replace(volume, voxel_size_nm=self.voxel_size_nm)
+
+
+def _input(args: argparse.Namespace, path: str) -> _Input:
+    size = args.voxel_size
+    if size is not None and not all(0 < extent < math.inf for extent in size):
+        raise InputError(f"--voxel-size {' '.join(f'{extent:g}' for extent in size)}: expected positive sizes [nm]")
+    return _Input(path, args.dataset, args.channel, None if size is None else tuple(size))
+
+
+def _predictor(
+    args: argparse.Namespace, models: Sequence[pathlib.Path], options: PredictOptions
+) -> Callable[[_Input, str | os.PathLike[str]], Prediction]:
+    """Return what predicts an input; models are loaded when the first one is found good, and kept."""
+    shared = {"overwrite": args.overwrite, "progress": ProgressLine("predicting", "blocks")}
+    if args.workers > 1:
+        from segkit.inference.predict_in_processes import predict_in_processes
+
+        processes = {"num_workers": args.workers, "modules": args.imports}
+        return lambda source, output: predict_in_processes(
+            models, Deferred(source), output, options, **processes, **shared
+        )
+    loaded: list[Any] = []
+
+    def predict(source: _Input, output: str | os.PathLike[str]) -> Prediction:
+        PredictionOutput(output, overwrite=args.overwrite).check()
+        volume = source(ProgressLine("opening", "bytes"))
+        if options.roi is not None:
+            options.roi.within(volume.shape)
+        # Mistakes in paths and region are found before TensorFlow is imported, which takes seconds.
+        from segkit.inference.loaded_model import LoadedModel
+        from segkit.inference.predict_volume import predict_volume
+
+        loaded.extend([] if loaded else [LoadedModel.open(path) for path in models])
+        return predict_volume(loaded, volume, output, options, **shared)
+
+    return predict
+
+
+def _predict_all(args: argparse.Namespace, predict: Callable[[_Input, pathlib.Path], Prediction]) -> None:
+    """Predict inputs one after the other, and print what became of each; a bad one harms no other."""
+    rows, failed = [], 0
+    names: dict[pathlib.Path, str] = {}
+    for source in args.input:
+        start, output = time.monotonic(), None
+        try:
+            output = output_in(args.output_dir, source, probability=args.probability)
+            if other := names.get(output):
+                raise InputError(f"{source}: its output would be that of {other}; predict it into another folder")
+            names[output] = source
+            if args.skip_existing and output.exists():
+                state = "was there"
+            else:
+                done = predict(_input(args, source), output)
+                state = done.summary or ", ".join(f"{name}: {count} voxels" for name, count in done.voxels) or "done"
+        except InputError as fault:
+            failed += 1
+            state = f"failed: {fault}"
+        rows.append((source, "-" if output is None else output.name, clock(time.monotonic() - start), state))
+    sys.stdout.write(_table(("input", "output", "time", "result"), rows))
+    if failed:
+        raise InputError(f"{failed} of {len(args.input)} inputs failed, see above; correct them, and use --continue")
+
+
+def output_in(folder: pathlib.Path, source: str, *, probability: bool = False) -> pathlib.Path:
+    """Return the output of an input in a folder, named after it and in its format.
+
+    Args:
+        folder: The folder.
+        source: Path of the input, as ``open_volume`` takes it.
+        probability: Name it after the probability.
+
+    Raises:
+        InputError: If the input cannot be opened.
+    """
+    path = split_dataset(source)[0]
+    stem = path.name
+    while (suffix := pathlib.Path(stem).suffix) and suffix.lower() in _SUFFIXES:
+        stem = stem.removesuffix(suffix)
+    return folder / f"{stem}-{'probability' if probability else 'mask'}{suffix_like(open_volume(source))}"
+
+
+_SUFFIXES = {*COMPRESSED_SUFFIXES, ".mrc", ".rec", ".map", ".st", ".mrcs", ".tif", ".tiff", ".btf", ".ome"}
+_SUFFIXES |= {".h5", ".hdf5", ".hdf", ".png"}
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    cells = [titles, *([printable(str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(titles) - 1)]
+    padded = ([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]] for row in cells)
+    return "".join(f"{'  '.join(row)}\n" for row in padded)

@@ -1,0 +1,55 @@
+"""Whether a prediction would fit its reference better the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from segkit.volumes.volume import Volume
+
+_LEAST_IOU = 0.3  # of the flipped volumes, below which nothing fits
+_CLEARLY = 2.0  # times the IoU as they are
+
+_FLIPS: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
+    ("rows (y) flipped: --flip-y", lambda image: image[::-1]),
+    ("columns (x) flipped", lambda image: image[:, ::-1]),
+    ("rows and columns flipped", lambda image: image[::-1, ::-1]),
+)
+
+
+def misfit(prediction: Volume, reference: Volume, *, ignore_value: int | None = None) -> str | None:
+    """Return in which other orientation a prediction fits clearly better; ``None`` where there is none.
+
+    What is not 0 is compared, by its IoU. Programs disagree about which end of y is up, and about the order of slices;
+    a mask that went through two of them may be upside down.
+
+    Args:
+        prediction: Mask, labels or ids.
+        reference: The same of the annotation, of the same shape.
+        ignore_value: Value of unannotated reference voxels; they do not count.
+    """
+    depth = reference.shape[0]
+    names = ["", *(name for name, _ in _FLIPS), "slices (z) in reverse order"]
+    counts = np.zeros((len(names), 2), np.int64)  # intersection and union of every orientation
+    for z in range(depth):
+        found = np.asarray(prediction.array[z]) != 0
+        candidates = [_true(reference, z, ignore_value)]
+        candidates += [(flip(truth), flip(kept)) for _, flip in _FLIPS for truth, kept in candidates[:1]]
+        candidates.append(_true(reference, depth - 1 - z, ignore_value))
+        for row, (truth, kept) in zip(counts, candidates, strict=True):
+            row += [np.count_nonzero(found & truth & kept), np.count_nonzero((found | truth) & kept)]
+    iou = counts[:, 0] / np.maximum(counts[:, 1], 1)
+    best = int(iou.argmax())
+    if best == 0 or iou[best] < max(_LEAST_IOU, _CLEARLY * iou[0]):
+        return None
+    return (
+        f"the prediction fits much better with the reference's {names[best]} (IoU of all that is not 0: "
+        f"{iou[best]:.2f} against {iou[0]:.2f}); is one of the two the wrong way round?"
+    )
+
+
+def _true(reference: Volume, z: int, ignore_value: int | None) -> tuple[np.ndarray, np.ndarray]:
+    values = np.asarray(reference.array[z])
+    kept = np.ones(values.shape, bool) if ignore_value is None else values != ignore_value
+    return (values != 0) & kept, kept

@@ -1,0 +1,36 @@
+"""A prediction that is the wrong way round is noticed."""
+
+import numpy as np
+import pytest
+
+from segkit.evaluation.misfit import misfit
+from segkit.volumes.volume import Volume
+
+TRUTH = np.zeros((4, 20, 30), np.uint8)
+TRUTH[0, 2:8, 3:9] = 1
+TRUTH[2, 12:14, 20:28] = 1
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (TRUTH, None),
+        (TRUTH[:, ::-1], "rows (y) flipped: --flip-y"),
+        (TRUTH[:, :, ::-1], "columns (x) flipped"),
+        (TRUTH[:, ::-1, ::-1], "rows and columns flipped"),
+        (TRUTH[::-1], "slices (z) in reverse order"),
+        (np.roll(TRUTH, 10, axis=2), None),  # fits no way round
+        (0 * TRUTH, None),
+    ],
+)
+def test_the_better_orientation_is_named(found, expected):
+    told = misfit(Volume(array=5 * found), Volume(array=TRUTH))
+    assert (told is None) if expected is None else (expected in told and "IoU" in told)
+
+
+def test_what_is_the_same_both_ways_is_not_told_and_unannotated_voxels_do_not_count():
+    even = np.maximum(TRUTH, TRUTH[:, ::-1])
+    assert misfit(Volume(array=even), Volume(array=even)) is None
+    partly = TRUTH.copy()
+    partly[1] = 7
+    assert "--flip-y" in misfit(Volume(array=TRUTH[:, ::-1]), Volume(array=partly), ignore_value=7)

@@ -1,0 +1,136 @@
+"""Do the tests notice? Mutants of the package are run against the tests of their module, one after the other.
+
+    python tests/mutation/run_mutations.py --count 300 --seed 0 --record mutations.jsonl
+    python tests/mutation/run_mutations.py --record mutations.jsonl --table
+
+A mutant dies if a test of its module fails, or does not end in time. Mutants are drawn evenly over the files of the
+rooms. The record is kept after each one: the same command resumes where it was interrupted.
+"""
+
+import argparse
+import collections
+import importlib.util
+import json
+import pathlib
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).parents[2]
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(ROOT / "tests")]
+
+from mutants import count_mutants, mutant  # noqa: E402
+from warm_python import WarmPython  # noqa: E402
+
+ROOMS = ("ops", "layers", "losses", "metrics", "targets", "tasks", "preprocessing", "data", "training", "inference",
+         "instances", "evaluation")  # fmt: skip
+LONGEST_S = 600
+
+
+def drawn(count, seed, rooms):
+    """Return mutants as ``(module's path, number in the module)``, evenly over the files of the rooms."""
+    files = [
+        path for room in rooms for path in sorted((ROOT / "segkit" / room).rglob("*.py")) if path.stem != "__init__"
+    ]
+    rng = random.Random(seed)
+    rest = {path: rng.sample(range(n), n) for path in files if (n := count_mutants(path.read_text()))}
+    chosen = []
+    while len(chosen) < count and rest:
+        for path in list(rest):
+            chosen.append((path.relative_to(ROOT).as_posix(), rest[path].pop()))
+            if not rest[path]:
+                del rest[path]
+    return chosen[:count]
+
+
+def tests_of(module):
+    """Return the test files of a module: its own, and those that the conformance test names for it."""
+    room, name = pathlib.Path(module).parts[1], pathlib.Path(module).stem
+    table = ROOT / "tests" / "conformance" / "test_every_module.py"
+    spec = importlib.util.spec_from_file_location("every_module", table)
+    every_module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(every_module)
+    dotted = pathlib.Path(module).with_suffix("").as_posix().replace("/", ".")
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for path in sorted((ROOT / "tests" / room).rglob("test_*.py"))
+        if path.stem in (f"test_{name}", f"test_{room}_{name}")
+    ]
+    for file, (_, modules) in every_module.SHARED.items():
+        if any(dotted.endswith(f".{one}") for one in modules.split()):
+            found.append(f"tests/{file}")
+    return found
+
+
+def run(python, module, number, folder):
+    """Run the tests of a module with one of its mutants, and return what became of it."""
+    changed = mutant((ROOT / module).read_text(), number)
+    place = folder / "tree"
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(ROOT, place, ignore=shutil.ignore_patterns(".*", "saved_models", "benchmarks", "__pycache__"))
+    (place / module).write_text(changed.source)
+    start = time.monotonic()
+    words = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests_of(module)]
+    program = python.start(words, place, PYTHONPATH=str(place), PYTHONDONTWRITEBYTECODE="1")
+    previous = signal.signal(signal.SIGALRM, lambda *_: program.kill())
+    signal.alarm(LONGEST_S)
+    try:
+        done = program.wait()
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
+    seconds = time.monotonic() - start
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return {
+        "module": module,
+        "number": number,
+        "line": changed.line,
+        "change": changed.change,
+        "dies": done.returncode != 0,
+        "by": failed[0] if failed else f"status {done.returncode}" if done.returncode else None,
+        "seconds": round(seconds, 1),
+    }
+
+
+def print_table(rows):
+    """Print mutants and survivors of every room, and each survivor."""
+    rooms = collections.Counter(pathlib.Path(row["module"]).parts[1] for row in rows)
+    alive = [row for row in rows if not row["dies"]]
+    alive_in = collections.Counter(pathlib.Path(row["module"]).parts[1] for row in alive)
+    for room, count in sorted(rooms.items()):
+        print(f"{room:<16}{count:>6} mutants{alive_in[room]:>6} survive")
+    print(f"{'all':<16}{len(rows):>6} mutants{len(alive):>6} survive ({100 * len(alive) / max(1, len(rows)):.1f} %)")
+    for row in alive:
+        print(f"{row['module']}:{row['line']}: {row['change']}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--record", type=pathlib.Path, required=True, help="file of results, one line of JSON each")
+    parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rooms", nargs="+", default=ROOMS)
+    parser.add_argument("--table", action="store_true", help="print what the record holds, and run nothing")
+    arguments = parser.parse_args()
+    rows = [json.loads(line) for line in arguments.record.read_text().splitlines()] if arguments.record.exists() else []
+    if not arguments.table:
+        known = {(row["module"], row["number"]) for row in rows}
+        python = WarmPython()
+        with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+            for module, number in drawn(arguments.count, arguments.seed, arguments.rooms):
+                if (module, number) in known:
+                    continue
+                rows.append(run(python, module, number, pathlib.Path(folder)))
+                with open(arguments.record, "a") as record:
+                    record.write(json.dumps(rows[-1]) + "\n")
+                state = "dies" if rows[-1]["dies"] else "SURVIVES"
+                print(f"{len(rows)}: {module}:{rows[-1]['line']} {state} ({rows[-1]['seconds']} s)", flush=True)
+        python.close()
+    print_table(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,7 @@ from segkit.volumes.lazy_volume import flipped_rows
 from segkit.volumes.mrc import MRC_SUFFIXES, read_mrc
 from segkit.volumes.mrc_header import HEADER_BYTES, looks_like_mrc
 from segkit.volumes.mrc_output import write_mrc
+from segkit.volumes.nifti import NIFTI_SUFFIXES, looks_like_nifti, read_nifti
 from segkit.volumes.png import PNG_SUFFIXES
 from segkit.volumes.slice_folder import (
     read_single_png,
@@ -29,7 +30,7 @@ from segkit.volumes.tiff_output import write_tiff
 from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import move_into_place
 
-_READABLE = "MRC (also .gz, .bz2), TIFF, OME-TIFF, ImageJ, HDF5, PNG or a folder of slices"
+_READABLE = "MRC (also .gz, .bz2), TIFF, OME-TIFF, ImageJ, HDF5, NIfTI, PNG or a folder of slices"
 _WRITABLE = ".mrc .rec .map .st .mrcs (also with .gz or .bz2), .tif, .ome.tif, .h5, .png, or no suffix for a folder"
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TIFF_KINDS = ("tiff", "ome-tiff", "imagej")
@@ -178,10 +179,12 @@ def _open(
     if not is_packed and start.startswith(b"\x89PNG"):
         return read_single_png(file)
     suffix = _format_suffix(file)
+    if looks_like_nifti(start):
+        return read_nifti(file, progress=progress)
     # Last, as a header without the mark is known by sound values alone, which other formats may have by chance.
     if looks_like_mrc(start) or suffix in MRC_SUFFIXES:
         return read_mrc(file, progress=progress)
-    if suffix in (*TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES):
+    if suffix in (*TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES, *NIFTI_SUFFIXES):
         raise InputError(f"{file}: found no {suffix[1:]} data in it, expected {_READABLE}; check the file")
     raise InputError(f"{file}: found an unknown format, expected {_READABLE}; convert it to one of those")
 

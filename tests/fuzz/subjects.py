@@ -73,6 +73,16 @@ def _tiffs(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def _niftis(folder):
+    import nibabel
+
+    for kind in ("int16", "float32"):
+        image = nibabel.Nifti1Image(_image(kind).T, np.eye(4))
+        image.header.set_xyzt_units("micron")
+        nibabel.save(image, folder / f"{kind}.nii")
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def _hdf5s(folder):
     import h5py
 
@@ -245,6 +255,7 @@ SUBJECTS = {
     "mrc": Subject(_volumes((".mrc",)), _read_volume),
     "mrc_packed": Subject(_volumes((".mrc.gz", ".mrc.bz2"), kinds=("int8",)), _read_volume, _mutate_packed),
     "tiff": Subject(_tiffs, _read_volume, imports=("tifffile",)),
+    "nifti": Subject(_niftis, _read_volume, imports=("nibabel",)),
     "hdf5": Subject(_hdf5s, _read_volume, imports=("h5py",)),
     "png": Subject(_png_files, _read_volume, _mutate_png),
     "png_folder": Subject(_pngs, _read_volume, _mutate_png, in_folder=True),

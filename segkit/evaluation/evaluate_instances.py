@@ -17,6 +17,7 @@ from segkit.volumes.checks import check_comparable
 from segkit.volumes.instance_ids import ids_by_slice
 from segkit.volumes.volume import Volume
 
+_TOLD = {"found": "predicted"}  # the name in files stays
 _OF_THE_MASK = ("background_iou", "dice", "precision", "recall", "pixel_accuracy")
 
 
@@ -109,18 +110,19 @@ class InstanceEvaluation:
 
     def to_table(self) -> str:
         """Return a plain-text table: one line per part, and the scores of all."""
-        lines = [f"{'slice':<8}{'objects':>8}{'found':>8}{'SEG':>10}{'AP@0.5':>10}"]
+        lines = [f"{'slice':<8}{'objects':>9}{'predicted':>11}{'matched':>9}{'SEG':>10}{'AP@0.5':>10}"]
         for part in self.parts:
-            precision = part.matches(0.5).average_precision
-            cells = (float(part.jaccards.mean()) if part.jaccards.size else None, precision)
+            matches = part.matches(0.5)
+            cells = (float(part.jaccards.mean()) if part.jaccards.size else None, matches.average_precision)
             shown = "".join(f"{'-' if cell is None else f'{cell:.4f}':>10}" for cell in cells)
-            counts = f"{len(part.overlaps.reference_ids):>8}{len(part.overlaps.prediction_ids):>8}"
+            sizes = len(part.overlaps.reference_ids), len(part.overlaps.prediction_ids)
+            counts = f"{sizes[0]:>9}{sizes[1]:>11}{matches.matched:>9}"
             lines.append(f"{'all' if part.z is None else part.z!s:<8}{counts}{shown}")
         for name, value in self.total().items():
             if name in _OF_THE_MASK:
                 continue
             shown = "-" if value is None else str(value) if isinstance(value, int) else f"{value:.6f}"
-            lines.append(f"{name:<16}{shown}")
+            lines.append(f"{_TOLD.get(name, name):<16}{shown}")
         return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from segkit.errors import InputError
+from segkit.volumes.amira import AMIRA_SUFFIXES, looks_like_amira, read_amira
 from segkit.volumes.checks import check_axes
 from segkit.volumes.compressed import COMPRESSED_SUFFIXES, is_compressed, read_start
 from segkit.volumes.hdf5 import HDF5_SUFFIXES, check_nothing_lost, read_hdf5, split_dataset, write_hdf5
@@ -30,7 +31,7 @@ from segkit.volumes.tiff_output import write_tiff
 from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import move_into_place
 
-_READABLE = "MRC (also .gz, .bz2), TIFF, OME-TIFF, ImageJ, HDF5, NIfTI, PNG or a folder of slices"
+_READABLE = "MRC (also .gz, .bz2), TIFF, OME-TIFF, ImageJ, HDF5, NIfTI, AmiraMesh, PNG or a folder of slices"
 _WRITABLE = ".mrc .rec .map .st .mrcs (also with .gz or .bz2), .tif, .ome.tif, .h5, .png, or no suffix for a folder"
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TIFF_KINDS = ("tiff", "ome-tiff", "imagej")
@@ -179,12 +180,14 @@ def _open(
     if not is_packed and start.startswith(b"\x89PNG"):
         return read_single_png(file)
     suffix = _format_suffix(file)
+    if looks_like_amira(start):
+        return read_amira(file)
     if looks_like_nifti(start):
         return read_nifti(file, progress=progress)
     # Last, as a header without the mark is known by sound values alone, which other formats may have by chance.
     if looks_like_mrc(start) or suffix in MRC_SUFFIXES:
         return read_mrc(file, progress=progress)
-    if suffix in (*TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES, *NIFTI_SUFFIXES):
+    if suffix in (*TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES, *NIFTI_SUFFIXES, *AMIRA_SUFFIXES):
         raise InputError(f"{file}: found no {suffix[1:]} data in it, expected {_READABLE}; check the file")
     raise InputError(f"{file}: found an unknown format, expected {_READABLE}; convert it to one of those")
 

@@ -83,6 +83,22 @@ def _niftis(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def _amiras(folder):
+    header = (
+        "# AmiraMesh BINARY-LITTLE-ENDIAN 2.1\ndefine Lattice 20 24 5\nParameters {{ BoundingBox 0 19 0 23 0 4,\n"
+        'CoordType "uniform" }}\nLattice {{ byte Labels }} @1{}\n\n@1\n'
+    )
+    data = (_image() // 50).tobytes()
+    runs = b"".join(bytes([0x81, byte]) for byte in data)
+    for name, stored, packing in (
+        ("raw", data, ""),
+        ("zip", zlib.compress(data), f"(HxZip,{len(zlib.compress(data))})"),
+        ("runs", runs, f"(HxByteRLE,{len(runs)})"),
+    ):
+        (folder / f"{name}.am").write_bytes(header.format(packing).encode() + stored)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def _hdf5s(folder):
     import h5py
 
@@ -256,6 +272,7 @@ SUBJECTS = {
     "mrc_packed": Subject(_volumes((".mrc.gz", ".mrc.bz2"), kinds=("int8",)), _read_volume, _mutate_packed),
     "tiff": Subject(_tiffs, _read_volume, imports=("tifffile",)),
     "nifti": Subject(_niftis, _read_volume, imports=("nibabel",)),
+    "amira": Subject(_amiras, _read_volume),
     "hdf5": Subject(_hdf5s, _read_volume, imports=("h5py",)),
     "png": Subject(_png_files, _read_volume, _mutate_png),
     "png_folder": Subject(_pngs, _read_volume, _mutate_png, in_folder=True),

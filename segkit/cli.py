@@ -64,7 +64,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
 
 def run_info(args: argparse.Namespace) -> None:
     """Describe a volume."""
-    volume = open_volume(args.input, dataset=args.dataset, channel=args.channel)
+    volume = open_volume(args.input, dataset=args.dataset, channel=args.channel, unsigned=args.unsigned)
     description = describe(volume, progress=ProgressLine("reading", "slices"))
     sys.stdout.write((json.dumps(description.to_dict(), indent=2) if args.json else description.to_text()) + "\n")
 
@@ -145,3 +145,9 @@ def _add_imports(parser: argparse.ArgumentParser) -> None:
 def _add_input_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", metavar="NAME", help="data set inside an HDF5 file")
     parser.add_argument("--channel", type=int, metavar="N", help="channel, for a file with several")
+    parser.add_argument(
+        "--unsigned",
+        action="store_true",
+        default=None,
+        help="bytes of MRC mode 0 are unsigned, whatever the header says",
+    )

@@ -160,10 +160,13 @@ class _Input:
     path: str
     dataset: str | None
     channel: int | None
+    unsigned: bool | None
     voxel_size_nm: tuple[float, float, float] | None
 
     def __call__(self, progress: Callable[[int, int], None] | None = None) -> Volume:
-        volume = open_volume(self.path, dataset=self.dataset, channel=self.channel, progress=progress)
+        volume = open_volume(
+            self.path, dataset=self.dataset, channel=self.channel, unsigned=self.unsigned, progress=progress
+        )
         return volume if self.voxel_size_nm is None else dataclasses.replace(volume, voxel_size_nm=self.voxel_size_nm)
 
 
@@ -171,7 +174,7 @@ def _input(args: argparse.Namespace, path: str) -> _Input:
     size = args.voxel_size
     if size is not None and not all(0 < extent < math.inf for extent in size):
         raise InputError(f"--voxel-size {' '.join(f'{extent:g}' for extent in size)}: expected positive sizes [nm]")
-    return _Input(path, args.dataset, args.channel, None if size is None else tuple(size))
+    return _Input(path, args.dataset, args.channel, args.unsigned, None if size is None else tuple(size))
 
 
 def _predictor(

@@ -44,6 +44,7 @@ def open_volume(
     dataset: str | None = None,
     channel: int | None = None,
     flip_y: bool = False,
+    unsigned: bool | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Volume:
     """Open a volume without reading its voxels where the format allows it.
@@ -57,6 +58,8 @@ def open_volume(
         channel: Which channel to take where there are several, from 0 on.
         flip_y: Reverse the order of the rows, for masks that went through a program that reverses them (Fiji
             and ``mrc2tif`` do from MRC to TIFF). An output that is like this volume is flipped back.
+        unsigned: Whether the bytes of an MRC file (mode 0) are unsigned, where its header is wrong or does not say;
+            ``None`` for what it says.
         progress: Called as ``progress(done, total)`` with bytes while a compressed file is unpacked.
 
     Returns:
@@ -70,7 +73,7 @@ def open_volume(
     if named is not None and dataset is not None and named != dataset:
         raise InputError(f"{path}: found two datasets, {named} and {dataset}, expected one; leave one of them out")
     try:
-        volume = _open(file, named or dataset, channel, progress)
+        volume = _open(file, named or dataset, channel, unsigned, progress)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{path}: found no such file, expected {_READABLE}; check the path") from error
     except PermissionError as error:
@@ -162,7 +165,11 @@ def suffix_like(volume: Volume) -> str:
 
 
 def _open(
-    file: pathlib.Path, dataset: str | None, channel: int | None, progress: Callable[[int, int], None] | None
+    file: pathlib.Path,
+    dataset: str | None,
+    channel: int | None,
+    unsigned: bool | None,
+    progress: Callable[[int, int], None] | None,
 ) -> Volume:
     if file.is_dir():
         return read_slice_folder(file)
@@ -186,7 +193,7 @@ def _open(
         return read_nifti(file, progress=progress)
     # Last, as a header without the mark is known by sound values alone, which other formats may have by chance.
     if looks_like_mrc(start) or suffix in MRC_SUFFIXES:
-        return read_mrc(file, progress=progress)
+        return read_mrc(file, unsigned=unsigned, progress=progress)
     if suffix in (*TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES, *NIFTI_SUFFIXES, *AMIRA_SUFFIXES):
         raise InputError(f"{file}: found no {suffix[1:]} data in it, expected {_READABLE}; check the file")
     raise InputError(f"{file}: found an unknown format, expected {_READABLE}; convert it to one of those")

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import pathlib
+import struct
 from collections.abc import Callable
+
+import numpy as np
 
 from segkit.errors import InputError
 from segkit.volumes.compressed import is_compressed, read_start, unpacked
-from segkit.volumes.lazy_volume import in_native_byte_order, transposed
+from segkit.volumes.lazy_volume import LazyVolume, in_native_byte_order, transposed
 from segkit.volumes.mapped_file import mapped_file
-from segkit.volumes.mrc_header import HEADER_BYTES, MrcHeader, parse_header
+from segkit.volumes.mrc_header import HEADER_BYTES, IMOD_STAMP, IMOD_WORDS, MrcHeader, parse_header
 from segkit.volumes.volume import Volume
 
 MRC_SUFFIXES = (".mrc", ".rec", ".map", ".st", ".mrcs")
 
 
-def read_mrc(path: pathlib.Path, *, progress: Callable[[int, int], None] | None = None) -> Volume:
+def read_mrc(
+    path: pathlib.Path, *, unsigned: bool | None = None, progress: Callable[[int, int], None] | None = None
+) -> Volume:
     """Open an MRC file (``.gz`` and ``.bz2`` too) without reading its voxels into memory.
 
     Modes 0, 1, 2, 6 and 12, either byte order, any axis order (presented as z, y, x), with or without the
@@ -24,6 +29,7 @@ def read_mrc(path: pathlib.Path, *, progress: Callable[[int, int], None] | None 
 
     Args:
         path: The file.
+        unsigned: Whether mode 0 is unsigned, whatever the header says; ``None`` for what it says.
         progress: Called as ``progress(done, total)`` with bytes while a compressed file is unpacked.
 
     Returns:
@@ -33,7 +39,7 @@ def read_mrc(path: pathlib.Path, *, progress: Callable[[int, int], None] | None 
         InputError: If the file is not an MRC file, is cut off or damaged, or holds what segkit does not read.
     """
     raw = read_start(path, HEADER_BYTES)
-    header = parse_header(raw, str(path))
+    header = parse_header(raw, str(path), unsigned=unsigned)
     warnings = list(header.warnings)
     if is_compressed(path):
         file = unpacked(path, header.file_bytes, progress=progress)
@@ -45,6 +51,8 @@ def read_mrc(path: pathlib.Path, *, progress: Callable[[int, int], None] | None 
         mapped = mapped_file(path, file, header.dtype, header.data_offset, header.file_shape)
         file.seek(HEADER_BYTES)
         extended = file.read(header.extended_bytes)
+    if header.dtype == np.int8 and unsigned is None and (hint := _unsigned_hint(raw, mapped)):
+        warnings.append(hint)
     # From (sections, rows, columns) to (z, y, x).
     array = transposed(mapped, tuple(header.axes.index(axis) for axis in "zyx"))
     return Volume(
@@ -56,6 +64,25 @@ def read_mrc(path: pathlib.Path, *, progress: Callable[[int, int], None] | None 
         source=path,
         metadata={"mrc_header": raw, "mrc_extended_header": extended},
         warnings=tuple(warnings),
+    )
+
+
+def _unsigned_hint(raw: bytes, mapped: LazyVolume) -> str | None:
+    """Return a warning where bytes that nothing marks as signed look like unsigned ones.
+
+    Read with the wrong sign, values around the middle of the range jump from one end to the other, and spread more than
+    any of their kind.
+    """
+    (stamp,) = struct.unpack_from("=i", raw, IMOD_WORDS)
+    if IMOD_STAMP in (stamp, int.from_bytes(raw[IMOD_WORDS : IMOD_WORDS + 4], "big")):
+        return None
+    middle = mapped[mapped.shape[0] // 2]
+    signed, unsigned = float(middle.std()), float(middle.view(np.uint8).std())
+    if not unsigned < 0.6 * signed:
+        return None
+    return (
+        f"mode 0 is read as signed bytes, as the standard says, but unsigned ones would spread less ({unsigned:.0f} "
+        f"against {signed:.0f} in the middle section); if they are unsigned, open it so (--unsigned)"
     )
 
 

@@ -65,12 +65,13 @@ def looks_like_mrc(raw: bytes) -> bool:
     return len(raw) >= HEADER_BYTES and (raw[208:211] == b"MAP" or _byte_order(raw) is not None)
 
 
-def parse_header(raw: bytes, name: str) -> MrcHeader:
+def parse_header(raw: bytes, name: str, *, unsigned: bool | None = None) -> MrcHeader:
     """Interpret the first 1024 bytes of an MRC file.
 
     Args:
         raw: The bytes.
         name: What messages call the file.
+        unsigned: Whether mode 0 is unsigned, whatever the header says; ``None`` for what it says.
 
     Returns:
         The header.
@@ -93,6 +94,9 @@ def parse_header(raw: bytes, name: str) -> MrcHeader:
     if has_mark and order != _stamped_order(record):
         warnings.append("the machine stamp does not match the byte order of the MRC header; the header's is used")
     dtype = _voxel_dtype(raw, record, order, name, warnings)
+    if unsigned is not None and int(record["mode"]) == 0:
+        dtype = np.dtype(np.uint8 if unsigned else np.int8)
+        warnings = [line for line in warnings if not line.startswith("mode 0")]
     # MRC2014: space groups 401 to 630 mark a stack of volumes, each of mz sections.
     if 401 <= int(record["ispg"]) <= 630 and 0 < int(record["mz"]) < int(record["nz"]):
         volumes = int(record["nz"]) // int(record["mz"])

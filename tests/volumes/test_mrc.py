@@ -270,3 +270,21 @@ def test_shorter_than_a_header(tmp_path):
     path.write_bytes(b"short")
     with pytest.raises(InputError, match=r"cut off: found 5 bytes, expected an MRC header of 1024"):
         open_volume(path)
+
+
+def test_bytes_of_the_wrong_sign_are_noticed_and_can_be_set_right(tmp_path):
+    image = np.clip(np.random.default_rng(0).normal(128, 20, (3, 40, 50)), 0, 255).astype(np.uint8)
+    path = write(tmp_path / "a.mrc", image.view(np.int8))
+    patch(path, 76, "<fff", 0.0, 0.0, 0.0)  # a header without a range
+    volume = open_volume(path)
+    (warning,) = [line for line in volume.warnings if "mode 0" in line]
+    assert "unsigned ones would spread less (20 against 1" in warning and "--unsigned" in warning
+    unsigned = open_volume(path, unsigned=True)
+    np.testing.assert_array_equal(unsigned.array[:], image)
+    assert not [line for line in unsigned.warnings if "mode 0" in line]
+    # What spreads less with the sign, and what IMOD has marked, is what it says.
+    signed = open_volume(write(tmp_path / "b.mrc", (image.astype(int) - 128).astype(np.int8)))
+    assert not [line for line in signed.warnings if "mode 0" in line]
+    patch(path, 152, "<ii", 1146047817, 1)
+    assert not [line for line in open_volume(path).warnings if "mode 0" in line]
+    np.testing.assert_array_equal(open_volume(path, unsigned=False).array[:], image.view(np.int8))

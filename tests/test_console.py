@@ -2,12 +2,21 @@
 
 import argparse
 import logging
+import os
 import warnings
 
 import pytest
 
-from segkit.console import first_given, parse_size, run_command
+from segkit.console import (
+    CommandParser,
+    add_console_arguments,
+    first_given,
+    parse_size,
+    run_command,
+    set_console,
+)
 from segkit.errors import InputError
+from segkit.progress import ProgressLine
 
 
 @pytest.mark.parametrize(
@@ -25,6 +34,65 @@ def test_what_is_no_size(text):
 
 def test_no_size_stays_none():
     assert parse_size(None) is None
+
+
+def parser():
+    made = CommandParser(prog="tool")
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
+    predict = commands.add_parser("predict")
+    predict.add_argument("--output-dir", required=True)
+    predict.add_argument("--epochs", type=int)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["predct"], "tool: no command 'predct'; did you mean predict?"),
+        (["predict", "--output_dir", "x"], "tool predict: no option --output_dir; did you mean --output-dir?; see"),
+        (["predict", "--out", "x"], "tool predict: no option --out; see tool predict --help"),
+        (["predict", "--epoch=3"], "tool predict: no option --epoch; did you mean --epochs?"),
+        (["predict"], "the following arguments are required: --output-dir"),
+        (["predict", "--output-dir", "x", "--epochs", "three"], "argument --epochs: invalid int value: 'three'"),
+        ([], "the following arguments are required: COMMAND"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_with_what_may_have_been_meant(words, message):
+    with pytest.raises(InputError) as fault:
+        parser().parse_args(words)
+    assert str(fault.value).startswith(message) or message in str(fault.value)
+    assert "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize(("words", "told"), [([], {"note", "warning"}), (["--quiet"], {"warning"}),
+                                             (["--verbose"], {"detail", "note", "warning"})])  # fmt: skip
+def test_how_much_is_told(words, told, capsys, monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+
+    def main(argv):
+        made = CommandParser(prog="tool")
+        add_console_arguments(made)
+        set_console(made.parse_args(argv))
+        log = logging.getLogger("segkit.run")
+        log.debug("detail")
+        log.info("note")
+        log.warning("warning")
+        ProgressLine("predicting", "slices")(1, 1)
+
+    assert run_command(main, words) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert {line for line in lines if "predicting" not in line} == told
+    assert any("predicting 1/1" in line for line in lines) == ("--quiet" not in words)
+    assert (os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0") == ("--verbose" in words)
+
+
+def test_names_cannot_write_to_the_terminal(capsys):
+    def main(argv):
+        logging.getLogger("segkit.run").warning("warning: %s", "a\x1b[2J\nb")
+        raise InputError("c\rd.mrc: found no such file")
+
+    assert run_command(main, []) == 2
+    assert capsys.readouterr().err == "warning: a\\x1b[2J\\nb\nerror: c\\rd.mrc: found no such file\n"
 
 
 def test_zero_is_given_and_false_is_not():

@@ -56,7 +56,7 @@ def test_a_volume_without_objects_has_no_score():
 
 def test_the_table_has_a_line_a_part_and_the_scores():
     lines = evaluate_instances(*volumes(), slice_wise=True).to_table().splitlines()
-    assert lines[1].split() == ["0", "2", "2", "1.0000", "1.0000"]
+    assert lines[1].split() == ["0", "2", "2", "2", "1.0000", "1.0000"]
     assert "seg             0.833333" in lines
 
 

@@ -1,0 +1,68 @@
+"""``segkit evaluate``: what is offered besides the scores of a kind, and what looks wrong."""
+
+import json
+
+import numpy as np
+import pytest
+
+from segkit import cli
+from segkit.errors import InputError
+from segkit.volumes.files import save_volume
+from segkit.volumes.volume import Volume
+
+TRUTH = np.zeros((4, 20, 24), np.uint8)
+TRUTH[:, 3:9, 4:14] = 1
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    size = {"voxel_size_nm": (40.0, 5.0, 5.0)}
+    save_volume("truth.tif", Volume(array=TRUTH, **size))
+    save_volume("moved.tif", Volume(array=np.roll(TRUTH, 2, axis=2), **size))
+    save_volume("flipped.tif", Volume(array=TRUTH[:, ::-1], **size))
+    save_volume("probability.tif", Volume(array=(0.2 + 0.6 * TRUTH).astype(np.float32)))
+    save_volume("plain.tif", Volume(array=TRUTH))
+    return tmp_path
+
+
+def evaluate(capsys, prediction, *words, reference="truth.tif"):
+    cli.main(["evaluate", "--prediction", prediction, "--reference", reference, *words])
+    return capsys.readouterr()
+
+
+def test_surfaces(capsys):
+    found = json.loads(evaluate(capsys, "moved.tif", "--surface", "--tolerance", "10", "--json", "-").out)["surface"]
+    assert 0 < found["mean_surface_distance_nm"] <= found["hausdorff_95_nm"] == 10.0
+    assert (found["surface_dice"], found["tolerance_nm"]) == (1.0, 10.0)
+    table = evaluate(capsys, "moved.tif", "--surface").out
+    assert "hausdorff_95_nm         10\n" in table and "tolerance_nm            40\n" in table
+    assert "surface" not in json.loads(evaluate(capsys, "moved.tif", "--json", "-").out)
+    with pytest.raises(InputError, match="the voxel size is unknown, distances need it"):
+        evaluate(capsys, "plain.tif", "--surface", reference="plain.tif")
+
+
+def test_every_threshold(capsys):
+    found = json.loads(evaluate(capsys, "probability.tif", "--sweep", "--json", "-").out)
+    assert found["best"] == 0.5 and len(found["thresholds"]) == 19
+    assert evaluate(capsys, "probability.tif", "--sweep").out.count("best") == 1
+    with pytest.raises(InputError, match="--label together with --sweep"):
+        evaluate(capsys, "probability.tif", "--sweep", "--label", "1")
+    with pytest.raises(InputError, match="expected probabilities from 0 to 1"):
+        evaluate(capsys, "moved.tif", "--sweep")
+
+
+def test_the_wrong_way_round_is_told(capsys):
+    told = evaluate(capsys, "flipped.tif").err
+    assert (
+        "warning: flipped.tif: the prediction fits much better with the reference's rows (y) flipped: --flip-y" in told
+    )
+    assert "warning" not in evaluate(capsys, "flipped.tif", "--flip-y").err
+    assert "warning" not in evaluate(capsys, "moved.tif").err
+
+
+def test_scores_that_cannot_be_written_are_refused_before_the_work(folder, monkeypatch):
+    (folder / "scores.json").write_text("kept")
+    monkeypatch.setattr("segkit.commands.evaluate.open_volume", lambda *_, **__: pytest.fail("the work has begun"))
+    with pytest.raises(InputError, match=r"scores\.json: already exists"):
+        cli.main(["evaluate", "--prediction", "a.tif", "--reference", "b.tif", "--json", "scores.json"])

@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 from segkit.errors import InputError
 from segkit.progress import ProgressLine
 
+_BACKENDS = {"tensorflow", "jax", "jaxlib", "torch"}
+
 EXIT_INPUT = 2
 EXIT_INTERRUPTED = 130
 
@@ -107,6 +109,13 @@ def run_command(
         if fault.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
         say(f"error: {fault.filename or 'output'}: {fault.strerror}; free space or choose another folder")
+        return EXIT_INPUT
+    except ModuleNotFoundError as fault:
+        if fault.name not in _BACKENDS:
+            raise
+        chosen = os.environ.get("KERAS_BACKEND")
+        remedy = f"install it, or choose another KERAS_BACKEND than {chosen}" if chosen else "install it"
+        say(f"error: the package {fault.name} is not installed; {remedy}")
         return EXIT_INPUT
     except KeyboardInterrupt:
         sys.stderr.write("\n")  # behind the ^C of the terminal

@@ -115,6 +115,8 @@ def open_source(
     count = tomogram.shape[0]
     chosen = {name: parse_slices(text, count) if (text := getattr(source, name)) else () for name in _USES}
     warnings = [f"{volume.name}: {warning}" for volume in (tomogram, mask) for warning in volume.warnings]
+    if ignore_value is not None and not any(getattr(labels, "ignored", (True,))):
+        warnings.append(f"{mask.name}: no voxel has the ignore value {ignore_value}")
     if flipped := mask_orientation(tomogram, mask).warning:
         warnings.append(f"{mask.name}: {flipped}")
     for warning in warnings if tell else ():

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import uuid
 
 import keras
@@ -17,6 +18,8 @@ from segkit.models.precision import with_precision
 
 CARD_ASSET = pathlib.Path("assets.extra", "segkit.json")
 """Path of the card inside a SavedModel; TensorFlow leaves this folder to others."""
+
+_HOST = "".join(c for c in socket.gethostname() if c.isalnum()) or "host"
 
 
 def export_saved_model(
@@ -45,7 +48,7 @@ def export_saved_model(
 
     Raises:
         InputError: If Keras does not run on TensorFlow, the card's name is not a folder name, or nothing can be
-            written there.
+            written there, or the network lacks an output of its task.
     """
     if keras.backend.backend() != "tensorflow":
         raise InputError(
@@ -57,11 +60,15 @@ def export_saved_model(
     import tensorflow as tf  # only here: this module must load, and speak, where TensorFlow is missing
 
     versions = pathlib.Path(root) / card.name
-    unfinished = versions / f".unfinished-{uuid.uuid4().hex}"
+    unfinished = versions / f".unfinished-{_HOST}-{os.getpid()}-{uuid.uuid4().hex}"
     try:
         versions.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(versions)
         unfinished.mkdir()
-        _write(model, card, unfinished)
+        try:
+            _write(model, card, unfinished)
+        except ValueError as fault:
+            raise InputError(f"{card.name}: {fault}") from fault
         return _publish(unfinished, versions, overwrite=overwrite)
     except (OSError, tf.errors.OpError) as fault:
         reason = str(fault).strip().splitlines()[0]
@@ -70,6 +77,24 @@ def export_saved_model(
         ) from fault
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _remove_abandoned(versions: pathlib.Path) -> None:
+    """Remove what killed exports of this machine have left."""
+    for folder in versions.glob(f".unfinished-{_HOST}-*-*"):
+        pid = folder.name.removeprefix(f".unfinished-{_HOST}-").partition("-")[0]
+        if pid.isdecimal() and not _is_running(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
 
 
 def read_exported_card(path: str | os.PathLike[str]) -> ModelCard:

@@ -96,6 +96,8 @@ def predict_volume(
     result_dtype = dtype if options.probability else np.dtype(tasks[0].result_dtype)
     # Once for the finished blocks, with all their channels, once for the output that is made of them.
     needed = math.prod(volume.shape) * (dtype.itemsize * (channels or 1) + result_dtype.itemsize)
+    # What an interrupted run has stored takes its room already.
+    needed = max(0, needed - sum(file.stat().st_size for file in output.folder.rglob("*") if file.is_file()))
     output.check(expected_bytes=needed)
     grid = _grid(models, volume, options, share)
     with BlockStore(

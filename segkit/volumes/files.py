@@ -75,7 +75,8 @@ def open_volume(
     try:
         volume = _open(file, named or dataset, channel, unsigned, progress)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"{path}: found no such file, expected {_READABLE}; check the path") from error
+        where = "" if pathlib.Path(path).is_absolute() else f", which is looked up in {pathlib.Path.cwd()}"
+        raise InputError(f"{path}: found no such file, expected {_READABLE}; check the path{where}") from error
     except PermissionError as error:
         raise InputError(f"{path}: permission denied; ask its owner for read access") from error
     if flip_y:

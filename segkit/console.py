@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
@@ -18,6 +19,9 @@ from segkit.errors import InputError
 from segkit.progress import ProgressLine
 
 _BACKENDS = {"tensorflow", "jax", "jaxlib", "torch"}
+
+STARTED = time.monotonic()
+"""When this process began, as far as can be told: every program imports this module first."""
 
 EXIT_INPUT = 2
 EXIT_INTERRUPTED = 130

@@ -19,6 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from segkit.console import STARTED
 from segkit.data.sources import LabeledVolume, shared_warnings
 from segkit.errors import InputError
 from segkit.experiments.folder import COMMANDS_NAME
@@ -63,7 +64,6 @@ def run(
         Scores of the held-out slices, as written to ``scores.json``.
     """
     plan, folder, volumes = job.plan, job.folder, job.volumes
-    started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     commands = remember_command(folder / COMMANDS_NAME, resume=resume)
     # Train, then keep the best epoch as the model of the run.
@@ -83,7 +83,7 @@ def run(
         "report: %s (training %.0f s, this process %.0f s)",
         folder / "report.html",
         record.seconds,
-        time.monotonic() - started,
+        time.monotonic() - STARTED,
     )
     return scores
 

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from segkit.errors import InputError
 from segkit.progress import ProgressLine
+from segkit.quiet_tensorflow import loud_tensorflow, quiet_tensorflow
 
 _BACKENDS = {"tensorflow", "jax", "jaxlib", "torch"}
 
@@ -86,6 +87,7 @@ def set_console(args: argparse.Namespace) -> None:
     )
     ProgressLine.is_shown = not args.quiet
     if args.verbose:
+        loud_tensorflow()
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
         logging.getLogger("tensorflow").setLevel(logging.INFO)
 
@@ -167,6 +169,7 @@ def first_given(args: argparse.Namespace, names: Sequence[str]) -> str | None:
 
 def _set_up_output() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is loaded; faults still raise
+    quiet_tensorflow()
     handler = _LineHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log = logging.getLogger("segkit")

@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from segkit.errors import InputError
+from segkit.quiet_tensorflow import quiet_tensorflow
 
 # Read by TensorFlow, the BLAS libraries, NumExpr and OpenCV when they start.
 _THREAD_LIMITS = (
@@ -257,6 +258,7 @@ def _run_worker(messages: Connection, pickled: bytes, share: Share, modules: Seq
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process ends the others
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_end_with_parent, args=(messages,), daemon=True).start()
+    quiet_tensorflow()
     log = logging.getLogger("segkit")
     log.handlers[:], log.propagate = [_Forward(messages)], False
     log.setLevel(logging.INFO)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import pathlib
 from collections.abc import Sequence
 
@@ -90,6 +91,9 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--epochs", type=int)
     training.add_argument("--learning-rate", type=float)
     training.add_argument("--batch-size", type=int)
+    training.add_argument(
+        "--elastic", type=float, metavar="PX", help="bend training patches by a smooth random displacement of this size"
+    )
     training.add_argument("--precision", choices=("auto", "float32", "mixed_bfloat16"))
     training.add_argument("--seed", type=int)
     training.add_argument("--deterministic", action="store_true", default=None)
@@ -238,4 +242,9 @@ def overridden_plan(plan: RunPlan, args: argparse.Namespace) -> RunPlan:
 def overridden(plan: TrainingPlan, args: argparse.Namespace) -> TrainingPlan:
     """Return a plan with the settings of the command line applied."""
     names = ("epochs", "learning_rate", "batch_size", "precision", "seed", "deterministic")
-    return dataclasses.replace(plan, **{name: getattr(args, name) for name in names if getattr(args, name) is not None})
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if args.elastic is not None:
+        if not 0 <= args.elastic < math.inf:
+            raise InputError(f"--elastic {args.elastic:g}: expected a standard deviation [px], 0 or more")
+        given["augmentation"] = dataclasses.replace(plan.augmentation, elastic_px=args.elastic)
+    return dataclasses.replace(plan, **given)

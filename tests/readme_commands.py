@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -88,6 +89,8 @@ def write_files(place):
         with mrcfile.new(place / name) as mrc:
             mrc.set_data(array)
             mrc.voxel_size = 22.55
+    for name in ("A.mrc", "B.mrc", "C.mrc"):
+        shutil.copy(place / "T.mrc", place / name)
     images = np.clip(60 * np.stack([mask, np.roll(mask, 30, axis=2)]).sum(0) + rng.normal(60, 20, mask.shape), 0, 255)
     labels = mask + 2 * np.roll(mask, 30, axis=2) * (mask == 0)
     for name, stack in (("I.tif", images), ("L.tif", labels)):

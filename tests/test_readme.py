@@ -58,6 +58,7 @@ def test_every_other_command_runs_in_the_order_of_the_page(folder, warm_python):
         assert set(np.unique(mask.data)) <= {0, 1}
         np.testing.assert_allclose(float(mask.voxel_size.x), 22.55, rtol=1e-5)
     assert (folder / "labels.legend.json").exists()
+    assert len(list((folder / "masks").iterdir())) == 3
 
 
 def test_a_run_is_predicted_under_a_bound(folder, warm_python):

@@ -12,7 +12,6 @@ import numpy as np
 from segkit.console import first_given, say
 from segkit.data.splits import parse_slices
 from segkit.errors import InputError
-from segkit.evaluation.misfit import misfit
 from segkit.progress import ProgressLine
 from segkit.volumes.files import open_volume
 from segkit.volumes.volume import Volume
@@ -80,6 +79,8 @@ def run_evaluate(args: argparse.Namespace) -> None:
         raise InputError(f"{ignored} together with --ctc-result, which is scored whole; leave it out")
     if args.json and args.json != "-":
         check_output(args.json, overwrite=args.overwrite)  # scoring may take long
+    from segkit.evaluation.misfit import misfit  # here: its package takes long to load
+
     surface = None
     if is_challenge:
         evaluation = evaluate_result(args)

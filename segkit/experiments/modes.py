@@ -173,7 +173,10 @@ def read_mode(folder: pathlib.Path) -> Mode:
         InputError: If the file is damaged.
     """
     path = folder / MODE_NAME
-    known = read_object(path, "the mode of a run")
+    try:
+        known = read_object(path, "the mode of a run")
+    except InputError as fault:
+        raise InputError(f"{path}: damaged; delete it to resume the folder as a single run") from fault
     if "kind" not in known:  # of cells before kinds: {"ablation": models or None, "sequences": [...]}
         models = known.pop("ablation", None)
         known = {**({"kind": "run"} if models is None else {"kind": "ablation", "models": models}), **known}

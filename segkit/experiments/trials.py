@@ -113,7 +113,10 @@ def read_trial(folder: pathlib.Path) -> dict[str, Any] | None:
     path = folder / TRIAL_NAME
     if not path.exists():
         return None
-    return read_object(path, "the result of a trial")
+    try:
+        return read_object(path, "the result of a trial")
+    except InputError as fault:
+        raise InputError(f"{path}: damaged; delete it, and the trial is run again") from fault
 
 
 def trial_plan(plan: RunPlan) -> dict[str, Any]:

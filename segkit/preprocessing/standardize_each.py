@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from scipy.special import ndtri
 
 from segkit.errors import InputError
 from segkit.preprocessing.grey_values import GreyValues, grey_mismatch
@@ -148,6 +147,8 @@ class StandardizeEach:
 
     def _constants(self, low: Any, high: Any, xp: Any) -> tuple[Any, Any]:
         """Return the two numbers from the percentiles, in NumPy or a backend."""
+        from scipy.special import ndtri  # here: plans are read without it
+
         at_low, at_high = (np.float32(ndtri(q / 100)) for q in (self.low, self.high))
         spread = high - low
         # All equal: 0 everywhere.

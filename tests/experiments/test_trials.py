@@ -98,5 +98,5 @@ def test_what_a_search_of_an_earlier_version_is_about_is_brought_up_to_date(kept
 def test_a_damaged_trial_is_named(tmp_path):
     assert read_trial(tmp_path) is None
     (tmp_path / "cell.json").write_text("{")
-    with pytest.raises(InputError, match=r"cell\.json: damaged .* delete it"):
+    with pytest.raises(InputError, match=r"cell\.json: damaged; delete it"):
         read_trial(tmp_path)

@@ -253,8 +253,8 @@ def test_a_wrong_voxel_size_is_refused(voxel_size):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"seed_distance": float("nan")}, "seed_distance nan; give 0 or more"),
-        ({"smoothing": float("inf")}, "smoothing inf; give 0 or more"),
+        ({"seed_distance": float("nan")}, "seed_distance nan; give a number"),
+        ({"smoothing": float("inf")}, "smoothing inf; give a number"),
         ({"slice_wise": "no"}, "slice_wise 'no'; give true or false"),
         ({"fill": 1}, "fill 1; give true or false"),
     ],

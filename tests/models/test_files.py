@@ -106,7 +106,7 @@ def test_a_users_subclass_opens_in_a_fresh_process(tmp_path, warm_python):
             print(fault)
         """
     )
-    assert "needs the class 'mine>DoubleEncoder' , of the module 'my_blocks', which is not imported" in lost.stdout
+    assert "needs the class 'mine>DoubleEncoder', of the module 'my_blocks', which is not imported" in lost.stdout
     assert lost.stdout.count("imported") == 1  # its own print has not run
 
 

@@ -61,7 +61,7 @@ def test_a_kill_while_the_best_model_is_written_and_a_damaged_snapshot(uninterru
     newest.write_bytes(newest.read_bytes()[: newest.stat().st_size // 2])
     resumed = run(tmp_path)
     assert resumed.returncode == 0, resumed.stderr
-    assert "epoch-00003.npz cannot be read" in resumed.stderr
+    assert "epoch-00003.npz: cannot be read" in resumed.stderr
     assert (tmp_path / "log.csv").read_bytes() == (uninterrupted / "log.csv").read_bytes()
     best, expected = (weights_in(folder / "model.keras") for folder in (tmp_path, uninterrupted))
     for mine, other in zip(best, expected, strict=True):

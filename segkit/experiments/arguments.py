@@ -240,7 +240,11 @@ def overridden_plan(plan: RunPlan, args: argparse.Namespace) -> RunPlan:
 
 
 def overridden(plan: TrainingPlan, args: argparse.Namespace) -> TrainingPlan:
-    """Return a plan with the settings of the command line applied."""
+    """Return a plan with the settings of the command line applied.
+
+    Raises:
+        InputError: If a setting is out of its range.
+    """
     names = ("epochs", "learning_rate", "batch_size", "precision", "seed", "deterministic")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.elastic is not None:

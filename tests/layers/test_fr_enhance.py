@@ -120,6 +120,8 @@ def test_one_draw_before_fit_is_none_for_its_epochs():
     layer.draw()
     with pytest.raises(RuntimeError, match="no maps have been drawn"):
         fit(model)
+    layer = FREnhance(3, 250.0)
+    model = tiny_model(layer)  # another one: a failed trace leaves the first one unusable on JAX
     fit(model, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: layer.draw())])
     layer.draw()
     x = np.ones((4, C), "float32")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -97,7 +98,7 @@ def predict_volume(
     # Once for the finished blocks, with all their channels, once for the output that is made of them.
     needed = math.prod(volume.shape) * (dtype.itemsize * (channels or 1) + result_dtype.itemsize)
     # What an interrupted run has stored takes its room already.
-    needed = max(0, needed - sum(file.stat().st_size for file in output.folder.rglob("*") if file.is_file()))
+    needed = max(0, needed - _stored_bytes(output.folder))
     output.check(expected_bytes=needed)
     grid = _grid(models, volume, options, share)
     with BlockStore(
@@ -141,6 +142,16 @@ def predict_volume(
         resumed_blocks=resumed,
         summary=found["summary"],
     )
+
+
+def _stored_bytes(folder: pathlib.Path) -> int:
+    """Return the size of the files below a folder that other processes may be writing and removing meanwhile [byte]."""
+    stored = 0
+    for place, _, names in os.walk(folder):  # says nothing of folders that are gone
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                stored += os.stat(os.path.join(place, name)).st_size
+    return stored
 
 
 def _check_not_in_input(target: pathlib.Path, volume: Volume) -> None:

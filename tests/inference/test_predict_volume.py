@@ -13,7 +13,7 @@ from segkit.geometry.region import Region
 from segkit.inference import prediction_output, slice_predictor
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
-from segkit.inference.predict_volume import predict_volume
+from segkit.inference.predict_volume import _stored_bytes, predict_volume
 from segkit.models.files import save_model
 from segkit.preprocessing.standardize import Standardize
 from segkit.tasks.centers import CentersTask
@@ -327,6 +327,15 @@ def test_masks_are_visible_in_programs_that_draw_what_is_stored(tomogram, tmp_pa
     predict_volume([model()], tomogram, tmp_path / "slices")
     found = np.asarray(open_volume(tmp_path / "slices").array[:])
     assert set(np.unique(found)) == {0, 255} and ((found > 0) == (expected > 0)).all()
+
+
+def test_files_that_vanish_while_they_are_counted_are_no_fault(tmp_path, monkeypatch):
+    (tmp_path / "blocks").mkdir()
+    for name in ("a", "blocks/b"):
+        (tmp_path / name).write_bytes(bytes(10))
+    assert _stored_bytes(tmp_path) == 20 and _stored_bytes(tmp_path / "none") == 0
+    monkeypatch.setattr("segkit.inference.predict_volume.os.walk", lambda _: [(tmp_path, [], ["a", "gone"])])
+    assert _stored_bytes(tmp_path) == 10
 
 
 def test_an_output_is_not_replaced_unasked(tomogram, tmp_path):

@@ -26,10 +26,10 @@ from recipes.organelles.arguments import add_arguments, check_arguments, check_s
 from recipes.organelles.measured import measured
 from recipes.organelles.structures import STRUCTURES, Structure, demo_plan, paper_plan, phantom_plan
 from segkit.errors import InputError
-from segkit.experiments.arguments import labeled, masks_by_structure, normalization, overridden, overridden_plan
+from segkit.experiments.arguments import labeled, masks_by_structure, normalization, overridden
 from segkit.experiments.demo_phantoms import demo_phantoms, make_demo_phantoms
 from segkit.experiments.draft import Draft
-from segkit.experiments.plan import RunPlan, read_plan
+from segkit.experiments.plan import RunPlan
 from segkit.experiments.recipe import Recipe, recipe_command, run_recipe
 from segkit.experiments.resume import runs_to_resume
 from segkit.experiments.tiny import tiny_plan
@@ -39,14 +39,11 @@ if TYPE_CHECKING:
 
 
 def draft(args: argparse.Namespace) -> list[Draft]:
-    """Return the runs that arguments mean: of a plan, on tomograms with masks, or on phantoms.
+    """Return the runs that arguments mean: on tomograms with masks, or on phantoms.
 
     Raises:
         InputError: If tomograms and masks do not fit together, or the structure is unknown.
     """
-    if args.plan:
-        plan = overridden_plan(read_plan(args.plan), args)
-        return [Draft(plan=plan, folder=args.out or pathlib.Path("runs", plan.structure))]
     masks, held_out = masks_by_structure(args.mask, args), masks_by_structure(args.validation_mask, args)
     if not args.tomogram:
         return on_phantoms(args, masks)

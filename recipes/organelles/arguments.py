@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import logging
-import pathlib
 
 from recipes.organelles.structures import STRUCTURES
 from segkit.errors import InputError
@@ -20,9 +19,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what")
     what.add_argument("--structure", help=f"{', '.join(STRUCTURES)}, all, or any name of your own together with --mask")
     what.add_argument("--preset", choices=("paper", "demo"), help="default: paper with data, demo without")
-    what.add_argument(
-        "--plan", type=pathlib.Path, metavar="FILE", help="run this plan.json; training arguments override it"
-    )
     what.add_argument("--init", metavar="FILE", help="start from the weights of this model")
     add_data_arguments(parser)
 
@@ -33,12 +29,10 @@ def check_arguments(args: argparse.Namespace) -> None:
     Raises:
         InputError: If one does not.
     """
-    if not (args.structure or args.plan or (args.resume and args.out)):
+    if not (args.structure or (args.resume and args.out)):
         raise InputError("nothing to do: give --structure NAME, --plan FILE, or --resume with --out FOLDER")
     if args.structure:
         check_structure(args.structure)
-    if args.plan and (args.tomogram or args.mask or args.structure):
-        raise InputError(f"{args.plan}: a plan names its structure and data; edit it, or leave --plan out")
 
 
 def check_structure(name: str) -> None:

@@ -108,6 +108,9 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument("--resume", action="store_true", help="resume the run in the folder")
     output.add_argument("--overwrite", action="store_true", help="replace the run in the folder")
     output.add_argument("--plan-only", action="store_true", help="write plan.json and stop, so that it can be edited")
+    output.add_argument(
+        "--plan", type=pathlib.Path, metavar="FILE", help="run this plan.json; training arguments override it"
+    )
     output.add_argument("--max-ram", metavar="SIZE", help="memory limit while predicting, such as 4G")
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from segkit.console import CommandParser, add_console_arguments, parse_size, run_command, set_console
-from segkit.experiments.arguments import add_output_arguments, add_training_arguments
+from segkit.errors import InputError
+from segkit.experiments.arguments import add_output_arguments, add_training_arguments, overridden_plan
 from segkit.experiments.comparison import Comparison
 from segkit.experiments.draft import Draft
 from segkit.experiments.folder import check_folder, check_writable, claim_folder, nothing_left_of, remove_run
@@ -27,7 +28,7 @@ from segkit.experiments.modes import (
     serves_search,
     write_mode,
 )
-from segkit.experiments.plan import PLAN_NAME, RunPlan, write_plan
+from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan, write_plan
 from segkit.experiments.settings import TINY
 
 if TYPE_CHECKING:
@@ -89,15 +90,29 @@ def parse_args(recipe: Recipe, argv: Sequence[str]) -> argparse.Namespace:
     """
     parser = CommandParser(prog=f"python -m recipes.{recipe.name}", description=recipe.description)
     recipe.add_arguments(parser)
+    defaults = {action.dest: action.default for action in parser._actions if action.dest != "help"}
     add_mode_arguments(parser, recipe.comparison, recipe.search)
     add_training_arguments(parser)
     add_output_arguments(parser)
     add_console_arguments(parser)
     args = parser.parse_args(argv)
     set_console(args)
-    recipe.check_arguments(args)
+    if args.plan:
+        _check_plan_arguments(args, defaults)
+    else:
+        recipe.check_arguments(args)
     check_mode_arguments(args, recipe.comparison, recipe.search)
     return args
+
+
+def _check_plan_arguments(args: argparse.Namespace, defaults: Mapping[str, Any]) -> None:
+    """Refuse what a plan holds itself; ``defaults`` are the values of the recipe's own arguments."""
+    if args.resume:
+        raise InputError("--plan together with --resume, which continues the plan in the folder; leave one of them out")
+    given = [name for name, default in defaults.items() if getattr(args, name) != default and name != "normalize"]
+    if given:
+        option = f"--{given[0].replace('_', '-')}"
+        raise InputError(f"{option} together with --plan {args.plan}, which holds it; edit the plan, or leave one out")
 
 
 def drafts_of(recipe: Recipe, args: argparse.Namespace) -> list[Draft]:
@@ -106,13 +121,25 @@ def drafts_of(recipe: Recipe, args: argparse.Namespace) -> list[Draft]:
     Raises:
         InputError: If the arguments do not fit the data or the run that is resumed.
     """
-    if args.resume and not getattr(args, "plan", None):
+    if args.plan:
+        return [_planned(recipe, args)]
+    if args.resume:
         return list(recipe.resumed(args))
-    return [_made_tiny(recipe, args, draft) for draft in recipe.draft(args)]
+    return [_made_tiny(recipe, draft) for draft in recipe.draft(args)]
 
 
-def _made_tiny(recipe: Recipe, args: argparse.Namespace, draft: Draft) -> Draft:
-    if not TINY or getattr(args, "plan", None):
+def _planned(recipe: Recipe, args: argparse.Namespace) -> Draft:
+    """Return the run of the plan that a command line names."""
+    plan = read_plan(args.plan)
+    if plan.recipe != recipe.name:
+        raise InputError(
+            f"{args.plan}: a plan of the recipe {plan.recipe}, not of {recipe.name}; start it with that recipe"
+        )
+    return Draft(plan=overridden_plan(plan, args), folder=args.out or pathlib.Path("runs", plan.structure))
+
+
+def _made_tiny(recipe: Recipe, draft: Draft) -> Draft:
+    if not TINY:
         return draft
     measure = draft.measure
     small = None if measure is None else lambda plan: recipe.tiny(measure(plan))
@@ -151,15 +178,11 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
     is_worker = serves_search(mode)
     for draft in drafts:
         look = check_folder if is_worker else claim_folder  # a worker's chief holds the folder
-        keeps_plan = not hasattr(args, "plan")  # who starts plans with --plan has them elsewhere
-        look(draft.folder, **_claim(args, mode, draft.folder), keeps_plan=keeps_plan)
+        look(draft.folder, **_claim(args, mode, draft.folder), keeps_plan=True)
     # Make or open the data; nothing of an earlier run has been removed so far.
     with _nothing_left_of(drafts):
-        if args.plan_only:
-            jobs, plans = [], made(drafts)
-        else:
-            jobs = _jobs(recipe, drafts, is_resumed=args.resume, kind=mode["kind"])
-            plans = [job.plan for job in jobs]
+        unresolved, jobs = _jobs(recipe, drafts, is_resumed=args.resume, kind=mode["kind"])
+        plans = unresolved if args.plan_only else [job.plan for job in jobs]
     # Everything fits: replace an earlier run, write down what is done here, and do it.
     with contextlib.ExitStack() as held:
         for plan, draft in zip(plans, drafts, strict=True):
@@ -168,7 +191,7 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
                 # The data took their time: another run may have begun, and ended, since the first look.
                 check_folder(draft.folder, **_claim(args, mode, draft.folder))
             _write(recipe, plan, draft.folder, mode, args)
-        for job in jobs:
+        for job in () if args.plan_only else jobs:
             _run(recipe, job, mode, args, max_ram)
 
 
@@ -187,7 +210,7 @@ def _write(recipe: Recipe, plan: RunPlan, folder: pathlib.Path, mode: Mode, args
     if recipe.has_modes:
         write_mode(mode, folder)
     if args.plan_only:
-        _tell_plan(plan, folder)
+        sys.stderr.write(f"plan: {folder / PLAN_NAME}; start it with --out {folder} --resume\n")
 
 
 def _nothing_left_of(drafts: Sequence[Draft]) -> contextlib.AbstractContextManager[None]:
@@ -196,21 +219,27 @@ def _nothing_left_of(drafts: Sequence[Draft]) -> contextlib.AbstractContextManag
     return nothing_left_of(next(iter(folders)) if len(folders) == 1 else next(iter(folders)).parent)
 
 
-def _tell_plan(plan: RunPlan, folder: pathlib.Path) -> None:
-    for notice in plan.notices:
-        sys.stderr.write(f"note: {notice}\n")
-    sys.stderr.write(f"plan: {folder / PLAN_NAME}; start it with --out {folder} --resume\n")
+def _jobs(recipe: Recipe, drafts: Sequence[Draft], *, is_resumed: bool, kind: str) -> tuple[list[RunPlan], list[Job]]:
+    """Return some plans with what follows from their data, and their jobs, everything opened and checked.
 
-
-def _jobs(recipe: Recipe, drafts: Sequence[Draft], *, is_resumed: bool, kind: str) -> list[Job]:
-    """Return the jobs of some plans, everything opened and checked."""
+    What depends on the machine, such as the precision and the weights that are there, stands in the jobs alone.
+    """
     # Here, not above: TensorFlow takes longer to load than --help and mistakes should.
     from segkit.experiments.job import network_to_start_from, set_up
 
-    drafts = [dataclasses.replace(draft, plan=recipe.settle(draft.plan, is_resumed, kind)) for draft in drafts]
-    for draft in drafts:
+    settled = [dataclasses.replace(draft, plan=recipe.settle(draft.plan, is_resumed, kind)) for draft in drafts]
+    for draft in settled:
         network_to_start_from(draft.plan, recipe.network(draft.plan))  # refuses before anything is simulated
-    return [set_up(plan, draft.folder, recipe.network(plan)) for plan, draft in zip(made(drafts), drafts, strict=True)]
+    plans = made(settled)
+    jobs = [set_up(plan, draft.folder, recipe.network(plan)) for plan, draft in zip(plans, drafts, strict=True)]
+    return [_unsettled(*each) for each in zip(plans, settled, drafts, strict=True)], jobs
+
+
+def _unsettled(plan: RunPlan, settled: Draft, draft: Draft) -> RunPlan:
+    """Return a plan without what ``Recipe.settle`` has found on this machine."""
+    found = set(settled.plan.notices) - set(draft.plan.notices)
+    notices = tuple(notice for notice in plan.notices if notice not in found)
+    return dataclasses.replace(plan, model=draft.plan.model, notices=notices)
 
 
 def _run(recipe: Recipe, job: Job, mode: Mode, args: argparse.Namespace, max_ram: int | None) -> None:

@@ -176,8 +176,9 @@ def test_what_is_refused_is_refused_before_data_are_made(argv, message, no_train
 
 def test_a_plan_alone_is_written_and_waits(no_training, capsys):
     run_recipe(TOY, ["--out", "run", "--plan-only"])
-    assert happened == ["draft", "make data"]
-    assert capsys.readouterr().err == "note: measured\nplan: run/plan.json; start it with --out run --resume\n"
+    assert happened == ["draft", "network", "make data", "network", "set up"]
+    assert capsys.readouterr().err == "plan: run/plan.json; start it with --out run --resume\n"
+    assert read_plan(pathlib.Path("run/plan.json")).notices == ("measured",)
     with pytest.raises(InputError, match="run: holds a plan; start it with --resume"):
         run_recipe(TOY, ["--out", "run"])
     happened.clear()
@@ -185,6 +186,54 @@ def test_a_plan_alone_is_written_and_waits(no_training, capsys):
     assert happened[-2:] == [("run", True), ("finish", 2, None)]  # what was remembered counts
     plan = read_plan(pathlib.Path("run/plan.json"))
     assert (plan.model["width"], plan.training.epochs) == (2, 5)
+
+
+def test_a_plan_alone_is_refused_where_its_run_would_be(monkeypatch):
+    def write_too_few():
+        write_stack()
+        tifffile.imwrite("l.tif", np.ones((5, 32, 32), np.uint8))
+
+    one = dataclasses.replace(toy_draft(parse_args(TOY, ["--out", "run"]))[0], make_data=write_too_few)
+    other = dataclasses.replace(TOY, draft=lambda args: [dataclasses.replace(one, folder=args.out)])
+    with pytest.raises(InputError, match="found a mask of 5 x 32 x 32 voxels"):
+        run_recipe(other, ["--out", "run", "--plan-only"])
+    assert not pathlib.Path("run").exists()
+
+
+def test_a_plan_alone_leaves_to_its_run_what_depends_on_the_machine(no_training):
+    def settle(plan, is_resumed, kind):
+        return dataclasses.replace(plan, model={"width": 9}, notices=(*plan.notices, "no weights here"))
+
+    run_recipe(dataclasses.replace(TOY, settle=settle), ["--out", "run", "--plan-only"])
+    plan = read_plan(pathlib.Path("run/plan.json"))
+    assert (plan.model, plan.notices) == ({"width": 2}, ("measured",))
+
+
+def test_a_plan_is_started_elsewhere_with_its_own_settings(no_training):
+    run_recipe(TOY, ["--out", "run", "--plan-only", "--width", "3"])
+    happened.clear()
+    run_recipe(TOY, ["--plan", "run/plan.json", "--out", "other", "--epochs", "4"])
+    assert happened == ["network", "network", "set up", ("run", False), ("finish", 2, None)]
+    plan = read_plan(pathlib.Path("other/plan.json"))
+    assert (plan.model["width"], plan.training.epochs, plan.notices) == (3, 4, ("measured",))
+    assert drafts_of(TOY, parse_args(TOY, ["--plan", "run/plan.json"]))[0].folder == pathlib.Path("runs/disc")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--width", "3"], "--width together with --plan run/plan.json, which holds it"),
+        (["--resume"], "--plan together with --resume"),
+        (["--out", "run"], "run: holds a plan; start it with --resume"),
+    ],
+)
+def test_a_plan_and_what_it_holds_are_not_given_together(argv, message, no_training):
+    run_recipe(TOY, ["--out", "run", "--plan-only"])
+    with pytest.raises(InputError, match=message):
+        run_recipe(TOY, ["--plan", "run/plan.json", *argv])
+    other = dataclasses.replace(TOY, name="fre")
+    with pytest.raises(InputError, match=r"run/plan\.json: a plan of the recipe toy, not of fre"):
+        run_recipe(other, ["--plan", "run/plan.json", "--out", "other"])
 
 
 def test_an_earlier_run_is_removed_only_when_the_new_one_fits(no_training, monkeypatch):

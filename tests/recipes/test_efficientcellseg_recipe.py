@@ -215,8 +215,8 @@ def test_arguments_that_can_not_be_meant_are_refused_in_one_line(argv, message):
 
 
 def test_options_are_never_guessed():
-    with pytest.raises(InputError, match="no option --plan; did you mean --plan-only"):
-        resolve(*FOLDERS, "--plan", "plan.json")
+    with pytest.raises(InputError, match=r"no option --plans; did you mean --plan\?"):
+        resolve(*FOLDERS, "--plans", "plan.json")
 
 
 def test_data_that_can_not_be_learnt_from_are_refused_in_one_line():

@@ -48,7 +48,7 @@ def measure_cells(sources: Sequence[Source]) -> CellMeasures:
         if not source.train:
             continue
         labels = open_volume(source.mask)
-        pixel = _pixel_area(labels if labels.voxel_size_nm else open_volume(source.tomogram))
+        pixel = _pixel_area(labels if labels.voxel_size_nm else source.open_tomogram())
         largest: dict[int, int] = {}
         summed: dict[int, int] = {}
         for z in parse_slices(source.train, labels.shape[0]):

@@ -38,12 +38,13 @@ class LabeledStack:
     parts: Mapping[int, pathlib.Path] = dataclasses.field(default_factory=dict)
 
 
-def paired_stacks(images: str, labels: str) -> list[LabeledStack]:
+def paired_stacks(images: str, labels: str, *, channel: int | None = None) -> list[LabeledStack]:
     """Return the stacks of a file or folder with their labels.
 
     Args:
         images: A stack, or a folder of them.
         labels: Its labels, or a folder with a file of the same name for each.
+        channel: Channel of the stacks, from 0 on, for files with several.
 
     Raises:
         InputError: If there is none, or labels are missing or of another number of slices.
@@ -55,7 +56,7 @@ def paired_stacks(images: str, labels: str) -> list[LabeledStack]:
     if folders[0] != folders[1]:
         raise InputError(f"{images} and {labels}: one is a folder and one is not; give two stacks, or two folders")
     if not folders[0]:
-        return [open_stack(images, labels)]
+        return [open_stack(images, labels, channel=channel)]
     files = _files(pathlib.Path(images))
     if not files:
         raise InputError(f"{images}: no file in it; give a folder of stacks")
@@ -66,7 +67,7 @@ def paired_stacks(images: str, labels: str) -> list[LabeledStack]:
     if missing := [path.name for path in files if _stem(path) not in by_stem]:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise InputError(f"{labels}: no labels named as {missing[0]}{more}; give each stack's labels its name")
-    return [open_stack(str(path), str(by_stem[_stem(path)])) for path in files]
+    return [open_stack(str(path), str(by_stem[_stem(path)]), channel=channel) for path in files]
 
 
 def _files(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -80,15 +81,15 @@ def _stem(path: pathlib.Path) -> str:
     return path.name
 
 
-def open_stack(image: str, labels: str) -> LabeledStack:
+def open_stack(image: str, labels: str, *, channel: int | None = None) -> LabeledStack:
     """Return a stack whose slices are all annotated.
 
     Raises:
         InputError: If a file cannot be read, or the labels have another number of slices.
     """
     counts = [
-        open_volume(path, progress=ProgressLine(f"opening {pathlib.Path(path).name}", "bytes")).shape[0]
-        for path in (image, labels)
+        open_volume(path, channel=wanted, progress=ProgressLine(f"opening {pathlib.Path(path).name}", "bytes")).shape[0]
+        for path, wanted in ((image, channel), (labels, None))
     ]
     if counts[0] != counts[1]:
         raise InputError(f"{labels}: {counts[1]} slices, but {image} has {counts[0]}; give the labels of this stack")

@@ -31,6 +31,7 @@ class Source:
         test: Slices that are only scored.
         flip_y: Flip the rows of the mask: it was painted on a copy that runs the other way.
         annotated_in_part: Single slices were annotated, and the others are empty because they are unannotated.
+        channel: Channel of the tomogram, from 0 on, for a file with several; ``None`` for a file with one.
     """
 
     tomogram: str
@@ -40,6 +41,7 @@ class Source:
     test: str = ""
     flip_y: bool = False
     annotated_in_part: bool = False
+    channel: int | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Source:
@@ -48,13 +50,24 @@ class Source:
         Raises:
             InputError: If a name is unknown, a path is missing, or slices are not written as text.
         """
+        channel = values.get("channel")
+        if channel is not None and (type(channel) is not int or channel < 0):
+            raise InputError(f"plan: channel under 'data' is {channel!r}; give a whole number from 0 on, or null")
         for name, value in values.items():
-            if name not in ("flip_y", "annotated_in_part") and not isinstance(value, str):
+            if name not in ("flip_y", "annotated_in_part", "channel") and not isinstance(value, str):
                 raise InputError(f"plan: {name} under 'data' is {value!r}; give text, slices as \"0-9,12\"")
         try:
             return cls(**values)
         except TypeError as fault:
             raise InputError(f"plan: an entry under 'data' is wrong ({fault}); give tomogram and mask") from fault
+
+    def open_tomogram(self, *, progress: Callable[[int, int], None] | None = None) -> Volume:
+        """Open the tomogram; see ``open_volume``.
+
+        Raises:
+            InputError: If it cannot be read, or has several channels and none was chosen.
+        """
+        return open_volume(self.tomogram, channel=self.channel, progress=progress)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +120,7 @@ def open_source(
     Raises:
         InputError: If a file cannot be read, the shapes differ, a voxel is not finite, or the check refuses the mask.
     """
-    tomogram = open_volume(source.tomogram, progress=progress)
+    tomogram = source.open_tomogram(progress=progress)
     mask = open_volume(source.mask, flip_y=source.flip_y, progress=progress)
     check_same_shape(mask, tomogram)
     check_finite(tomogram, progress=progress)

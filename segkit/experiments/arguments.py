@@ -17,7 +17,6 @@ from segkit.preprocessing.standardize import Standardize
 from segkit.preprocessing.standardize_each import StandardizeEach
 from segkit.progress import ProgressLine
 from segkit.training.plan import TrainingPlan
-from segkit.volumes.files import open_volume
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +35,21 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--hold-out-every", type=int, default=5, metavar="N", help="hold out slices 0, N, 2N, ... (5)")
     add_slice_arguments(data)
     data.add_argument("--flip-y", action="store_true", help="flip the rows of the masks")
+    add_channel_argument(data)
     data.add_argument("--ignore-value", type=int, metavar="V", help="mask value of unannotated pixels")
     add_annotation_argument(data)
     add_normalization_argument(data)
+
+
+def add_channel_argument(group: argparse._ArgumentGroup) -> None:
+    """Add which channel is segmented."""
+    group.add_argument("--channel", type=_channel, metavar="N", help="channel, for images with several, from 0 on")
+
+
+def _channel(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}; give a whole number from 0 on")
+    return int(text)
 
 
 def add_annotation_argument(group: argparse._ArgumentGroup) -> None:
@@ -146,10 +157,10 @@ def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validatio
             f"{name}: {len(masks)} masks for {len(args.tomogram)} tomograms; give one --mask per --tomogram, in order"
         )
     sources = [
-        Source(tomogram=tomogram, mask=mask, flip_y=args.flip_y)
+        Source(tomogram=tomogram, mask=mask, flip_y=args.flip_y, channel=args.channel)
         for tomogram, mask in zip(args.tomogram, masks, strict=True)
     ]
-    counts = [_count_slices(source.tomogram) for source in sources]
+    counts = [_count_slices(source) for source in sources]
     _refuse_what_would_be_ignored(args)
     annotated = [annotated_slices(args, source.mask, count) for source, count in zip(sources, counts, strict=True)]
     if args.annotation != "complete":
@@ -160,13 +171,10 @@ def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validatio
     if args.validation_tomogram:
         if len(validation_masks) != 1:
             raise InputError(f"{name}: give one --validation-mask with --validation-tomogram")
-        held_out = Source(
-            tomogram=args.validation_tomogram,
-            mask=validation_masks[0],
-            validation=write_slices(
-                annotated_slices(args, validation_masks[0], _count_slices(args.validation_tomogram))
-            ),
-            flip_y=args.flip_y,
+        other = dataclasses.replace(sources[0], tomogram=args.validation_tomogram, mask=validation_masks[0])
+        held_out = dataclasses.replace(
+            other,
+            validation=write_slices(annotated_slices(args, validation_masks[0], _count_slices(other))),
             annotated_in_part=args.annotation != "complete",
         )
         train = [
@@ -209,8 +217,9 @@ def without(slices: str, left_out: str | None, count: int) -> str:
     return write_slices(sorted(set(parse_slices(slices, count)) - set(parse_slices(left_out, count))))
 
 
-def _count_slices(path: str) -> int:
-    return open_volume(path, progress=ProgressLine(f"opening {pathlib.Path(path).name}", "bytes")).shape[0]
+def _count_slices(source: Source) -> int:
+    name = pathlib.Path(source.tomogram).name
+    return source.open_tomogram(progress=ProgressLine(f"opening {name}", "bytes")).shape[0]
 
 
 def check_annotated(args: argparse.Namespace, annotated: Sequence[int], path: str, count: int) -> None:

@@ -9,6 +9,7 @@ from segkit.data.sources import Source
 from segkit.errors import InputError
 from segkit.experiments.arguments import (
     add_annotation_argument,
+    add_channel_argument,
     add_normalization_argument,
     add_slice_arguments,
     annotated_slices,
@@ -31,6 +32,7 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     )
     data.add_argument("--ignore-value", type=int, metavar="V", help="label of unannotated pixels")
     data.add_argument("--flip-y", action="store_true", help="flip the rows of the labels")
+    add_channel_argument(data)
     add_annotation_argument(data)
     add_normalization_argument(data)
     add_slice_arguments(data)
@@ -48,7 +50,8 @@ def images_shape(args: argparse.Namespace) -> tuple[int, ...]:
     Raises:
         InputError: If the images cannot be read.
     """
-    return open_volume(args.images, progress=ProgressLine(f"opening {pathlib.Path(args.images).name}", "bytes")).shape
+    progress = ProgressLine(f"opening {pathlib.Path(args.images).name}", "bytes")
+    return open_volume(args.images, channel=args.channel, progress=progress).shape
 
 
 def images_source(args: argparse.Namespace, count: int) -> Source:
@@ -69,7 +72,8 @@ def images_source(args: argparse.Namespace, count: int) -> Source:
     parts = [text or "" for text in chosen] if any(chosen) else split_in_order(args.images, annotated)
     uses = dict(zip(("train", "validation", "test"), parts, strict=True))
     in_part = args.annotation != "complete"
-    return Source(tomogram=args.images, mask=args.labels, flip_y=args.flip_y, annotated_in_part=in_part, **uses)
+    files = {"tomogram": args.images, "mask": args.labels, "flip_y": args.flip_y, "channel": args.channel}
+    return Source(**files, annotated_in_part=in_part, **uses)
 
 
 def class_names(args: argparse.Namespace, known: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from segkit.data.challenge_stacks import challenge_stacks, write_labels
 from segkit.data.labeled_stacks import LabeledStack, paired_stacks
 from segkit.data.sources import Source
 from segkit.errors import InputError
-from segkit.experiments.arguments import add_slice_arguments
+from segkit.experiments.arguments import add_channel_argument, add_slice_arguments
 from segkit.experiments.names import check_name, is_plain_name
 from segkit.experiments.stack_sources import sources_of
 
@@ -26,6 +26,7 @@ STACK_ARGUMENTS = (
         "reference",
         "name",
         "flip_y",
+        "channel",
         "train_z",
         "validation_z",
         "test_z",
@@ -45,6 +46,7 @@ def add_stack_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     data.add_argument("--reference", choices=("GT", "ST"), help="annotations of the data set (GT)")
     data.add_argument("--name", help="names the run and the served model (the run folder's name, or cells)")
     data.add_argument("--flip-y", action="store_true", help="flip the rows of the labels")
+    add_channel_argument(data)
     add_slice_arguments(data)
     return data
 
@@ -67,6 +69,8 @@ def check_stack_arguments(args: argparse.Namespace) -> None:
         raise InputError("--train-z, --validation-z or --test-z without --images or --ctc; give a stack")
     if args.flip_y and not args.images:
         raise InputError("--flip-y without --images; leave it out")
+    if args.channel is not None and not args.images:
+        raise InputError("--channel without --images; leave it out")
     if args.name:
         check_name(args.name, "--name")
 
@@ -104,9 +108,9 @@ def labeled_stacks(
         ]
         stacks, tests = found[0], found[1] if len(found) > 1 else []
     else:
-        stacks = paired_stacks(args.images, args.labels)
+        stacks = paired_stacks(args.images, args.labels, channel=args.channel)
     sources = sources_of(stacks, tests=tests, train_z=args.train_z, validation_z=args.validation_z, test_z=args.test_z)
-    sources = tuple(dataclasses.replace(source, flip_y=args.flip_y) for source in sources)
+    sources = tuple(dataclasses.replace(source, flip_y=args.flip_y, channel=args.channel) for source in sources)
     notices = []
     if args.ctc and len(stacks) > 1 and not tests:
         notices.append(

@@ -188,6 +188,7 @@ def _predict_apart(
     """Predict in a process of its own: one that has trained holds more memory than it could give back."""
     command = [sys.executable, "-m", "segkit", "predict", "--model", model_path, "--input", volume.source.tomogram]
     command += ["--output", path, "--overwrite", "--max-ram", max_ram]
+    command += [] if volume.source.channel is None else ["--channel", volume.source.channel]
     command += [word for module in modules for word in ("--import", module)]
     # It must find what this process has found, such as a module next to the program that was started.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

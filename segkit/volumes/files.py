@@ -173,6 +173,7 @@ def _open(
     progress: Callable[[int, int], None] | None,
 ) -> Volume:
     if file.is_dir():
+        _check_single_channel(file, channel)
         return read_slice_folder(file)
     # Unpacked: a compressed file is known by what is inside.
     start = read_start(file, HEADER_BYTES)
@@ -185,6 +186,7 @@ def _open(
         raise InputError(f"{file}: found no HDF5 file, expected one with the dataset {dataset}; leave the dataset out")
     if not is_packed and start.startswith(_TIFF_STARTS):
         return read_tiff(file, channel=channel)
+    _check_single_channel(file, channel)
     if not is_packed and start.startswith(b"\x89PNG"):
         return read_single_png(file)
     suffix = _format_suffix(file)
@@ -198,6 +200,12 @@ def _open(
     if suffix in (*TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES, *NIFTI_SUFFIXES, *AMIRA_SUFFIXES):
         raise InputError(f"{file}: found no {suffix[1:]} data in it, expected {_READABLE}; check the file")
     raise InputError(f"{file}: found an unknown format, expected {_READABLE}; convert it to one of those")
+
+
+def _check_single_channel(path: pathlib.Path, channel: int | None) -> None:
+    """Refuse another channel than the first where there is only one."""
+    if channel:
+        raise InputError(f"{path}: found one channel, expected more than {channel}; leave the channel out")
 
 
 def _format_suffix(path: pathlib.Path) -> str:

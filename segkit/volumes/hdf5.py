@@ -203,7 +203,9 @@ def _layout(
     for at, (axis, length) in enumerate(zip(axes, shape, strict=True)):
         if axis == "c":
             if channel is None and length > 1:
-                raise InputError(f"{where}: found {length} channels, expected one; choose a channel, counted from 0")
+                raise InputError(
+                    f"{where}: found {length} channels, expected one; choose one from 0 to {length - 1} (--channel)"
+                )
             if not 0 <= (channel or 0) < length:
                 raise InputError(f"{where}: found {length} channels, expected more than {channel}; choose another")
             picks[at] = channel or 0
@@ -211,6 +213,8 @@ def _layout(
             if length > 1:
                 raise InputError(f"{where}: found {length} time points, expected one volume; save one by itself")
             picks[at] = 0
+    if channel and "c" not in axes:
+        raise InputError(f"{where}: found one channel, expected more than {channel}; leave the channel out")
     return picks, [axes.index(axis) for axis in "zyx" if axis in axes]
 
 

@@ -163,6 +163,8 @@ def _choose_axes(path: pathlib.Path, series: Any, channel: int | None, warnings:
             picks.append(_checked_channel(path, length, channel))
         else:
             picks.append(0)
+    if channel and not any(axis == "C" and length > 1 for axis, length in zip(axes, shape, strict=True)):
+        raise InputError(f"{path}: found one channel, expected more than {channel}; leave the channel out")
     stacked = kept.replace("Y", "").replace("X", "")
     if len(stacked) > 1 or len(kept) - len(stacked) != 2:
         raise InputError(f"{path}: found the axes {axes} {shape}, expected one stack of images; save one volume")
@@ -176,8 +178,7 @@ def _checked_channel(path: pathlib.Path, num_channels: int, channel: int | None)
         wanted = "none was chosen" if channel is None else f"{channel} was chosen"
         raise InputError(
             f"{path}: found {num_channels} channels and {wanted}; choose one from 0 to "
-            f"{num_channels - 1} (--channel, where the command has it), save that one alone, or save them as a z "
-            "stack if they are slices"
+            f"{num_channels - 1} (--channel), save that one alone, or save them as a z stack if they are slices"
         )
     return channel
 

@@ -1,7 +1,9 @@
+import dataclasses
 import logging
 
 import numpy as np
 import pytest
+import tifffile
 from scipy.ndimage import gaussian_filter
 
 from segkit.data.sources import Source, open_source, painted_slices, shared_warnings, split_by_hold_out
@@ -73,6 +75,25 @@ def test_a_mask_of_another_shape_is_refused(blobs):
 def test_slices_beyond_the_volume_are_refused(blobs):
     with pytest.raises(InputError, match="slices 0 to 3"):
         open_source(source(blobs, test="4"))
+
+
+def test_the_channel_of_a_tomogram_is_chosen_and_the_mask_has_one(blobs):
+    image = np.asarray(open_source(source(blobs)).tomogram.array[:])
+    image = image.view(np.uint8)
+    channels = np.stack([image[::-1], image], axis=1)
+    tifffile.imwrite(blobs / "C.tif", channels, imagej=True, metadata={"axes": "ZCYX"})
+    two = dataclasses.replace(source(blobs), tomogram=str(blobs / "C.tif"))
+    with pytest.raises(InputError, match=r"C\.tif: found 2 channels and none was chosen; choose one from 0 to 1"):
+        open_source(two)
+    found = open_source(dataclasses.replace(two, channel=1))
+    np.testing.assert_array_equal(np.asarray(found.tomogram.array[:]), image)
+    assert Source.from_dict(dataclasses.asdict(found.source)) == found.source
+
+
+@pytest.mark.parametrize("channel", [-1, 1.0, True, "1"])
+def test_a_channel_is_a_number_or_none(channel):
+    with pytest.raises(InputError, match=f"channel under 'data' is {channel!r}; give a whole number from 0 on"):
+        Source.from_dict({"tomogram": "T.tif", "mask": "M.tif", "channel": channel})
 
 
 def test_every_volume_is_held_out_from_by_itself():

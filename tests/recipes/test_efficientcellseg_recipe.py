@@ -214,6 +214,19 @@ def test_arguments_that_can_not_be_meant_are_refused_in_one_line(argv, message):
     assert "\n" not in str(fault.value)
 
 
+def test_a_channel_of_the_stacks_is_chosen():
+    write_stacks(3)
+    for path in pathlib.Path("stacks").iterdir():
+        stack = tifffile.imread(path)
+        tifffile.imwrite(path, np.stack([stack, stack[::-1]], axis=1), imagej=True, metadata={"axes": "ZCYX"})
+    with pytest.raises(InputError, match="found 2 channels and none was chosen"):
+        resolve(*FOLDERS)
+    plan, _ = resolve(*FOLDERS, "--channel", 1)
+    assert {source.channel for source in plan.data} == {1}
+    with pytest.raises(InputError, match="--channel without --images"):
+        resolve("--channel", 1)
+
+
 def test_options_are_never_guessed():
     with pytest.raises(InputError, match=r"no option --plans; did you mean --plan\?"):
         resolve(*FOLDERS, "--plans", "plan.json")

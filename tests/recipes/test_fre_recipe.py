@@ -49,6 +49,18 @@ def resolve(*argv):
     return draft.plan, draft.folder
 
 
+def test_a_channel_of_the_images_is_chosen(data):
+    images = tifffile.imread("images.tif")
+    tifffile.imwrite("images.tif", np.stack([images, 255 - images], axis=1), imagej=True, metadata={"axes": "ZCYX"})
+    with pytest.raises(InputError, match="found 2 channels and none was chosen"):
+        resolve(*DATA)
+    plan, _ = resolve(*DATA, "--channel", 1)
+    (source,) = plan.data
+    assert (source.channel, source.train, source.test) == (1, "0-5", "7")
+    with pytest.raises(InputError, match="argument --channel: '-1'; give a whole number from 0 on"):
+        resolve(*DATA, "--channel=-1")
+
+
 def test_the_default_is_the_method_with_the_papers_settings_for_ones_own_data(data):
     plan, folder = resolve(*DATA)
     assert folder == pathlib.Path("runs/images")

@@ -7,12 +7,14 @@ import shutil
 import mrcfile
 import numpy as np
 import pytest
+import tifffile
 
 from recipes import segET
 from recipes.organelles.structures import STRUCTURES, measured_structure, paper_plan
 from segkit.errors import InputError
 from segkit.experiments.plan import RunPlan, read_plan, write_plan
 from segkit.experiments.recipe import drafts_of, made, parse_args
+from segkit.volumes.files import open_volume
 
 
 def write_mrc(path, array, voxel_size=22.55):
@@ -99,6 +101,18 @@ def test_what_was_measured_is_said(files):
     ((plan, _),) = resolve("--structure", "mine", "--tomogram", tomogram, "--mask", mask, "--preset", "demo")
     assert plan.preset == "demo, measured"
     assert "mean B/F of 9.2 and 100 %" in plan.notices[0]  # 64 * 64 / 400 - 1
+
+
+def test_a_channel_of_every_tomogram_is_chosen(files):
+    tomogram, mask = files
+    image = np.asarray(open_volume(tomogram).array[:])
+    for name in ("C.tif", "D.tif"):
+        tifffile.imwrite(name, np.stack([image, image], axis=1).view(np.uint8), imagej=True, metadata={"axes": "ZCYX"})
+    argv = ("--structure", "golgi", "--tomogram", "C.tif", "--mask", mask)
+    ((plan, _),) = resolve(*argv, "--validation-tomogram", "D.tif", "--validation-mask", mask, "--channel", 1)
+    assert [source.channel for source in plan.data] == [1, 1]
+    with pytest.raises(InputError, match=r"C\.tif: found 2 channels and none was chosen"):
+        resolve(*argv)
 
 
 def test_a_plan_survives_its_file(files, tmp_path):

@@ -92,7 +92,7 @@ def test_dataset_of_a_file_without_any(tmp_path):
 def test_channels(tmp_path):
     path = make(tmp_path / "a.h5", raw=np.stack([ARRAY, ARRAY + 1]))
     np.testing.assert_array_equal(np.asarray(open_volume(f"{path}:raw", channel=1).array), ARRAY + 1)
-    with pytest.raises(InputError, match="found 2 channels, expected one; choose a channel"):
+    with pytest.raises(InputError, match="found 2 channels, expected one; choose one from 0 to 1"):
         open_volume(f"{path}:raw")
     with pytest.raises(InputError, match="found 2 channels, expected more than 2"):
         open_volume(f"{path}:raw", channel=2)

@@ -168,6 +168,15 @@ def test_input_that_may_not_be_read(tmp_path, monkeypatch):
         open_volume(tmp_path / "a.mrc")
 
 
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".png", ""])
+def test_a_file_of_one_channel_has_no_other(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    save_volume(path, Volume(array=ARRAY[:1] if suffix == ".png" else ARRAY))
+    assert open_volume(path, channel=0).shape == open_volume(path).shape
+    with pytest.raises(InputError, match="found one channel, expected more than 1; leave the channel out"):
+        open_volume(path, channel=1)
+
+
 def test_a_channel_axis_is_no_file_of_ours(tmp_path):
     volume = Volume(array=np.zeros((2, 3, 4, 5), np.uint8), axes="czyx")
     with pytest.raises(InputError, match=r"found the axes \(c, z, y, x\), expected \(z, y, x\)"):

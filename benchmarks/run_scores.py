@@ -35,7 +35,7 @@ def row(run: pathlib.Path) -> list[str]:
         plan.structure,
         str(plan.training.seed),
         plan.training.precision,
-        f"{found['epochs']} ({found['best_epoch']['epoch'] + 1})",
+        f"{found['epochs']} ({found['best_epoch']['epoch']})",
         f"{found['training_seconds'] / 60:.0f}",
     ]
     scores = [found["total"][name] for name in SCORES]

@@ -15,7 +15,7 @@ class Monitor:
         name: Its name in the logs, such as ``"val_mean_iou"``.
         mode: Whether a higher or a lower score is better.
         title: What people read, such as ``"mIoU"``.
-        is_share: It is between 0 and 1, and is shown in per cent.
+        is_share: It is between 0 and 1, and is shown with three digits, as scores are everywhere.
 
     Raises:
         ValueError: If ``mode`` is another word.
@@ -38,7 +38,7 @@ class Monitor:
 
     def shown(self, score: float) -> str:
         """Return a score as people read it."""
-        return as_percent(score) if self.is_share else f"{score:.4g}"
+        return as_fraction(score) if self.is_share else f"{score:.4g}"
 
     @property
     def training_name(self) -> str:
@@ -50,6 +50,6 @@ MEAN_IOU = Monitor(name="val_mean_iou", mode="max", title="mIoU", is_share=True)
 """Validation mIoU, over background and foreground or over all classes."""
 
 
-def as_percent(value: float | None) -> str:
-    """Return a share in per cent with one digit; "undefined" for ``None``."""
-    return "undefined" if value is None else f"{100 * value:.1f} %"
+def as_fraction(value: float | None) -> str:
+    """Return a score between 0 and 1 with three digits; "undefined" for ``None``."""
+    return "undefined" if value is None else f"{value:.3f}"

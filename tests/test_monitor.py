@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from segkit.monitor import Monitor, as_percent
+from segkit.monitor import Monitor, as_fraction
 
 HIGH = Monitor(name="val_psnr", mode="max", title="PSNR")
 LOW = Monitor(name="val_loss", mode="min", title="loss")
@@ -22,8 +22,8 @@ def test_the_direction(monitor, better, worse):
 
 def test_shares_are_shown_in_per_cent():
     share = Monitor(name="val_mean_iou", mode="max", title="mIoU", is_share=True)
-    assert (share.shown(0.876), HIGH.shown(31.41592)) == ("87.6 %", "31.42")
-    assert as_percent(None) == "undefined"
+    assert (share.shown(0.876), HIGH.shown(31.41592)) == ("0.876", "31.42")
+    assert as_fraction(None) == "undefined"
 
 
 def test_the_same_score_of_the_training():

@@ -91,7 +91,7 @@ def normalization(args: argparse.Namespace) -> Preprocessing:
 
 def add_slice_arguments(group: argparse._ArgumentGroup) -> None:
     """Add which slices are used for what."""
-    group.add_argument("--train-z", metavar="RANGES", help="train on these slices of the stack, such as 0-9")
+    group.add_argument("--train-z", metavar="RANGES", help="train on these slices, counted from 0, such as 0-9")
     group.add_argument("--validation-z", metavar="RANGES", help="choose the checkpoint on these slices")
     group.add_argument("--test-z", metavar="RANGES", help="score these slices at the end, and nothing else")
 

@@ -37,7 +37,7 @@ from segkit.models.precision import with_precision
 from segkit.models.with_penalty import with_penalty
 from segkit.progress import ProgressLine
 from segkit.registry import user_modules
-from segkit.report.sections import Provenance
+from segkit.report.sections import Provenance, Warned
 from segkit.report.write_report import write_report
 from segkit.training.fit import fit
 from segkit.training.precision import dtype_policy
@@ -143,7 +143,7 @@ def publish(record: Resumable) -> pathlib.Path:
     """Make the best model the run's model, its scores written on its card."""
     path = record.publish()
     card = read_card(path)
-    best = record.rows[record.best_epoch]
+    best = record.best_row
     provenance = {**card.provenance, "best_epoch": best}
     replace_card(path, dataclasses.replace(card, provenance=provenance))
     monitor = card.task.monitor
@@ -216,7 +216,7 @@ def exported_before(folder: pathlib.Path, record: Resumable) -> pathlib.Path | N
     except (OSError, InputError):
         return None
     # Resuming a finished run must not add a version of the same model.
-    same = scores.get("epochs") == len(record.rows) and scores.get("best_epoch") == record.rows[record.best_epoch]
+    same = scores.get("epochs") == len(record.rows) and scores.get("best_epoch") == record.best_row
     exported = pathlib.Path(scores.get("saved_model") or "")
     return exported if same and (exported / "saved_model.pb").exists() else None
 
@@ -251,7 +251,7 @@ def write_scores(
         "structure": plan.structure,
         "preset": plan.preset,
         "notices": list(plan.notices),
-        "best_epoch": record.rows[record.best_epoch],
+        "best_epoch": record.best_row,
         "epochs": len(record.rows),
         "training_seconds": round(record.seconds, 1),
         "saved_model": None if exported is None else str(exported),
@@ -285,9 +285,12 @@ def report(
     job, record = finished.job, finished.record
     plan, volumes, folder, task = job.plan, job.volumes, job.folder, job.plan.task
     scored = [(volumes[number], open_volume(masks[number]), part) for number, part in evaluations]
-    best, monitor = record.rows[record.best_epoch], task.monitor
+    best, monitor = record.best_row, task.monitor
     tested = any(volume.split.test for volume in volumes)
     uses = "test slices" if tested else "validation slices, which also chose the checkpoint"
+    warned = [line for line in plan.notices if line in task.notices(volumes)]
+    warned += [line for callback, _ in record.tracked.values() for line in getattr(callback, "alarms", ())]
+    warned += shared_warnings(volumes)
     evidence = [section for one in job.network.evidence for section in one.sections(finished, scores)]
     write_report(
         folder / "report.html",
@@ -297,10 +300,9 @@ def report(
             (f"Validation {monitor.title} of the checkpoint", monitor.shown(best[monitor.name])),
         ],
         notices=[
-            *plan.notices,
+            *(line for line in plan.notices if line not in warned),
             f"Preset: {plan.preset}. Scores are of the {uses}.",
-            *(line for callback, _ in record.tracked.values() for line in getattr(callback, "alarms", ())),
-            *shared_warnings(volumes),
+            *map(Warned, dict.fromkeys(warned)),
         ],
         plan={name: value for name, value in plan.to_dict().items() if name != "notices"},
         history=record.rows,

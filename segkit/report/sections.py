@@ -43,9 +43,23 @@ def headline(summary: Sequence[tuple[str, str]]) -> Section:
     return Section("", f'<dl class="scores">{cards}</dl>' if cards else "")
 
 
-def notices(messages: Sequence[str]) -> Section:
-    """Show what a reader must know before believing the numbers."""
-    items = "".join(f"<li>{escape(message)}</li>" for message in messages)
+@dataclasses.dataclass(frozen=True)
+class Warned:
+    """A notice of something that may be wrong; shown apart from plain information.
+
+    Attributes:
+        text: What it is, and what to do about it.
+    """
+
+    text: str
+
+
+def notices(messages: Sequence[str | Warned]) -> Section:
+    """Show what a reader must know before believing the numbers; warnings first."""
+    warned = [message for message in messages if isinstance(message, Warned)]
+    plain = [message for message in messages if not isinstance(message, Warned)]
+    items = "".join(f'<li class="warned">{escape(message.text)}</li>' for message in warned)
+    items += "".join(f"<li>{escape(message)}</li>" for message in plain)
     return Section("", f'<ul class="notices">{items}</ul>' if items else "")
 
 
@@ -222,7 +236,7 @@ def how_it_was_made(run: Provenance) -> Section:
 def facts_table(facts: Mapping[str, Any]) -> str:
     """Return a table of names and values, as HTML."""
     rows = [
-        (f"<th>{escape(name)}</th>", f"<td>{'none' if value in (None, '') else escape(_text(value))}</td>")
+        (f"<th>{_breakable(name)}</th>", f"<td>{'none' if value in (None, '') else escape(_text(value))}</td>")
         for name, value in facts.items()
     ]
     return table((), rows, kind="facts")
@@ -290,6 +304,11 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + name] = value
     return flat
+
+
+def _breakable(name: str) -> str:
+    """Return a name as HTML that narrow screens break between its words, not within them."""
+    return escape(name).replace("_", "_<wbr>").replace(".", ".<wbr>")
 
 
 def _spaced(name: str) -> str:

@@ -6,12 +6,12 @@ STYLE = """
 :root {
   color-scheme: light dark;
   --ground: #ffffff; --raised: #f5f6f8; --ink: #1b2330; --soft: #5c6675; --line: #dfe3e9;
-  --warn-ground: #fff6e0; --warn-line: #e0a100; --bar: #2f7df699;
+  --warn-ground: #fff6e0; --warn-line: #e0a100; --note-line: #7b8ba3; --bar: #2f7df699;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --ground: #14171c; --raised: #1d2128; --ink: #e6e9ee; --soft: #98a2b1; --line: #2f353f;
-    --warn-ground: #2d2513; --warn-line: #d9a520; --bar: #2f7df6aa;
+    --warn-ground: #2d2513; --warn-line: #d9a520; --note-line: #6c7b92; --bar: #2f7df6aa;
   }
 }
 * { box-sizing: border-box; }
@@ -38,9 +38,10 @@ header + section { margin-top: 24px; }
 }
 .notices { list-style: none; margin: 0; padding: 0; display: grid; gap: 8px; }
 .notices li {
-  background: var(--warn-ground); border-left: 4px solid var(--warn-line); border-radius: 4px;
+  background: var(--raised); border-left: 4px solid var(--note-line); border-radius: 4px;
   padding: 8px 14px; overflow-wrap: anywhere;
 }
+.notices li.warned { background: var(--warn-ground); border-left-color: var(--warn-line); }
 .curves {
   display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(300px, 100%), 1fr));
 }

@@ -14,13 +14,18 @@ from segkit.report import sections
 from segkit.report.overlay import Overlay
 from segkit.report.page import Section, render_page
 
+FOOTER = (
+    "Slices, rows and columns are counted from 0. Pictures show row 0 at the top; 3dmod and ChimeraX show row 0 of an "
+    "MRC file at the bottom. Written by segkit."
+)
+
 
 def write_report(
     path: str | os.PathLike[str],
     *,
     title: str,
     summary: Sequence[tuple[str, str]] = (),
-    notices: Sequence[str] = (),
+    notices: Sequence[str | sections.Warned] = (),
     plan: Mapping[str, Any] | None = None,
     history: Sequence[Mapping[str, Any]] = (),
     monitor: Monitor = MEAN_IOU,
@@ -42,7 +47,7 @@ def write_report(
         path: Target, such as ``report.html`` in the run folder; is written atomically.
         title: Heading, such as ``"segET-centriole"``.
         summary: Headline numbers: name and value.
-        notices: What a reader must know first: a phantom, the demo preset, collapse alarms.
+        notices: What a reader must know first: a phantom, the demo preset; as ``Warned`` what may be wrong.
         plan: Settings of the run; nested mappings become groups.
         history: One row per epoch, as ``log.csv`` holds them; see ``segkit.report.curves``.
         monitor: The score that chose the checkpoint, such as ``Task.monitor``; validation mIoU by default.
@@ -77,7 +82,7 @@ def write_report(
             sections.how_it_was_made(provenance or sections.Provenance()),
         ],
         subtitle=created.strftime("%d %B %Y, %H:%M").lstrip("0"),
-        footer="Written by segkit.",
+        footer=FOOTER,
     )
     # Written next to the page and renamed: readers never see half of it.
     unfinished = path.with_name(f".{path.name}.unfinished")

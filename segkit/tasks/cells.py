@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from segkit.instances.instance_settings import InstanceSettings
-from segkit.monitor import as_percent
+from segkit.monitor import as_fraction
 from segkit.tasks.foreground import ForegroundTask
 from segkit.tasks.task import TASKS, ReadSlice, Scored
 
@@ -137,13 +137,13 @@ class CellsTask(ForegroundTask):
 
         total, seg = scores["total"], scores["total"]["seg"]
         where = {True: ", slice by slice", False: ", whole cells", None: ""}[scores.get("slice_by_slice")]
-        rows = [(f"SEG{where}", _three_digits(seg))]
+        rows = [(f"SEG{where}", as_fraction(seg))]
         if "otsu" in scores:
-            rows.append(("SEG of Otsu's threshold", _three_digits(scores["otsu"]["seg"])))
-        rows.append(("Average precision at IoU 0.5", _three_digits(total["ap_50"])))
-        rows.append(("Mean IoU", as_percent(total["mean_iou"])))
+            rows.append(("SEG of Otsu's threshold", as_fraction(scores["otsu"]["seg"])))
+        rows.append(("Average precision at IoU 0.5", as_fraction(total["ap_50"])))
+        rows.append(("Mean IoU", as_fraction(total["mean_iou"])))
         if parameters := scores.get("num_parameters"):
-            rows.append(("PESEG", _three_digits(None if seg is None else parameter_efficiency(seg, parameters))))
+            rows.append(("PESEG", as_fraction(None if seg is None else parameter_efficiency(seg, parameters))))
         return rows
 
     def overlays(self, scored: Scored, ignore_value: int | None) -> list[Overlay]:
@@ -157,7 +157,3 @@ class CellsTask(ForegroundTask):
         from segkit.report.object_pictures import object_section, size_section
 
         return [object_section(scored), size_section(scored)]
-
-
-def _three_digits(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"

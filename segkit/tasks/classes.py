@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from segkit.errors import InputError
-from segkit.monitor import MEAN_IOU, Monitor, as_percent
+from segkit.monitor import MEAN_IOU, Monitor, as_fraction
 from segkit.targets.classes import ClassTarget
 from segkit.tasks.task import TASKS, Alarms, Output, Scored, Task
 
@@ -184,8 +184,8 @@ class ClassesTask(Task):
         """Return the mean IoU and that of each class."""
         total = scores["total"]
         return [
-            ("Mean IoU", as_percent(total["mean_iou"])),
-            *((f"IoU: {name}", as_percent(value)) for name, value in total["iou"].items()),
+            ("Mean IoU", as_fraction(total["mean_iou"])),
+            *((f"IoU: {name}", as_fraction(value)) for name, value in total["iou"].items()),
         ]
 
     def overlays(self, scored: Scored, ignore_value: int | None) -> list[Overlay]:

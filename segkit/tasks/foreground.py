@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from segkit.monitor import MEAN_IOU, Monitor, as_percent
+from segkit.monitor import MEAN_IOU, Monitor, as_fraction
 from segkit.targets.foreground import UNKNOWN, ForegroundTarget
 from segkit.tasks.task import TASKS, Alarms, Output, Scored, Task, check_share
 
@@ -154,9 +154,9 @@ class ForegroundTask(Task):
         """Return foreground IoU, mean IoU and Dice."""
         total = scores["total"]
         return [
-            ("Foreground IoU", as_percent(total["foreground_iou"])),
-            ("Mean IoU", as_percent(total["mean_iou"])),
-            ("Dice", as_percent(total["dice"])),
+            ("Foreground IoU", as_fraction(total["foreground_iou"])),
+            ("Mean IoU", as_fraction(total["mean_iou"])),
+            ("Dice", as_fraction(total["dice"])),
         ]
 
     def overlays(self, scored: Scored, ignore_value: int | None) -> list[Overlay]:

@@ -182,6 +182,11 @@ class Resumable(keras.callbacks.Callback):
             raise InputError(f"{best}: the best model of the run is gone; start over with --overwrite")
         return published
 
+    @property
+    def best_row(self) -> dict[str, float]:
+        """The logs of the best epoch; ``"epoch"`` is counted from 1, as in ``log.csv``."""
+        return {**self.rows[self.best_epoch], "epoch": self.best_epoch + 1}
+
     def tidy(self) -> None:
         """Remove what a finished and published run does not need to be resumed to more epochs."""
         self._snapshots.keep_newest()
@@ -196,6 +201,6 @@ class Resumable(keras.callbacks.Callback):
         text = io.StringIO()
         writer = csv.DictWriter(text, list(self.rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.rows)
+        writer.writerows({**row, "epoch": number} for number, row in enumerate(self.rows, 1))
         with whole_file(self.folder / LOG_NAME, overwrite=True) as unfinished:
             unfinished.write_text(text.getvalue())

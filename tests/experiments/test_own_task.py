@@ -76,7 +76,8 @@ def test_the_whole_life_of_a_run(plan, watches, axes, tmp_path, caplog):
     assert len(rows) == 5
     values = [float(row.split(",")[rows[0].split(",").index(f"val_{watches}")]) for row in rows[1:]]
     best = values.index(max(values) if watches == "psnr" else min(values))
-    assert resumed["best_epoch"]["epoch"] == best
+    assert resumed["best_epoch"]["epoch"] == best + 1
+    assert [row.split(",")[rows[0].split(",").index("epoch")] for row in rows[1:]] == ["1", "2", "3", "4"]
     assert f"validation {'PSNR' if watches == 'psnr' else 'loss'}" in caplog.text
     noisy, clean, found = (
         np.asarray(open_volume(path).array[6:], float)

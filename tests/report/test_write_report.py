@@ -61,7 +61,7 @@ EVERYTHING = {
 class Page(html.parser.HTMLParser):
     """Collects what a page refers to, its visible text, and whether its elements are closed in order."""
 
-    VOID = ("meta", "img", "path", "use")
+    VOID = ("meta", "img", "path", "use", "wbr")
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -74,6 +74,8 @@ class Page(html.parser.HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag == "wbr":
+            self.text = self.text.removesuffix("\n")
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -164,6 +166,22 @@ def test_says_what_it_was_given(page: Page) -> None:
         "only in the truth (false negative)",
     }
     assert legend <= set(lines)
+
+
+def test_warnings_come_first_and_look_different_from_plain_information(tmp_path: pathlib.Path) -> None:
+    path = write_report(tmp_path / "r.html", title="t", notices=["a phantom", sections.Warned("no <cell>")])
+    source = path.read_text(encoding="utf-8")
+    assert '<ul class="notices"><li class="warned">no &lt;cell&gt;</li><li>a phantom</li></ul>' in source
+    assert "li.warned" in source
+
+
+def test_names_of_settings_break_between_their_words(source: str) -> None:
+    assert "<th>patch_<wbr>px</th>" in source
+    assert "<th>augmentation.<wbr>flips</th>" in source
+
+
+def test_the_page_says_how_slices_and_rows_are_counted(source: str) -> None:
+    assert "Slices, rows and columns are counted from 0. Pictures show row 0 at the top" in source
 
 
 def test_score_table(source: str, page: Page) -> None:

@@ -1,4 +1,4 @@
-"""The ``segkit`` command: predict, evaluate, info, export."""
+"""The ``segkit`` command: predict, evaluate, components, train, info, export."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 
+from segkit.commands.components import add_components_arguments, run_components
 from segkit.commands.evaluate import add_evaluate_arguments, run_evaluate
 from segkit.commands.predict import add_predict_arguments, run_predict
 from segkit.console import (
@@ -42,6 +43,11 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     evaluate.set_defaults(command=run_evaluate)
     add_evaluate_arguments(evaluate)
     _add_imports(evaluate)
+
+    components = commands.add_parser("components", help="number the connected components of a mask")
+    components.set_defaults(command=run_components)
+    add_components_arguments(components)
+    _add_input_choices(components)
 
     # Its arguments are those of the recipe, which reads them itself: see `main`.
     commands.add_parser("train", help="train a network by a recipe: segkit train segET --help", add_help=False)

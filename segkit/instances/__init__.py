@@ -12,6 +12,7 @@ _HOMES = {
     "CellCenters": "segkit.instances.cell_centers",
     "InstanceSettings": "segkit.instances.instance_settings",
     "LabelOverlaps": "segkit.instances.label_overlaps",
+    "ObjectSizes": "segkit.instances.object_sizes",
     "connected_ids": "segkit.instances.reconcile",
     "count_overlaps": "segkit.instances.label_overlaps",
     "find_centers": "segkit.instances.cell_centers",

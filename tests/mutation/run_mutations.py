@@ -65,23 +65,40 @@ def tests_of(module):
     return found
 
 
-def run(python, module, number, folder):
-    """Run the tests of a module with one of its mutants, and return what became of it."""
-    changed = mutant((ROOT / module).read_text(), number)
+def copied(folder):
+    """Return a fresh copy of the project."""
     place = folder / "tree"
     shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(ROOT, place, ignore=shutil.ignore_patterns(".*", "saved_models", "benchmarks", "__pycache__"))
-    (place / module).write_text(changed.source)
-    start = time.monotonic()
-    words = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests_of(module)]
+    shutil.copytree(ROOT, place, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    return place
+
+
+def tested(python, place, tests, longest_s):
+    """Run tests in a copy of the project."""
+    words = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     program = python.start(words, place, PYTHONPATH=str(place), PYTHONDONTWRITEBYTECODE="1")
     previous = signal.signal(signal.SIGALRM, lambda *_: program.kill())
-    signal.alarm(LONGEST_S)
+    signal.alarm(longest_s)
     try:
-        done = program.wait()
+        return program.wait()
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, previous)
+
+
+def check_unchanged(python, modules, folder):
+    """Make sure that the tests pass where nothing is changed: else every mutant would seem to die."""
+    done = tested(python, copied(folder), sorted({test for module in modules for test in tests_of(module)}), 3600)
+    assert done.returncode == 0, f"the tests fail without any change:\n{done.stdout[-3000:]}{done.stderr[-1000:]}"
+
+
+def run(python, module, number, folder):
+    """Run the tests of a module with one of its mutants, and return what became of it."""
+    changed = mutant((ROOT / module).read_text(), number)
+    place = copied(folder)
+    (place / module).write_text(changed.source)
+    start = time.monotonic()
+    done = tested(python, place, tests_of(module), LONGEST_S)
     seconds = time.monotonic() - start
     failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return {
@@ -120,9 +137,10 @@ def main():
         known = {(row["module"], row["number"]) for row in rows}
         python = WarmPython()
         with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
-            for module, number in drawn(arguments.count, arguments.seed, arguments.rooms):
-                if (module, number) in known:
-                    continue
+            missing = [one for one in drawn(arguments.count, arguments.seed, arguments.rooms) if one not in known]
+            if missing and not rows:
+                check_unchanged(python, {module for module, _ in missing}, pathlib.Path(folder))
+            for module, number in missing:
                 rows.append(run(python, module, number, pathlib.Path(folder)))
                 with open(arguments.record, "a") as record:
                     record.write(json.dumps(rows[-1]) + "\n")

@@ -1,0 +1,119 @@
+"""``segkit components``: number the connected components of a mask, and leave out small ones."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import pathlib
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from segkit.console import parse_size
+from segkit.errors import InputError
+from segkit.volumes.files import open_volume, save_volume
+from segkit.volumes.lazy_volume import slice_stack
+from segkit.volumes.volume import Volume
+from segkit.volumes.whole_output import check_output, whole_file
+
+if TYPE_CHECKING:
+    from segkit.instances.object_sizes import ObjectSizes
+
+
+def add_components_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what ``run_components`` takes."""
+    parser.add_argument("--input", required=True, metavar="FILE", help="mask, labels or probability")
+    parser.add_argument("--output", required=True, metavar="FILE", help="ids of the components, or their mask")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--label", type=int, metavar="N", help="label that counts as foreground (all but 0)")
+    what.add_argument("--threshold", type=float, metavar="P", help="probability above which a voxel is foreground")
+    parser.add_argument("--min-size", type=int, default=1, metavar="VOXELS", help="smaller components are left out")
+    parser.add_argument("--mask", action="store_true", help="write a mask of the components, not their ids")
+    parser.add_argument("--table", metavar="FILE", help="write sizes and centres of the components as CSV")
+    parser.add_argument("--max-ram", metavar="SIZE", help="memory limit, such as 4G")
+    parser.add_argument("--overwrite", action="store_true", help="replace the outputs")
+
+
+def run_components(args: argparse.Namespace) -> None:
+    """Number the components of a mask: voxels connected by faces are one.
+
+    Raises:
+        InputError: If the input is no mask, an option is out of range, or a file cannot be read or written.
+    """
+    if args.min_size < 0:
+        raise InputError(f"--min-size {args.min_size}: expected a number of voxels, 0 or more")
+    max_ram = parse_size(args.max_ram)
+    target = check_output(args.output, overwrite=args.overwrite)
+    if args.table:
+        check_output(args.table, overwrite=args.overwrite)
+    volume = open_volume(args.input, dataset=args.dataset, channel=args.channel, unsigned=args.unsigned)
+    foreground = _Foreground(volume, args.label, args.threshold)
+    # Here, not above: scipy and scikit-image take longer to load than mistakes should.
+    from segkit.instances.instance_settings import InstanceSettings
+    from segkit.instances.object_sizes import object_sizes
+    from segkit.instances.objects_from_maps import objects_from_maps
+
+    # Components need nothing around a block.
+    settings = InstanceSettings(
+        method="components", min_size=args.min_size, fill=False, seed_distance=0.0, smoothing=0.0
+    )
+    with tempfile.TemporaryDirectory(prefix=".components-", dir=target.parent) as folder:
+        place = pathlib.Path(folder, "blocks")
+        shared = {"voxel_size": (1.0, 1.0, 1.0), "max_ram": max_ram}
+        ids = objects_from_maps(foreground.read_slice, volume.shape, settings, place, **shared)
+        sizes = object_sizes(ids)
+        array = slice_stack(lambda z: (ids[z] > 0).astype(np.uint8), volume.shape, np.uint8) if args.mask else ids
+        shown = (0, 1) if args.mask else (0, max(1, len(sizes.ids)))
+        like = dataclasses.replace(volume, metadata={**volume.metadata, "display_range": shown})
+        save_volume(args.output, Volume(array=array), like=like, overwrite=args.overwrite)
+    if args.table:
+        _write_table(args, sizes, volume.voxel_size_nm)
+    sys.stdout.write(f"{_summary(sizes, volume.voxel_size_nm)}\n")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Foreground:
+    """The foreground of a volume, read slice by slice."""
+
+    volume: Volume
+    label: int | None
+    threshold: float | None
+
+    def read_slice(self, z: int) -> np.ndarray:
+        """Return 1 where a slice is foreground and 0 elsewhere, float32 ``(y, x)``."""
+        values = np.asarray(self.volume.array[z])
+        if self.threshold is not None:
+            return (values > self.threshold).astype(np.float32)
+        if values.dtype.kind == "f" and not (values == np.round(values)).all():
+            raise InputError(
+                f"{self.volume.name}: found {values[values != np.round(values)][0]:g} in slice {z}, expected a mask or "
+                "labels; for a probability give --threshold, such as 0.5"
+            )
+        return (values != 0 if self.label is None else values == self.label).astype(np.float32)
+
+
+def _summary(sizes: ObjectSizes, voxel_size_nm: Sequence[float] | None) -> str:
+    if not len(sizes.ids):
+        return "no component"
+    median = float(np.median(sizes.voxels))
+    volume = "" if voxel_size_nm is None else f", {median * np.prod(voxel_size_nm):.4g} nm3"
+    count = f"{len(sizes.ids)} component{'s' if len(sizes.ids) > 1 else ''}"
+    return (
+        f"{count} of {sizes.voxels.min()} to {sizes.voxels.max()} voxels (median {median:g}{volume}); "
+        f"{sizes.voxels.sum()} voxels in all"
+    )
+
+
+def _write_table(args: argparse.Namespace, sizes: ObjectSizes, voxel_size_nm: Sequence[float] | None) -> None:
+    """Write one line per component: id, voxels, volume where the voxel size is known, and centre."""
+    head = ["id", "voxels", *([] if voxel_size_nm is None else ["volume_nm3"]), "center_z", "center_y", "center_x"]
+    with whole_file(args.table, overwrite=args.overwrite) as unfinished, open(unfinished, "w", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(head)
+        for number, count, center in zip(sizes.ids.tolist(), sizes.voxels.tolist(), sizes.centers, strict=True):
+            volume: list[Any] = [] if voxel_size_nm is None else [f"{count * np.prod(voxel_size_nm):.6g}"]
+            writer.writerow([number, count, *volume, *(f"{place:.2f}" for place in center)])

@@ -1,0 +1,101 @@
+"""``segkit components``: masks of every kind, sizes, and volumes larger than memory."""
+
+import csv
+
+import numpy as np
+import pytest
+from skimage.measure import label
+
+from segkit import cli
+from segkit.errors import InputError
+from segkit.volumes.files import open_volume, save_volume
+from segkit.volumes.volume import Volume
+
+MASK = (np.random.default_rng(0).random((6, 40, 48)) < 0.25).astype(np.uint8)
+LABELS = label(MASK, connectivity=1)
+SIZES = np.bincount(LABELS.ravel())
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    size = {"voxel_size_nm": (40.0, 5.0, 5.0)}
+    save_volume("mask.mrc", Volume(array=MASK.astype(np.int8), **size))
+    save_volume("labels.tif", Volume(array=MASK + 2 * (MASK == 0)))
+    save_volume("probability.tif", Volume(array=(0.2 + 0.6 * MASK).astype(np.float32)))
+    return tmp_path
+
+
+def components(capsys, *words):
+    cli.main(["components", *words])
+    return capsys.readouterr().out
+
+
+def ids_in(path):
+    return np.asarray(open_volume(path).array[:])
+
+
+def same_objects(found, expected):
+    pairs = np.unique(np.stack([found.ravel(), expected.ravel()]), axis=1)
+    return all(len(set(side)) == pairs.shape[1] for side in pairs.tolist())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("mask.mrc",),
+        ("labels.tif", "--label", "1"),
+        ("probability.tif", "--threshold", "0.5"),
+        ("mask.mrc", "--max-ram", "1M"),  # less than is there: block by block
+    ],
+)
+def test_voxels_connected_by_faces_are_one_object(capsys, words, folder):
+    told = components(capsys, "--input", *words, "--output", "ids.tif")
+    found = ids_in("ids.tif")
+    assert same_objects(found, LABELS)
+    assert found.max() == len(SIZES) - 1
+    assert told.startswith(f"{len(SIZES) - 1} components of 1 to {SIZES[1:].max()} voxels")
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+def test_small_ones_are_left_out_and_the_rest_is_measured(capsys):
+    words = ("--input", "mask.mrc", "--output", "ids.mrc", "--min-size", "5", "--table", "sizes.csv")
+    told = components(capsys, *words)
+    kept = SIZES[1:][SIZES[1:] >= 5]
+    assert 1 < len(kept) < len(SIZES) - 1
+    found = open_volume("ids.mrc")
+    assert found.voxel_size_nm == pytest.approx((40, 5, 5))
+    assert same_objects(ids_in("ids.mrc"), LABELS * (SIZES >= 5)[LABELS])
+    assert f"{kept.sum()} voxels in all" in told and f"{np.median(kept) * 1000:.4g} nm3" in told
+    with open("sizes.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [int(row["id"]) for row in rows] == list(range(1, len(kept) + 1))
+    assert sorted(int(row["voxels"]) for row in rows) == sorted(kept.tolist())
+    assert all(float(row["volume_nm3"]) == pytest.approx(1000 * int(row["voxels"]), rel=1e-5) for row in rows)
+    one = np.argwhere(ids_in("ids.mrc") == 1).mean(axis=0)
+    assert [float(rows[0][f"center_{axis}"]) for axis in "zyx"] == pytest.approx(one, abs=0.006)
+
+
+def test_a_mask_is_written_as_one_and_nothing_is_left_of_an_empty_one(capsys):
+    components(capsys, "--input", "mask.mrc", "--output", "clean.mrc", "--min-size", "5", "--mask")
+    np.testing.assert_array_equal(ids_in("clean.mrc"), (SIZES >= 5)[LABELS] & (MASK > 0))
+    assert components(capsys, "--input", "mask.mrc", "--label", "7", "--output", "none.tif") == "no component\n"
+    assert not ids_in("none.tif").any()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--input", "probability.tif"), r"found 0\.2 in slice 0, expected a mask or labels; .* --threshold"),
+        (("--input", "mask.mrc", "--min-size", "-1"), "--min-size -1: expected a number of voxels"),
+        (("--input", "mask.mrc", "--output", "mask.mrc"), r"mask\.mrc: already exists"),
+        (("--input", "mask.mrc", "--table", "labels.tif"), r"labels\.tif: already exists"),
+        (("--input", "none.mrc"), r"none\.mrc: found no such file"),
+        (("--input", "mask.mrc", "--label", "1", "--threshold", "0.5"), "not allowed with argument"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(words, message, folder):
+    before = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(InputError, match=message):
+        cli.main(["components", "--output", "out.tif", *words])
+    assert sorted(path.name for path in folder.iterdir()) == before

@@ -53,10 +53,6 @@ SHARED = {
         "the two pipelines must give the same batches",
         "data.pipeline data.py_pipeline",
     ),
-    "preprocessing/test_colorings.py": (
-        "the colourings are tested side by side",
-        "preprocessing.pseudocolor",
-    ),
     "training/test_prepare_colored.py": (
         "what a training on coloured slices reads",
         "preprocessing.color_slices preprocessing.colored_stack tasks.cells tasks.centers",
@@ -127,7 +123,7 @@ SHARED = {
     ),
     "models/test_unet_se.py": (
         "what they make of the features inside their network",
-        "layers.conv_pair_se layers.match_statistics",
+        "layers.match_statistics",
     ),
     "experiments/test_recipe.py": (
         "they are the steps of a run, and their order is what matters",
@@ -187,7 +183,7 @@ SHARED = {
     ),
     "training/test_fit.py": (
         "what a training reads",
-        "training.plan training.preparation",
+        "training.plan",
     ),
     "layers/test_fr_enhance.py": (
         "when the layer draws",

@@ -34,6 +34,20 @@ def test_the_weights_see_the_means_of_the_channels_alone():
     np.testing.assert_allclose(weights[0][0, 0, 0], weights[1][0, 0, 0], rtol=1e-4)
 
 
+def sigmoid(values):
+    return 1 / (1 + np.exp(-values))
+
+
+def test_the_weights_are_those_of_the_paper():
+    layer, inputs, rng = built(6, reduction=2), images(2, 3, 5, 6), np.random.default_rng(2)
+    squeeze, squeeze_bias, excite, excite_bias = values = [rng.normal(size=w.shape) for w in layer.get_weights()]
+    layer.set_weights(values)
+    means = inputs.astype(float).mean(axis=(1, 2))
+    weights = sigmoid(np.maximum(means @ squeeze + squeeze_bias, 0) @ excite + excite_bias)
+    assert (means @ squeeze + squeeze_bias).min() < 0 < (means @ squeeze + squeeze_bias).max()
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(inputs)), inputs * weights[:, None, None], rtol=2e-4)
+
+
 def test_without_weights_every_channel_is_halved():
     layer, inputs = built(4, reduction=2), images(1, 3, 3, 4)
     layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])

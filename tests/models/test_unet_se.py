@@ -35,6 +35,21 @@ def test_any_size_and_classes(side):
     }
 
 
+def test_levels_are_halved_by_the_maximum_and_doubled_bilinearly():
+    model = unet_se(num_classes=2, filters=(2, 4, 8))
+    names = ("encoder_1", "pool_1", "up_2")
+    outputs = [model.get_layer(name).output for name in names]
+    part = keras.Model(model.input, [*outputs, model.get_layer("up_2").input])
+    images = np.random.default_rng(0).normal(size=(2, 16, 16, 1)).astype("float32")
+    encoded, pooled, doubled, deep = (ops.convert_to_numpy(tensor) for tensor in part(images))
+    np.testing.assert_array_equal(pooled, encoded.reshape(2, 8, 2, 8, 2, 2).max(axis=(2, 4)))
+    # Between two pixels at a quarter and three quarters; the first row lies beyond the centre of the first pixel.
+    between = 0.75 * deep[:, :-1, :-1] + 0.25 * deep[:, 1:, :-1]
+    across = 0.75 * deep[:, :-1, 1:] + 0.25 * deep[:, 1:, 1:]
+    np.testing.assert_allclose(doubled[:, 1:-1:2, 1:-1:2], 0.75 * between + 0.25 * across, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(doubled[:, 0, 0], deep[:, 0, 0], rtol=1e-4, atol=1e-6)
+
+
 def test_the_bottleneck_stands_at_the_end_of_the_encoder():
     layer = FREnhance(2, 250.0)
     model = unet_se(num_classes=2, filters=(2, 4, 8), bottleneck=layer)

@@ -92,24 +92,23 @@ def check_unchanged(python, modules, folder):
     assert done.returncode == 0, f"the tests fail without any change:\n{done.stdout[-3000:]}{done.stderr[-1000:]}"
 
 
-def run(python, module, number, folder):
-    """Run the tests of a module with one of its mutants, and return what became of it."""
-    changed = mutant((ROOT / module).read_text(), number)
+def outcome(python, module, source, folder):
+    """Run the tests of a module with another source, and return what became of it."""
     place = copied(folder)
-    (place / module).write_text(changed.source)
+    (place / module).write_text(source)
     start = time.monotonic()
     done = tested(python, place, tests_of(module), LONGEST_S)
     seconds = time.monotonic() - start
     failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return {
-        "module": module,
-        "number": number,
-        "line": changed.line,
-        "change": changed.change,
-        "dies": done.returncode != 0,
-        "by": failed[0] if failed else f"status {done.returncode}" if done.returncode else None,
-        "seconds": round(seconds, 1),
-    }
+    by = failed[0] if failed else f"status {done.returncode}" if done.returncode else None
+    return {"dies": done.returncode != 0, "by": by, "seconds": round(seconds, 1)}
+
+
+def run(python, module, number, folder):
+    """Run the tests of a module with one of its mutants, and return what became of it."""
+    changed = mutant((ROOT / module).read_text(), number)
+    row = {"module": module, "number": number, "line": changed.line, "change": changed.change}
+    return {**row, **outcome(python, module, changed.source, folder)}
 
 
 def print_table(rows):

@@ -1,10 +1,12 @@
 """What `fit` feeds, keeps and throws away, on whatever backend runs the tests."""
 
+import dataclasses
 import types
 
 import keras
 import numpy as np
 import pytest
+from hand_made import PLAN, labeled_volume
 
 from segkit.errors import InputError
 from segkit.losses.bce_jaccard import BCEJaccard
@@ -12,9 +14,9 @@ from segkit.metrics.predicted_foreground import PredictedForeground
 from segkit.models.card import ModelCard
 from segkit.preprocessing.standardize import Standardize
 from segkit.targets.foreground import ForegroundTarget
-from segkit.training.fit import build_compiled, stream
+from segkit.training.fit import build_compiled, fit, stream
 from segkit.training.plan import TrainingPlan
-from segkit.training.preparation import _warn_of_other_voxels, shrink_patch
+from segkit.training.preparation import _warn_of_other_voxels, prepare, shrink_patch
 from segkit.training.resumable import Resumable
 
 CARD = ModelCard(name="a", structure="a", preprocessing=Standardize(mean=0.0, std=1.0))
@@ -147,3 +149,32 @@ def test_patches_shrink_to_the_smallest_slice_and_say_so(caplog):
     assert "shrink from 512 to 192 px" in caplog.text
     with pytest.raises(InputError, match="needs at least 16 px"):
         shrink_patch(plan, [volume(10)], 16)
+
+
+def learnt(tmp_path, **changes):
+    """Train with steps that change nothing; return a row for every epoch, and the number of steps of one."""
+    prepared = prepare([labeled_volume()], PLAN)
+    inputs = keras.Input((None, None, 1))
+    layer = keras.layers.Conv2D(1, 1, kernel_initializer="zeros", bias_initializer=keras.initializers.Constant(-3.0))
+    model = keras.Model(inputs, {"logits": layer(inputs)})
+    plan = dataclasses.replace(PLAN, **changes)
+    card = ModelCard(name="a", structure="a", preprocessing=prepared.preprocessing)
+    return fit(
+        model, prepared.training, prepared.validation, plan, tmp_path, card
+    ).rows, prepared.training.steps_per_epoch
+
+
+def test_the_step_size_falls_with_every_step_and_stays_without_decay(tmp_path):
+    rows, steps = learnt(tmp_path / "a", epochs=3, learning_rate=1e-9, decay=0.25, plateau_patience=100)
+    done = steps * np.arange(1, 4)
+    assert steps > 1
+    assert [row["learning_rate"] for row in rows] == pytest.approx(1e-9 / (1 + 0.25 * done))
+    rows, _ = learnt(tmp_path / "b", epochs=2, learning_rate=1e-9, decay=0.0, plateau_patience=100)
+    assert [row["learning_rate"] for row in rows] == pytest.approx([1e-9, 1e-9])
+
+
+def test_a_training_without_progress_ends_after_its_patience_and_halves_its_step_size_before(tmp_path):
+    given = {"epochs": 12, "learning_rate": 1e-9, "decay": 0.0, "plateau_patience": 2, "early_stopping_patience": 5}
+    rows, _ = learnt(tmp_path, **given)
+    assert len(rows) == 6
+    assert [row["learning_rate"] for row in rows] == pytest.approx([1e-9, 1e-9, 1e-9, 5e-10, 5e-10, 2.5e-10])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from segkit.data.splits import Split, hold_out_every, parse_slices
+from segkit.data.strokes import from_strokes
 from segkit.errors import InputError
 from segkit.volumes.checks import check_binary_mask, check_finite, check_same_shape, no_foreground
 from segkit.volumes.files import open_volume
@@ -31,6 +32,8 @@ class Source:
         test: Slices that are only scored.
         flip_y: Flip the rows of the mask: it was painted on a copy that runs the other way.
         annotated_in_part: Single slices were annotated, and the others are empty because they are unannotated.
+        strokes: The mask holds strokes: 1 for background, 2 for the structure (or 1, 2, 3, ... for the classes in their
+            order), 0 where nothing was painted; see ``segkit.data.strokes``.
         channel: Channel of the tomogram, from 0 on, for a file with several; ``None`` for a file with one.
     """
 
@@ -41,6 +44,7 @@ class Source:
     test: str = ""
     flip_y: bool = False
     annotated_in_part: bool = False
+    strokes: bool = False
     channel: int | None = None
 
     @classmethod
@@ -54,7 +58,10 @@ class Source:
         if channel is not None and (type(channel) is not int or channel < 0):
             raise InputError(f"plan: channel under 'data' is {channel!r}; give a whole number from 0 on, or null")
         for name, value in values.items():
-            if name not in ("flip_y", "annotated_in_part", "channel") and not isinstance(value, str):
+            if name in ("flip_y", "annotated_in_part", "strokes"):
+                if not isinstance(value, bool):
+                    raise InputError(f"plan: {name} under 'data' is {value!r}; give true or false")
+            elif name != "channel" and not isinstance(value, str):
                 raise InputError(f"plan: {name} under 'data' is {value!r}; give text, slices as \"0-9,12\"")
         try:
             return cls(**values)
@@ -68,6 +75,15 @@ class Source:
             InputError: If it cannot be read, or has several channels and none was chosen.
         """
         return open_volume(self.tomogram, channel=self.channel, progress=progress)
+
+    def open_mask(self, *, progress: Callable[[int, int], None] | None = None) -> Volume:
+        """Open the mask, its rows and its strokes as the source says.
+
+        Raises:
+            InputError: If it cannot be read.
+        """
+        mask = open_volume(self.mask, flip_y=self.flip_y, progress=progress)
+        return from_strokes(mask) if self.strokes else mask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +137,7 @@ def open_source(
         InputError: If a file cannot be read, the shapes differ, a voxel is not finite, or the check refuses the mask.
     """
     tomogram = source.open_tomogram(progress=progress)
-    mask = open_volume(source.mask, flip_y=source.flip_y, progress=progress)
+    mask = source.open_mask(progress=progress)
     check_same_shape(mask, tomogram)
     check_finite(tomogram, progress=progress)
     labels = check(mask, ignore_value=ignore_value, progress=progress)
@@ -130,7 +146,8 @@ def open_source(
     warnings = [f"{volume.name}: {warning}" for volume in (tomogram, mask) for warning in volume.warnings]
     if ignore_value is not None and not any(getattr(labels, "ignored", (True,))):
         warnings.append(f"{mask.name}: no voxel has the ignore value {ignore_value}")
-    if flipped := mask_orientation(tomogram, mask).warning:
+    # Strokes say too little of where the structure is.
+    if not source.strokes and (flipped := mask_orientation(tomogram, mask).warning):
         warnings.append(f"{mask.name}: {flipped}")
     for warning in warnings if tell else ():
         _LOG.warning("warning: %s", warning)

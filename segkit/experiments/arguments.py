@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from segkit.data.sources import Source, painted_slices, split_by_hold_out, write_slices
 from segkit.data.splits import parse_slices
+from segkit.data.strokes import UNPAINTED
 from segkit.errors import InputError
 from segkit.experiments.plan import RunPlan
 from segkit.preprocessing.preprocessing import Preprocessing
@@ -56,14 +57,28 @@ def add_annotation_argument(group: argparse._ArgumentGroup) -> None:
     """Add how much of a volume is annotated."""
     group.add_argument(
         "--annotation",
-        choices=("complete", "slices"),
+        choices=("complete", "slices", "strokes"),
         default="complete",
-        help="what is not painted is background (complete), or only where a slice is painted at all (slices)",
+        help="what is not painted is background (complete), or only where a slice is painted at all (slices), or is "
+        "unknown (strokes: 1 is background, 2 the structure, or 1, 2, 3, ... the classes)",
     )
 
 
+def settle_annotation(args: argparse.Namespace) -> None:
+    """Let what strokes leave out count as unannotated.
+
+    Raises:
+        InputError: If another value is to count as such.
+    """
+    if getattr(args, "annotation", None) != "strokes":
+        return
+    if args.ignore_value is not None:
+        raise InputError("--ignore-value together with --annotation strokes, where 0 is unannotated; leave it out")
+    args.ignore_value = UNPAINTED
+
+
 def annotated_slices(args: argparse.Namespace, path: str, count: int) -> Sequence[int]:
-    """Return the slices of an annotation that may be used: all, or with ``--annotation slices`` the painted ones.
+    """Return the slices of an annotation that may be used: all if it is complete, else those with anything painted.
 
     Raises:
         InputError: If nothing is painted.
@@ -166,7 +181,8 @@ def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validatio
     if args.annotation != "complete":
         for source, count, slices in zip(sources, counts, annotated, strict=True):
             check_annotated(args, slices, source.mask, count)
-        sources = [dataclasses.replace(source, annotated_in_part=True) for source in sources]
+        in_part = {"annotated_in_part": True, "strokes": args.annotation == "strokes"}
+        sources = [dataclasses.replace(source, **in_part) for source in sources]
     # A tomogram of its own for validation, slices that were named, or every N-th slice held out.
     if args.validation_tomogram:
         if len(validation_masks) != 1:
@@ -175,7 +191,6 @@ def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validatio
         held_out = dataclasses.replace(
             other,
             validation=write_slices(annotated_slices(args, validation_masks[0], _count_slices(other))),
-            annotated_in_part=args.annotation != "complete",
         )
         train = [
             dataclasses.replace(
@@ -232,7 +247,7 @@ def check_annotated(args: argparse.Namespace, annotated: Sequence[int], path: st
     if unpainted := sorted({z for text in chosen for z in parse_slices(text, count)} - {*annotated}):
         raise InputError(
             f"{path}: slice {unpainted[0]} was chosen, but nothing is painted on it; choose others, or leave out "
-            "--annotation slices"
+            f"--annotation {args.annotation}"
         )
 
 

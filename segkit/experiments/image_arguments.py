@@ -72,8 +72,9 @@ def images_source(args: argparse.Namespace, count: int) -> Source:
     parts = [text or "" for text in chosen] if any(chosen) else split_in_order(args.images, annotated)
     uses = dict(zip(("train", "validation", "test"), parts, strict=True))
     in_part = args.annotation != "complete"
+    strokes = args.annotation == "strokes"
     files = {"tomogram": args.images, "mask": args.labels, "flip_y": args.flip_y, "channel": args.channel}
-    return Source(**files, annotated_in_part=in_part, **uses)
+    return Source(**files, annotated_in_part=in_part, strokes=strokes, **uses)
 
 
 def class_names(args: argparse.Namespace, known: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -96,6 +97,7 @@ def class_names(args: argparse.Namespace, known: tuple[str, ...] = ()) -> tuple[
     # Here, not above: --help and mistakes need not wait for what checks labels.
     from segkit.volumes.label_checks import check_labels
 
-    labels = open_volume(args.labels, progress=ProgressLine(f"opening {pathlib.Path(args.labels).name}", "bytes"))
+    source = Source(tomogram=args.images, mask=args.labels, strokes=args.annotation == "strokes")
+    labels = source.open_mask(progress=ProgressLine(f"opening {pathlib.Path(args.labels).name}", "bytes"))
     found = check_labels(labels, ignore_value=args.ignore_value, progress=ProgressLine("reading the labels", "slices"))
     return ("background", *(f"class-{label}" for label in range(1, found.num_classes)))

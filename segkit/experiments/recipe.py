@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.console import CommandParser, add_console_arguments, parse_size, run_command, set_console
 from segkit.errors import InputError
-from segkit.experiments.arguments import add_output_arguments, add_training_arguments, overridden_plan
+from segkit.experiments.arguments import (
+    add_output_arguments,
+    add_training_arguments,
+    overridden_plan,
+    settle_annotation,
+)
 from segkit.experiments.comparison import Comparison
 from segkit.experiments.draft import Draft
 from segkit.experiments.folder import check_folder, check_writable, claim_folder, nothing_left_of, remove_run
@@ -101,6 +106,7 @@ def parse_args(recipe: Recipe, argv: Sequence[str]) -> argparse.Namespace:
         _check_plan_arguments(args, defaults)
     else:
         recipe.check_arguments(args)
+        settle_annotation(args)
     check_mode_arguments(args, recipe.comparison, recipe.search)
     return args
 

@@ -12,6 +12,7 @@ from recipes.enhancement.network import network
 from recipes.enhancement.protocols import PROTOCOLS
 from segkit.errors import InputError
 from segkit.experiments import compare, settings_search, training_run
+from segkit.experiments.job import set_up
 from segkit.experiments.plan import read_plan
 from segkit.experiments.recipe import drafts_of, parse_args
 from segkit.experiments.settings_search import best_trial, keep_best_state
@@ -59,6 +60,45 @@ def test_a_channel_of_the_images_is_chosen(data):
     assert (source.channel, source.train, source.test) == (1, "0-5", "7")
     with pytest.raises(InputError, match="argument --channel: '-1'; give a whole number from 0 on"):
         resolve(*DATA, "--channel=-1")
+
+
+def test_the_card_of_a_run_holds_the_grey_values_of_its_training_images(data):
+    plan, folder = resolve(*DATA)
+    job = set_up(plan, folder, network(plan))
+    card = training_run.card_of(job)
+    trained = tifffile.imread("images.tif")[:6].astype(float)
+    assert (card.preprocessing.mean, card.preprocessing.std) == pytest.approx((trained.mean(), trained.std()), rel=1e-4)
+    assert card.grey_values.mean == pytest.approx(trained.mean(), rel=1e-2)  # of a sample
+    assert (card.task, card.dtype) == (plan.task, "uint8")
+
+
+def strokes_of(labels, side=2):
+    """Paint some of the pixels of every other image: each label one higher, 0 elsewhere."""
+    painted = np.zeros_like(labels)
+    painted[::2, ::side, ::side] = labels[::2, ::side, ::side] + 1
+    return painted
+
+
+def test_strokes_leave_all_else_unknown(data):
+    labels = tifffile.imread("labels.tif")
+    tifffile.imwrite("strokes.tif", strokes_of(labels), photometric="minisblack")
+    words = ("--images", "images.tif", "--labels", "strokes.tif", "--annotation", "strokes")
+    plan, folder = resolve(*words)
+    (source,) = plan.data
+    assert (source.strokes, source.train, source.validation, source.test) == (True, "0,2", "4", "6")
+    assert plan.task.class_names == ("background", "class-1", "class-2")
+    assert plan.training.ignore_value == 255
+    job = set_up(plan, folder, network(plan))
+    known = np.asarray(job.volumes[0].mask.array[0])
+    np.testing.assert_array_equal(known[::2, ::2], labels[0, ::2, ::2])
+    assert (known[1::2] == 255).all()
+    _, targets = job.prepared.validation.batch(0)
+    weights = targets[..., -1]
+    assert np.isclose((weights > 0).mean(), 0.25), "pixels without a stroke weigh nothing"
+    with pytest.raises(InputError, match="--ignore-value together with --annotation strokes"):
+        resolve(*words, "--ignore-value", "9")
+    with pytest.raises(InputError, match=r"slice 1 was chosen, but nothing is painted on it; .* --annotation strokes"):
+        resolve(*words, "--train-z", "0-2", "--validation-z", "4")
 
 
 def test_the_default_is_the_method_with_the_papers_settings_for_ones_own_data(data):

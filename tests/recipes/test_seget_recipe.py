@@ -12,6 +12,7 @@ import tifffile
 from recipes import segET
 from recipes.organelles.structures import STRUCTURES, measured_structure, paper_plan
 from segkit.errors import InputError
+from segkit.experiments.job import set_up
 from segkit.experiments.plan import RunPlan, read_plan, write_plan
 from segkit.experiments.recipe import drafts_of, made, parse_args
 from segkit.volumes.files import open_volume
@@ -113,6 +114,33 @@ def test_a_channel_of_every_tomogram_is_chosen(files):
     assert [source.channel for source in plan.data] == [1, 1]
     with pytest.raises(InputError, match=r"C\.tif: found 2 channels and none was chosen"):
         resolve(*argv)
+
+
+def test_strokes_of_a_structure_and_of_background(files):
+    tomogram, _ = files
+    strokes = np.zeros((10, 64, 64), np.int8)
+    strokes[3:7, 20:24, 10:30], strokes[3:7, 50:60, 40:60] = 2, 1
+    write_mrc("S.mrc", strokes)
+    words = ("--structure", "golgi", "--tomogram", tomogram, "--mask", "S.mrc", "--annotation", "strokes")
+    ((plan, folder),) = resolve(*words, "--preset", "demo", "--hold-out-every", 2)
+    (source,) = plan.data
+    assert (source.strokes, source.annotated_in_part, source.train, source.validation) == (True, True, "4,6", "3,5")
+    job = set_up(plan, folder, segET.network(plan))
+    assert job.volumes[0].warnings == ()
+    _, targets = job.prepared.validation.batch(0)
+    assert [int(((targets[..., 0] == kind) & (targets[..., 1] > 0)).sum()) for kind in (0, 1)] == [2 * 200, 2 * 80]
+    assert read_plan_of(plan) == plan
+    ((own, _),) = resolve(*("--structure", "mine", *words[2:]), "--preset", "demo", "--hold-out-every", 2)
+    assert "mean B/F of 2.5" in own.notices[0]
+    strokes[4, 0, 0] = -3
+    write_mrc("S.mrc", strokes)
+    with pytest.raises(InputError, match=r"S\.mrc: found values other than whole numbers from 0 to 255 in slice 4"):
+        set_up(plan, folder, segET.network(plan))
+
+
+def read_plan_of(plan):
+    write_plan(plan, path := pathlib.Path("again.json"))
+    return read_plan(path)
 
 
 def test_a_plan_survives_its_file(files, tmp_path):

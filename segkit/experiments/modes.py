@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from segkit.experiments.job import Job
 
 SEARCHES = ("search", "halving")
+_DEFAULT = math.inf  # trials of a search whose number is not given; no command line can give it
 
 Mode = dict[str, Any]
 """``{"kind": "run"}``, ``{"kind": "compare", "methods": [...], "seeds": 3}`` with the words of the recipe's comparison,
@@ -39,12 +41,14 @@ class Search:
         searched: Returns the names of the settings under ``model`` of a plan that are worth a search.
         space: Returns the space of the search.
         vary: Called with the job, the folder of a trial, ``epochs`` and the values of the settings; returns its job.
+        trials: Returns the number of trials of a command line that gives none.
     """
 
     help: str
     searched: Callable[[RunPlan], Sequence[str]]
     space: Callable[[RunPlan], keras_tuner.HyperParameters]
     vary: Callable[..., Job]
+    trials: Callable[[argparse.Namespace], int] = lambda args: 50
 
 
 def add_mode_arguments(parser: argparse.ArgumentParser, comparison: Comparison | None, search: Search | None) -> None:
@@ -63,7 +67,7 @@ def add_mode_arguments(parser: argparse.ArgumentParser, comparison: Comparison |
             )
     if search is not None:
         group = parser.add_argument_group("search")
-        group.add_argument("--search", type=int, metavar="N", help=search.help)
+        group.add_argument("--search", type=int, metavar="N", nargs="?", const=_DEFAULT, help=search.help)
         group.add_argument("--halving", action="store_true", help="find them by successive halving instead")
 
 
@@ -85,6 +89,8 @@ def check_mode_arguments(args: argparse.Namespace, comparison: Comparison | None
             raise InputError("--search together with --halving; give one of them")
         if args.search is not None and args.search < 1:
             raise InputError(f"--search {args.search}; give at least 1 trial")
+        if args.search is _DEFAULT:
+            args.search = search.trials(args)
         if TINY:
             args.search = args.search and min(args.search, 2)
 

@@ -279,6 +279,12 @@ def test_a_class_that_the_training_images_lack_is_named(data, small_plans, monke
         assert any("no ring on the slices for training: it cannot be learnt" in notice for notice in plan.notices)
 
 
+@pytest.mark.parametrize(("words", "trials"), [((), 50), (("--method", "supervision"), 15), (("--resume",), 50)])
+def test_a_search_has_as_many_trials_as_the_papers_unless_told(words, trials, data):
+    assert parse_args(fre.RECIPE, [*DATA, *words, "--search", "--out", "x"]).search == trials
+    assert parse_args(fre.RECIPE, [*DATA, *words, "--search", "7", "--out", "x"]).search == 7
+
+
 def test_a_method_without_settings_is_not_searched(data, small_plans):
     with pytest.raises(InputError, match="nothing to search for"):
         fre.main([*DATA, *SPLIT, "--method", "plain", "--search", "2", "--out", "s"])

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import pathlib
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segkit.console import first_given, say
+from segkit.data.sources import Source
 from segkit.data.splits import parse_slices
 from segkit.errors import InputError
+from segkit.experiments.plan import PLAN_NAME, read_plan
+from segkit.model_path import resolve_model_path
 from segkit.progress import ProgressLine
 from segkit.volumes.files import open_volume
 from segkit.volumes.volume import Volume
@@ -32,6 +37,13 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ctc-reference", metavar="FOLDER", help="such as 01_GT or 01_ST")
     parser.add_argument(
         "--num-parameters", type=int, metavar="N", help="of all networks that made the result, for PESEG"
+    )
+    parser.add_argument(
+        "--model",
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help=".keras files or run folders that made the challenge's result: their parameters, for PESEG",
     )
     parser.add_argument(
         "--task", metavar="KIND", help="kind of result: foreground (the default), classes, cells, or a registered one"
@@ -75,6 +87,8 @@ def run_evaluate(args: argparse.Namespace) -> None:
     given = (args.ctc_result, args.ctc_reference) if is_challenge else (args.prediction, args.reference)
     if not all(given) or (is_challenge and (args.prediction or args.reference)):
         raise InputError("give --prediction and --reference, or --ctc-result and --ctc-reference")
+    if args.model and not is_challenge:
+        raise InputError("--model without --ctc-result; leave it out")
     if is_challenge and (ignored := first_given(args, _OF_VOLUMES)):
         raise InputError(f"{ignored} together with --ctc-result, which is scored whole; leave it out")
     if args.json and args.json != "-":
@@ -114,16 +128,52 @@ def evaluate_result(args: argparse.Namespace) -> ChallengeEvaluation:
     """Score a sequence in the layout of the Cell Tracking Challenge.
 
     Raises:
-        InputError: If the number of parameters is not positive, or the folders are not of one sequence.
+        InputError: If the number of parameters is not positive, a model cannot be read, or the folders are not of one
+            sequence.
     """
     from segkit.evaluation.evaluate_challenge import evaluate_challenge
 
+    if args.model and args.num_parameters is not None:
+        raise InputError("--model together with --num-parameters; give one of them")
+    result = pathlib.Path(args.ctc_result)
+    if seen := seen_frames(result):
+        say(
+            f"note: {seen} frames of this sequence were trained on or chose the checkpoint of {result.parent}; score a "
+            "sequence that was not"
+        )
     if args.num_parameters is not None and args.num_parameters < 1:
         raise InputError(f"--num-parameters {args.num_parameters}; give the number of parameters, at least 1")
     progress = ProgressLine("scoring", "files")
-    return evaluate_challenge(
-        args.ctc_result, args.ctc_reference, num_parameters=args.num_parameters, progress=progress
-    )
+    count = parameters_of(args.model) if args.model else args.num_parameters
+    return evaluate_challenge(args.ctc_result, args.ctc_reference, num_parameters=count, progress=progress)
+
+
+def seen_frames(result: pathlib.Path) -> int:
+    """Return how many frames of a sequence the run has learnt from, in whose folder its result is.
+
+    Args:
+        result: Folder of the result, such as ``runs/mda231/01_RES``; 0 where it is in no run's folder.
+    """
+    if not (result.parent / PLAN_NAME).exists():
+        return 0
+    sequence, plan = result.name.removesuffix("_RES"), read_plan(result.parent / PLAN_NAME)
+    return len({s.tomogram for s in plan.data if _is_seen(s) and pathlib.Path(s.tomogram).parent.name == sequence})
+
+
+def _is_seen(source: Source) -> bool:
+    return bool(source.train or source.validation)
+
+
+def parameters_of(models: Sequence[str]) -> int:
+    """Return the parameters of all networks together.
+
+    Raises:
+        InputError: If a model cannot be read.
+    """
+    paths = [resolve_model_path(path) for path in models]
+    from segkit.models.files import load_model
+
+    return sum(load_model(path).count_params() for path in paths)
 
 
 def evaluate_prediction(args: argparse.Namespace, prediction: Volume, reference: Volume) -> EvaluationLike:

@@ -2,13 +2,19 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 import tifffile
 
 from segkit import cli
+from segkit.data.sources import Source
 from segkit.errors import InputError
 from segkit.evaluation.evaluate_challenge import evaluate_challenge
+from segkit.experiments.plan import RunPlan, write_plan
+from segkit.models.card import ModelCard
+from segkit.models.files import save_model
+from segkit.preprocessing.standardize import Standardize
 
 FRAME = np.array([[[1, 1, 0, 0], [2, 2, 2, 0]], [[1, 1, 0, 0], [0, 0, 0, 3]]], np.uint16)
 
@@ -35,6 +41,43 @@ def test_a_perfect_result_scores_1(sequence):
     values = found.to_dict()
     assert (values["PESEG"], values["cells"]) == (0.5, 5)
     assert [(part["frame"], part["z"]) for part in values["parts"]] == [(0, None), (1, 1)]
+
+
+def challenge(capsys, *words):
+    cli.main(["evaluate", "--ctc-result", "01_RES", "--ctc-reference", "01_GT", *words, "--json", "-"])
+    found = capsys.readouterr()
+    return json.loads(found.out), found.err
+
+
+def test_the_parameters_are_those_of_the_models(sequence, monkeypatch, capsys):
+    monkeypatch.chdir(sequence)
+    inputs = keras.Input((None, None, 1))
+    model = keras.Model(inputs, {"logits": keras.layers.Conv2D(1, 1)(inputs)})  # two parameters
+    save_model(
+        model, sequence / "m.keras", ModelCard(name="m", structure="m", preprocessing=Standardize(mean=0.0, std=1.0))
+    )
+    assert challenge(capsys)[0].get("PESEG") is None
+    assert challenge(capsys, "--model", "m.keras", "m.keras")[0]["PESEG"] == 250_000
+    for words, message in (
+        (["--model", "m.keras", "--num-parameters", "2"], "--model together with --num-parameters"),
+        (["--model", "none.keras"], r"none\.keras: no such file"),
+    ):
+        with pytest.raises(InputError, match=message):
+            challenge(capsys, *words)
+    with pytest.raises(InputError, match="--model without --ctc-result"):
+        cli.main(["evaluate", "--prediction", "a", "--reference", "b", "--model", "m.keras"])
+
+
+def test_frames_that_the_run_has_seen_are_counted(sequence, monkeypatch, capsys):
+    monkeypatch.chdir(sequence)
+    assert "note:" not in challenge(capsys)[1]
+    sources = [
+        Source(tomogram=f"data/{name}.tif", mask="m.tif", **{use: "0-1"})
+        for name, use in (("01/t000", "train"), ("01/t001", "test"), ("02/t000", "train"), ("01/t002", "validation"))
+    ]
+    write_plan(RunPlan(recipe="r", structure="s", preset="p", data=tuple(sources)), sequence / "plan.json")
+    note = "note: 2 frames of this sequence were trained on or chose the checkpoint of .; score a sequence that was not"
+    assert note in challenge(capsys)[1]
 
 
 def test_of_a_frame_annotated_in_part_only_that_slice_counts(sequence):

@@ -131,6 +131,9 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="run folder (runs/<name>)")
     output.add_argument("--saved-models", type=pathlib.Path, default=pathlib.Path("saved_models"), metavar="FOLDER")
     output.add_argument("--no-export", action="store_true", help="write no SavedModel for serving")
+    output.add_argument(
+        "--folds", type=int, metavar="K", help="cross-validation: K runs, each scored on another part of the data"
+    )
     output.add_argument("--resume", action="store_true", help="resume the run in the folder")
     output.add_argument("--overwrite", action="store_true", help="replace the run in the folder")
     output.add_argument("--plan-only", action="store_true", help="write plan.json and stop, so that it can be edited")

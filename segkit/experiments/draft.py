@@ -22,9 +22,11 @@ class Draft:
         make_data: Writes the data that the plan names into the run folder, such as simulated stacks; ``None`` where
             they are there. Drafts that share data share the function, which is called once.
         measure: Returns the plan with what follows from its data; ``None`` where nothing does.
+        is_fold: The run is one of a cross-validation; its folder is in that of all folds.
     """
 
     plan: RunPlan
     folder: pathlib.Path
     make_data: Callable[[], None] | None = None
     measure: Callable[[RunPlan], RunPlan] | None = None
+    is_fold: bool = False

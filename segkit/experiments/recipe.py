@@ -21,6 +21,7 @@ from segkit.experiments.arguments import (
 from segkit.experiments.comparison import Comparison
 from segkit.experiments.draft import Draft
 from segkit.experiments.folder import check_folder, check_writable, claim_folder, nothing_left_of, remove_run
+from segkit.experiments.folds import fold_folders, folded, write_summary
 from segkit.experiments.lock import only_process_in
 from segkit.experiments.modes import (
     SEARCHES,
@@ -34,6 +35,7 @@ from segkit.experiments.modes import (
     write_mode,
 )
 from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan, write_plan
+from segkit.experiments.resume import SCORES_NAME
 from segkit.experiments.settings import TINY
 
 if TYPE_CHECKING:
@@ -95,7 +97,6 @@ def parse_args(recipe: Recipe, argv: Sequence[str]) -> argparse.Namespace:
     """
     parser = CommandParser(prog=f"python -m recipes.{recipe.name}", description=recipe.description)
     recipe.add_arguments(parser)
-    defaults = {action.dest: action.default for action in parser._actions if action.dest != "help"}
     add_mode_arguments(parser, recipe.comparison, recipe.search)
     add_training_arguments(parser)
     add_output_arguments(parser)
@@ -103,12 +104,19 @@ def parse_args(recipe: Recipe, argv: Sequence[str]) -> argparse.Namespace:
     args = parser.parse_args(argv)
     set_console(args)
     if args.plan:
-        _check_plan_arguments(args, defaults)
+        _check_plan_arguments(args, _own_defaults(recipe))
     else:
         recipe.check_arguments(args)
         settle_annotation(args)
     check_mode_arguments(args, recipe.comparison, recipe.search)
     return args
+
+
+def _own_defaults(recipe: Recipe) -> dict[str, Any]:
+    """Return the values that a recipe's own arguments have where they are not given."""
+    parser = argparse.ArgumentParser(add_help=False)
+    recipe.add_arguments(parser)
+    return {action.dest: action.default for action in parser._actions}
 
 
 def _check_plan_arguments(args: argparse.Namespace, defaults: Mapping[str, Any]) -> None:
@@ -127,11 +135,27 @@ def drafts_of(recipe: Recipe, args: argparse.Namespace) -> list[Draft]:
     Raises:
         InputError: If the arguments do not fit the data or the run that is resumed.
     """
-    if args.plan:
-        return [_planned(recipe, args)]
+    if args.resume and args.out and (folds := fold_folders(args.out)):
+        return _folds_to_resume(recipe, args, folds)
+    if args.resume and args.folds is not None:
+        raise InputError("--folds together with --resume, and no folds in the folder; name it with --out")
     if args.resume:
         return list(recipe.resumed(args))
-    return [_made_tiny(recipe, draft) for draft in recipe.draft(args)]
+    drafts = [_planned(recipe, args)] if args.plan else [_made_tiny(recipe, draft) for draft in recipe.draft(args)]
+    if args.folds is None:
+        return drafts
+    return [fold for draft in drafts for fold in folded(draft, args.folds)]
+
+
+def _folds_to_resume(recipe: Recipe, args: argparse.Namespace, folds: Sequence[pathlib.Path]) -> list[Draft]:
+    """Return the folds that have not ended; all where more epochs are asked for, or none is left."""
+    begun = [fold for fold in folds if args.epochs is not None or not (fold / SCORES_NAME).exists()] or folds
+    drafts = []
+    for fold in begun:
+        # Its plan holds the data of the fold; those of the command line are of all.
+        given = argparse.Namespace(**{**vars(args), **_own_defaults(recipe), "out": fold})
+        drafts += [dataclasses.replace(draft, is_fold=True) for draft in recipe.resumed(given)]
+    return drafts
 
 
 def _planned(recipe: Recipe, args: argparse.Namespace) -> Draft:
@@ -178,9 +202,12 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
     if not args.no_export:
         check_writable(args.saved_models)
     drafts = drafts_of(recipe, args)
+    roots = list(dict.fromkeys(draft.folder.parent for draft in drafts if draft.is_fold))
     mode: Mode = {"kind": "run"}
     if recipe.has_modes:
         mode = resolve_mode(args, drafts[0].folder, recipe.comparison, recipe.remember(args))
+        if roots and mode["kind"] != "run":
+            raise InputError("--folds together with a comparison or a search; give one of them")
     is_worker = serves_search(mode)
     for draft in drafts:
         look = check_folder if is_worker else claim_folder  # a worker's chief holds the folder
@@ -198,7 +225,9 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
                 check_folder(draft.folder, **_claim(args, mode, draft.folder))
             _write(recipe, plan, draft.folder, mode, args)
         for job in () if args.plan_only else jobs:
-            _run(recipe, job, mode, args, max_ram)
+            _run(recipe, job, mode, args, max_ram, serves=not roots)
+        for root in roots:
+            write_summary(root)
 
 
 def _claim(args: argparse.Namespace, mode: Mode, folder: pathlib.Path) -> dict[str, bool]:
@@ -248,8 +277,8 @@ def _unsettled(plan: RunPlan, settled: Draft, draft: Draft) -> RunPlan:
     return dataclasses.replace(plan, model=draft.plan.model, notices=notices)
 
 
-def _run(recipe: Recipe, job: Job, mode: Mode, args: argparse.Namespace, max_ram: int | None) -> None:
-    """Do what the mode says with a job."""
+def _run(recipe: Recipe, job: Job, mode: Mode, args: argparse.Namespace, max_ram: int | None, *, serves: bool) -> None:
+    """Do what the mode says with a job; ``serves`` is false where its model is none to be served."""
     from segkit.experiments.training_run import run
 
     if recipe.comparison is not None and mode["kind"] == recipe.comparison.kind:
@@ -266,7 +295,7 @@ def _run(recipe: Recipe, job: Job, mode: Mode, args: argparse.Namespace, max_ram
             return
         job = found
     is_resumed = args.resume or mode["kind"] in SEARCHES
-    saved_models = None if args.no_export else args.saved_models
+    saved_models = args.saved_models if serves and not args.no_export else None
     run(job, saved_models=saved_models, resume=is_resumed, max_ram=max_ram)
     write_plan(job.plan, job.folder / PLAN_NAME)  # with what was found, or the epochs that a resumed run was given
     recipe.finish(job, mode, max_ram)

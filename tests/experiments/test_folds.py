@@ -1,0 +1,100 @@
+"""Cross-validation: which slices a fold has, and what is left of all."""
+
+import json
+import pathlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from toy_recipe import TOY, happened, write_stack
+
+from segkit.data.sources import Source, write_slices
+from segkit.data.splits import parse_slices
+from segkit.errors import InputError
+from segkit.experiments import recipe, training_run
+from segkit.experiments.folds import fold_folders, fold_sources, write_summary
+from segkit.experiments.plan import read_plan
+from segkit.experiments.recipe import drafts_of, parse_args, run_recipe
+
+USES = ("train", "validation", "test")
+
+
+def slices_of(source):
+    return {use: set(parse_slices(text, 10**6)) if (text := getattr(source, use)) else set() for use in USES}
+
+
+@given(
+    annotated=st.lists(st.sets(st.integers(0, 60), min_size=5, max_size=20), min_size=1, max_size=7),
+    count=st.integers(3, 5),
+)
+def test_every_slice_is_scored_once_and_trained_on_in_all_other_folds_but_one(annotated, count):
+    sources = [
+        Source(tomogram=f"{n}", mask="m", train=write_slices(sorted(slices)), channel=1)
+        for n, slices in enumerate(annotated)
+    ]
+    folds = [fold_sources(sources, number, count) for number in range(count)]
+    for n, slices in enumerate(annotated):
+        uses = [slices_of(fold[n]) for fold in folds]
+        for z in slices:
+            assert [sum(z in found[use] for found in uses) for use in USES] == [count - 2, 1, 1]
+        assert all(set.union(*found.values()) == slices for found in uses)
+        if len(annotated) >= count:  # as wholes
+            assert all(sorted(map(len, found.values())) == [0, 0, len(slices)] for found in uses)
+    for fold in folds:
+        assert all(any(getattr(source, use) for source in fold) for use in USES)
+        assert {source.channel for source in fold} == {1}
+
+
+def test_neighbours_stay_together():
+    one = Source(tomogram="t", mask="m", train="1-4,6-9", validation="0,5", test="10-11")
+    folds = [fold_sources([one], number, 4)[0] for number in range(4)]
+    assert [fold.test for fold in folds] == ["0-2", "3-5", "6-8", "9-11"]
+    assert [fold.validation for fold in folds] == ["3-5", "6-8", "9-11", "0-2"]
+
+
+def test_too_few_slices_or_folds_are_refused():
+    with pytest.raises(InputError, match=r"T\.mrc: 2 annotated slices, but 3 folds"):
+        fold_sources([Source(tomogram="T.mrc", mask="m", train="3", validation="5")], 0, 3)
+    with pytest.raises(InputError, match="--folds 2; give at least 3"):
+        drafts_of(TOY, parse_args(TOY, ["--out", "run", "--folds", "2"]))
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(recipe, "TINY", False)
+    happened.clear()
+
+
+def test_folds_are_trained_scored_and_summed_up(capsys):
+    run_recipe(TOY, ["--out", "run", "--folds", "3", "--width", "1"])
+    root = pathlib.Path("run")
+    assert happened.count("make data") == 1
+    assert fold_folders(root) == [root / f"fold-{n}" for n in (1, 2, 3)]
+    assert [read_plan(folder / "plan.json").data[0].test for folder in fold_folders(root)] == ["0-1", "2-3", "4-5"]
+    assert not pathlib.Path("saved_models").exists(), "three networks of one name are none to be served"
+    found = json.loads((root / "folds.json").read_text())["folds"]
+    scores = [json.loads((folder / "scores.json").read_text())["total"] for folder in fold_folders(root)]
+    assert [fold["Foreground IoU"] for fold in found] == [total["foreground_iou"] for total in scores]
+    lines = (root / "folds.md").read_text().splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| fold-1", "| fold-2", "| fold-3", "| mean"]
+    assert lines[-1].count("\N{PLUS-MINUS SIGN}") == len(found[0]) - 1
+    page = (root / "report.html").read_text()
+    assert "toy: disc, 3 folds" in page and "Foreground IoU" in page
+    # One fold was interrupted: only that one goes on.
+    (root / "fold-2" / "scores.json").unlink()
+    assert write_summary(root) is None
+    before = [(folder / "report.html").stat().st_mtime_ns for folder in fold_folders(root)]
+    run_recipe(TOY, ["--out", "run", "--resume"])
+    after = [(folder / "report.html").stat().st_mtime_ns for folder in fold_folders(root)]
+    assert [a != b for a, b in zip(before, after, strict=True)] == [False, True, False]
+    assert json.loads((root / "folds.json").read_text())["folds"] == found
+
+
+def test_what_folds_are_not_for(monkeypatch):
+    write_stack()
+    monkeypatch.setattr(training_run, "run", lambda *_, **__: pytest.fail("trained"))
+    with pytest.raises(InputError, match="--folds together with a comparison or a search"):
+        run_recipe(TOY, ["--out", "run", "--folds", "3", "--compare"])
+    with pytest.raises(InputError, match="--folds together with --resume, and no folds in the folder"):
+        run_recipe(TOY, ["--out", "run", "--folds", "3", "--resume"])

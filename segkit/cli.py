@@ -37,7 +37,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     add_predict_arguments(predict)
     _add_input_choices(predict)
     _add_imports(predict)
-    predict.add_argument("--overwrite", action="store_true")
+    predict.add_argument("--overwrite", action="store_true", help="replace the output")
 
     evaluate = commands.add_parser("evaluate", help="score a mask, labels or a challenge's result against a reference")
     evaluate.set_defaults(command=run_evaluate)
@@ -61,7 +61,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     export = commands.add_parser("export", help="write a SavedModel for serving")
     export.set_defaults(command=run_export)
     export.add_argument("--model", required=True, metavar="PATH", help=".keras file or run folder")
-    export.add_argument("--root", default="saved_models", metavar="FOLDER", help="folder of served models")
+    export.add_argument("--root", default="saved_models", metavar="FOLDER", help="root folder of SavedModels")
     _add_imports(export)
     for command in commands.choices.values():
         add_console_arguments(command)
@@ -144,12 +144,12 @@ def _add_imports(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="MODULE",
-        help="Python module that registers a user-defined kind; may be repeated",
+        help="Python module that registers a task or preprocessing; may be repeated",
     )
 
 
 def _add_input_choices(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", metavar="NAME", help="data set inside an HDF5 file")
+    parser.add_argument("--dataset", metavar="NAME", help="dataset inside an HDF5 file")
     parser.add_argument("--channel", type=int, metavar="N", help="channel, for a file with several")
     parser.add_argument(
         "--unsigned",

@@ -76,7 +76,7 @@ def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 def add_console_arguments(parser: argparse.ArgumentParser) -> None:
     """Add how much a command tells."""
     level = parser.add_argument_group("messages").add_mutually_exclusive_group()
-    level.add_argument("--quiet", action="store_true", help="print warnings and errors alone")
+    level.add_argument("--quiet", action="store_true", help="print warnings and errors only")
     level.add_argument("--verbose", action="store_true", help="print details too, and TensorFlow's own messages")
 
 
@@ -114,7 +114,7 @@ def run_command(
     except OSError as fault:
         if fault.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
-        say(f"error: {fault.filename or 'output'}: {fault.strerror}; free space or choose another folder")
+        say(f"error: {fault.filename or 'output'}: {fault.strerror}; free some space, or choose another folder")
         return EXIT_INPUT
     except ModuleNotFoundError as fault:
         if fault.name not in _BACKENDS:
@@ -171,7 +171,7 @@ def _set_up_output() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is loaded; faults still raise
     quiet_tensorflow()
     handler = _LineHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_Formatter("%(message)s"))
     log = logging.getLogger("segkit")
     # Replaced, not added: a second command in one process would write every line twice.
     log.handlers[:] = [handler]
@@ -180,6 +180,15 @@ def _set_up_output() -> None:
     ProgressLine.is_shown = True
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of networks that are compiled one after another
     warnings.showwarning = _show_own_warning
+
+
+class _Formatter(logging.Formatter):
+    """Lets warnings be told from what is only reported, whoever logs them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        is_marked = record.levelno < logging.WARNING or text.startswith("warning: ")
+        return text if is_marked else f"warning: {text}"
 
 
 def _show_own_warning(message, category, filename, lineno, file=None, line=None) -> None:

@@ -63,7 +63,7 @@ class Registry:
             importlib.import_module(self._homes[known])
         if known not in self._kinds:
             raise InputError(
-                f"{self._what} of the unknown kind {name!r}; choose one of {', '.join(self.names())}, or import the "
+                f"unknown {self._what} {name!r}; choose one of {', '.join(self.names())}, or import the "
                 "module that registers it first (segkit commands: --import MODULE)"
             )
         return self._kinds[known]
@@ -95,7 +95,7 @@ class Registry:
                 of its range.
         """
         if not isinstance(values, Mapping):
-            raise InputError(f"{self._what} {values!r}; give an object with the entry 'kind'")
+            raise InputError(f"{self._what} {values!r}; give a JSON object with the entry 'kind'")
         settings = dict(values)
         cls = self.find(settings.pop("kind", None))
         return from_stored(cls, settings, f"{self._what} {cls.kind!r}")

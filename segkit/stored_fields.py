@@ -29,7 +29,7 @@ def from_stored(cls: type[Made], values: Any, what: str) -> Made:
             refuses it.
     """
     if not isinstance(values, Mapping):
-        raise InputError(f"{what} {values!r}; give an object")
+        raise InputError(f"{what} {values!r}; give a JSON object")
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
     if unknown := values.keys() - fields.keys():
         raise InputError(f"{what}: unknown setting {min(unknown, key=str)!r}; correct or remove it")
@@ -111,7 +111,7 @@ def _described(hint: Any) -> str:
         return " or ".join(map(_described, parts))
     if origin is tuple:
         return f"a list of {'' if parts[-1] is ... else f'{len(parts)} '}entries, each {_described(parts[0])}"
-    return "an object" if _is_object(hint) else "something else"
+    return "a JSON object" if _is_object(hint) else "something else"
 
 
 def _is_object(hint: Any) -> bool:

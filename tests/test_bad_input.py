@@ -34,12 +34,12 @@ TRAIN = ("--structure", "golgi", "--tomogram", "T.mrc", "--mask", "M.mrc")
 
 
 EDITED = {
-    "kind": ({"task": {"kind": ["cells"]}}, "task of the unknown kind ['cells']; choose one of foreground"),
+    "kind": ({"task": {"kind": ["cells"]}}, "unknown task ['cells']; choose one of foreground"),
     "instances": (
         {"task": {"kind": "cells", "instances": "distance"}},
-        "task 'cells': instances 'distance'; give an object",
+        "task 'cells': instances 'distance'; give a JSON object",
     ),
-    "null": ({"task": {"kind": "cells", "instances": None}}, "task 'cells': instances None; give an object"),
+    "null": ({"task": {"kind": "cells", "instances": None}}, "task 'cells': instances None; give a JSON object"),
     "share": (
         {"task": {"kind": "cells", "instances": {"threshold": "high"}}},
         "instances: threshold 'high'; give a number",
@@ -53,7 +53,7 @@ EDITED = {
         {"task": {"kind": "cells", "threshold": 0.3}},
         "task 'cells': unknown setting 'threshold'; correct or remove it",
     ),
-    "text": ({"task": "cells"}, "task 'cells'; give an object with the entry 'kind'"),
+    "text": ({"task": "cells"}, "task 'cells'; give a JSON object with the entry 'kind'"),
     "coloring": (
         {"preprocessing": {"kind": "coloring", "coloring": "grey"}},
         "`coloring` must be a colouring, or an object with its kind. Received: coloring='grey'",
@@ -70,12 +70,12 @@ EDITED = {
         {"preprocessing": {"kind": "standardize", "mean": "3", "std": 1}},
         "preprocessing 'standardize': mean '3'; give a number or null",
     ),
-    "training": ({"training": "short"}, "plan: training 'short'; give an object"),
+    "training": ({"training": "short"}, "plan: training 'short'; give a JSON object"),
     "augmentation": (
         {"training": {"augmentation": {"brightness": "much"}}},
         "plan: augmentation: brightness 'much'; give a number",
     ),
-    "data": ({"data": ["T.mrc"]}, "plan: data ['T.mrc']; give a list of entries, each an object"),
+    "data": ({"data": ["T.mrc"]}, "plan: data ['T.mrc']; give a list of entries, each a JSON object"),
 }
 """What somebody has changed in a plan, and the line that follows."""
 
@@ -288,7 +288,7 @@ def test_a_full_disk_is_said_in_one_line(capfd):
 
     assert run_command(main, []) == 2
     error = capfd.readouterr().err
-    assert error.startswith("error: runs/x/state/epoch-00001.unfinished: No space left on device; free space")
+    assert error.startswith("error: runs/x/state/epoch-00001.unfinished: No space left on device; free some space")
 
 
 def test_ctrl_c_says_how_to_go_on(capfd):

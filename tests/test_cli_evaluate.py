@@ -70,20 +70,20 @@ def test_a_task_without_an_option_of_its_own_is_scored(folder, capsys):
 
 @pytest.mark.parametrize("word", [["--slices", "0"], ["--instances"], ["--ignore-value", "0"]])
 def test_choices_that_mean_nothing_to_a_challenges_result_are_refused(word):
-    with pytest.raises(InputError, match=f"{word[0]} together with --ctc-result"):
+    with pytest.raises(InputError, match=f"{word[0]} cannot be combined with --ctc-result"):
         cli.main(["evaluate", "--ctc-result", "01_RES", "--ctc-reference", "01_GT", *word])
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--instances", "--all-labels"], "--instances together with --all-labels"),
-        (["--instances", "--label", "1"], "--instances together with --all-labels, a label"),
+        (["--instances", "--all-labels"], "--instances cannot be combined with --all-labels"),
+        (["--instances", "--label", "1"], "--instances cannot be combined with --all-labels, a label"),
         (["--slice-wise"], "--slice-wise has no meaning for the task 'foreground'"),
         (["--slice-wise", "--all-labels"], "--slice-wise has no meaning for the task 'classes'"),
         (["--task", "cells", "--ignore-value", "0"], "--ignore-value has no meaning for the task 'cells'"),
-        (["--task", "classes", "--all-labels"], "--all-labels together with --task classes"),
-        (["--task", "objects"], "task of the unknown kind 'objects'"),
+        (["--task", "classes", "--all-labels"], "--all-labels cannot be combined with --task classes"),
+        (["--task", "objects"], "unknown task 'objects'"),
     ],
 )
 def test_objects_and_classes_are_not_scored_at_once(folder, capsys, words, message):

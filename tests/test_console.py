@@ -64,8 +64,8 @@ def test_a_wrong_command_line_is_one_line_with_what_may_have_been_meant(words, m
     assert "\n" not in str(fault.value)
 
 
-@pytest.mark.parametrize(("words", "told"), [([], {"note", "warning"}), (["--quiet"], {"warning"}),
-                                             (["--verbose"], {"detail", "note", "warning"})])  # fmt: skip
+@pytest.mark.parametrize(("words", "told"), [([], {"note", "warning: odd"}), (["--quiet"], {"warning: odd"}),
+                                             (["--verbose"], {"detail", "note", "warning: odd"})])  # fmt: skip
 def test_how_much_is_told(words, told, capsys, monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -76,7 +76,7 @@ def test_how_much_is_told(words, told, capsys, monkeypatch):
         log = logging.getLogger("segkit.run")
         log.debug("detail")
         log.info("note")
-        log.warning("warning")
+        log.warning("odd")
         ProgressLine("predicting", "slices")(1, 1)
 
     assert run_command(main, words) == 0
@@ -89,10 +89,21 @@ def test_how_much_is_told(words, told, capsys, monkeypatch):
 def test_names_cannot_write_to_the_terminal(capsys):
     def main(argv):
         logging.getLogger("segkit.run").warning("warning: %s", "a\x1b[2J\nb")
-        raise InputError("c\rd.mrc: found no such file")
+        raise InputError("c\rd.mrc: no such file")
 
     assert run_command(main, []) == 2
-    assert capsys.readouterr().err == "warning: a\\x1b[2J\\nb\nerror: c\\rd.mrc: found no such file\n"
+    assert capsys.readouterr().err == "warning: a\\x1b[2J\\nb\nerror: c\\rd.mrc: no such file\n"
+
+
+def test_a_warning_is_told_from_what_is_reported_whoever_logs_it(capsys):
+    def main(argv):
+        log = logging.getLogger("segkit.inference")
+        log.warning("%s: no voxel was found", "mask.mrc")
+        log.warning("warning: %s", "said once")
+        log.info("done")
+
+    assert run_command(main, []) == 0
+    assert capsys.readouterr().err == "warning: mask.mrc: no voxel was found\nwarning: said once\ndone\n"
 
 
 def test_zero_is_given_and_false_is_not():

@@ -77,10 +77,10 @@ def test_a_plan_written_again_is_read_as_the_same(kind, tmp_path):
     ("kind", "changes", "message"),
     [
         ("supervision", {"model": {"method": "supervision"}}, "task 'classes': supervision None; give a number"),
-        ("cells", {"instances": "distance"}, "task 'cells': instances 'distance'; give an object"),
+        ("cells", {"instances": "distance"}, "task 'cells': instances 'distance'; give a JSON object"),
         ("classes", {"classes": "ab"}, "task 'classes': class_names 'ab'; give a list of entries, each text"),
         ("cells", {"coloring": "grey"}, "preprocessing 'coloring': `coloring` must be a colouring, or an object"),
-        ("mask", {"model": "seget"}, "plan: model 'seget'; give an object"),
+        ("mask", {"model": "seget"}, "plan: model 'seget'; give a JSON object"),
     ],
 )
 def test_a_plan_that_was_edited_by_hand_is_refused_in_one_line(kind, changes, message, tmp_path):

@@ -51,11 +51,11 @@ def test_a_kind_may_store_settings_of_its_own(shapes):
 @pytest.mark.parametrize(
     ("stored", "message"),
     [
-        ({"kind": "ring"}, "shape of the unknown kind 'ring'; choose one of disc"),
-        ({}, "unknown kind None"),
+        ({"kind": "ring"}, "unknown shape 'ring'; choose one of disc"),
+        ({}, "unknown shape None"),
         ({"kind": "disc", "raduis": 2}, "shape 'disc': unknown setting 'raduis'"),
         ({"kind": "disc", "radius": -1}, "shape 'disc': `radius` must be positive"),
-        ("disc", "give an object with the entry 'kind'"),
+        ("disc", "give a JSON object with the entry 'kind'"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(shapes, stored, message):

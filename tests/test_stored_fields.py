@@ -51,8 +51,8 @@ def test_what_is_right_is_taken_as_it_is(values):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ("round", "pen 'round'; give an object"),
-        (None, "pen None; give an object"),
+        ("round", "pen 'round'; give a JSON object"),
+        (None, "pen None; give a JSON object"),
         ({}, "pen: the setting 'width' is missing; add it"),
         ({"width": 1, "colour": 2}, "pen: unknown setting 'colour'; correct or remove it"),
         ({"width": 1, "length": 2.0}, "pen: unknown setting 'length'; correct or remove it"),
@@ -68,8 +68,8 @@ def test_what_is_right_is_taken_as_it_is(values):
         ({"width": 1, "sizes": [1.5, 2]}, "pen: sizes [1.5, 2]; give a list of 2 entries, each a whole number"),
         ({"width": 1, "sizes": [1]}, "pen: sizes [1]; give a list of 2 entries, each a whole number"),
         ({"width": 1, "owners": "ab"}, "pen: owners 'ab'; give a list of entries, each text"),
-        ({"width": 1, "ink": "red"}, "pen: ink 'red'; give an object"),
-        ({"width": 1, "notes": []}, "pen: notes []; give an object"),
+        ({"width": 1, "ink": "red"}, "pen: ink 'red'; give a JSON object"),
+        ({"width": 1, "notes": []}, "pen: notes []; give a JSON object"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(values, message):

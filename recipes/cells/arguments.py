@@ -17,26 +17,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add data, and the choices of the paper's settings."""
     data = add_stack_arguments(parser)
     data.add_argument("--protocol", choices=tuple(PROTOCOLS), default="own", help="a data set of the paper")
-    what = parser.add_argument_group("what")
+    what = parser.add_argument_group("model")
     what.add_argument("--preset", choices=("paper", "small"), help="default: paper with data, small without")
-    what.add_argument("--instances", choices=METHODS, help="how cells are separated (distance)")
+    what.add_argument("--instances", choices=METHODS, help="how cells are separated (default: distance)")
     what.add_argument("--seed-distance", type=float, metavar="PX", help="centres closer than this belong to one cell")
-    what.add_argument("--smoothing", type=float, metavar="PX", help="Gaussian smoothing of the distance map")
     what.add_argument(
-        "--min-depth", type=float, metavar="S", help="cut cells only where they narrow by this share (0.05)"
+        "--smoothing", type=float, metavar="PX", help="standard deviation of the Gaussian that smooths the distance map"
+    )
+    what.add_argument(
+        "--min-depth", type=float, metavar="S", help="cut cells only where they narrow by this fraction (default: 0.05)"
     )
     what.add_argument("--min-size", type=int, metavar="VOXELS", help="smaller objects are left out")
     what.add_argument("--slice-wise", action="store_true", help="separate cells slice by slice, then join slices")
-    what.add_argument("--coloring", choices=COLORINGS.names(), help="how a slice shows its neighbours (pseudocolor)")
     what.add_argument(
-        "--expected-share", type=float, metavar="S", help="share of voxels in rough masks (twice that of cells)"
+        "--coloring", choices=COLORINGS.names(), help="how a slice shows its neighbours (default: pseudocolor)"
     )
-    what.add_argument("--size", type=int, metavar="PX", help="side that slices are resized to")
+    what.add_argument(
+        "--expected-share",
+        type=float,
+        metavar="S",
+        help="fraction of voxels in rough masks (default: twice that of cells)",
+    )
+    what.add_argument("--size", type=int, metavar="PX", help="side of the resized slices")
     what.add_argument("--windows", metavar="Y,X", help="cut slices into squares, such as 2,3, and resize each")
     what.add_argument("--encoder", help="efficientnet_b5, efficientnet_b0 or efficientnet_v2s")
     what.add_argument("--encoder-weights", metavar="W", help="imagenet, none or a file (imagenet if available)")
-    what.add_argument("--freeze-encoder", action="store_true", help="train the decoder alone")
-    what.add_argument("--decoder-filters", metavar="A,B,C,D", help="of its blocks, the coarsest first (64,48,32,16)")
+    what.add_argument("--freeze-encoder", action="store_true", help="train the decoder only")
+    what.add_argument(
+        "--decoder-filters", metavar="A,B,C,D", help="filters of its blocks, the coarsest first (default: 64,48,32,16)"
+    )
 
 
 def check_arguments(args: argparse.Namespace) -> None:
@@ -48,18 +57,18 @@ def check_arguments(args: argparse.Namespace) -> None:
     chosen = args.instances or args.coloring not in (None, "pseudocolor") or args.decoder_filters
     if args.ablation and (chosen or args.freeze_encoder):
         raise InputError(
-            "--ablation together with --instances, --coloring, --decoder-filters or --freeze-encoder; the ablation "
-            "compares masks and sets these itself"
+            "--ablation cannot be combined with --instances, --coloring, --decoder-filters or --freeze-encoder; the "
+            "ablation compares masks and sets these itself"
         )
     check_stack_arguments(args)
     if args.resume and (given := first_given(args, _OF_THE_PLAN)):
-        raise InputError(f"{given} together with --resume; leave it out, the run in the folder has its own")
+        raise InputError(f"{given} cannot be combined with --resume; leave it out, the run in the folder has its own")
     if args.seed is not None and args.seed < 0:
         raise InputError(f"--seed {args.seed}; give 0 or more")
     if args.expected_share is not None and not 0 < args.expected_share <= 1:
-        raise InputError(f"--expected-share {args.expected_share:g}; give a share above 0, at most 1")
+        raise InputError(f"--expected-share {args.expected_share:g}; give a fraction above 0, at most 1")
     if args.min_depth is not None and not 0 <= args.min_depth < 1:
-        raise InputError(f"--min-depth {args.min_depth:g}; give a share from 0 to below 1")
+        raise InputError(f"--min-depth {args.min_depth:g}; give a fraction from 0 to below 1")
     for name in ("seed_distance", "smoothing", "min_size"):
         if (value := getattr(args, name)) is not None and not 0 <= value < math.inf:
             raise InputError(f"--{name.replace('_', '-')} {value:g}; give 0 or more")

@@ -19,13 +19,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add data, and the choices of the paper's settings."""
     data = add_image_arguments(parser)
     data.add_argument("--protocol", choices=tuple(PROTOCOLS), default="own", help="a data set of the paper")
-    what = parser.add_argument_group("what")
+    what = parser.add_argument_group("model")
     what.add_argument("--method", choices=tuple(METHODS), help="default: fre")
-    what.add_argument("--num-enhanced", type=int, metavar="B", help="feature maps that are enhanced")
-    what.add_argument("--gain", type=float, metavar="X", help="factor of enhanced maps")
-    what.add_argument("--supervision", type=float, metavar="LAMBDA", help="share of the second head's loss")
-    what.add_argument("--normalization", choices=("batch", "renorm"), default="batch")
-    what.add_argument("--preset", choices=("small", "paper"), default="small")
+    what.add_argument("--num-enhanced", type=int, metavar="B", help="number of feature maps to enhance")
+    what.add_argument("--gain", type=float, metavar="X", help="factor that they are multiplied by")
+    what.add_argument("--supervision", type=float, metavar="LAMBDA", help="weight of the second head's loss")
+    what.add_argument(
+        "--normalization", choices=("batch", "renorm"), default="batch", help="normalisation layers (default: batch)"
+    )
+    what.add_argument(
+        "--preset", choices=("small", "paper"), default="small", help="size of network and training (default: small)"
+    )
 
 
 def check_arguments(args: argparse.Namespace) -> None:
@@ -37,12 +41,14 @@ def check_arguments(args: argparse.Namespace) -> None:
     if not (args.images and args.labels) and not (args.resume and args.out):
         raise InputError("no data: give both --images FILE and --labels FILE, or --resume with --out FOLDER")
     if args.compare and args.method:
-        raise InputError("--method together with --compare; choose what to compare with --methods")
+        raise InputError("--method cannot be combined with --compare; choose what to compare with --methods")
     if searching(args) and not METHODS[args.method or "fre"].searched:
         fitting = ", ".join(method.name for method in METHODS.values() if method.searched)
         raise InputError(f"--method {args.method} has nothing to search for; choose one of {fitting}")
     if searching(args) and any(getattr(args, name) is not None for name in METHODS[args.method or "fre"].searched):
-        raise InputError("--num-enhanced, --gain or --supervision together with a search for it; leave one of them out")
+        raise InputError(
+            "--num-enhanced, --gain or --supervision cannot be combined with a search for it; leave one of them out"
+        )
     if not args.images and any(getattr(args, name) is not None for name in _OF_THE_MODEL):
         raise InputError(
             "--method, --num-enhanced, --gain or --supervision without --images; the plan of the resumed run holds them"
@@ -52,6 +58,6 @@ def check_arguments(args: argparse.Namespace) -> None:
     if args.num_enhanced is not None and args.num_enhanced < 1:
         raise InputError(f"--num-enhanced {args.num_enhanced}; give at least 1")
     if args.supervision is not None and not 0 < args.supervision < 1:
-        raise InputError(f"--supervision {args.supervision:g}; give a share between 0 and 1")
+        raise InputError(f"--supervision {args.supervision:g}; give a fraction between 0 and 1")
     if args.name:
         check_name(args.name, "--name")

@@ -18,7 +18,7 @@ class Protocol:
         classes: Names of the classes; empty where only their number is known.
         num_enhanced: The B that the paper's search found.
         gain: The X that it found.
-        supervision: The share of the second head's loss that it found.
+        supervision: The weight of the second head's loss that it found.
     """
 
     name: str

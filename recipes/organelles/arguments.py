@@ -16,7 +16,7 @@ _LOG = logging.getLogger("segkit.run")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what is segmented, and the data."""
-    what = parser.add_argument_group("what")
+    what = parser.add_argument_group("model")
     what.add_argument("--structure", help=f"{', '.join(STRUCTURES)}, all, or any name of your own together with --mask")
     what.add_argument("--preset", choices=("paper", "demo"), help="default: paper with data, demo without")
     what.add_argument("--init", metavar="FILE", help="start from the weights of this model")

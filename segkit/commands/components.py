@@ -29,7 +29,7 @@ def add_components_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", required=True, metavar="FILE", help="mask, labels or probability")
     parser.add_argument("--output", required=True, metavar="FILE", help="ids of the components, or their mask")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--label", type=int, metavar="N", help="label that counts as foreground (all but 0)")
+    what.add_argument("--label", type=int, metavar="N", help="label that counts as foreground (default: all but 0)")
     what.add_argument("--threshold", type=float, metavar="P", help="probability above which a voxel is foreground")
     parser.add_argument("--min-size", type=int, default=1, metavar="VOXELS", help="smaller components are left out")
     parser.add_argument("--mask", action="store_true", help="write a mask of the components, not their ids")

@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what ``run_evaluate`` takes."""
-    parser.add_argument("--prediction", metavar="FILE")
-    parser.add_argument("--reference", metavar="FILE")
-    parser.add_argument("--ctc-result", metavar="FOLDER", help="such as 01_RES of the Cell Tracking Challenge")
-    parser.add_argument("--ctc-reference", metavar="FOLDER", help="such as 01_GT or 01_ST")
+    parser.add_argument("--prediction", metavar="FILE", help="segmentation to score")
+    parser.add_argument("--reference", metavar="FILE", help="annotation to compare it with")
+    parser.add_argument("--ctc-result", metavar="FOLDER", help="result of the Cell Tracking Challenge, such as 01_RES")
+    parser.add_argument("--ctc-reference", metavar="FOLDER", help="its reference, such as 01_GT or 01_ST")
     parser.add_argument(
-        "--num-parameters", type=int, metavar="N", help="of all networks that made the result, for PESEG"
+        "--num-parameters", type=int, metavar="N", help="parameters of all networks that made the result, for PESEG"
     )
     parser.add_argument(
         "--model",
@@ -63,15 +63,16 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--slice-wise", action="store_true", default=None, help="score objects slice by slice")
     parser.add_argument("--ignore-value", type=int, metavar="V", help="reference value of unannotated pixels")
-    parser.add_argument("--flip-y", action="store_true", help="flip the rows of the reference")
+    parser.add_argument("--flip-y", action="store_true", help="flip the reference in y")
     parser.add_argument(
-        "--sweep", action="store_true", help="score a probability at thresholds from 0.05 to 0.95 and name the best"
+        "--sweep", action="store_true", help="score a probability map at thresholds from 0.05 to 0.95 and name the best"
     )
+    parser.add_argument("--surface", action="store_true", help="also score surfaces: distances [nm] and surface Dice")
     parser.add_argument(
-        "--surface", action="store_true", help="also compare the surfaces of what is foreground: distances in nm"
-    )
-    parser.add_argument(
-        "--tolerance", type=float, metavar="NM", help="distance of surfaces that counts as none (one voxel)"
+        "--tolerance",
+        type=float,
+        metavar="NM",
+        help="tolerance of the surface Dice (default: the longest side of a voxel)",
     )
     parser.add_argument("--json", metavar="FILE", help="write the scores as JSON; - for standard output")
     parser.add_argument("--overwrite", action="store_true", help="replace the JSON file")
@@ -90,7 +91,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
     if args.model and not is_challenge:
         raise InputError("--model without --ctc-result; leave it out")
     if is_challenge and (ignored := first_given(args, _OF_VOLUMES)):
-        raise InputError(f"{ignored} together with --ctc-result, which is scored whole; leave it out")
+        raise InputError(f"{ignored} cannot be combined with --ctc-result, which is scored whole; leave it out")
     if args.json and args.json != "-":
         check_output(args.json, overwrite=args.overwrite)  # scoring may take long
     from segkit.evaluation.misfit import misfit  # here: its package takes long to load
@@ -134,7 +135,7 @@ def evaluate_result(args: argparse.Namespace) -> ChallengeEvaluation:
     from segkit.evaluation.evaluate_challenge import evaluate_challenge
 
     if args.model and args.num_parameters is not None:
-        raise InputError("--model together with --num-parameters; give one of them")
+        raise InputError("--model cannot be combined with --num-parameters; give one of them")
     result = pathlib.Path(args.ctc_result)
     if seen := seen_frames(result):
         say(
@@ -201,7 +202,7 @@ def evaluate_sweep(args: argparse.Namespace, probability: Volume, reference: Vol
 
     if ignored := first_given(args, ("task", "all_labels", "instances", "label", "reference_label", "slice_wise")):
         raise InputError(
-            f"{ignored} together with --sweep, which is for the probability of one structure; leave it out"
+            f"{ignored} cannot be combined with --sweep, which is for the probability of one structure; leave it out"
         )
     shared = {"slices": _slices(args, reference), "ignore_value": args.ignore_value}
     return sweep_thresholds(probability, reference, progress=ProgressLine("scoring", "slices"), **shared)
@@ -217,7 +218,7 @@ def evaluate_surface(args: argparse.Namespace, prediction: Volume, reference: Vo
 
     size = reference.voxel_size_nm or prediction.voxel_size_nm
     if size is None:
-        raise InputError(f"{args.reference}: the voxel size is unknown, distances need it; leave out --surface")
+        raise InputError(f"{args.reference}: the voxel size is unknown, but needed for distances; leave out --surface")
     tolerance = max(size) if args.tolerance is None else args.tolerance
     if not tolerance >= 0:
         raise InputError(f"--tolerance {tolerance:g}: expected a distance [nm], 0 or more")
@@ -250,14 +251,15 @@ def chosen_kind(args: argparse.Namespace) -> type[Task]:
     from segkit.tasks.task import TASKS
 
     if args.all_labels and (args.label is not None or args.reference_label is not None):
-        raise InputError("--all-labels together with a chosen label; give one of them")
+        raise InputError("--all-labels cannot be combined with a chosen label; give one of them")
     if args.instances and (args.all_labels or {args.label, args.reference_label, args.ignore_value} != {None}):
         raise InputError(
-            "--instances together with --all-labels, a label or --ignore-value; objects are all voxels that are not 0"
+            "--instances cannot be combined with --all-labels, a label or --ignore-value; every value but 0 is an "
+            "object"
         )
     shorthand = first_given(args, ("all_labels", "instances"))
     if shorthand and args.task:
-        raise InputError(f"{shorthand} together with --task {args.task}; give one of them")
+        raise InputError(f"{shorthand} cannot be combined with --task {args.task}; give one of them")
     kind = TASKS.find(args.task or {"--all-labels": "classes", "--instances": "cells"}.get(shorthand, "foreground"))
     if ignored := first_given(args, [name for name in _OF_KINDS if name not in kind.evaluation_settings]):
         raise InputError(f"{ignored} has no meaning for the task {kind.kind!r}; leave it out or choose another --task")

@@ -35,13 +35,15 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         required=True,
         metavar="PATH",
-        help=".keras files or run folders; several give labels",
+        help=".keras files or run folders; several give one label volume",
     )
     parser.add_argument(
         "--input", nargs="+", action="extend", required=True, metavar="FILE", help="volume, or folder of slices"
     )
-    parser.add_argument("--output", metavar="FILE", help="of one input; its suffix chooses the format")
-    parser.add_argument("--output-dir", type=pathlib.Path, metavar="FOLDER", help="of any number of inputs")
+    parser.add_argument("--output", metavar="FILE", help="output of a single input; its suffix chooses the format")
+    parser.add_argument(
+        "--output-dir", type=pathlib.Path, metavar="FOLDER", help="folder for the outputs of any number of inputs"
+    )
     parser.add_argument(
         "--continue",
         dest="skip_existing",
@@ -50,33 +52,39 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threshold", type=float, help="probability above which a voxel is foreground")
     parser.add_argument("--probability", action="store_true", help="write the probability, float32")
-    parser.add_argument("--tta", action="store_true", help="average over the eight flips and quarter turns")
+    parser.add_argument("--tta", action="store_true", help="average over the eight flips and 90-degree rotations")
     parser.add_argument(
         "--roi", metavar="Z0:Z1,Y0:Y1,X0:X1", help="predict this box only; the rest of the output is background"
     )
     parser.add_argument("--rescale", action="store_true", help="resample to the model's voxel size and back")
     parser.add_argument("--max-ram", metavar="SIZE", help="memory limit, such as 4G")
     parser.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="processes, which share the cores and the memory limit"
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of processes, which share the cores and the memory limit",
     )
     parser.add_argument(
-        "--device", metavar="NAME", help="cpu, gpu (the first one), or gpu:1 and so on; any that there is by default"
+        "--device", metavar="NAME", help="cpu, gpu (the first one), or gpu:1 and so on; default: any that is available"
     )
     parser.add_argument("--tile", type=int, metavar="PX", help="side of the tiles, halo included")
-    parser.add_argument("--halo", type=int, metavar="PX", help="context around a tile")
+    parser.add_argument(
+        "--halo", type=int, metavar="PX", help="context around a tile, on each side (default: the model's)"
+    )
     parser.add_argument(
         "--match-grey-values",
         action="store_true",
-        help="bring mean and deviation of the grey values to those of the training data",
+        help="match mean and standard deviation of the grey values to the training data",
     )
-    parser.add_argument("--invert", action="store_true", help="exchange light and dark")
-    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
+    parser.add_argument("--invert", action="store_true", help="invert the grey values")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="of the network (default: float32)")
     parser.add_argument(
         "--voxel-size",
         nargs=3,
         type=float,
         metavar=("Z", "Y", "X"),
-        help="of the input [nm], where its file does not know it or is wrong",
+        help="voxel size of the input [nm], where its file lacks it or is wrong",
     )
 
 
@@ -146,7 +154,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
     if args.output and len(args.input) > 1:
         raise InputError(f"{len(args.input)} inputs and one --output; give --output-dir FOLDER")
     if args.skip_existing and (args.output or args.overwrite):
-        raise InputError("--continue together with --output or --overwrite; it is for --output-dir alone")
+        raise InputError("--continue cannot be combined with --output or --overwrite; it is for --output-dir alone")
     if args.output_dir and not args.output_dir.is_dir():
         if args.output_dir.exists() or not args.output_dir.parent.is_dir():
             raise InputError(f"{args.output_dir}: is not a folder; create it, or choose another --output-dir")

@@ -28,7 +28,7 @@ class Split:
         shared = (set(self.train) & set(self.validation)) | (set(self.test) & {*self.train, *self.validation})
         if shared:
             raise InputError(
-                f"slice {min(shared)} is in two of training, validation and test; give ranges that do not overlap"
+                f"slice {min(shared)} is used twice (training, validation, test); give ranges that do not overlap"
             )
 
 
@@ -60,9 +60,7 @@ def hold_out_every(count: int, step: int = 5, *, depth: int = 1) -> Split:
             "second volume to validate with (--validation-tomogram and --validation-mask; in Python `splits`)"
         )
     if step < 2:
-        raise InputError(
-            f"holding out every {step}. slice leaves nothing to train on; hold out every 2nd slice or fewer"
-        )
+        raise InputError(f"a hold-out step of {step} leaves nothing to train on; give 2 or more")
     blocks = range(0, count - depth + 1, step * depth)
     held = {first + z for first in blocks for z in range(depth)}
     return Split(train=tuple(z for z in range(count) if z not in held), validation=tuple(sorted(held)))
@@ -93,5 +91,5 @@ def parse_slices(text: str, count: int) -> tuple[int, ...]:
             raise InputError(f"slices {text!r} reach outside the volume, which has slices 0 to {count - 1}")
         chosen.update(range(int(first), end + 1))
     if not chosen:
-        raise InputError(f"slices {text!r} name no slice; write ranges from the lower to the higher index")
+        raise InputError(f"slices {text!r} are empty; write the lower index first")
     return tuple(sorted(chosen))

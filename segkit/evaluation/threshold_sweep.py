@@ -116,5 +116,5 @@ def _check(volume: Volume, values: np.ndarray, z: int) -> None:
         found = "NaN" if np.isnan(values).any() else f"{values.min():g} to {values.max():g}"
         raise InputError(
             f"{volume.name}: slice {z} holds {values.dtype} values of {found}, expected probabilities from 0 to 1; "
-            "give what segkit predict --probability has written"
+            "give the output of segkit predict --probability"
         )

@@ -31,11 +31,19 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="[NAME=]FILE",
         help="one per tomogram (and structure), in order",
     )
-    data.add_argument("--validation-tomogram", metavar="FILE", help="choose the checkpoint on a separate tomogram")
-    data.add_argument("--validation-mask", action="append", default=[], metavar="[NAME=]FILE")
-    data.add_argument("--hold-out-every", type=int, default=5, metavar="N", help="hold out slices 0, N, 2N, ... (5)")
+    data.add_argument("--validation-tomogram", metavar="FILE", help="separate tomogram for validation")
+    data.add_argument(
+        "--validation-mask", action="append", default=[], metavar="[NAME=]FILE", help="mask of that tomogram"
+    )
+    data.add_argument(
+        "--hold-out-every",
+        type=int,
+        default=5,
+        metavar="N",
+        help="hold out slices 0, N, 2N, ... for validation (default: 5)",
+    )
     add_slice_arguments(data)
-    data.add_argument("--flip-y", action="store_true", help="flip the rows of the masks")
+    data.add_argument("--flip-y", action="store_true", help="flip the masks in y")
     add_channel_argument(data)
     data.add_argument("--ignore-value", type=int, metavar="V", help="mask value of unannotated pixels")
     add_annotation_argument(data)
@@ -59,8 +67,8 @@ def add_annotation_argument(group: argparse._ArgumentGroup) -> None:
         "--annotation",
         choices=("complete", "slices", "strokes"),
         default="complete",
-        help="what is not painted is background (complete), or only where a slice is painted at all (slices), or is "
-        "unknown (strokes: 1 is background, 2 the structure, or 1, 2, 3, ... the classes)",
+        help="unpainted voxels are background (complete, the default), background in painted slices (slices) or "
+        "unannotated (strokes: 1 is background, 2 the structure, or 1, 2, 3, ... the classes)",
     )
 
 
@@ -73,7 +81,9 @@ def settle_annotation(args: argparse.Namespace) -> None:
     if getattr(args, "annotation", None) != "strokes":
         return
     if args.ignore_value is not None:
-        raise InputError("--ignore-value together with --annotation strokes, where 0 is unannotated; leave it out")
+        raise InputError(
+            "--ignore-value cannot be combined with --annotation strokes, where 0 is unannotated; leave it out"
+        )
     args.ignore_value = UNPAINTED
 
 
@@ -94,7 +104,7 @@ def add_normalization_argument(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--normalize",
         choices=("run", "volume", "slice"),
-        help="bring grey values to the scale of all training slices (run), or each volume or slice to one of its own",
+        help="normalise grey values over all training slices (run, the default), per volume or per slice",
     )
 
 
@@ -107,29 +117,44 @@ def normalization(args: argparse.Namespace) -> Preprocessing:
 def add_slice_arguments(group: argparse._ArgumentGroup) -> None:
     """Add which slices are used for what."""
     group.add_argument("--train-z", metavar="RANGES", help="train on these slices, counted from 0, such as 0-9")
-    group.add_argument("--validation-z", metavar="RANGES", help="choose the checkpoint on these slices")
-    group.add_argument("--test-z", metavar="RANGES", help="score these slices at the end, and nothing else")
+    group.add_argument("--validation-z", metavar="RANGES", help="validation slices: they choose the checkpoint")
+    group.add_argument("--test-z", metavar="RANGES", help="test slices: scored at the end, used for nothing else")
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what overrides the plan's training."""
     training = parser.add_argument_group("training (each overrides the preset)")
-    training.add_argument("--epochs", type=int)
-    training.add_argument("--learning-rate", type=float)
-    training.add_argument("--batch-size", type=int)
+    training.add_argument("--epochs", type=int, metavar="N", help="passes over the training patches, at most")
+    training.add_argument("--learning-rate", type=float, metavar="RATE", help="step size at the start")
+    training.add_argument("--batch-size", type=int, metavar="N", help="patches per step")
     training.add_argument(
-        "--elastic", type=float, metavar="PX", help="bend training patches by a smooth random displacement of this size"
+        "--elastic",
+        type=float,
+        metavar="PX",
+        help="elastic deformation of training patches: standard deviation of the displacement (default: 0)",
     )
-    training.add_argument("--precision", choices=("auto", "float32", "mixed_bfloat16"))
-    training.add_argument("--seed", type=int)
-    training.add_argument("--deterministic", action="store_true", default=None)
+    training.add_argument(
+        "--precision",
+        choices=("auto", "float32", "mixed_bfloat16"),
+        help="arithmetic; auto is bfloat16 where the processor computes with it",
+    )
+    training.add_argument("--seed", type=int, help="of weights, order and augmentation (default: 0)")
+    training.add_argument(
+        "--deterministic", action="store_true", default=None, help="the same result in every run, but slower"
+    )
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """Add where the run is written, and whether existing files may be replaced."""
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="run folder (runs/<name>)")
-    output.add_argument("--saved-models", type=pathlib.Path, default=pathlib.Path("saved_models"), metavar="FOLDER")
+    output.add_argument(
+        "--saved-models",
+        type=pathlib.Path,
+        default=pathlib.Path("saved_models"),
+        metavar="FOLDER",
+        help="root folder of SavedModels (default: saved_models)",
+    )
     output.add_argument("--no-export", action="store_true", help="write no SavedModel for serving")
     output.add_argument(
         "--folds", type=int, metavar="K", help="cross-validation: K runs, each scored on another part of the data"
@@ -258,7 +283,9 @@ def _refuse_what_would_be_ignored(args: argparse.Namespace) -> None:
     if args.validation_mask and not args.validation_tomogram:
         raise InputError("--validation-mask without --validation-tomogram; give both, or neither")
     if args.validation_tomogram and args.validation_z:
-        raise InputError("--validation-z together with --validation-tomogram, which is used whole; give one of them")
+        raise InputError(
+            "--validation-z cannot be combined with --validation-tomogram, which is used whole; give one of them"
+        )
     if args.validation_tomogram in args.tomogram:
         raise InputError(f"{args.validation_tomogram}: used for both training and validation; give another tomogram")
 

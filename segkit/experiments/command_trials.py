@@ -21,7 +21,7 @@ def run_command_trial(
 
     Args:
         module: Module of the recipe, such as ``"recipes.fre"``.
-        words: Its arguments, but for the run folder and the folder of served models, which is put into the former.
+        words: Its arguments, but for the run folder and the root folder of SavedModels, which is put into the former.
         folder: Run folder.
         resume_with_words: Give the arguments to a resumed run too, which some recipes refuse.
 

@@ -31,7 +31,7 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
         "--class-names", metavar="A,B,...", help="names of the classes 0, 1, 2, ..., including those that do not occur"
     )
     data.add_argument("--ignore-value", type=int, metavar="V", help="label of unannotated pixels")
-    data.add_argument("--flip-y", action="store_true", help="flip the rows of the labels")
+    data.add_argument("--flip-y", action="store_true", help="flip the labels in y")
     add_channel_argument(data)
     add_annotation_argument(data)
     add_normalization_argument(data)

@@ -27,7 +27,7 @@ def only_process_in(folder: pathlib.Path) -> Iterator[None]:
     lock = FileLock(folder / LOCK_NAME)
     if not lock.acquire(wait=False):
         raise InputError(
-            f"{folder}: another process trains in this folder; wait for it, or choose another folder (--out)"
+            f"{folder}: another process is training in this folder; wait for it, or choose another folder (--out)"
         )
     try:
         yield

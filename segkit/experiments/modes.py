@@ -68,7 +68,7 @@ def add_mode_arguments(parser: argparse.ArgumentParser, comparison: Comparison |
     if search is not None:
         group = parser.add_argument_group("search")
         group.add_argument("--search", type=int, metavar="N", nargs="?", const=_DEFAULT, help=search.help)
-        group.add_argument("--halving", action="store_true", help="find them by successive halving instead")
+        group.add_argument("--halving", action="store_true", help="search by successive halving instead")
 
 
 def check_mode_arguments(args: argparse.Namespace, comparison: Comparison | None, search: Search | None) -> None:
@@ -82,11 +82,11 @@ def check_mode_arguments(args: argparse.Namespace, comparison: Comparison | None
     if search is not None:
         if searching(args) and comparison is not None and getattr(args, comparison.kind):
             raise InputError(
-                f"--search or --halving together with --{comparison.kind}; search first, then compare with what it "
-                "found"
+                f"--search or --halving cannot be combined with --{comparison.kind}; search first, then compare with "
+                "what it found"
             )
         if args.search is not None and args.halving:
-            raise InputError("--search together with --halving; give one of them")
+            raise InputError("--search cannot be combined with --halving; give one of them")
         if args.search is not None and args.search < 1:
             raise InputError(f"--search {args.search}; give at least 1 trial")
         if args.search is _DEFAULT:
@@ -105,7 +105,7 @@ def _check_comparison(args: argparse.Namespace, comparison: Comparison) -> None:
             else f"--{noun} without --{kind}; give both"
         )
     if comparison.has_seeds and getattr(args, kind) and args.seed is not None:
-        raise InputError(f"--seed together with --{kind}; give the number of seeds with --seeds")
+        raise InputError(f"--seed cannot be combined with --{kind}; give the number of seeds with --seeds")
     if seeds is not None and seeds < 1:
         raise InputError(f"--seeds {seeds}; give at least 1")
     named = variants_named(args, comparison) or []

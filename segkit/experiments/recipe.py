@@ -122,11 +122,15 @@ def _own_defaults(recipe: Recipe) -> dict[str, Any]:
 def _check_plan_arguments(args: argparse.Namespace, defaults: Mapping[str, Any]) -> None:
     """Refuse what a plan holds itself; ``defaults`` are the values of the recipe's own arguments."""
     if args.resume:
-        raise InputError("--plan together with --resume, which continues the plan in the folder; leave one of them out")
+        raise InputError(
+            "--plan cannot be combined with --resume, which continues the plan in the folder; leave one of them out"
+        )
     given = [name for name, default in defaults.items() if getattr(args, name) != default and name != "normalize"]
     if given:
         option = f"--{given[0].replace('_', '-')}"
-        raise InputError(f"{option} together with --plan {args.plan}, which holds it; edit the plan, or leave one out")
+        raise InputError(
+            f"{option} cannot be combined with --plan {args.plan}, which holds it; edit the plan, or leave one out"
+        )
 
 
 def drafts_of(recipe: Recipe, args: argparse.Namespace) -> list[Draft]:
@@ -207,7 +211,7 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
     if recipe.has_modes:
         mode = resolve_mode(args, drafts[0].folder, recipe.comparison, recipe.remember(args))
         if roots and mode["kind"] != "run":
-            raise InputError("--folds together with a comparison or a search; give one of them")
+            raise InputError("--folds cannot be combined with a comparison or a search; give one of them")
     is_worker = serves_search(mode)
     for draft in drafts:
         look = check_folder if is_worker else claim_folder  # a worker's chief holds the folder

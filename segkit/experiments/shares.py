@@ -30,7 +30,7 @@ def split_counts(count: int, *, has_test: bool = True) -> tuple[int, int, int]:
     """
     least = 3 if has_test else 2
     if count < least:
-        raise InputError(f"{count} images; at least {least} are needed to train, choose and score")
+        raise InputError(f"{count} images; at least {least} are needed to train, validate and test")
     validated = max(1, round(SHARES[1] * count))
     if not has_test:
         return count - validated, validated, 0
@@ -54,7 +54,7 @@ def split_in_order(name: str, images: Sequence[int]) -> list[str]:
     """
     count = len(images)
     if count < 3:
-        raise InputError(f"{name}: {count} images; at least 3 are needed to train, choose and score")
+        raise InputError(f"{name}: {count} images; at least 3 are needed to train, validate and test")
     trained, validated, _ = split_counts(count)
     ends = (0, trained, trained + validated, count)
     return [write_slices(images[first:end]) for first, end in itertools.pairwise(ends)]

@@ -41,11 +41,11 @@ def add_stack_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     data.add_argument("--images", metavar="PATH", help="stack, or folder of stacks")
     data.add_argument("--labels", metavar="PATH", help="ids of the cells: a stack, or a folder with the same names")
     data.add_argument("--ctc", type=pathlib.Path, metavar="FOLDER", help="data set of the Cell Tracking Challenge")
-    data.add_argument("--sequence", metavar="NN", help="sequence of the data set (01)")
+    data.add_argument("--sequence", metavar="NN", help="sequence of the data set (default: 01)")
     data.add_argument("--test-sequence", metavar="NN", help="score this sequence and train only on the other")
-    data.add_argument("--reference", choices=("GT", "ST"), help="annotations of the data set (GT)")
+    data.add_argument("--reference", choices=("GT", "ST"), help="annotations of the data set (default: GT)")
     data.add_argument("--name", help="names the run and the served model (the run folder's name, or cells)")
-    data.add_argument("--flip-y", action="store_true", help="flip the rows of the labels")
+    data.add_argument("--flip-y", action="store_true", help="flip the labels in y")
     add_channel_argument(data)
     add_slice_arguments(data)
     return data
@@ -60,7 +60,7 @@ def check_stack_arguments(args: argparse.Namespace) -> None:
     if bool(args.images) != bool(args.labels):
         raise InputError("give --images and --labels together, or neither for simulated stacks")
     if args.ctc and args.images:
-        raise InputError("--ctc together with --images; give one of them")
+        raise InputError("--ctc cannot be combined with --images; give one of them")
     if (args.sequence or args.test_sequence or args.reference) and not args.ctc:
         raise InputError("--sequence, --test-sequence or --reference without --ctc; give the folder of the data set")
     if args.test_sequence and args.test_sequence == (args.sequence or "01"):

@@ -65,7 +65,7 @@ def _split_slices(stack: LabeledStack, *, has_test: bool) -> Source:
     if count < least:
         what = f"{count} annotated slice" + ("s" if count != 1 else "")
         raise InputError(
-            f"{stack.image}: {what}; at least {least} slices or {least} stacks are needed to train, choose and score"
+            f"{stack.image}: {what}; at least {least} slices or {least} stacks are needed to train, validate and test"
         )
     trained, validated, _ = split_counts(count, has_test=has_test)
     parts = np.split(np.array(stack.annotated), [trained, trained + validated])

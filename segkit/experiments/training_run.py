@@ -193,7 +193,9 @@ def _predict_apart(
     # It must find what this process has found, such as a module next to the program that was started.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     if subprocess.run([str(word) for word in command], env=environment, check=False).returncode:
-        raise InputError(f"{path}: not predicted, for the reason above; resume with --resume and another --max-ram")
+        raise InputError(
+            f"{path}: the prediction failed, see above; continue with --resume, perhaps with another --max-ram"
+        )
 
 
 def export(model_path: pathlib.Path, saved_models: pathlib.Path) -> pathlib.Path | None:

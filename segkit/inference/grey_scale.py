@@ -81,7 +81,7 @@ def grey_scale(volume: Volume, card: ModelCard, options: PredictOptions) -> Grey
     remarks = []
     if reading is not None:
         how = "shifted by 128" if reading.is_shifted else "read as bytes of the other sign"
-        remarks.append(f"{volume.dtype} bytes were {how}: only so they fit those that the model was trained on")
+        remarks.append(f"{volume.dtype} bytes were {how} to match those that the model was trained on")
     if fault := card.preprocessing.mismatch(found, trained):
         remarks.append(fault)
     return GreyScale(reading, remarks=tuple(remarks))

@@ -291,7 +291,7 @@ def _check_models(models: list[LoadedModel], options: PredictOptions) -> None:
     if not 1 <= len(models) <= MAX_LABELS:
         raise InputError(f"{len(models)} models: expected 1 to {MAX_LABELS}, one for each structure")
     if len({loaded.takes_volumes for loaded in models}) > 1:
-        raise InputError("one model takes volumes, another one slices; predict the models one by one")
+        raise InputError("one model takes volumes, another one slices; run the models one by one")
     if len(models) > 1:
         for loaded in models:
             if reason := loaded.card.task.used_alone:
@@ -299,7 +299,7 @@ def _check_models(models: list[LoadedModel], options: PredictOptions) -> None:
     if options.probability and len(models) > 1:
         raise InputError(
             f"{len(models)} models: a probability is written for one model; leave out "
-            "--probability or predict the models one by one"
+            "--probability or run the models one by one"
         )
 
 

@@ -38,7 +38,7 @@ def scale_yx(volume: Volume, card: ModelCard, *, rescale: bool) -> tuple[float, 
         return 1.0, 1.0
     if unknown := _unknown_size(volume, card):
         remedy = "give it with --voxel-size, or leave out --rescale" if card.voxel_size_nm else "leave out --rescale"
-        raise InputError(f"{unknown} is unknown, rescaling needs it; {remedy}")
+        raise InputError(f"{unknown} is unknown, but needed to rescale; {remedy}")
     if card.preprocessing.scale_axes == "zyx":
         remedy = "resample the volume along z first"
         warn_of_other_voxel_size(volume, card, axes="z", remedy=remedy)

@@ -61,7 +61,7 @@ class InstanceSettings:
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"instances: {name} {getattr(self, name)}; give a number from 0 to 1")
         if not 0 <= self.min_depth < 1:
-            raise InputError(f"instances: min_depth {self.min_depth}; give a share from 0 to below 1")
+            raise InputError(f"instances: min_depth {self.min_depth}; give a fraction from 0 to below 1")
         for name in ("seed_distance", "smoothing", "min_size"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"instances: {name} {getattr(self, name)}; give 0 or more")

@@ -27,7 +27,7 @@ class FREnhance(keras.layers.Layer):
     re-estimate them before the network is used, with ``segkit.training.ReestimateStatistics``.
 
     Args:
-        num_enhanced: Number of feature maps that are enhanced (the paper's B), from 1 to the number of channels.
+        num_enhanced: Number of number of feature maps to enhance (the paper's B), from 1 to the number of channels.
         gain: Factor of the enhanced maps (the paper's X), positive. At most 64 under float16: the next convolution
             would overflow; bfloat16 has no such limit.
         redraw: When a new set of maps is drawn. ``"epoch"``: when ``draw()`` is called, which

@@ -90,7 +90,7 @@ class Encoder:
         path = in_cache if weights == "imagenet" else pathlib.Path(weights)
         if not path.is_file():
             raise InputError(
-                f"{path}: no such file; where there is a network, run "
+                f"{path}: no such file; on a machine with internet access run "
                 f'`python -c "import keras; keras.applications.{self.build.__name__}(include_top=False)"` once, which '
                 f"leaves {self.weights_file} in {in_cache.parent}, and copy it to this machine"
             )

@@ -82,7 +82,7 @@ class CellsTask(ForegroundTask):
     @property
     def used_alone(self) -> str:
         """Ids of several models cannot be merged."""
-        return f"{self._what_it_gives} and is used alone; predict the models one by one"
+        return f"{self._what_it_gives} and is used alone; run the models one by one"
 
     def keep(self, maps: np.ndarray, decided: np.ndarray) -> np.ndarray:
         """Return the maps: objects are separated when all slices are finished."""

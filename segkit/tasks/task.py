@@ -315,7 +315,7 @@ class Task(abc.ABC):
     @property
     def used_alone(self) -> str | None:
         """Why results of several models cannot be merged; ``None`` where they can, by ``claim``."""
-        return f"{self._what_it_gives} and is used alone; predict the models one by one"
+        return f"{self._what_it_gives} and is used alone; run the models one by one"
 
     def claim(self, maps: np.ndarray) -> np.ndarray:
         """Return how strongly a model claims each voxel where several are merged; the strongest one gives the label.

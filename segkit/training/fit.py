@@ -87,7 +87,8 @@ def fit(
         record.start_over()
     if record.epochs_done > plan.epochs:
         raise InputError(
-            f"{folder}: {record.epochs_done} epochs are done, {plan.epochs} were requested; give at least as many"
+            f"{folder}: {record.epochs_done} epochs are done, only {plan.epochs} were requested; request at least "
+            "as many"
         )
     if record.stopped or record.epochs_done >= plan.epochs:
         return record

@@ -200,7 +200,7 @@ def _check_tables(tables: Mapping[str, PatchTable], task: Task, plan: TrainingPl
     if not tables["train"].positive.any():
         raise InputError("no foreground on the training slices; choose slices that the mask has foreground on")
     if not tables["validation"].positive.any():
-        _LOG.warning("no foreground on the validation slices: the checkpoint is chosen by the background alone")
+        _LOG.warning("no foreground on the validation slices: only the background chooses the checkpoint")
 
 
 def _check_grey_values(volumes: Sequence[LabeledVolume], preprocessing: Preprocessing) -> None:
@@ -216,8 +216,8 @@ def _check_grey_values(volumes: Sequence[LabeledVolume], preprocessing: Preproce
     for name, found in (first, *others):
         if not found.std > 0:
             raise InputError(
-                f"{name}: every voxel of its training slices is {found.mean:g}: there is nothing to learn from; give "
-                "the images, or leave it out"
+                f"{name}: all voxels of its training slices are {found.mean:g}; check that it is an "
+                "image, or leave it out"
             )
     for name, found in others:
         if preprocessing.mismatch(found, first[1]):

@@ -92,7 +92,7 @@ class Resumable(keras.callbacks.Callback):
             found, expected = facts["identity"].get(name), self.identity.get(name)
             if found != expected:
                 raise InputError(
-                    f"{self.folder}: the run to resume has {name} {found!r}, the plan says {expected!r}; put it back "
+                    f"{self.folder}: the run to resume has {name} {found!r}, the plan says {expected!r}; restore it "
                     "in plan.json, or start over with --overwrite"
                 )
         # Its variables must exist before values are put into them.
@@ -179,7 +179,7 @@ class Resumable(keras.callbacks.Callback):
             shutil.copyfile(best, unfinished := self.folder / f".{RUN_MODEL_NAME}.unfinished")
             os.replace(unfinished, published)
         elif not published.exists():
-            raise InputError(f"{best}: the best model of the run is gone; start over with --overwrite")
+            raise InputError(f"{best}: the best model of the run is missing; start over with --overwrite")
         return published
 
     @property

@@ -106,8 +106,8 @@ def restore_variables(model: keras.Model, arrays: dict[str, np.ndarray]) -> None
     if variables.keys() != arrays.keys():
         missing = variables.keys() ^ arrays.keys()
         raise InputError(
-            f"the run to resume has another network: {sorted(missing)[0]!r} is on one side only; put the model back in "
-            "plan.json, or start over with --overwrite"
+            f"the run to resume has another network: {sorted(missing)[0]!r} is in only one of them; restore the "
+            "model in plan.json, or start over with --overwrite"
         )
     for name, variable in variables.items():
         if tuple(variable.shape) != arrays[name].shape:

@@ -247,7 +247,7 @@ class BlockStore:
         lock = FileLock(self.folder / _FINISH)
         with self._shared.removal_told():
             if not lock.acquire(wait=False):
-                _log.info("%s: another process writes the result; waiting for it", self.folder)
+                _log.info("%s: another process is writing the result; waiting for it", self.folder)
                 lock.acquire()
         try:
             # Another process has made it while this one waited for the lock, or died before it was in its place.

@@ -200,7 +200,7 @@ def check_binary_mask(
         raise InputError(no_foreground(mask))
     if not any(background):
         raise InputError(
-            f"{mask.name}: found no background (every labeled voxel is {value or 0:g}), expected zeros around the "
+            f"{mask.name}: found no background (every labelled voxel is {value or 0:g}), expected zeros around the "
             "structure; give a mask, not the tomogram"
         )
     return MaskCounts(
@@ -214,7 +214,7 @@ def check_binary_mask(
 def no_foreground(mask: Volume) -> str:
     """Return the message about a mask that is empty where it must not be."""
     return (
-        f"{mask.name}: found no foreground (every labeled voxel is 0), expected some; give the mask of this structure"
+        f"{mask.name}: found no foreground (every labelled voxel is 0), expected some; give the mask of this structure"
     )
 
 

@@ -122,7 +122,7 @@ def _next_chunk(path: pathlib.Path, stream: IO[bytes], at_most: int, *, must_end
         return stream.read1(min(at_most, _CHUNK_BYTES))
     except EOFError as error:
         if must_end:
-            raise InputError(f"{path}: cut off: its check sum is missing; copy the file again") from error
+            raise InputError(f"{path}: cut off: its checksum is missing; copy the file again") from error
         return b""
     except (zlib.error, OSError) as error:
         # gzip and bz2 report damaged data as an OSError without a number.

@@ -76,7 +76,7 @@ def open_volume(
         volume = _open(file, named or dataset, channel, unsigned, progress)
     except (FileNotFoundError, NotADirectoryError) as error:
         where = "" if pathlib.Path(path).is_absolute() else f", which is looked up in {pathlib.Path.cwd()}"
-        raise InputError(f"{path}: found no such file, expected {_READABLE}; check the path{where}") from error
+        raise InputError(f"{path}: no such file; check the path{where}") from error
     except PermissionError as error:
         raise InputError(f"{path}: permission denied; ask its owner for read access") from error
     if flip_y:
@@ -205,7 +205,7 @@ def _open(
 def _check_single_channel(path: pathlib.Path, channel: int | None) -> None:
     """Refuse another channel than the first where there is only one."""
     if channel:
-        raise InputError(f"{path}: found one channel, expected more than {channel}; leave the channel out")
+        raise InputError(f"{path}: has one channel, but channel {channel} was chosen; leave it out")
 
 
 def _format_suffix(path: pathlib.Path) -> str:

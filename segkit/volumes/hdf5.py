@@ -207,14 +207,14 @@ def _layout(
                     f"{where}: found {length} channels, expected one; choose one from 0 to {length - 1} (--channel)"
                 )
             if not 0 <= (channel or 0) < length:
-                raise InputError(f"{where}: found {length} channels, expected more than {channel}; choose another")
+                raise InputError(f"{where}: has no channel {channel}; choose one from 0 to {length - 1}")
             picks[at] = channel or 0
         elif axis == "t":
             if length > 1:
                 raise InputError(f"{where}: found {length} time points, expected one volume; save one by itself")
             picks[at] = 0
     if channel and "c" not in axes:
-        raise InputError(f"{where}: found one channel, expected more than {channel}; leave the channel out")
+        raise InputError(f"{where}: has one channel, but channel {channel} was chosen; leave it out")
     return picks, [axes.index(axis) for axis in "zyx" if axis in axes]
 
 

@@ -135,7 +135,7 @@ def _asked(path: pathlib.Path, num_bytes: int, request: dict[str, Any]) -> tuple
         message, values = _CHILD.ask(path, num_bytes, request)
     except (EOFError, BrokenPipeError):
         raise InputError(
-            f"{path}: damaged: reading it ends the HDF5 library; copy the file again, or write it again with the "
+            f"{path}: damaged: it crashes the HDF5 library; copy the file again, or write it again with the "
             "program it came from"
         ) from None
     if "fault" in message:

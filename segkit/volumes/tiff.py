@@ -164,7 +164,7 @@ def _choose_axes(path: pathlib.Path, series: Any, channel: int | None, warnings:
         else:
             picks.append(0)
     if channel and not any(axis == "C" and length > 1 for axis, length in zip(axes, shape, strict=True)):
-        raise InputError(f"{path}: found one channel, expected more than {channel}; leave the channel out")
+        raise InputError(f"{path}: has one channel, but channel {channel} was chosen; leave it out")
     stacked = kept.replace("Y", "").replace("X", "")
     if len(stacked) > 1 or len(kept) - len(stacked) != 2:
         raise InputError(f"{path}: found the axes {axes} {shape}, expected one stack of images; save one volume")

@@ -38,7 +38,7 @@ def test_surfaces(capsys):
     table = evaluate(capsys, "moved.tif", "--surface").out
     assert "hausdorff_95_nm         10\n" in table and "tolerance_nm            40\n" in table
     assert "surface" not in json.loads(evaluate(capsys, "moved.tif", "--json", "-").out)
-    with pytest.raises(InputError, match="the voxel size is unknown, distances need it"):
+    with pytest.raises(InputError, match="the voxel size is unknown, but needed for distances"):
         evaluate(capsys, "plain.tif", "--surface", reference="plain.tif")
 
 
@@ -46,7 +46,7 @@ def test_every_threshold(capsys):
     found = json.loads(evaluate(capsys, "probability.tif", "--sweep", "--json", "-").out)
     assert found["best"] == 0.5 and len(found["thresholds"]) == 19
     assert evaluate(capsys, "probability.tif", "--sweep").out.count("best") == 1
-    with pytest.raises(InputError, match="--label together with --sweep"):
+    with pytest.raises(InputError, match="--label cannot be combined with --sweep"):
         evaluate(capsys, "probability.tif", "--sweep", "--label", "1")
     with pytest.raises(InputError, match="expected probabilities from 0 to 1"):
         evaluate(capsys, "moved.tif", "--sweep")

@@ -72,7 +72,7 @@ def test_one_output_for_two_inputs(model, folder, capsys):
         (["--input", "a.mrc"], "give --output FILE for one input, or --output-dir"),
         (["--input", "a.mrc", "--output", "m.mrc", "--output-dir", "masks"], "give --output FILE for one input"),
         (["--input", "a.mrc", "b.tif", "--output", "m.mrc"], "2 inputs and one --output"),
-        (["--input", "a.mrc", "--output", "m.mrc", "--continue"], "--continue together with --output"),
+        (["--input", "a.mrc", "--output", "m.mrc", "--continue"], "--continue cannot be combined with --output"),
         (["--input", "a.mrc", "--output-dir", "none/masks"], "none/masks: is not a folder"),
         (["--input", "a.mrc", "--output", "."], r"\.: names no file"),
         (

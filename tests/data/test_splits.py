@@ -37,7 +37,7 @@ def test_too_few_slices_for_a_block():
 
 
 def test_slices_in_two_uses_are_refused():
-    with pytest.raises(InputError, match="slice 3 is in two"):
+    with pytest.raises(InputError, match="slice 3 is used twice"):
         Split(train=(1, 2, 3), validation=(0,), test=(3,))
 
 

@@ -59,7 +59,7 @@ def test_the_parameters_are_those_of_the_models(sequence, monkeypatch, capsys):
     assert challenge(capsys)[0].get("PESEG") is None
     assert challenge(capsys, "--model", "m.keras", "m.keras")[0]["PESEG"] == 250_000
     for words, message in (
-        (["--model", "m.keras", "--num-parameters", "2"], "--model together with --num-parameters"),
+        (["--model", "m.keras", "--num-parameters", "2"], "--model cannot be combined with --num-parameters"),
         (["--model", "none.keras"], r"none\.keras: no such file"),
     ):
         with pytest.raises(InputError, match=message):

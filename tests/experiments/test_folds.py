@@ -94,7 +94,7 @@ def test_folds_are_trained_scored_and_summed_up(capsys):
 def test_what_folds_are_not_for(monkeypatch):
     write_stack()
     monkeypatch.setattr(training_run, "run", lambda *_, **__: pytest.fail("trained"))
-    with pytest.raises(InputError, match="--folds together with a comparison or a search"):
+    with pytest.raises(InputError, match="--folds cannot be combined with a comparison or a search"):
         run_recipe(TOY, ["--out", "run", "--folds", "3", "--compare"])
     with pytest.raises(InputError, match="--folds together with --resume, and no folds in the folder"):
         run_recipe(TOY, ["--out", "run", "--folds", "3", "--resume"])

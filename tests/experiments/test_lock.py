@@ -13,9 +13,9 @@ def test_a_folder_is_one_processs_at_a_time(tmp_path):
     assert not folder.exists()
     with only_process_in(folder):
         for ask in ({"resume": False, "overwrite": True}, {"resume": False, "overwrite": False}):
-            with pytest.raises(InputError, match="run: another process trains in this folder; wait for it"):
+            with pytest.raises(InputError, match="run: another process is training in this folder; wait for it"):
                 claim_folder(folder, **ask)
-        with pytest.raises(InputError, match="another process trains"), only_process_in(folder):
+        with pytest.raises(InputError, match="another process is training"), only_process_in(folder):
             pass
     claim_folder(folder, resume=False, overwrite=False)
     with only_process_in(folder):
@@ -29,7 +29,7 @@ def test_the_lock_of_a_run_outlives_what_is_removed(tmp_path):
     with only_process_in(tmp_path):
         remove_run(tmp_path)
         assert (tmp_path / LOCK_NAME).exists()
-        with pytest.raises(InputError, match="another process trains"), only_process_in(tmp_path):
+        with pytest.raises(InputError, match="another process is training"), only_process_in(tmp_path):
             pass
         assert (tmp_path / LOCK_NAME).exists()
     assert not (tmp_path / LOCK_NAME).exists()

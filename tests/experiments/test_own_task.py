@@ -105,7 +105,7 @@ def test_the_whole_life_of_a_run(plan, watches, axes, tmp_path, caplog):
 def test_a_plan_of_an_unknown_kind_is_one_line(plan):
     values = plan.to_dict()
     values["task"]["kind"] = "colourising"
-    with pytest.raises(InputError, match="task of the unknown kind 'colourising'; choose one of foreground, classes"):
+    with pytest.raises(InputError, match="unknown task 'colourising'; choose one of foreground, classes"):
         RunPlan.from_dict(values)
     values["task"] = {"kind": "denoising", "watches": "psnr", "colour": 3}
     with pytest.raises(InputError, match="task 'denoising': unknown setting 'colour'"):
@@ -140,7 +140,7 @@ def test_commands_import_the_kind_where_they_are_told_to(job, warm_python, tmp_p
 
     status, message = segkit("predict", *places)
     assert status == 2
-    assert "task of the unknown kind 'denoising'" in message
+    assert "unknown task 'denoising'" in message
     assert "--import MODULE" in message
     status, message = segkit("predict", *places, "--import", "own_tasks")
     assert status == 2

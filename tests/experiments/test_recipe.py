@@ -59,10 +59,10 @@ def test_everything_is_checked_before_data_are_made_and_the_plan_is_written_befo
         (["--compare", "--widths", "1,9"], "unknown '9'; choose one of 1, 2, 3"),
         (["--compare", "--widths", "1,1"], "one is named twice"),
         (["--compare", "--seeds", "0"], "--seeds 0; give at least 1"),
-        (["--compare", "--seed", "3"], "--seed together with --compare"),
+        (["--compare", "--seed", "3"], "--seed cannot be combined with --compare"),
         (["--widths", "1"], "--widths or --seeds without --compare"),
         (["--search", "0"], "--search 0; give at least 1 trial"),
-        (["--search", "1", "--halving"], "--search together with --halving"),
+        (["--search", "1", "--halving"], "--search cannot be combined with --halving"),
         (["--search", "1", "--compare"], "search first, then compare"),
         (["--resume"], "no run to resume"),
     ],
@@ -124,8 +124,8 @@ def test_a_plan_is_started_elsewhere_with_its_own_settings(no_training):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--width", "3"], "--width together with --plan run/plan.json, which holds it"),
-        (["--resume"], "--plan together with --resume"),
+        (["--width", "3"], "--width cannot be combined with --plan run/plan.json, which holds it"),
+        (["--resume"], "--plan cannot be combined with --resume"),
         (["--out", "run"], "run: holds a plan; start it with --resume"),
     ],
 )
@@ -161,7 +161,7 @@ def test_a_run_holds_its_folder_from_the_moment_it_replaces_what_is_there(words,
     held = []
 
     def remember(*args, **_):
-        with pytest.raises(InputError, match="another process trains"), only_process_in(pathlib.Path("run")):
+        with pytest.raises(InputError, match="another process is training"), only_process_in(pathlib.Path("run")):
             pass
         held.append(True)
 
@@ -192,7 +192,7 @@ def test_a_worker_of_a_search_shares_the_folder_that_its_chief_holds(no_training
     monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
     with only_process_in(pathlib.Path("run")):
         monkeypatch.setenv("KERASTUNER_TUNER_ID", "chief")
-        with pytest.raises(InputError, match="another process trains"):
+        with pytest.raises(InputError, match="another process is training"):
             run_recipe(TOY, words)
         monkeypatch.setenv("KERASTUNER_TUNER_ID", "worker")
         run_recipe(TOY, words)

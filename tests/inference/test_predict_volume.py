@@ -377,7 +377,7 @@ def test_other_grey_values_are_told(tomogram, tmp_path, caplog):
     predict_volume(
         [model(preprocessing=Standardize(mean=0.0, std=16.0), dtype="int8")], unsigned, tmp_path / "bytes.mrc"
     )
-    assert "uint8 bytes were shifted by 128: only so they fit" in caplog.text
+    assert "uint8 bytes were shifted by 128 to match" in caplog.text
 
 
 def test_an_empty_result_is_told(tomogram, tmp_path, caplog):

@@ -60,7 +60,7 @@ def test_an_unknown_voxel_size_is_said_once_and_can_not_be_rescaled(found, train
     with caplog.at_level(logging.WARNING):
         assert scale_yx(volume(found), card, rescale=False) == (1.0, 1.0)
     assert [record.getMessage().startswith(message) for record in caplog.records] == [True]
-    with pytest.raises(InputError, match=f"{message} is unknown, rescaling needs it; .*leave out --rescale"):
+    with pytest.raises(InputError, match=f"{message} is unknown, but needed to rescale; .*leave out --rescale"):
         scale_yx(volume(found), card, rescale=True)
 
 

@@ -77,7 +77,7 @@ def test_an_earlier_training_is_kept_until_it_is_to_be_replaced(tmp_path):
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 3
     with only_process_in(tmp_path):
         for how in ({"resume": True}, {"overwrite": True}):
-            with pytest.raises(InputError, match="another process trains in this folder"):
+            with pytest.raises(InputError, match="another process is training in this folder"):
                 segkit.train(image, mask, tmp_path, **ask, **how)
     segkit.train(image, mask, tmp_path, **ask, overwrite=True)
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 2
@@ -89,7 +89,7 @@ def test_a_training_holds_its_folder(tmp_path):
 
     class TryTheFolder(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
-            with pytest.raises(InputError, match="another process trains"), only_process_in(tmp_path):
+            with pytest.raises(InputError, match="another process is training"), only_process_in(tmp_path):
                 pass
             raise InterruptedError
 

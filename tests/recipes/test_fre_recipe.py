@@ -95,7 +95,7 @@ def test_strokes_leave_all_else_unknown(data):
     _, targets = job.prepared.validation.batch(0)
     weights = targets[..., -1]
     assert np.isclose((weights > 0).mean(), 0.25), "pixels without a stroke weigh nothing"
-    with pytest.raises(InputError, match="--ignore-value together with --annotation strokes"):
+    with pytest.raises(InputError, match="--ignore-value cannot be combined with --annotation strokes"):
         resolve(*words, "--ignore-value", "9")
     with pytest.raises(InputError, match=r"slice 1 was chosen, but nothing is painted on it; .* --annotation strokes"):
         resolve(*words, "--train-z", "0-2", "--validation-z", "4")
@@ -144,13 +144,13 @@ def test_the_two_protocols_are_the_papers(tmp_path, monkeypatch):
     ("argv", "message"),
     [
         ((), "give both --images FILE and --labels FILE"),
-        ((*DATA, "--compare", "--method", "fre"), "--method together with --compare"),
+        ((*DATA, "--compare", "--method", "fre"), "--method cannot be combined with --compare"),
         ((*DATA, "--seeds", "3"), "without --compare"),
         ((*DATA, "--compare", "--methods", "plain,fre,plain"), "named twice"),
-        ((*DATA, "--search", "3", "--gain", "5"), "together with a search for it"),
+        ((*DATA, "--search", "3", "--gain", "5"), "cannot be combined with a search for it"),
         (("--resume", "--out", "run", "--gain", "5"), "the plan of the resumed run holds them"),
         ((*DATA, "--compare", "--seeds", "0"), "give at least 1"),
-        ((*DATA, "--compare", "--seed", "1"), "--seed together with --compare"),
+        ((*DATA, "--compare", "--seed", "1"), "--seed cannot be combined with --compare"),
         ((*DATA, "--compare", "--methods", "plain,best"), "unknown 'best'; choose one of plain"),
         ((*DATA, "--compare", "--search", "3"), "search first"),
         ((*DATA, "--search", "3", "--halving"), "give one of them"),

@@ -190,7 +190,7 @@ def test_the_checkpoint_may_be_chosen_on_another_tomogram(files):
         (("--structure", "golgi", *DATA, "--validation-mask", "M.mrc"), "--validation-mask without"),
         (("--structure", "golgi", *DATA, "--validation-tomogram", "T.mrc"), "used for both training and validation"),
         (("--structure", "golgi", *DATA, "--hold-out-every", "1"), "leaves nothing to train on"),
-        (("--plan", "p.json", *DATA), "--tomogram together with --plan p.json, which holds it"),
+        (("--plan", "p.json", *DATA), "--tomogram cannot be combined with --plan p.json, which holds it"),
         (("--plan", "missing.json"), "no plan can be read"),
         (("--structure", "golgi", "--resume"), "no run to resume there"),
         (("--structure", "my organelle/x", *DATA), "letters, digits"),

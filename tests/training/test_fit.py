@@ -116,7 +116,7 @@ def test_a_best_model_that_is_gone_is_missed(tmp_path):
     finish_epochs(record, [0.5])
     for path in (tmp_path / "state").glob("best-*"):
         path.unlink()
-    with pytest.raises(InputError, match="the best model of the run is gone"):
+    with pytest.raises(InputError, match="the best model of the run is missing"):
         record.publish()
 
 

@@ -78,5 +78,5 @@ def test_another_network_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"another network: .* has shape \(2, 3\), the plan's has \(2, 4\)"):
         restore_variables(trained(units=4), arrays)
     arrays.popitem()
-    with pytest.raises(InputError, match="is on one side only"):
+    with pytest.raises(InputError, match="is in only one of them"):
         restore_variables(trained(units=3), arrays)

@@ -82,9 +82,9 @@ def test_boolean_mask():
 @pytest.mark.parametrize(
     ("array", "ignore", "message"),
     [
-        ([[[0, 0]]], None, r"found no foreground \(every labeled voxel is 0\), expected some"),
+        ([[[0, 0]]], None, r"found no foreground \(every labelled voxel is 0\), expected some"),
         ([[[0, 9]]], 9, "found no foreground"),
-        ([[[255, 255]]], None, r"found no background \(every labeled voxel is 255\)"),
+        ([[[255, 255]]], None, r"found no background \(every labelled voxel is 255\)"),
         ([[[1, 9]]], 9, "found no background"),
         (
             [[[0, 1]], [[0, 2]]],

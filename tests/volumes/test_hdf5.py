@@ -94,7 +94,7 @@ def test_channels(tmp_path):
     np.testing.assert_array_equal(np.asarray(open_volume(f"{path}:raw", channel=1).array), ARRAY + 1)
     with pytest.raises(InputError, match="found 2 channels, expected one; choose one from 0 to 1"):
         open_volume(f"{path}:raw")
-    with pytest.raises(InputError, match="found 2 channels, expected more than 2"):
+    with pytest.raises(InputError, match="has no channel 2; choose one from 0 to 1"):
         open_volume(f"{path}:raw", channel=2)
 
 

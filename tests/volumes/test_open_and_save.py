@@ -141,13 +141,13 @@ def test_full_disk_leaves_nothing(tmp_path, monkeypatch, suffix):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.mrc", None, r"a\.mrc: found no such file, expected MRC"),
-        ("b/a.mrc", None, "found no such file"),
+        ("a.mrc", None, r"a\.mrc: no such file; check the path"),
+        ("b/a.mrc", None, "no such file"),
         ("a.mrc", b"", "found an empty or cut-off file"),
         ("a.mrc", b"text" * 500, "found no MRC header"),
         ("a.tif", b"text" * 500, "found no tif data in it"),
         ("a.txt", b"text" * 500, "found an unknown format"),
-        ("a.h5:raw", None, r"a\.h5:raw: found no such file"),
+        ("a.h5:raw", None, r"a\.h5:raw: no such file"),
     ],
 )
 def test_inputs_that_are_none(tmp_path, name, content, message):
@@ -173,7 +173,7 @@ def test_a_file_of_one_channel_has_no_other(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     save_volume(path, Volume(array=ARRAY[:1] if suffix == ".png" else ARRAY))
     assert open_volume(path, channel=0).shape == open_volume(path).shape
-    with pytest.raises(InputError, match="found one channel, expected more than 1; leave the channel out"):
+    with pytest.raises(InputError, match="has one channel, but channel 1 was chosen; leave it out"):
         open_volume(path, channel=1)
 
 

@@ -70,9 +70,9 @@ def make_phantom(
     shape, voxel_size_nm = _checked_grid(shape, voxel_size_nm)
     structures = _checked_structures(structures)
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InputError(f"The phantom's seed is {seed!r}: give an integer of at least 0.")
+        raise InputError(f"phantom: seed {seed!r}; give a whole number, 0 or more")
     if centrioles is not None and (not isinstance(centrioles, (int, np.integer)) or centrioles < 1):
-        raise InputError(f"The phantom's number of centrioles is {centrioles!r}: give an integer of at least 1.")
+        raise InputError(f"phantom: {centrioles!r} centrioles; give a whole number, 1 or more")
     imaging = imaging or Imaging()
 
     def report(done: int) -> None:
@@ -100,12 +100,12 @@ def _checked_grid(
     sizes = np.broadcast_to(np.asarray(voxel_size_nm, float), (3,)) if np.size(voxel_size_nm) in (1, 3) else None
     if sizes is None or not np.all((sizes > 0) & (sizes <= LARGEST_VOXEL_NM)):
         raise InputError(
-            f"The phantom's voxel size is {voxel_size_nm!r}: give one number or (z, y, x) in nm, above 0 and "
-            f"at most {LARGEST_VOXEL_NM} (half a microtubule)."
+            f"phantom: voxel size {voxel_size_nm!r}; give one number or (z, y, x) in nm, above 0 and "
+            f"at most {LARGEST_VOXEL_NM} (half a microtubule)"
         )
     counts = np.asarray(shape)
     if counts.shape != (3,) or counts.dtype.kind not in "iu" or np.any(counts < 1):
-        raise InputError(f"The phantom's shape is {shape!r}: give three whole numbers of voxels (z, y, x).")
+        raise InputError(f"phantom: shape {shape!r}; give three whole numbers of voxels (z, y, x)")
     return tuple(int(c) for c in counts), tuple(float(s) for s in sizes)
 
 
@@ -114,5 +114,5 @@ def _checked_structures(structures: Sequence[str]) -> tuple[str, ...]:
     unknown = [name for name in names if name not in STRUCTURES]
     if unknown or not names:
         found = ", ".join(map(repr, names)) or "none"
-        raise InputError(f"The phantom's structures are {found}: choose among {', '.join(STRUCTURES)}.")
+        raise InputError(f"phantom: structures {found}; choose among {', '.join(STRUCTURES)}")
     return tuple(dict.fromkeys(names))

@@ -49,7 +49,7 @@ class Imaging:
         ):
             value = getattr(self, name)
             if not low <= value <= high:
-                raise InputError(f"The phantom's {name} is {value!r}: give a number from {low:g} to {high:g}.")
+                raise InputError(f"phantom: {name} {value!r}; give a number from {low:g} to {high:g}")
 
 
 def transfer_function(

@@ -68,8 +68,8 @@ def lay_out(
             return canvas
     names = [f"{centrioles} centrioles" if name == "centriole" and centrioles else name for name in missing]
     raise InputError(
-        f"The phantom's field of {extent_nm[1]:.0f} x {extent_nm[2]:.0f} nm (y, x) has no room for "
-        f"{', '.join(names)}: give at least {needed} x {needed} nm (shape times voxel size), or ask for less."
+        f"phantom: the field of {extent_nm[1]:.0f} x {extent_nm[2]:.0f} nm (y, x) has no room for "
+        f"{', '.join(names)}; give at least {needed} x {needed} nm (shape times voxel size), or ask for less"
     )
 
 

@@ -35,12 +35,12 @@ def write_phantom(
     """
     folder = pathlib.Path(folder)
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"The phantom's folder {folder} is a file: name a folder.")
+        raise InputError(f"phantom: {folder} is a file; name a folder")
     arrays = {TOMOGRAM: phantom.tomogram, **phantom.masks}
     paths = {name: folder / f"{name}.mrc" for name in arrays}
     existing = [path for path in paths.values() if path.exists()]
     if existing and not overwrite:
-        raise InputError(f"{existing[0]} exists: name another folder, or allow it to be overwritten.")
+        raise InputError(f"{existing[0]}: already exists; name another folder, or allow it to be overwritten")
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = {name: folder / f".{name}.mrc.{os.getpid()}" for name in arrays}
     try:

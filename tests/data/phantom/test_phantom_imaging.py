@@ -110,7 +110,7 @@ def test_dense_material_is_dark_and_values_are_clipped():
     ("name", "value"), [("contrast", 0.0), ("noise", -0.1), ("blur_nm", float("nan")), ("max_tilt_deg", 91.0)]
 )
 def test_imaging_refuses_values_without_a_meaning(name, value):
-    with pytest.raises(InputError, match=rf"phantom's {name} is .*: give a number from"):
+    with pytest.raises(InputError, match=rf"phantom: {name} .*; give a number from"):
         Imaging(**{name: value})
 
 

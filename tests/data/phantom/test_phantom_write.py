@@ -41,7 +41,7 @@ def test_equal_phantoms_give_equal_files(phantom, tmp_path):
 
 def test_existing_files_stay_unless_overwritten(phantom, tmp_path):
     (tmp_path / "golgi.mrc").write_text("mine")
-    with pytest.raises(InputError, match=r"golgi\.mrc exists: name another folder"):
+    with pytest.raises(InputError, match=r"golgi\.mrc: already exists; name another folder"):
         write_phantom(phantom, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["golgi.mrc"]
     assert (tmp_path / "golgi.mrc").read_text() == "mine"
@@ -52,7 +52,7 @@ def test_existing_files_stay_unless_overwritten(phantom, tmp_path):
 
 def test_a_folder_that_is_a_file_is_refused(phantom, tmp_path):
     (tmp_path / "taken").write_text("")
-    with pytest.raises(InputError, match="taken is a file: name a folder"):
+    with pytest.raises(InputError, match="taken is a file; name a folder"):
         write_phantom(phantom, tmp_path / "taken")
 
 

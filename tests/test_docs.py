@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import pkgutil
 import re
+import shlex
 import sys
 import types
 from pathlib import Path
@@ -17,6 +18,8 @@ import pytest
 from tiny_encoder import TINY_ENCODER
 
 import segkit
+from segkit import cli
+from segkit.experiments.recipe import parse_args
 from segkit.preprocessing.color_slices import ColorSlices
 from segkit.preprocessing.colorings import NeighbourStack
 
@@ -80,6 +83,25 @@ def test_code_of_a_page_runs(code, a_users_folder):
     exec(code, names)
     if "logits" in names:
         assert names["logits"].shape == (1, 32, 32, 1)
+
+
+COMMANDS = [
+    (page.name, line)
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    for block in re.findall(r"```(?:bash|text)?\n(.*?)```", page.read_text(), re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith(("segkit ", "python -m recipes."))
+]
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS)
+def test_options_of_commands_on_pages_exist(page, line):
+    words = shlex.split(line)
+    if words[0] == "segkit" and words[1] != "train":
+        cli.parse_args(words[1:])
+        return
+    name = words[2] if words[0] == "segkit" else words[2].removeprefix("recipes.")
+    parse_args(importlib.import_module(f"recipes.{name}").RECIPE, words[3:])
 
 
 def test_the_layers_of_the_page_are_those_that_are_checked():

@@ -88,7 +88,7 @@ def test_a_run_of_the_challenge_is_resumed_for_more_epochs(folder, tmp_path, mon
     efficientcellseg.main(["--out", str(run), "--resume", "--epochs", "3"])
     assert len((run / "log.csv").read_text().splitlines()) == 4
     assert read_plan(run / "plan.json").task == before.task
-    with pytest.raises(InputError, match="runs/mda231: 3 epochs are done, 2 were requested"):
+    with pytest.raises(InputError, match="runs/mda231: 3 epochs are done, only 2 were requested"):
         efficientcellseg.main(["--out", str(run), "--resume", "--epochs", "2"])
     assert read_plan(run / "plan.json").training.epochs == 3
     assert sorted(path.name for path in result.iterdir()) == [f"mask{frame:03d}.tif" for frame in range(3)]

@@ -20,16 +20,25 @@ MODE_NAME = "mode.json"
 COMMANDS_NAME = "commands.txt"
 """The commands that a run was made with, one per line: the first one, and those that resumed it."""
 
+FOLD_PREFIX = "fold-"
+"""Names of the folders of a cross-validation's runs, before their number."""
+
 _TRACES = ("state", "model.keras", CELLS_NAME, SEARCH_NAME)
 """What a run that has begun leaves in its folder; a plan alone is none yet."""
 
 _RESULTS = ("tensorboard", COMMANDS_NAME, "log.csv", "magnitudes.csv", "scores.json", "report.html")
-_RESULTS += ("comparison.json", "comparison.md", "ablation.json", "ablation.md")
+_RESULTS += ("comparison.json", "comparison.md", "ablation.json", "ablation.md", "folds.json", "folds.md")
 
 
 def has_begun(folder: pathlib.Path) -> bool:
-    """Return whether a run, comparison or search has begun in a folder; a plan alone is none yet."""
-    return any((folder / name).exists() for name in _TRACES)
+    """Return whether a run, comparison, search or cross-validation has begun in a folder; a plan alone is none yet."""
+    return any((folder / name).exists() for name in _TRACES) or bool(fold_folders(folder))
+
+
+def fold_folders(root: pathlib.Path) -> list[pathlib.Path]:
+    """Return the run folders of the folds below a folder, in their order; none where it holds no cross-validation."""
+    found = [path.parent for path in root.glob(f"{FOLD_PREFIX}*/{PLAN_NAME}")]
+    return sorted(found, key=lambda folder: (len(folder.name), folder.name))
 
 
 def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_plan: bool = False) -> None:
@@ -94,7 +103,8 @@ def remove_run(folder: pathlib.Path) -> None:
 
     The caller holds the folder (``only_process_in``), and holds it until its own run has ended.
     """
-    for path in (*(folder / name for name in (*_TRACES, *_RESULTS)), *folder.glob("[0-9][0-9]_RES")):
+    left = [folder / name for name in (*_TRACES, *_RESULTS)]
+    for path in (*left, *folder.glob("[0-9][0-9]_RES"), *fold_folders(folder)):
         if path.is_dir():
             shutil.rmtree(path)
         else:

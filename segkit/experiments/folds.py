@@ -15,6 +15,7 @@ from segkit.data.sources import Source, write_slices
 from segkit.data.splits import parse_slices
 from segkit.errors import InputError
 from segkit.experiments.draft import Draft
+from segkit.experiments.folder import FOLD_PREFIX, fold_folders
 from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan
 from segkit.experiments.resume import SCORES_NAME
 from segkit.experiments.tables import Table, spread_text
@@ -23,7 +24,6 @@ from segkit.volumes.whole_output import whole_file
 
 _LOG = logging.getLogger("segkit.run")
 _USES = ("train", "validation", "test")
-_PREFIX = "fold-"
 TABLE_NAME = "folds"
 
 
@@ -50,7 +50,7 @@ def folded(draft: Draft, count: int) -> list[Draft]:
             data=fold_sources(draft.plan.data, number, count),
             preset=f"{draft.plan.preset}, fold {number + 1} of {count}",
         )
-        folder = draft.folder / f"{_PREFIX}{number + 1}"
+        folder = draft.folder / f"{FOLD_PREFIX}{number + 1}"
         drafts.append(dataclasses.replace(draft, plan=plan, folder=folder, is_fold=True))
     return drafts
 
@@ -106,12 +106,6 @@ def _uses(parts: Mapping[int, Sequence[int]], number: int, count: int) -> dict[s
         use = "test" if part == number else "validation" if part == (number + 1) % count else "train"
         found[use] += [int(z) for z in slices]
     return {use: write_slices(sorted(slices)) for use, slices in found.items()}
-
-
-def fold_folders(root: pathlib.Path) -> list[pathlib.Path]:
-    """Return the run folders of the folds below a folder, in their order; none where it holds no cross-validation."""
-    found = [path.parent for path in root.glob(f"{_PREFIX}*/{PLAN_NAME}")]
-    return sorted(found, key=lambda folder: (len(folder.name), folder.name))
 
 
 def write_summary(root: pathlib.Path) -> Table | None:

@@ -20,8 +20,15 @@ from segkit.experiments.arguments import (
 )
 from segkit.experiments.comparison import Comparison
 from segkit.experiments.draft import Draft
-from segkit.experiments.folder import check_folder, check_writable, claim_folder, nothing_left_of, remove_run
-from segkit.experiments.folds import fold_folders, folded, write_summary
+from segkit.experiments.folder import (
+    check_folder,
+    check_writable,
+    claim_folder,
+    fold_folders,
+    nothing_left_of,
+    remove_run,
+)
+from segkit.experiments.folds import folded, write_summary
 from segkit.experiments.lock import only_process_in
 from segkit.experiments.modes import (
     SEARCHES,
@@ -213,6 +220,8 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
         if roots and mode["kind"] != "run":
             raise InputError("--folds cannot be combined with a comparison or a search; give one of them")
     is_worker = serves_search(mode)
+    for root in () if args.resume else roots:  # nothing of other folds, or of a single run, may be left there
+        claim_folder(root, resume=False, overwrite=args.overwrite, keeps_plan=True)
     for draft in drafts:
         look = check_folder if is_worker else claim_folder  # a worker's chief holds the folder
         look(draft.folder, **_claim(args, mode, draft.folder), keeps_plan=True)
@@ -222,6 +231,10 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
         plans = unresolved if args.plan_only else [job.plan for job in jobs]
     # Everything fits: replace an earlier run, write down what is done here, and do it.
     with contextlib.ExitStack() as held:
+        for root in roots:
+            held.enter_context(only_process_in(root))
+            if args.overwrite and not args.resume:
+                remove_run(root)
         for plan, draft in zip(plans, drafts, strict=True):
             if not is_worker:
                 held.enter_context(only_process_in(draft.folder))

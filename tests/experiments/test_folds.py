@@ -3,6 +3,7 @@
 import json
 import pathlib
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,8 @@ from segkit.data.sources import Source, write_slices
 from segkit.data.splits import parse_slices
 from segkit.errors import InputError
 from segkit.experiments import recipe, training_run
-from segkit.experiments.folds import fold_folders, fold_sources, write_summary
+from segkit.experiments.folder import fold_folders, has_begun
+from segkit.experiments.folds import fold_sources, write_summary
 from segkit.experiments.plan import read_plan
 from segkit.experiments.recipe import drafts_of, parse_args, run_recipe
 
@@ -66,29 +68,62 @@ def here(tmp_path, monkeypatch):
     happened.clear()
 
 
-def test_folds_are_trained_scored_and_summed_up(capsys):
+def as_if_run(job, *, resume, saved_models, **_):
+    """Leave what a run leaves: scores that tell which slices were tested."""
+    assert saved_models is None, "three networks of one name are none to be served"
+    happened.append(("run", job.folder.name, resume))
+    share = float(np.mean(job.volumes[0].split.test)) / 10
+    scores = {"total": {"foreground_iou": share, "dice": 2 * share, "slices": 2}, "training_seconds": 1.0}
+    (job.folder / "scores.json").write_text(json.dumps(scores))
+
+
+def test_folds_are_scored_and_summed_up(monkeypatch):
+    monkeypatch.setattr(training_run, "run", as_if_run)
     run_recipe(TOY, ["--out", "run", "--folds", "3", "--width", "1"])
     root = pathlib.Path("run")
     assert happened.count("make data") == 1
     assert fold_folders(root) == [root / f"fold-{n}" for n in (1, 2, 3)]
-    assert [read_plan(folder / "plan.json").data[0].test for folder in fold_folders(root)] == ["0-1", "2-3", "4-5"]
-    assert not pathlib.Path("saved_models").exists(), "three networks of one name are none to be served"
+    plans = [read_plan(folder / "plan.json") for folder in fold_folders(root)]
+    assert [plan.data[0].test for plan in plans] == ["0-1", "2-3", "4-5"]
+    assert [plan.preset for plan in plans] == [f"toy, fold {n} of 3" for n in (1, 2, 3)]
     found = json.loads((root / "folds.json").read_text())["folds"]
-    scores = [json.loads((folder / "scores.json").read_text())["total"] for folder in fold_folders(root)]
-    assert [fold["Foreground IoU"] for fold in found] == [total["foreground_iou"] for total in scores]
-    lines = (root / "folds.md").read_text().splitlines()
-    assert [line.split(" | ")[0] for line in lines[2:]] == ["| fold-1", "| fold-2", "| fold-3", "| mean"]
-    assert lines[-1].count("\N{PLUS-MINUS SIGN}") == len(found[0]) - 1
+    shares = [
+        json.loads((folder / "scores.json").read_text())["total"]["foreground_iou"] for folder in fold_folders(root)
+    ]
+    assert found == [
+        {"folder": f"fold-{n}", "Foreground IoU": share, "Dice": 2 * share} for n, share in enumerate(shares, 1)
+    ]
+    head, _, *lines = [line.strip("| ").split(" | ") for line in (root / "folds.md").read_text().splitlines()]
+    assert (head, [line[0] for line in lines]) == (
+        ["fold", "Foreground IoU", "Dice"],
+        ["fold-1", "fold-2", "fold-3", "mean"],
+    )
+    assert lines[-1][1] == f"{np.mean(shares):.4f} \N{PLUS-MINUS SIGN} {np.std(shares, ddof=1):.4f}"
     page = (root / "report.html").read_text()
-    assert "toy: disc, 3 folds" in page and "Foreground IoU" in page
+    assert "toy: disc, 3 folds" in page and lines[-1][1] in page
     # One fold was interrupted: only that one goes on.
     (root / "fold-2" / "scores.json").unlink()
     assert write_summary(root) is None
-    before = [(folder / "report.html").stat().st_mtime_ns for folder in fold_folders(root)]
+    happened.clear()
     run_recipe(TOY, ["--out", "run", "--resume"])
-    after = [(folder / "report.html").stat().st_mtime_ns for folder in fold_folders(root)]
-    assert [a != b for a, b in zip(before, after, strict=True)] == [False, True, False]
+    assert [one for one in happened if one[0] == "run"] == [("run", "fold-2", True)]
     assert json.loads((root / "folds.json").read_text())["folds"] == found
+
+
+def test_folds_and_other_runs_do_not_mix(monkeypatch):
+    monkeypatch.setattr(training_run, "run", lambda job, **_: (job.folder / "model.keras").write_text("of a fold"))
+    root = pathlib.Path("run")
+    run_recipe(TOY, ["--out", "run", "--folds", "4"])
+    for words in (["--folds", "3"], []):
+        with pytest.raises(InputError, match="run: already holds a run; resume it with --resume, replace it with"):
+            run_recipe(TOY, ["--out", "run", *words])
+    (root / "folds.md").write_text("of four")
+    run_recipe(TOY, ["--out", "run", "--folds", "3", "--overwrite"])
+    assert sorted(path.name for path in root.glob("fold*")) == ["fold-1", "fold-2", "fold-3"]
+    run_recipe(TOY, ["--out", "run", "--overwrite"])
+    assert not list(root.glob("fold*")) and has_begun(root)
+    with pytest.raises(InputError, match="run: already holds a run"):
+        run_recipe(TOY, ["--out", "run", "--folds", "3"])
 
 
 def test_what_folds_are_not_for(monkeypatch):

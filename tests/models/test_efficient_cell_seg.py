@@ -216,7 +216,7 @@ def test_weights_of_a_file_give_what_keras_gives_with_them(tmp_path, name):
 def test_imagenet_means_the_file_in_kerass_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     with pytest.raises(
-        InputError, match=r"models/efficientnetb0_notop.h5: no such file; where there is a network, run"
+        InputError, match=r"models/efficientnetb0_notop.h5: no such file; on a machine with internet access run"
     ):
         efficient_cell_seg(**SMALL, encoder_weights="imagenet")
     cached = tmp_path / "models/efficientnetb0_notop.h5"

@@ -182,7 +182,7 @@ def test_scores_by_the_kind_of_result():
     assert segkit.evaluate(labels, labels, task=names, slices=[1]).to_dict()["total"]["iou"]["gel"] == 1
     assert segkit.evaluate(labels, labels, task="cells").to_dict()["total"]["seg"] == 1
     assert segkit.evaluate(labels, labels, task="centers").to_dict()["total"]["seg"] == 1
-    with pytest.raises(ValueError, match="unknown kind 'objects'; choose one of foreground, classes, cells"):
+    with pytest.raises(ValueError, match="unknown task 'objects'; choose one of foreground, classes, cells"):
         segkit.evaluate(labels, labels, task="objects")
 
 

@@ -185,7 +185,7 @@ def test_a_colouring_of_ones_own_is_stored_as_the_others():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"kind": "rainbow"}, "colouring of the unknown kind 'rainbow'; choose one of pseudocolor, grey, neighbours"),
+        ({"kind": "rainbow"}, "unknown colouring 'rainbow'; choose one of pseudocolor, grey, neighbours"),
         ({"kind": "grey", "tiles": 3}, "colouring 'grey': "),
         ({"kind": "pseudocolor", "tiles": 0}, "`tiles` must be positive"),
         ({"kind": "pseudocolor", "expected_share": 0.0}, "`expected_share` must be in"),

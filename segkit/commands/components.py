@@ -46,6 +46,10 @@ def run_components(args: argparse.Namespace) -> None:
     """
     if args.min_size < 0:
         raise InputError(f"--min-size {args.min_size}: expected a number of voxels, 0 or more")
+    if args.threshold is not None and not 0 <= args.threshold <= 1:
+        raise InputError(f"--threshold {args.threshold}: expected a probability from 0 to 1")
+    if args.table and pathlib.Path(args.table).resolve() == pathlib.Path(args.output).resolve():
+        raise InputError(f"--table {args.table}: is the output; choose another file")
     max_ram = parse_size(args.max_ram)
     target = check_output(args.output, overwrite=args.overwrite)
     if args.table:

@@ -102,7 +102,8 @@ def run_evaluate(args: argparse.Namespace) -> None:
     else:
         volumes = open_volume(args.prediction), open_volume(args.reference, flip_y=args.flip_y)
         evaluation = evaluate_sweep(args, *volumes) if args.sweep else evaluate_prediction(args, *volumes)
-        if (fault := misfit(*volumes, ignore_value=args.ignore_value)) and not args.sweep:
+        labels = args.label is not None or args.reference_label is not None  # others than these are no foreground
+        if not labels and (fault := misfit(*volumes, ignore_value=args.ignore_value)) and not args.sweep:
             say(f"warning: {args.prediction}: {fault}")
         surface = evaluate_surface(args, *volumes) if args.surface else None
     content = evaluation.to_dict() if surface is None else {**evaluation.to_dict(), "surface": surface}
@@ -157,7 +158,11 @@ def seen_frames(result: pathlib.Path) -> int:
     """
     if not (result.parent / PLAN_NAME).exists():
         return 0
-    sequence, plan = result.name.removesuffix("_RES"), read_plan(result.parent / PLAN_NAME)
+    try:
+        plan = read_plan(result.parent / PLAN_NAME)
+    except InputError:  # of a kind that is not imported, or damaged: scores do not need it
+        return 0
+    sequence = result.name.removesuffix("_RES")
     return len({s.tomogram for s in plan.data if _is_seen(s) and pathlib.Path(s.tomogram).parent.name == sequence})
 
 

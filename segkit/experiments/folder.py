@@ -9,8 +9,9 @@ import shutil
 from collections.abc import Iterator
 
 from segkit.errors import InputError
-from segkit.experiments.lock import check_free
+from segkit.experiments.lock import check_free, only_process_in
 from segkit.experiments.plan import PLAN_NAME
+from segkit.json_object import read_object
 
 SEARCH_NAME, CELLS_NAME = "search", "cells"
 
@@ -22,6 +23,9 @@ COMMANDS_NAME = "commands.txt"
 
 FOLD_PREFIX = "fold-"
 """Names of the folders of a cross-validation's runs, before their number."""
+
+FOLDS_NAME = "cross_validation.json"
+"""Tells how many folds a cross-validation has; in the folder of all."""
 
 _TRACES = ("state", "model.keras", CELLS_NAME, SEARCH_NAME)
 """What a run that has begun leaves in its folder; a plan alone is none yet."""
@@ -36,9 +40,17 @@ def has_begun(folder: pathlib.Path) -> bool:
 
 
 def fold_folders(root: pathlib.Path) -> list[pathlib.Path]:
-    """Return the run folders of the folds below a folder, in their order; none where it holds no cross-validation."""
-    found = [path.parent for path in root.glob(f"{FOLD_PREFIX}*/{PLAN_NAME}")]
-    return sorted(found, key=lambda folder: (len(folder.name), folder.name))
+    """Return the run folders of the folds below a folder, in their order; none where it holds no cross-validation.
+
+    Raises:
+        InputError: If the file that tells their number is damaged.
+    """
+    if not (root / FOLDS_NAME).exists():
+        return []
+    count = read_object(root / FOLDS_NAME, "the number of folds").get("folds")
+    if type(count) is not int or count < 1:
+        raise InputError(f'{root / FOLDS_NAME}: damaged; write {{"folds": K}} with the number of folds')
+    return [root / f"{FOLD_PREFIX}{number + 1}" for number in range(count)]
 
 
 def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_plan: bool = False) -> None:
@@ -104,7 +116,11 @@ def remove_run(folder: pathlib.Path) -> None:
     The caller holds the folder (``only_process_in``), and holds it until its own run has ended.
     """
     left = [folder / name for name in (*_TRACES, *_RESULTS)]
-    for path in (*left, *folder.glob("[0-9][0-9]_RES"), *fold_folders(folder)):
+    for fold in fold_folders(folder):
+        if fold.exists():
+            with only_process_in(fold):
+                left.append(fold)
+    for path in (*left, *folder.glob("[0-9][0-9]_RES"), folder / FOLDS_NAME):
         if path.is_dir():
             shutil.rmtree(path)
         else:

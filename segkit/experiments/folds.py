@@ -108,11 +108,16 @@ def _uses(parts: Mapping[int, Sequence[int]], number: int, count: int) -> dict[s
     return {use: write_slices(sorted(slices)) for use, slices in found.items()}
 
 
+def has_ended(fold: pathlib.Path) -> bool:
+    """Return whether the run of a fold has written all of its results; the report is the last."""
+    return (fold / SCORES_NAME).exists() and (fold / "report.html").exists()
+
+
 def write_summary(root: pathlib.Path) -> Table | None:
     """Write the scores of all folds, ``folds.json`` and ``folds.md``, and a page; nothing before all have ended.
 
     Args:
-        root: Folder of the folds.
+        root: Folder of the folds, with the file that tells their number.
 
     Returns:
         The table; ``None`` if a fold has no scores yet.
@@ -121,7 +126,7 @@ def write_summary(root: pathlib.Path) -> Table | None:
         InputError: If a file of a fold is damaged.
     """
     folders = fold_folders(root)
-    if not folders or not all((folder / SCORES_NAME).exists() for folder in folders):
+    if not folders or not all(map(has_ended, folders)):
         return None
     plans = [read_plan(folder / PLAN_NAME) for folder in folders]
     found = [read_object(folder / SCORES_NAME, "the scores of a run") for folder in folders]
@@ -131,7 +136,13 @@ def write_summary(root: pathlib.Path) -> Table | None:
     for suffix, text in ((".json", json.dumps(content, indent=1)), (".md", table.to_markdown())):
         with whole_file(root / f"{TABLE_NAME}{suffix}", overwrite=True) as unfinished:
             unfinished.write_text(text + "\n")
-    _write_page(root, plans[0], table, sum(scores["training_seconds"] for scores in found))
+    shared = [notice for notice in plans[0].notices if all(notice in plan.notices for plan in plans)]
+    _write_page(
+        root,
+        dataclasses.replace(plans[0], notices=tuple(shared)),
+        table,
+        sum(scores["training_seconds"] for scores in found),
+    )
     for line in table.to_markdown().splitlines():
         _LOG.info("%s", line)
     _LOG.info("report: %s", root / "report.html")

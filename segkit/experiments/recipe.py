@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import json
 import pathlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,8 @@ from segkit.experiments.arguments import (
 from segkit.experiments.comparison import Comparison
 from segkit.experiments.draft import Draft
 from segkit.experiments.folder import (
+    FOLDS_NAME,
+    MODE_NAME,
     check_folder,
     check_writable,
     claim_folder,
@@ -28,7 +31,7 @@ from segkit.experiments.folder import (
     nothing_left_of,
     remove_run,
 )
-from segkit.experiments.folds import folded, write_summary
+from segkit.experiments.folds import folded, has_ended, write_summary
 from segkit.experiments.lock import only_process_in
 from segkit.experiments.modes import (
     SEARCHES,
@@ -42,8 +45,8 @@ from segkit.experiments.modes import (
     write_mode,
 )
 from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan, write_plan
-from segkit.experiments.resume import SCORES_NAME
 from segkit.experiments.settings import TINY
+from segkit.volumes.whole_output import whole_file
 
 if TYPE_CHECKING:
     from segkit.experiments.job import Job, Network
@@ -149,22 +152,40 @@ def drafts_of(recipe: Recipe, args: argparse.Namespace) -> list[Draft]:
     if args.resume and args.out and (folds := fold_folders(args.out)):
         return _folds_to_resume(recipe, args, folds)
     if args.resume and args.folds is not None:
-        raise InputError("--folds together with --resume, and no folds in the folder; name it with --out")
+        raise InputError("--folds cannot be combined with --resume; name the folder of the folds with --out")
     if args.resume:
         return list(recipe.resumed(args))
     drafts = [_planned(recipe, args)] if args.plan else [_made_tiny(recipe, draft) for draft in recipe.draft(args)]
     if args.folds is None:
         return drafts
+    defaults = _own_defaults(recipe)
+    for name in _OF_SPLITS:
+        if name in defaults and getattr(args, name) != defaults[name]:
+            raise InputError(
+                f"--{name.replace('_', '-')} cannot be combined with --folds, which splits the data itself"
+            )
     return [fold for draft in drafts for fold in folded(draft, args.folds)]
+
+
+_OF_SPLITS = (
+    *("train_z", "validation_z", "test_z", "hold_out_every"),
+    *("validation_tomogram", "validation_mask", "test_sequence"),
+)
+"""What says which slices are for what."""
 
 
 def _folds_to_resume(recipe: Recipe, args: argparse.Namespace, folds: Sequence[pathlib.Path]) -> list[Draft]:
     """Return the folds that have not ended; all where more epochs are asked for, or none is left."""
-    begun = [fold for fold in folds if args.epochs is not None or not (fold / SCORES_NAME).exists()] or folds
+    given = [name for name, default in _own_defaults(recipe).items() if getattr(args, name) != default]
+    if given or args.folds not in (None, len(folds)):
+        option = f"--{given[0].replace('_', '-')}" if given else f"--folds {args.folds}"
+        raise InputError(f"{option} cannot be combined with --resume of {len(folds)} folds, whose plans hold it")
+    if missing := [fold for fold in folds if not (fold / PLAN_NAME).exists()]:
+        raise InputError(f"{missing[0]}: has no plan; start the folds over with --overwrite")
+    begun = [fold for fold in folds if args.epochs is not None or not has_ended(fold)] or folds
     drafts = []
     for fold in begun:
-        # Its plan holds the data of the fold; those of the command line are of all.
-        given = argparse.Namespace(**{**vars(args), **_own_defaults(recipe), "out": fold})
+        given = argparse.Namespace(**{**vars(args), "out": fold})
         drafts += [dataclasses.replace(draft, is_fold=True) for draft in recipe.resumed(given)]
     return drafts
 
@@ -233,8 +254,15 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
     with contextlib.ExitStack() as held:
         for root in roots:
             held.enter_context(only_process_in(root))
-            if args.overwrite and not args.resume:
-                remove_run(root)
+            if not args.resume:
+                check_folder(root, resume=False, overwrite=args.overwrite, keeps_plan=True)
+                if args.overwrite:
+                    remove_run(root)
+                for name in (PLAN_NAME, MODE_NAME):  # of a single run that is replaced
+                    (root / name).unlink(missing_ok=True)
+                folds = sum(draft.folder.parent == root for draft in drafts)
+                with whole_file(root / FOLDS_NAME, overwrite=True) as unfinished:
+                    unfinished.write_text(json.dumps({"folds": folds}) + "\n")
         for plan, draft in zip(plans, drafts, strict=True):
             if not is_worker:
                 held.enter_context(only_process_in(draft.folder))
@@ -262,7 +290,8 @@ def _write(recipe: Recipe, plan: RunPlan, folder: pathlib.Path, mode: Mode, args
     if recipe.has_modes:
         write_mode(mode, folder)
     if args.plan_only:
-        sys.stderr.write(f"plan: {folder / PLAN_NAME}; start it with --out {folder} --resume\n")
+        root = folder.parent if fold_folders(folder.parent) else folder
+        sys.stderr.write(f"plan: {folder / PLAN_NAME}; start it with --out {root} --resume\n")
 
 
 def _nothing_left_of(drafts: Sequence[Draft]) -> contextlib.AbstractContextManager[None]:

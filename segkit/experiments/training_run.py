@@ -218,7 +218,9 @@ def exported_before(folder: pathlib.Path, record: Resumable) -> pathlib.Path | N
     except (OSError, InputError):
         return None
     # Resuming a finished run must not add a version of the same model.
-    same = scores.get("epochs") == len(record.rows) and scores.get("best_epoch") == record.best_row
+    # The epoch itself was counted from 0 before.
+    best = {**(scores.get("best_epoch") or {}), "epoch": record.best_row["epoch"]}
+    same = scores.get("epochs") == len(record.rows) and best == record.best_row
     exported = pathlib.Path(scores.get("saved_model") or "")
     return exported if same and (exported / "saved_model.pb").exists() else None
 

@@ -49,7 +49,7 @@ def write_report(
         summary: Headline numbers: name and value.
         notices: What a reader must know first: a phantom, the demo preset; as ``Warned`` what may be wrong.
         plan: Settings of the run; nested mappings become groups.
-        history: One row per epoch, as ``log.csv`` holds them; see ``segkit.report.curves``.
+        history: One row per epoch, epochs counted from 0; see ``segkit.report.curves``.
         monitor: The score that chose the checkpoint, such as ``Task.monitor``; validation mIoU by default.
         evaluation: ``{"total": {score: value}, "slices": [{"z": 3, score: value, ...}, ...]}``.
         score_titles: Titles of scores that segkit does not know, such as ``Task.score_titles``.

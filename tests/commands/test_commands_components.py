@@ -90,6 +90,8 @@ def test_a_mask_is_written_as_one_and_nothing_is_left_of_an_empty_one(capsys):
         (("--input", "mask.mrc", "--min-size", "-1"), "--min-size -1: expected a number of voxels"),
         (("--input", "mask.mrc", "--output", "mask.mrc"), r"mask\.mrc: already exists"),
         (("--input", "mask.mrc", "--table", "labels.tif"), r"labels\.tif: already exists"),
+        (("--input", "probability.tif", "--threshold", "nan"), "--threshold nan: expected a probability"),
+        (("--input", "mask.mrc", "--table", "./out.tif"), r"--table \./out\.tif: is the output"),
         (("--input", "none.mrc"), r"none\.mrc: no such file"),
         (("--input", "mask.mrc", "--label", "1", "--threshold", "0.5"), "not allowed with argument"),
     ],

@@ -17,6 +17,8 @@ from segkit.experiments.folder import fold_folders, has_begun
 from segkit.experiments.folds import fold_sources, write_summary
 from segkit.experiments.plan import read_plan
 from segkit.experiments.recipe import drafts_of, parse_args, run_recipe
+from segkit.volumes.files import save_volume
+from segkit.volumes.volume import Volume
 
 USES = ("train", "validation", "test")
 
@@ -75,6 +77,7 @@ def as_if_run(job, *, resume, saved_models, **_):
     share = float(np.mean(job.volumes[0].split.test)) / 10
     scores = {"total": {"foreground_iou": share, "dice": 2 * share, "slices": 2}, "training_seconds": 1.0}
     (job.folder / "scores.json").write_text(json.dumps(scores))
+    (job.folder / "report.html").write_text("of a fold")
 
 
 def test_folds_are_scored_and_summed_up(monkeypatch):
@@ -105,6 +108,9 @@ def test_folds_are_scored_and_summed_up(monkeypatch):
     (root / "fold-2" / "scores.json").unlink()
     assert write_summary(root) is None
     happened.clear()
+    for words in (["--folds", "4"], ["--width", "3"]):
+        with pytest.raises(InputError, match=rf"{words[0]}.* cannot be combined with --resume of 3 folds"):
+            run_recipe(TOY, ["--out", "run", "--resume", *words])
     run_recipe(TOY, ["--out", "run", "--resume"])
     assert [one for one in happened if one[0] == "run"] == [("run", "fold-2", True)]
     assert json.loads((root / "folds.json").read_text())["folds"] == found
@@ -124,6 +130,34 @@ def test_folds_and_other_runs_do_not_mix(monkeypatch):
     assert not list(root.glob("fold*")) and has_begun(root)
     with pytest.raises(InputError, match="run: already holds a run"):
         run_recipe(TOY, ["--out", "run", "--folds", "3"])
+    run_recipe(TOY, ["--out", "run", "--folds", "3", "--overwrite"])
+    assert not (root / "plan.json").exists() and not (root / "mode.json").exists(), "of the single run"
+    pathlib.Path("runs/fold-change").mkdir(parents=True)
+    (pathlib.Path("runs/fold-change/plan.json")).write_text("{}")
+    assert not fold_folders(pathlib.Path("runs")) and not has_begun(pathlib.Path("runs"))
+
+
+def test_plans_of_folds_wait_together(capsys, monkeypatch):
+    monkeypatch.setattr(training_run, "run", as_if_run)
+    run_recipe(TOY, ["--out", "run", "--folds", "3", "--plan-only"])
+    assert capsys.readouterr().err.count("start it with --out run --resume") == 3
+    run_recipe(TOY, ["--out", "run", "--resume"])
+    assert [one[1] for one in happened if one[0] == "run"] == ["fold-1", "fold-2", "fold-3"]
+    assert pathlib.Path("run/folds.md").exists()
+
+
+@pytest.mark.parametrize("words", [["--test-z", "3"], ["--validation-tomogram", "T.mrc"], ["--hold-out-every", "3"]])
+def test_what_slices_are_for_is_not_chosen_twice(words):
+    from recipes import segET
+
+    volume = np.zeros((8, 16, 16), np.uint8)
+    volume[:, 4:8, 4:8] = 1
+    for name in ("T.mrc", "M.mrc", "V.mrc"):
+        save_volume(name, Volume(array=volume))
+    argv = ["--structure", "golgi", "--tomogram", "V.mrc", "--mask", "M.mrc", "--validation-mask", "M.mrc"]
+    argv = argv if "--validation-tomogram" in words else argv[:-2]
+    with pytest.raises(InputError, match="cannot be combined with --folds, which splits the data itself"):
+        drafts_of(segET.RECIPE, parse_args(segET.RECIPE, [*argv, "--folds", "3", *words]))
 
 
 def test_what_folds_are_not_for(monkeypatch):
@@ -131,5 +165,5 @@ def test_what_folds_are_not_for(monkeypatch):
     monkeypatch.setattr(training_run, "run", lambda *_, **__: pytest.fail("trained"))
     with pytest.raises(InputError, match="--folds cannot be combined with a comparison or a search"):
         run_recipe(TOY, ["--out", "run", "--folds", "3", "--compare"])
-    with pytest.raises(InputError, match="--folds together with --resume, and no folds in the folder"):
+    with pytest.raises(InputError, match="--folds cannot be combined with --resume; name the folder of the folds"):
         run_recipe(TOY, ["--out", "run", "--folds", "3", "--resume"])

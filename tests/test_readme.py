@@ -36,6 +36,8 @@ def test_the_first_command_runs_on_a_phantom(folder):
     assert left >= {"plan.json", "model.keras", "log.csv", "scores.json", "report.html", "mask-1.mrc", "mask-2.mrc"}
     assert (folder / "saved_models/segET-centriole/1/saved_model.pb").exists()
     assert "phantom" in (folder / "runs/centriole/report.html").read_text()
+    assert r"\n" not in done.stderr
+    assert any(line.startswith("all ") for line in done.stderr.splitlines()), "the scores, as a table"
 
 
 def test_a_finished_run_can_be_resumed(folder, warm_python):

@@ -269,7 +269,8 @@ def write_scores(
         unfinished.write_text(json.dumps(scores, indent=2) + "\n")
     for number, evaluation in evaluations:
         _LOG.info("scores of %s", plan.data[number].tomogram)
-        _LOG.info("%s", evaluation.to_table())
+        for line in evaluation.to_table().splitlines():  # one by one: the console shows a line break in a text as such
+            _LOG.info("%s", line)
     return scores
 
 

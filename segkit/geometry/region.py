@@ -32,7 +32,7 @@ class Region:
         for axis in "zyx":
             start, stop = getattr(self, axis)
             if start < 0 or (stop is not None and stop <= start):
-                raise InputError(f"region {self}: holds no voxel along {axis}; give 0 <= start < stop")
+                raise InputError(f"region {self} holds no voxel along {axis}; give 0 <= start < stop")
 
     @classmethod
     def parse(cls, text: str) -> Region:
@@ -68,12 +68,15 @@ class Region:
             stop = size if stop is None else stop
             if stop > size or start >= size:
                 raise InputError(
-                    f"region {self}: reaches beyond the volume of {' x '.join(map(str, shape))} voxels "
+                    f"region {self} reaches beyond the volume of {' x '.join(map(str, shape))} voxels "
                     f"(z, y, x) along {axis}; stay within 0:{size}"
                 )
             spans.append((start, stop))
         return tuple(spans)
 
     def __str__(self) -> str:
-        spans = ((start or "", "" if stop is None else stop) for start, stop in (self.z, self.y, self.x))
-        return ",".join(f"{start}:{stop}" for start, stop in spans)
+        whole = (0, None)
+        return ",".join(
+            ":" if (start, stop) == whole else f"{start}:{'' if stop is None else stop}"
+            for start, stop in (self.z, self.y, self.x)
+        )

@@ -23,7 +23,7 @@ def test_another_form_is_refused(text):
 
 
 def test_an_empty_region_is_refused():
-    with pytest.raises(InputError, match=r"region :,4:4,:: holds no voxel along y"):
+    with pytest.raises(InputError, match="region :,4:4,: holds no voxel along y"):
         Region.parse(":,4:4,:")
 
 

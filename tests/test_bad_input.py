@@ -312,7 +312,7 @@ def test_a_fault_of_the_program_keeps_its_traceback():
     [
         (["--output", "T.mrc"], "T.mrc: already exists"),
         (["--output", "no/such/m.mrc"], "no/such"),
-        (["--roi", "0:40,:,:"], "region :40,:,:: reaches beyond the volume of 6 x 64 x 64"),
+        (["--roi", "0:40,:,:"], "region 0:40,:,: reaches beyond the volume of 6 x 64 x 64"),
         (["--model", "none.keras"], "none.keras: no such file"),
     ],
 )

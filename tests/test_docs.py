@@ -98,10 +98,10 @@ COMMANDS = [
 def test_options_of_commands_on_pages_exist(page, line):
     words = shlex.split(line)
     if words[0] == "segkit" and words[1] != "train":
-        cli.parse_args(words[1:])
+        assert callable(cli.parse_args(words[1:]).command)
         return
     name = words[2] if words[0] == "segkit" else words[2].removeprefix("recipes.")
-    parse_args(importlib.import_module(f"recipes.{name}").RECIPE, words[3:])
+    assert parse_args(importlib.import_module(f"recipes.{name}").RECIPE, words[3:]).resume is False
 
 
 def test_the_layers_of_the_page_are_those_that_are_checked():

@@ -138,7 +138,12 @@ def evaluate_result(args: argparse.Namespace) -> ChallengeEvaluation:
     if args.model and args.num_parameters is not None:
         raise InputError("--model cannot be combined with --num-parameters; give one of them")
     result = pathlib.Path(args.ctc_result)
-    if seen := seen_frames(result):
+    try:
+        seen = seen_frames(result)
+    except InputError as fault:  # of a kind that is not imported, or damaged: scores do not need the plan
+        seen = 0
+        say(f"note: whether frames of this sequence were trained on is unknown: {fault}")
+    if seen:
         say(
             f"note: {seen} frames of this sequence were trained on or chose the checkpoint of {result.parent}; score a "
             "sequence that was not"
@@ -155,14 +160,13 @@ def seen_frames(result: pathlib.Path) -> int:
 
     Args:
         result: Folder of the result, such as ``runs/mda231/01_RES``; 0 where it is in no run's folder.
+
+    Raises:
+        InputError: If the plan of the run cannot be read.
     """
     if not (result.parent / PLAN_NAME).exists():
         return 0
-    try:
-        plan = read_plan(result.parent / PLAN_NAME)
-    except InputError:  # of a kind that is not imported, or damaged: scores do not need it
-        return 0
-    sequence = result.name.removesuffix("_RES")
+    sequence, plan = result.name.removesuffix("_RES"), read_plan(result.parent / PLAN_NAME)
     return len({s.tomogram for s in plan.data if _is_seen(s) and pathlib.Path(s.tomogram).parent.name == sequence})
 
 

@@ -18,8 +18,8 @@ UNPAINTED = 255
 def from_strokes(strokes: Volume) -> Volume:
     """Return an annotation whose unpainted voxels are told apart from background.
 
-    Programs that paint labels number them from 1 on, and leave 0 where nothing was painted: 1 is background here, 2 the
-    structure, or with several classes 1, 2, 3, ... the classes in their order.
+    Painting programs number labels from 1 and leave 0 where nothing was painted. Here 1 is background and 2 the
+    structure; with several classes, 1, 2, 3, ... are the classes in their order.
 
     Args:
         strokes: Labels, whole numbers from 0 to 255, ``(z, y, x)``; read by slices.

@@ -30,9 +30,9 @@ TABLE_NAME = "folds"
 def folded(draft: Draft, count: int) -> list[Draft]:
     """Return a run for each fold: another part of the data is scored in each, and every part in one of them.
 
-    Volumes are parted as wholes where there are enough of them, otherwise the annotated slices of each volume, in runs
-    of neighbours, as neighbours look alike. The part behind the scored one chooses the checkpoint, all others are
-    trained on. What the draft measures is measured anew in each fold.
+    Whole volumes are distributed over the folds where there are enough of them; otherwise the annotated slices of each
+    volume are, in runs of neighbouring slices, which look alike. The part after the scored one chooses the checkpoint,
+    and all others are trained on. What the draft measures is measured again for each fold.
 
     Args:
         draft: The run; what its slices are for does not matter.

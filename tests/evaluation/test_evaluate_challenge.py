@@ -78,6 +78,11 @@ def test_frames_that_the_run_has_seen_are_counted(sequence, monkeypatch, capsys)
     write_plan(RunPlan(recipe="r", structure="s", preset="p", data=tuple(sources)), sequence / "plan.json")
     note = "note: 2 frames of this sequence were trained on or chose the checkpoint of .; score a sequence that was not"
     assert note in challenge(capsys)[1]
+    (sequence / "plan.json").write_text("damaged")
+    values, told = challenge(capsys)
+    assert (
+        values["SEG"] == 1.0 and "note: whether frames of this sequence were trained on is unknown: plan.json" in told
+    )
 
 
 def test_of_a_frame_annotated_in_part_only_that_slice_counts(sequence):

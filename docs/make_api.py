@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import pathlib
@@ -14,6 +15,7 @@ from typing import Any
 import segkit
 
 PAGE = pathlib.Path(__file__).with_name("api.md")
+_PROPERTIES = (property, functools.cached_property)
 
 
 def main(path: pathlib.Path = PAGE) -> None:
@@ -63,10 +65,10 @@ def methods(owner: type) -> Iterator[tuple[str, Any]]:
     """Yield name and value of the public methods and properties that a class defines itself and describes."""
     for name, value in vars(owner).items():
         inner = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
-        is_method = callable(inner) or isinstance(inner, property)
+        is_method = callable(inner) or isinstance(inner, _PROPERTIES)
         is_public = not name.startswith("_") or name == "__call__"
         if is_method and inner.__doc__ and is_public:
-            yield name, inner if isinstance(inner, property) else getattr(owner, name)
+            yield name, inner if isinstance(inner, _PROPERTIES) else getattr(owner, name)
 
 
 def described(name: str, value: Any) -> str:

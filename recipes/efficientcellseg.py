@@ -62,6 +62,7 @@ def folder_of(args: argparse.Namespace) -> pathlib.Path:
 def draft(args: argparse.Namespace) -> list[Draft]:
     """Return the run that arguments mean: on stacks of files, of the challenge, or simulated into the run folder."""
     protocol, folder = PROTOCOLS[args.protocol], folder_of(args)
+    split_notice = None
     if args.images or args.ctc:
         data, notices, make_data = labeled_stacks(args, folder)
         if protocol.paper_seg is not None:
@@ -69,11 +70,11 @@ def draft(args: argparse.Namespace) -> list[Draft]:
     else:
         # The arguments of both functions, which must name the same files.
         simulated = folder / "simulated", protocol.simulation, args.seed or 0
-        data, notice = demo_cells(*simulated)
-        notices, make_data = [notice], functools.partial(simulate_demo_cells, *simulated)
+        data, notices = demo_cells(*simulated)
+        split_notice, make_data = notices[-1], functools.partial(simulate_demo_cells, *simulated)
     plan = planned(args, protocol, data, notices)
     measure = functools.partial(measured, args=args)
-    return [Draft(plan=plan, folder=folder, make_data=make_data, measure=measure)]
+    return [Draft(plan=plan, folder=folder, make_data=make_data, measure=measure, split_notice=split_notice)]
 
 
 _PAPER_SEG = (
@@ -154,7 +155,7 @@ RECIPE = Recipe(
     settle=settle,
     comparison=ablation.COMPARISON,
     measure=ablation.measure,
-    remember=lambda args: {"sequences": [str(path) for path in sequences_of(args)]},
+    remember=lambda args, plan: {"sequences": [str(path) for path in sequences_of(args, plan)]},
     finish=finish,
 )
 

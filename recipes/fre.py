@@ -61,6 +61,12 @@ def draft(args: argparse.Namespace) -> list[Draft]:
         "supervision": args.supervision or protocol.supervision,
         "normalization": args.normalization,
     }
+
+    def measured(plan: RunPlan) -> RunPlan:
+        """How long it trains depends on the number of training images, which differs between folds."""
+        training = training_plan(args.preset, plan.data[0], shape, args.ignore_value)
+        return dataclasses.replace(plan, training=overridden(training, args))
+
     plan = RunPlan(
         recipe="fre",
         structure=images_name(args),
@@ -71,7 +77,7 @@ def draft(args: argparse.Namespace) -> list[Draft]:
         model=model,
         training=overridden(training_plan(args.preset, source, shape, args.ignore_value), args),
     )
-    return [Draft(plan=plan, folder=folder_of(args))]
+    return [Draft(plan=plan, folder=folder_of(args), measure=measured)]
 
 
 def resumed(args: argparse.Namespace) -> list[Draft]:

@@ -94,7 +94,7 @@ def on_phantoms(args: argparse.Namespace, masks: dict[str, list[str]]) -> list[D
             "--tomogram and --mask"
         )
     place, seed = (args.out or pathlib.Path("runs", args.structure)) / "phantoms", args.seed or 0
-    sources, notice = demo_phantoms(place, names, seed)
+    sources, notices = demo_phantoms(place, names, seed)
     make_data = functools.partial(make_demo_phantoms, place, seed)
     to_plan = paper_plan if args.preset == "paper" else phantom_plan
     drafts = []
@@ -107,9 +107,9 @@ def on_phantoms(args: argparse.Namespace, masks: dict[str, list[str]]) -> list[D
             preprocessing=normalization(args),
             training=overridden(to_plan(STRUCTURES[name]), args),
             init=args.init,
-            notices=(notice,),
+            notices=notices,
         )
-        drafts.append(Draft(plan=plan, folder=folder_of(args, name), make_data=make_data))
+        drafts.append(Draft(plan=plan, folder=folder_of(args, name), make_data=make_data, split_notice=notices[-1]))
     return drafts
 
 

@@ -1,14 +1,22 @@
-"""Where the model is that a path means; of use before Keras is loaded."""
+"""Where the models are that a path means; of use before Keras is loaded."""
 
 from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Sequence
 
 from segkit.errors import InputError
+from segkit.json_object import read_object
 
 RUN_MODEL_NAME = "model.keras"
 """Name of the best model inside a run folder."""
+
+FOLD_PREFIX = "fold-"
+"""Names of the folders of a cross-validation's runs, before their number."""
+
+FOLDS_NAME = "cross_validation.json"
+"""Tells how many folds a cross-validation has; in the folder of all."""
 
 
 def resolve_model_path(path: str | os.PathLike[str]) -> pathlib.Path:
@@ -20,6 +28,41 @@ def resolve_model_path(path: str | os.PathLike[str]) -> pathlib.Path:
     path = pathlib.Path(path)
     found = path / RUN_MODEL_NAME if path.is_dir() else path
     if not found.is_file():
+        if fold_folders(path):
+            raise InputError(f"{path}: holds the folds of a cross-validation; give one of them, such as {path}/fold-1")
         where = f"{path}: no {RUN_MODEL_NAME} in this folder" if path.is_dir() else f"{path}: no such file"
         raise InputError(f"{where}; give a .keras file or the folder of a finished training run")
     return found
+
+
+def resolve_model_paths(paths: Sequence[str | os.PathLike[str]]) -> tuple[list[pathlib.Path], bool]:
+    """Return the model files that paths mean, and whether they are the folds of a cross-validation.
+
+    Args:
+        paths: ``.keras`` files or run folders; or one folder of a cross-validation, which means all of its folds.
+
+    Raises:
+        InputError: If a file is missing, or the folder of a cross-validation is one of several paths.
+    """
+    for path in paths:
+        if folds := fold_folders(pathlib.Path(path)):
+            if len(paths) > 1:
+                raise InputError(
+                    f"{path}: holds the folds of a cross-validation and is used alone; give no other model"
+                )
+            return [resolve_model_path(fold) for fold in folds], True
+    return [resolve_model_path(path) for path in paths], False
+
+
+def fold_folders(root: pathlib.Path) -> list[pathlib.Path]:
+    """Return the run folders of the folds below a folder, in their order; none where it holds no cross-validation.
+
+    Raises:
+        InputError: If the file that tells their number is damaged.
+    """
+    if not (root / FOLDS_NAME).exists():
+        return []
+    count = read_object(root / FOLDS_NAME, "the number of folds").get("folds")
+    if type(count) is not int or count < 1:
+        raise InputError(f'{root / FOLDS_NAME}: damaged; write {{"folds": K}} with the number of folds')
+    return [root / f"{FOLD_PREFIX}{number + 1}" for number in range(count)]

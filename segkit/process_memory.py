@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+import sys
 
 _UNKNOWN_RSS = 1024 * 2**20
 _UNKNOWN_FREE = 4096 * 2**20
@@ -18,6 +19,16 @@ def resident_bytes() -> int:
     except OSError:
         return _UNKNOWN_RSS
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process has held so far [byte]; what it holds now where that is unknown."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return resident_bytes()
+    # In KiB, but on macOS.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def free_bytes() -> int:

@@ -15,6 +15,7 @@ from segkit.experiments.plan import RunPlan
 from segkit.experiments.statistics import statistics_batches
 from segkit.models.efficient_cell_seg import cells_and_centers, efficient_cell_seg
 from segkit.models.encoders import ENCODERS
+from segkit.preprocessing.pseudocolor import Pseudocoloring
 from segkit.training.preparation import Prepared
 from segkit.training.reestimate_statistics import ReestimateStatistics
 
@@ -61,8 +62,16 @@ def settle(plan: RunPlan, is_resumed: bool, kind: str) -> RunPlan:
     """Return a plan that says which weights the encoder starts from; that of an ablation, whose models differ, stays.
 
     Raises:
-        InputError: If weights that were asked for are missing or of another network, or a random encoder is frozen.
+        InputError: If weights that were asked for are missing or of another network, a random encoder is frozen, or an
+            ablation begins with a plan of something else.
     """
+    if kind == "ablation":
+        coloring, method = plan.preprocessing.coloring, plan.task.instances.method
+        if method != "components" or not isinstance(coloring, Pseudocoloring) or plan.model["freeze_encoder"]:
+            raise InputError(
+                "an ablation compares masks of connected components, with pseudocoloring and a trained encoder; edit "
+                "instances, coloring and freeze_encoder of the plan, or start without --ablation"
+            )
     # Weights were settled when the run began.
     if is_resumed and plan.model["encoder_weights"] != "auto":
         return plan

@@ -75,7 +75,7 @@ def findings(job: Job, trials: Sequence[Trial]) -> Findings:
         table=class_table(rows, classes, _TITLES),
         entries={"classes": list(classes), "summary": class_summary(rows, classes), "cells": cells},
         notices=[
-            f"Scores of the {tested} tiles, in per cent: mean and standard deviation over the seeds. Every checkpoint "
+            f"Scores of the {tested} tiles: mean and standard deviation over the seeds. Every checkpoint "
             "is that of the best validation mIoU."
         ],
         sections=lambda: _sections(job, trials, tested),
@@ -129,5 +129,5 @@ SEARCH = Search(
     searched=lambda plan: METHODS[plan.model["method"]].searched,
     space=space,
     vary=job_of,
-    trials=lambda args: 50 if METHODS[args.method or "fre"].enhance else 15,
+    trials=lambda plan: 50 if METHODS[plan.model["method"]].enhance else 15,
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 import math
 import os
 import pathlib
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segkit.console import parse_size, printable
 from segkit.errors import InputError
@@ -19,12 +20,17 @@ from segkit.inference.engines import Deferred
 from segkit.inference.predict_options import PRECISIONS, PredictOptions
 from segkit.inference.prediction import Prediction
 from segkit.inference.prediction_output import PredictionOutput
-from segkit.model_path import resolve_model_path
+from segkit.model_path import resolve_model_paths
 from segkit.progress import ProgressLine, clock
 from segkit.volumes.compressed import COMPRESSED_SUFFIXES
 from segkit.volumes.files import open_volume, suffix_like
 from segkit.volumes.hdf5 import split_dataset
 from segkit.volumes.volume import Volume
+
+if TYPE_CHECKING:
+    from segkit.inference.estimate import Estimate
+
+_log = logging.getLogger(__name__)
 
 
 def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +41,7 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         required=True,
         metavar="PATH",
-        help=".keras files or run folders; several give one label volume",
+        help=".keras files or run folders; several give one label volume. A folder of --folds: the mean of its folds",
     )
     parser.add_argument(
         "--input", nargs="+", action="extend", required=True, metavar="FILE", help="volume, or folder of slices"
@@ -52,6 +58,12 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threshold", type=float, help="probability above which a voxel is foreground")
     parser.add_argument("--probability", action="store_true", help="write the probability, float32")
+    parser.add_argument(
+        "--average", action="store_true", help="use the mean of several models of one structure, such as folds"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="write nothing; tell how much time, memory and disk it will take"
+    )
     parser.add_argument("--tta", action="store_true", help="average over the eight flips and 90-degree rotations")
     parser.add_argument(
         "--roi", metavar="Z0:Z1,Y0:Y1,X0:X1", help="predict this box only; the rest of the output is background"
@@ -98,20 +110,29 @@ def run_predict(args: argparse.Namespace) -> None:
     options = _options(args)
     choose_device(args.device)
     _check_outputs(args)
-    models = [resolve_model_path(path) for path in args.model]
+    models, are_folds = resolve_model_paths(args.model)
+    if are_folds:
+        _log.info("%s: the mean of %d folds is predicted", args.model[0], len(models))
+        options = dataclasses.replace(options, average=True)
+    predict = _predictor(args, models, options)
     if args.output:
         (source,) = args.input
-        _predictor(args, models, options)(_input(args, source), args.output)
+        done = predict(_input(args, source), args.output)
+        if args.dry_run:
+            sys.stdout.write(f"{args.output}: {done}\n")
         return
-    _predict_all(args, _predictor(args, models, options))
+    _predict_all(args, predict)
 
 
 def _options(args: argparse.Namespace) -> PredictOptions:
     if args.workers < 1:
         raise InputError(f"--workers {args.workers}: expected a number of processes, at least 1")
+    if args.dry_run and args.workers > 1:
+        raise InputError("--dry-run measures one process; leave out --workers")
     return PredictOptions(
         threshold=args.threshold,
         probability=args.probability,
+        average=args.average,
         tta=args.tta,
         roi=Region.parse(args.roi) if args.roi else None,
         max_ram=parse_size(args.max_ram),
@@ -156,7 +177,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
     if args.skip_existing and (args.output or args.overwrite):
         raise InputError("--continue cannot be combined with --output or --overwrite; it is for --output-dir alone")
     if args.output_dir and not args.output_dir.is_dir():
-        if args.output_dir.exists() or not args.output_dir.parent.is_dir():
+        if args.dry_run or args.output_dir.exists() or not args.output_dir.parent.is_dir():
             raise InputError(f"{args.output_dir}: is not a folder; create it, or choose another --output-dir")
         args.output_dir.mkdir()
 
@@ -187,8 +208,8 @@ def _input(args: argparse.Namespace, path: str) -> _Input:
 
 def _predictor(
     args: argparse.Namespace, models: Sequence[pathlib.Path], options: PredictOptions
-) -> Callable[[_Input, str | os.PathLike[str]], Prediction]:
-    """Return what predicts an input; models are loaded when the first one is found good, and kept."""
+) -> Callable[[_Input, str | os.PathLike[str]], Prediction | Estimate]:
+    """Return what predicts an input, or tells what that takes; models are loaded when the first one is found good."""
     shared = {"overwrite": args.overwrite, "progress": ProgressLine("predicting", "blocks")}
     if args.workers > 1:
         from segkit.inference.predict_in_processes import predict_in_processes
@@ -199,7 +220,7 @@ def _predictor(
         )
     loaded: list[Any] = []
 
-    def predict(source: _Input, output: str | os.PathLike[str]) -> Prediction:
+    def predict(source: _Input, output: str | os.PathLike[str]) -> Prediction | Estimate:
         PredictionOutput(output, overwrite=args.overwrite).check()
         volume = source(ProgressLine("opening", "bytes"))
         if options.roi is not None:
@@ -209,12 +230,16 @@ def _predictor(
         from segkit.inference.predict_volume import predict_volume
 
         loaded.extend([] if loaded else [LoadedModel.open(path) for path in models])
+        if args.dry_run:
+            from segkit.inference.estimate import estimate_prediction
+
+            return estimate_prediction(loaded, volume, output, options, overwrite=args.overwrite)
         return predict_volume(loaded, volume, output, options, **shared)
 
     return predict
 
 
-def _predict_all(args: argparse.Namespace, predict: Callable[[_Input, pathlib.Path], Prediction]) -> None:
+def _predict_all(args: argparse.Namespace, predict: Callable[[_Input, pathlib.Path], Prediction | Estimate]) -> None:
     """Predict inputs one after the other, and print what became of each; a bad one harms no other."""
     rows, failed = [], 0
     names: dict[pathlib.Path, str] = {}
@@ -228,8 +253,7 @@ def _predict_all(args: argparse.Namespace, predict: Callable[[_Input, pathlib.Pa
             if args.skip_existing and output.exists():
                 state = "was there"
             else:
-                done = predict(_input(args, source), output)
-                state = done.summary or ", ".join(f"{name}: {count} voxels" for name, count in done.voxels) or "done"
+                state = str(predict(_input(args, source), output))
         except InputError as fault:
             failed += 1
             state = f"failed: {fault}"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from segkit.errors import InputError
 from segkit.progress import ProgressLine
+from segkit.volumes.checks import check_same_shape
 from segkit.volumes.compressed import COMPRESSED_SUFFIXES
 from segkit.volumes.files import open_volume
 from segkit.volumes.hdf5 import HDF5_SUFFIXES, split_dataset
@@ -85,12 +86,12 @@ def open_stack(image: str, labels: str, *, channel: int | None = None) -> Labele
     """Return a stack whose slices are all annotated.
 
     Raises:
-        InputError: If a file cannot be read, or the labels have another number of slices.
+        InputError: If a file cannot be read, or the labels have another shape.
     """
-    counts = [
-        open_volume(path, channel=wanted, progress=ProgressLine(f"opening {pathlib.Path(path).name}", "bytes")).shape[0]
+    stack, ids = (
+        open_volume(path, channel=wanted, progress=ProgressLine(f"opening {pathlib.Path(path).name}", "bytes"))
         for path, wanted in ((image, channel), (labels, None))
-    ]
-    if counts[0] != counts[1]:
-        raise InputError(f"{labels}: {counts[1]} slices, but {image} has {counts[0]}; give the labels of this stack")
-    return LabeledStack(image=image, labels=labels, count=counts[0], annotated=tuple(range(counts[0])))
+    )
+    check_same_shape(ids, stack)
+    count = stack.shape[0]
+    return LabeledStack(image=image, labels=labels, count=count, annotated=tuple(range(count)))

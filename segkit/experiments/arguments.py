@@ -18,6 +18,7 @@ from segkit.preprocessing.standardize import Standardize
 from segkit.preprocessing.standardize_each import StandardizeEach
 from segkit.progress import ProgressLine
 from segkit.training.plan import TrainingPlan
+from segkit.volumes.checks import check_same_shape
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -261,8 +262,13 @@ def without(slices: str, left_out: str | None, count: int) -> str:
 
 
 def _count_slices(source: Source) -> int:
-    name = pathlib.Path(source.tomogram).name
-    return source.open_tomogram(progress=ProgressLine(f"opening {name}", "bytes")).shape[0]
+    """Return the number of slices of a source; refuses a mask of another shape before Keras is loaded."""
+    tomogram, mask = (
+        open_it(progress=ProgressLine(f"opening {pathlib.Path(path).name}", "bytes"))
+        for open_it, path in ((source.open_tomogram, source.tomogram), (source.open_mask, source.mask))
+    )
+    check_same_shape(mask, tomogram)
+    return tomogram.shape[0]
 
 
 def check_annotated(args: argparse.Namespace, annotated: Sequence[int], path: str, count: int) -> None:

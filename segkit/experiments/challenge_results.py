@@ -46,7 +46,8 @@ def write_results(job: Job, sequence: pathlib.Path, *, max_ram: int | None = Non
                 labels = pathlib.Path(scratch, f"{frame}.tif")
                 progress = ProgressLine(f"frame {frame}", "slices")
                 options = PredictOptions(max_ram=max_ram)
-                predict_volume([loaded], open_volume(path), labels, options, progress=progress)
+                volume = open_volume(path)
+                predict_volume([loaded], volume, labels, options, progress=progress, shown_as=volume.name)
             # As many as in the names of the images: t000.tif or t0000.tif.
             digits = len(re.sub(r"\D", "", path.stem))
             write_result(pathlib.Path(scratch, target.name), frame, open_volume(labels), num_digits=digits)

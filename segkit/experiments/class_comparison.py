@@ -58,15 +58,15 @@ def class_rows(trials: Sequence[Trial]) -> list[Row]:
 
 
 def class_table(rows: Sequence[Row], classes: Sequence[str], titles: Mapping[str, str]) -> Table:
-    """Return the rows as a table in per cent: mean and standard deviation over the seeds.
+    """Return the rows as a table: mean and standard deviation over the seeds.
 
     Args:
         rows: Rows of ``class_rows``.
         classes: Names of the classes.
         titles: Names of the variants for readers.
     """
-    columns = [Column(head=name, score=f"iou:{name}", form=".2f", scale=100) for name in classes]
-    columns.append(Column(head="mIoU", score="mean_iou", form=".2f", scale=100))
+    columns = [Column(head=name, score=f"iou:{name}") for name in classes]
+    columns.append(Column(head="mIoU", score="mean_iou"))
     index = {"variant": "method", "statistics": "statistics"}
     return summary_table(rows, index, columns, titles={**titles, **STATISTICS})
 

@@ -8,11 +8,15 @@ from segkit.data.cell_simulation import CellSimulation
 from segkit.data.sources import Source, write_slices
 from segkit.experiments.settings import TINY
 
+SIMULATED = "Stacks are simulated. The scores show that the program works, not how well it will do on real data."
+
 _STACKS = {"train": 5, "validation": 1, "test": 2}
 _TINY_SIMULATION = CellSimulation(shape=(5, 64, 64), count=3, voxel_size_um=(2.0, 0.8, 0.8))
 
 
-def demo_cells(folder: pathlib.Path, simulation: CellSimulation, seed: int) -> tuple[tuple[Source, ...], str]:
+def demo_cells(
+    folder: pathlib.Path, simulation: CellSimulation, seed: int
+) -> tuple[tuple[Source, ...], tuple[str, str]]:
     """Say what simulated stacks are for, and where ``simulate_demo_cells`` writes them.
 
     Args:
@@ -21,7 +25,7 @@ def demo_cells(folder: pathlib.Path, simulation: CellSimulation, seed: int) -> t
         seed: Seed of the first; the others are counted from it, those of 02 from a thousand above.
 
     Returns:
-        Sources, and a notice for readers of the results.
+        Sources, and the notices for readers of the results; the last one is about the split.
     """
     everything = write_slices(range(_sized(simulation).shape[0]))
     sources, seeds = [], {use: [] for use in _STACKS}
@@ -35,12 +39,11 @@ def demo_cells(folder: pathlib.Path, simulation: CellSimulation, seed: int) -> t
             )
         )
     shown = {use: ", ".join(numbers) for use, numbers in seeds.items()}
-    notice = (
-        f"Trained on simulated stacks (seeds {shown['train']}), checkpoint chosen on seed {shown['validation']}, "
-        f"scored on seeds {shown['test']}. The scores show that the program works, not how well it will do on real "
-        "data."
+    split = (
+        f"Trained on stacks of the seeds {shown['train']}, checkpoint chosen on seed {shown['validation']}, scored on "
+        f"seeds {shown['test']}."
     )
-    return tuple(sources), notice
+    return tuple(sources), (SIMULATED, split)
 
 
 def simulate_demo_cells(folder: pathlib.Path, simulation: CellSimulation, seed: int) -> None:

@@ -11,6 +11,10 @@ from segkit.progress import ProgressLine
 VOXEL_SIZE_NM = 9.02  # pixels of 2.255 nm, binned by four: 128 px show what 512 px show unbinned
 PATCH_PX = 128
 
+SIMULATED = (
+    "Tomograms are phantoms (simulated). The scores show that the program works, not how well it will do on real data."
+)
+
 _SHAPE = (4, 160, 160) if TINY else (8, 512, 512)
 _CENTRIOLES = None if TINY else 16  # a cell has two; of two a network learns the place, not the look
 _NOISE = 0.07
@@ -19,7 +23,9 @@ _TRAIN, _VALIDATION, _TEST = (0, 1, 2), 3, 1000
 _USES = {**dict.fromkeys(_TRAIN, "train"), _VALIDATION: "validation", _TEST: "test"}
 
 
-def demo_phantoms(folder: pathlib.Path, names: list[str], seed: int) -> tuple[dict[str, tuple[Source, ...]], str]:
+def demo_phantoms(
+    folder: pathlib.Path, names: list[str], seed: int
+) -> tuple[dict[str, tuple[Source, ...]], tuple[str, str]]:
     """Say what phantoms are for, and where ``make_demo_phantoms`` writes them.
 
     Args:
@@ -28,7 +34,7 @@ def demo_phantoms(folder: pathlib.Path, names: list[str], seed: int) -> tuple[di
         seed: Seed of the first; the others are counted from it.
 
     Returns:
-        Sources of each structure, and a notice for readers of the results.
+        Sources of each structure, and the notices for readers of the results; the last one is about the split.
     """
     everything = write_slices(range(_SHAPE[0]))
     places = {offset: folder / f"seed-{seed + offset}" for offset in _USES}
@@ -40,11 +46,11 @@ def demo_phantoms(folder: pathlib.Path, names: list[str], seed: int) -> tuple[di
         for name in names
     }
     trained = ", ".join(str(seed + offset) for offset in _TRAIN)
-    notice = (
-        f"Trained on phantoms (simulated tomograms, seeds {trained}), checkpoint chosen on seed {seed + _VALIDATION}, "
-        f"scored on seed {seed + _TEST}. The scores show that the program works, not how well it will do on real data."
+    split = (
+        f"Trained on phantoms of the seeds {trained}, checkpoint chosen on seed {seed + _VALIDATION}, scored on seed "
+        f"{seed + _TEST}."
     )
-    return sources, notice
+    return sources, (SIMULATED, split)
 
 
 def make_demo_phantoms(folder: pathlib.Path, seed: int) -> None:

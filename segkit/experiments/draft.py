@@ -22,6 +22,7 @@ class Draft:
         make_data: Writes the data that the plan names into the run folder, such as simulated stacks; ``None`` where
             they are there. Drafts that share data share the function, which is called once.
         measure: Returns the plan with what follows from its data; ``None`` where nothing does.
+        split_notice: The notice of the plan that tells which data are for what; a fold has another split, and none.
         is_fold: The run is one of a cross-validation; its folder is in that of all folds.
     """
 
@@ -29,4 +30,5 @@ class Draft:
     folder: pathlib.Path
     make_data: Callable[[], None] | None = None
     measure: Callable[[RunPlan], RunPlan] | None = None
+    split_notice: str | None = None
     is_fold: bool = False

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from segkit.errors import InputError
 from segkit.experiments.lock import check_free, only_process_in
 from segkit.experiments.plan import PLAN_NAME
-from segkit.json_object import read_object
+from segkit.model_path import FOLDS_NAME, fold_folders
 
 SEARCH_NAME, CELLS_NAME = "search", "cells"
 
@@ -20,12 +20,6 @@ MODE_NAME = "mode.json"
 
 COMMANDS_NAME = "commands.txt"
 """The commands that a run was made with, one per line: the first one, and those that resumed it."""
-
-FOLD_PREFIX = "fold-"
-"""Names of the folders of a cross-validation's runs, before their number."""
-
-FOLDS_NAME = "cross_validation.json"
-"""Tells how many folds a cross-validation has; in the folder of all."""
 
 _TRACES = ("state", "model.keras", CELLS_NAME, SEARCH_NAME)
 """What a run that has begun leaves in its folder; a plan alone is none yet."""
@@ -37,20 +31,6 @@ _RESULTS += ("comparison.json", "comparison.md", "ablation.json", "ablation.md",
 def has_begun(folder: pathlib.Path) -> bool:
     """Return whether a run, comparison, search or cross-validation has begun in a folder; a plan alone is none yet."""
     return any((folder / name).exists() for name in _TRACES) or bool(fold_folders(folder))
-
-
-def fold_folders(root: pathlib.Path) -> list[pathlib.Path]:
-    """Return the run folders of the folds below a folder, in their order; none where it holds no cross-validation.
-
-    Raises:
-        InputError: If the file that tells their number is damaged.
-    """
-    if not (root / FOLDS_NAME).exists():
-        return []
-    count = read_object(root / FOLDS_NAME, "the number of folds").get("folds")
-    if type(count) is not int or count < 1:
-        raise InputError(f'{root / FOLDS_NAME}: damaged; write {{"folds": K}} with the number of folds')
-    return [root / f"{FOLD_PREFIX}{number + 1}" for number in range(count)]
 
 
 def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_plan: bool = False) -> None:

@@ -15,11 +15,11 @@ from segkit.data.sources import Source, write_slices
 from segkit.data.splits import parse_slices
 from segkit.errors import InputError
 from segkit.experiments.draft import Draft
-from segkit.experiments.folder import FOLD_PREFIX, fold_folders
 from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan
 from segkit.experiments.resume import SCORES_NAME
 from segkit.experiments.tables import Table, spread_text
 from segkit.json_object import read_object
+from segkit.model_path import FOLD_PREFIX, fold_folders
 from segkit.volumes.whole_output import whole_file
 
 _LOG = logging.getLogger("segkit.run")
@@ -49,6 +49,7 @@ def folded(draft: Draft, count: int) -> list[Draft]:
             draft.plan,
             data=fold_sources(draft.plan.data, number, count),
             preset=f"{draft.plan.preset}, fold {number + 1} of {count}",
+            notices=tuple(notice for notice in draft.plan.notices if notice != draft.split_notice),
         )
         folder = draft.folder / f"{FOLD_PREFIX}{number + 1}"
         drafts.append(dataclasses.replace(draft, plan=plan, folder=folder, is_fold=True))

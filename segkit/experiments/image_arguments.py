@@ -18,6 +18,7 @@ from segkit.experiments.arguments import (
 from segkit.experiments.names import plain_stem
 from segkit.experiments.shares import split_in_order
 from segkit.progress import ProgressLine
+from segkit.volumes.checks import check_same_shape
 from segkit.volumes.files import open_volume
 
 
@@ -48,10 +49,14 @@ def images_shape(args: argparse.Namespace) -> tuple[int, ...]:
     """Return images, rows and columns.
 
     Raises:
-        InputError: If the images cannot be read.
+        InputError: If images or labels cannot be read, or their shapes differ.
     """
-    progress = ProgressLine(f"opening {pathlib.Path(args.images).name}", "bytes")
-    return open_volume(args.images, channel=args.channel, progress=progress).shape
+    images, labels = (
+        open_volume(path, channel=channel, progress=ProgressLine(f"opening {pathlib.Path(path).name}", "bytes"))
+        for path, channel in ((args.images, args.channel), (args.labels, None))
+    )
+    check_same_shape(labels, images)
+    return images.shape
 
 
 def images_source(args: argparse.Namespace, count: int) -> Source:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.errors import InputError
 from segkit.experiments.comparison import Comparison
+from segkit.experiments.draft import Draft
 from segkit.experiments.folder import MODE_NAME, SEARCH_NAME, has_begun
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.settings import TINY
@@ -41,14 +42,14 @@ class Search:
         searched: Returns the names of the settings under ``model`` of a plan that are worth a search.
         space: Returns the space of the search.
         vary: Called with the job, the folder of a trial, ``epochs`` and the values of the settings; returns its job.
-        trials: Returns the number of trials of a command line that gives none.
+        trials: Returns the number of trials of a plan where the command line gives none.
     """
 
     help: str
     searched: Callable[[RunPlan], Sequence[str]]
     space: Callable[[RunPlan], keras_tuner.HyperParameters]
     vary: Callable[..., Job]
-    trials: Callable[[argparse.Namespace], int] = lambda args: 50
+    trials: Callable[[RunPlan], int] = lambda plan: 50
 
 
 def add_mode_arguments(parser: argparse.ArgumentParser, comparison: Comparison | None, search: Search | None) -> None:
@@ -89,8 +90,6 @@ def check_mode_arguments(args: argparse.Namespace, comparison: Comparison | None
             raise InputError("--search cannot be combined with --halving; give one of them")
         if args.search is not None and args.search < 1:
             raise InputError(f"--search {args.search}; give at least 1 trial")
-        if args.search is _DEFAULT:
-            args.search = search.trials(args)
         if TINY:
             args.search = args.search and min(args.search, 2)
 
@@ -129,19 +128,25 @@ def searching(args: argparse.Namespace) -> bool:
 
 
 def resolve_mode(
-    args: argparse.Namespace, folder: pathlib.Path, comparison: Comparison | None, remembered: Mapping[str, Any]
+    args: argparse.Namespace,
+    draft: Draft,
+    comparison: Comparison | None,
+    search: Search | None,
+    remembered: Mapping[str, Any],
 ) -> Mode:
     """Return what is to be done. A resumed command is what it was, or more of it.
 
     Args:
         args: The command line.
-        folder: Run folder.
+        draft: The run that it means.
         comparison: What the recipe can compare.
+        search: What it can search for.
         remembered: What a resumed run must know besides its plan; of a resumed run that of the folder counts.
 
     Raises:
-        InputError: If something else was begun in the folder.
+        InputError: If something else was begun in the folder, or there is nothing to search for in the plan.
     """
+    folder = draft.folder
     asked: Mode = {"kind": "run"}
     if comparison is not None:
         noun, seeds = comparison.noun, args.seeds if comparison.has_seeds else None
@@ -149,7 +154,8 @@ def resolve_mode(
         if getattr(args, comparison.kind) or (args.resume and (named or seeds is not None)):
             asked = {"kind": comparison.kind, noun: named, **({"seeds": seeds} if comparison.has_seeds else {})}
     if searching(args):
-        asked = {"kind": "halving"} if args.halving else {"kind": "search", "trials": args.search}
+        trials = None if args.search is _DEFAULT else args.search
+        asked = {"kind": "halving"} if args.halving else {"kind": "search", "trials": trials}
     # A resumed command is what the folder says, with what is asked now added to it.
     if args.resume and (folder / MODE_NAME).exists():
         asked = _more_of(read_mode(folder), asked, folder)
@@ -159,6 +165,11 @@ def resolve_mode(
         asked[comparison.noun] = asked[comparison.noun] or list(comparison.chosen or comparison.variants)
         if comparison.has_seeds:
             asked["seeds"] = asked["seeds"] or 1
+    if search is not None and asked["kind"] in SEARCHES:
+        if not search.searched(draft.plan):
+            raise InputError(f"{folder}: nothing in the plan can be searched for; leave out --search and --halving")
+        if asked["kind"] == "search":
+            asked["trials"] = asked["trials"] or search.trials(draft.plan)
     return asked
 
 

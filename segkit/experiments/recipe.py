@@ -22,12 +22,10 @@ from segkit.experiments.arguments import (
 from segkit.experiments.comparison import Comparison
 from segkit.experiments.draft import Draft
 from segkit.experiments.folder import (
-    FOLDS_NAME,
     MODE_NAME,
     check_folder,
     check_writable,
     claim_folder,
-    fold_folders,
     nothing_left_of,
     remove_run,
 )
@@ -46,6 +44,7 @@ from segkit.experiments.modes import (
 )
 from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan, write_plan
 from segkit.experiments.settings import TINY
+from segkit.model_path import FOLDS_NAME, fold_folders
 from segkit.volumes.whole_output import whole_file
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ class Recipe:
     comparison: Comparison | None = None
     search: Search | None = None
     measure: Callable[[Job, Resumable], dict[str, Any]] = lambda job, record: {}
-    remember: Callable[[argparse.Namespace], Mapping[str, Any]] = lambda args: {}
+    remember: Callable[[argparse.Namespace, RunPlan], Mapping[str, Any]] = lambda args, plan: {}
     finish: Callable[[Job, Mapping[str, Any], int | None], None] = lambda job, mode, max_ram: None
 
     @property
@@ -237,7 +236,7 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
     roots = list(dict.fromkeys(draft.folder.parent for draft in drafts if draft.is_fold))
     mode: Mode = {"kind": "run"}
     if recipe.has_modes:
-        mode = resolve_mode(args, drafts[0].folder, recipe.comparison, recipe.remember(args))
+        mode = resolve_mode(args, drafts[0], recipe.comparison, recipe.search, recipe.remember(args, drafts[0].plan))
         if roots and mode["kind"] != "run":
             raise InputError("--folds cannot be combined with a comparison or a search; give one of them")
     is_worker = serves_search(mode)
@@ -320,7 +319,9 @@ def _unsettled(plan: RunPlan, settled: Draft, draft: Draft) -> RunPlan:
     """Return a plan without what ``Recipe.settle`` has found on this machine."""
     found = set(settled.plan.notices) - set(draft.plan.notices)
     notices = tuple(notice for notice in plan.notices if notice not in found)
-    return dataclasses.replace(plan, model=draft.plan.model, notices=notices)
+    asked, chosen = draft.plan.model, settled.plan.model
+    open_still = {name: value for name, value in asked.items() if chosen.get(name) != value}
+    return dataclasses.replace(plan, model={**plan.model, **open_still}, notices=notices)
 
 
 def _run(recipe: Recipe, job: Job, mode: Mode, args: argparse.Namespace, max_ram: int | None, *, serves: bool) -> None:

@@ -13,8 +13,11 @@ from segkit.data.labeled_stacks import LabeledStack, paired_stacks
 from segkit.data.sources import Source
 from segkit.errors import InputError
 from segkit.experiments.arguments import add_channel_argument, add_slice_arguments
+from segkit.experiments.demo_cells import SIMULATED
 from segkit.experiments.names import check_name, is_plain_name
+from segkit.experiments.plan import RunPlan
 from segkit.experiments.stack_sources import sources_of
+from segkit.volumes.challenge import is_frame
 
 STACK_ARGUMENTS = (
     *(
@@ -82,8 +85,18 @@ def run_name(args: argparse.Namespace, default: str) -> str:
     return args.out.name if is_plain_name(args.out.name) else "cells"
 
 
-def sequences_of(args: argparse.Namespace) -> list[pathlib.Path]:
-    """Return the folders of images of the challenge that are trained on or scored."""
+def sequences_of(args: argparse.Namespace, plan: RunPlan | None = None) -> list[pathlib.Path]:
+    """Return the folders of images of the challenge that are trained on or scored.
+
+    Args:
+        args: The command line.
+        plan: The plan that it starts; where it was read from a file (``--plan``), it tells the folders.
+    """
+    if args.plan and plan is not None:
+        if SIMULATED in plan.notices:
+            return []
+        images = [pathlib.Path(source.tomogram) for source in plan.data]
+        return list(dict.fromkeys(path.parent for path in images if is_frame(path)))
     names = (args.sequence or "01", args.test_sequence)
     return [args.ctc / name for name in names if name] if args.ctc else []
 

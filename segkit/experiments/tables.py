@@ -61,18 +61,18 @@ def mean_and_deviation(values: Sequence[float | None]) -> tuple[float | None, fl
     return float(np.mean(known)), float(np.std(known, ddof=1)) if len(known) > 1 else None
 
 
-def spread_text(values: Sequence[float | None], form: str = ".4f", scale: float = 1.0) -> str:
+def spread_text(values: Sequence[float | None], form: str = ".4f") -> str:
     """Return mean and standard deviation as text; the mean alone of one value, ``"-"`` of none.
 
     Example:
-        >>> spread_text([0.5, 0.7], ".1f", scale=100)
-        '60.0 ± 14.1'
+        >>> spread_text([0.5, 0.7], ".2f")
+        '0.60 ± 0.14'
     """
     mean, deviation = mean_and_deviation(values)
     if mean is None:
         return "-"
-    shown = f"{scale * mean:{form}}"
-    return shown if deviation is None else f"{shown} \N{PLUS-MINUS SIGN} {scale * deviation:{form}}"
+    shown = f"{mean:{form}}"
+    return shown if deviation is None else f"{shown} \N{PLUS-MINUS SIGN} {deviation:{form}}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,15 +83,13 @@ class Column:
         head: Its heading.
         score: Name of the score in the rows.
         form: Format of a number.
-        scale: Factor, 100 for per cent.
         missing: Text where no value is known.
-        show: Called with the values of all trials in place of ``form`` and ``scale``.
+        show: Called with the values of all trials in place of ``form``.
     """
 
     head: str
     score: str
     form: str = ".4f"
-    scale: float = 1.0
     missing: str = "-"
     show: Callable[[Sequence[float]], str] | None = None
 
@@ -100,7 +98,7 @@ class Column:
         known = [value for value in values if value is not None]
         if not known:
             return self.missing
-        return self.show(known) if self.show else spread_text(known, self.form, self.scale)
+        return self.show(known) if self.show else spread_text(known, self.form)
 
 
 def summary_table(

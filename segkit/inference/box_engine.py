@@ -61,6 +61,16 @@ class BoxEngine:
         built = [loaded.probability_model(options.precision) for loaded in models]
         self._functions = [batch_function(model, tta=options.tta) for model in built]
 
+    @property
+    def blocks_at_once(self) -> int:
+        """Number of boxes that are computed together."""
+        return 1
+
+    @property
+    def cut(self) -> str:
+        """What is given to the network, in words."""
+        return "boxes"
+
     def check(self, slices: Sequence[int]) -> None:
         """Check for NaN and infinite voxels in advance.
 

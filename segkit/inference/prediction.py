@@ -25,3 +25,7 @@ class Prediction:
     overlap_voxels: int
     resumed_blocks: int
     summary: str | None = None
+
+    def __str__(self) -> str:
+        """Return what was found, in a few words."""
+        return self.summary or ", ".join(f"{name}: {count} voxels" for name, count in self.voxels) or "done"

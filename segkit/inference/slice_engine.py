@@ -44,6 +44,18 @@ class SliceEngine:
         self._tasks, self._options, self._num_slices = list(tasks), options, num_slices
         self._predictors = [SlicePredictor(loaded, volume, options, num_models=len(models)) for loaded in models]
 
+    @property
+    def blocks_at_once(self) -> int:
+        """Number of slices that are computed together, at most."""
+        return max(max(1, one.batch_size // len(one.plan)) for one in self._predictors)
+
+    @property
+    def cut(self) -> str:
+        """How a slice is given to the network, in words."""
+        plan = self._predictors[0].plan
+        size = " x ".join(map(str, plan.tile_shape))
+        return f"whole slices of {size} px" if len(plan) == 1 else f"{len(plan)} tiles of {size} px for each slice"
+
     def check(self, slices: Sequence[int]) -> None:
         """Check for NaN and infinite voxels in advance.
 

@@ -44,8 +44,15 @@ def save_model(model: keras.Model, path: str | os.PathLike[str], card: ModelCard
         model: Any Keras model whose classes are registered.
         path: Target, ending in ``.keras``.
         card: What the model needs to be used.
+
+    Raises:
+        InputError: If the path has another suffix, or its folder is missing.
     """
     path = pathlib.Path(path)
+    if path.suffix != ".keras":
+        raise InputError(f"{path}: a model file is named *.keras; choose such a name")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}; create it or choose another one")
     unfinished = path.with_name(f".{path.stem}.unfinished.keras")
     try:
         model.save(unfinished)

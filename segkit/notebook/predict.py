@@ -15,6 +15,7 @@ from segkit.geometry.region import Region
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
+from segkit.model_path import resolve_model_paths
 from segkit.notebook.as_volume import VolumeLike, as_volume
 from segkit.volumes.files import open_volume
 from segkit.volumes.volume import Volume
@@ -32,6 +33,7 @@ def predict(
     progress: Callable[[int, int], None] | None = None,
     threshold: float | None = None,
     probability: bool = False,
+    average: bool = False,
     tta: bool = False,
     roi: Region | str | None = None,
     max_ram: int | str | None = None,
@@ -49,13 +51,16 @@ def predict(
     Args:
         model: A trained model with its card: a run folder, a ``.keras`` file, or ``LoadedModel.open`` of one, which is
             not loaded again for the next volume. Several models, each of one structure, give a volume of labels.
+            The folder of a cross-validation means all of its folds, averaged.
         volume: Grey values on the scale of the training data: an array ``(z, y, x)`` or ``(y, x)``, a ``Volume``, or a
             file.
         output: File to be written, if the result should not be held in memory.
         overwrite: Replace that file.
         progress: Called as ``progress(done, total)`` with the number of slices, or of boxes for a network of volumes.
         threshold: Probability above which a voxel is foreground, in [0, 1]; each model's own by default.
-        probability: Return the probability (float32) in place of the mask. One model only.
+        probability: Return the probability (float32) in place of the mask. One model only, or ``average``.
+        average: The models are of one structure, such as the folds of a cross-validation: decide on the mean of their
+            maps.
         tta: Average over the eight flips and quarter turns of a slice; eight times the work.
         roi: Box that is predicted, such as ``"10:20,:,0:512"`` (z, y, x) or a ``segkit.geometry.Region``; voxels
             outside are background.
@@ -84,11 +89,15 @@ def predict(
     if not isinstance(roi, (Region, str, type(None))):
         raise ValueError(f"`roi` must be text such as '10:20,:,0:512', or a `Region`. Received: {roi!r}")
     models = [model] if isinstance(model, (LoadedModel, str, os.PathLike)) else list(model)
+    if not any(isinstance(one, LoadedModel) for one in models):
+        models, are_folds = resolve_model_paths(models)
+        average = average or are_folds
     opened = [one if isinstance(one, LoadedModel) else LoadedModel.open(one) for one in models]
     given = as_volume(volume)
     options = PredictOptions(
         threshold=threshold,
         probability=probability,
+        average=average,
         tta=tta,
         roi=Region.parse(roi) if isinstance(roi, str) else roi,
         max_ram=parse_size(max_ram) if isinstance(max_ram, str) else max_ram,
@@ -104,7 +113,8 @@ def predict(
         return open_volume(done.path)
     # HDF5, as it holds every type a task may give.
     with tempfile.TemporaryDirectory() as folder:
-        done = predict_volume(opened, given, pathlib.Path(folder, "result.h5"), options=options, progress=progress)
+        path = pathlib.Path(folder, "result.h5")
+        done = predict_volume(opened, given, path, options=options, progress=progress, shown_as=given.name)
         found = np.asarray(open_volume(done.path).array[:])
     if isinstance(volume, np.ndarray):
         return found.reshape(volume.shape)

@@ -48,6 +48,11 @@ def image_files(folder: str | os.PathLike[str]) -> dict[int, pathlib.Path]:
     return _whole_sequence(folder, _IMAGE, "images t000.tif, t001.tif, ...", "image")
 
 
+def is_frame(path: pathlib.Path) -> bool:
+    """Return whether a path is that of an image of a sequence, such as ``01/t000.tif``."""
+    return _IMAGE.fullmatch(path.name) is not None and re.fullmatch(r"\d\d", path.parent.name) is not None
+
+
 def result_files(folder: str | os.PathLike[str]) -> dict[int, pathlib.Path]:
     """Return the results of a sequence, ``01_RES/mask000.tif`` and so on, by their frames.
 

@@ -126,7 +126,7 @@ def check_finite(volume: Volume, *, progress: Callable[[int, int], None] | None 
 
 
 def check_same_shape(mask: Volume, tomogram: Volume) -> None:
-    """Refuse a mask that is not of the shape of its tomogram.
+    """Refuse an annotation that is not of the shape of its volume.
 
     Raises:
         InputError: If the shapes differ, or one of them has other axes than (z, y, x).
@@ -135,9 +135,8 @@ def check_same_shape(mask: Volume, tomogram: Volume) -> None:
         check_axes(volume)
     if mask.shape != tomogram.shape:
         raise InputError(
-            f"{mask.name}: found a mask of {_extent(mask)} voxels (z, y, x), expected "
-            f"{_extent(tomogram)} as in "
-            f"{tomogram.name}; give the mask that was drawn on this tomogram"
+            f"{mask.name}: found {_extent(mask)} voxels (z, y, x), expected {_extent(tomogram)} as in "
+            f"{tomogram.name}; give the annotation that was made on this volume"
         )
 
 

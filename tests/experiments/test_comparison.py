@@ -60,7 +60,7 @@ def test_a_line_of_the_table_is_mean_and_sample_deviation_over_the_seeds():
         rows(),
         {"variant": "method"},
         [
-            Column(head="SEG", score="seg", form=".1f", scale=100),
+            Column(head="SEG", score="seg", form=".2f"),
             Column(head="each", score="seg", show=lambda values: "/".join(map(str, values))),
             Column(head="Dice", score="dice", missing="not scored"),
         ],
@@ -68,12 +68,12 @@ def test_a_line_of_the_table_is_mean_and_sample_deviation_over_the_seeds():
     )
     assert table == Table(
         ["method", "seeds", "SEG", "each", "Dice"],
-        [["the large one", "2", "60.0 ± 14.1", "0.5/0.7", "not scored"], ["b", "1", "25.0", "0.25", "not scored"]],
+        [["the large one", "2", "0.60 ± 0.14", "0.5/0.7", "not scored"], ["b", "1", "0.25", "0.25", "not scored"]],
     )
     assert table.to_markdown().splitlines()[:3] == [
         "| method | seeds | SEG | each | Dice |",
         "|---|---|---|---|---|",
-        "| the large one | 2 | 60.0 ± 14.1 | 0.5/0.7 | not scored |",
+        "| the large one | 2 | 0.60 ± 0.14 | 0.5/0.7 | not scored |",
     ]
 
 

@@ -13,10 +13,11 @@ from segkit.data.sources import Source, write_slices
 from segkit.data.splits import parse_slices
 from segkit.errors import InputError
 from segkit.experiments import recipe, training_run
-from segkit.experiments.folder import fold_folders, has_begun
+from segkit.experiments.folder import has_begun
 from segkit.experiments.folds import fold_sources, write_summary
 from segkit.experiments.plan import read_plan
 from segkit.experiments.recipe import drafts_of, parse_args, run_recipe
+from segkit.model_path import fold_folders
 from segkit.volumes.files import save_volume
 from segkit.volumes.volume import Volume
 

@@ -97,7 +97,7 @@ def test_a_plan_alone_is_refused_where_its_run_would_be(monkeypatch):
 
     one = dataclasses.replace(toy_draft(parse_args(TOY, ["--out", "run"]))[0], make_data=write_too_few)
     other = dataclasses.replace(TOY, draft=lambda args: [dataclasses.replace(one, folder=args.out)])
-    with pytest.raises(InputError, match="found a mask of 5 x 32 x 32 voxels"):
+    with pytest.raises(InputError, match="found 5 x 32 x 32 voxels"):
         run_recipe(other, ["--out", "run", "--plan-only"])
     assert not pathlib.Path("run").exists()
 

@@ -107,6 +107,6 @@ TOY = Recipe(
     ),
     search=Search(help="search", searched=lambda plan: ("width",), space=lambda plan: None, vary=varied),
     measure=toy_measure,
-    remember=lambda args: {"width": args.width},
+    remember=lambda args, plan: {"width": args.width},
     finish=lambda job, mode, max_ram: happened.append(("finish", mode["width"], max_ram)),
 )

@@ -157,3 +157,13 @@ def test_precision_changes_the_arithmetic_and_keeps_weights_and_output():
     np.testing.assert_allclose(rough.predict_on_batch(voxels())["logits"], exact, atol=0.1 * np.abs(exact).max())
     again = with_precision(rough, "float32")
     np.testing.assert_array_equal(again.predict_on_batch(voxels())["logits"], exact)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("m.h5", r"named \*\.keras"), ("none/m.keras", "there is no folder none")]
+)
+def test_a_place_for_no_model_file(tmp_path, monkeypatch, name, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message):
+        save_model(tiny(), name, CARD)
+    assert not list(tmp_path.iterdir())

@@ -19,6 +19,7 @@ from segkit.data.labeled_stacks import paired_stacks
 from segkit.data.simulated_cells import simulate_cells
 from segkit.data.sources import Source
 from segkit.errors import InputError
+from segkit.experiments import challenge_results, training_run
 from segkit.experiments.plan import read_plan
 from segkit.experiments.recipe import drafts_of, made, parse_args
 from segkit.models.encoders import ENCODERS
@@ -247,7 +248,7 @@ def test_data_that_can_not_be_learnt_from_are_refused_in_one_line():
     assert "found the id -1" in message(stack, np.where(labels == 1, -1, labels))
     assert "whole numbers" in message(stack, (labels * 0.5).astype(np.float32))
     assert "no cell on the training slices" in message(stack, 0 * labels)
-    assert "4 slices, but i.tif has 5" in message(stack, labels[:4])
+    assert "found 4 x 40 x 48 voxels (z, y, x), expected 5 x 40 x 48 as in i.tif" in message(stack, labels[:4])
     assert "1 annotated slice; at least 3 slices or 3 stacks" in message(stack[:1], labels[:1])
     assert "found colour (3 samples per pixel), expected grey" in message(np.stack([stack] * 3, axis=-1), labels)
     pathlib.Path("labels/s1.tiff").unlink()
@@ -499,3 +500,31 @@ def test_the_ablation_is_the_papers():
     paper = {name: model.paper_mean_iou for name, model in cell_ablation.ABLATION.items() if model.paper_mean_iou}
     assert paper == {"3": 0.9007, "4": 0.9003, "5": 0.9042}
     assert cell_ablation.COMPARISON.chosen == ("1", "2", "3", "3r", "4", "5")
+
+
+def test_a_plan_of_a_challenge_says_which_sequences_get_a_result(monkeypatch):
+    from tiny_encoder import TINY_ENCODER
+
+    monkeypatch.setitem(ENCODERS, "tiny", TINY_ENCODER)
+    write_challenge(pathlib.Path("data"), 3)
+    monkeypatch.setattr(training_run, "run", lambda job, **_: None)
+    results = []
+    monkeypatch.setattr(challenge_results, "write_results", lambda job, sequence, **_: results.append(str(sequence)))
+    size = ("--encoder", "tiny", "--encoder-weights", "none", "--size", "32")
+    efficientcellseg.main(["--ctc", "data", *size, "--out", "a", "--plan-only"])
+    efficientcellseg.main(["--plan", "a/plan.json", "--out", "b"])
+    assert results == ["data/01"]
+    assert json.loads(pathlib.Path("b/mode.json").read_text())["sequences"] == ["data/01"]
+
+
+@pytest.mark.parametrize("words", [("--instances", "distance"), ("--instances", "components", "--coloring", "grey")])
+def test_an_ablation_of_a_plan_that_sets_what_it_compares_is_refused(monkeypatch, words):
+    from tiny_encoder import TINY_ENCODER
+
+    monkeypatch.setitem(ENCODERS, "tiny", TINY_ENCODER)
+    write_stacks(3)
+    size = ("--encoder", "tiny", "--encoder-weights", "none", "--size", "32")
+    efficientcellseg.main([*FOLDERS, *size, *words, "--out", "a", "--plan-only"])
+    with pytest.raises(InputError, match="an ablation compares masks of connected components"):
+        efficientcellseg.main(["--plan", "a/plan.json", "--out", "b", "--ablation"])
+    assert not pathlib.Path("b").exists()

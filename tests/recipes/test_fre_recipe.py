@@ -10,9 +10,11 @@ import tifffile
 from recipes import fre
 from recipes.enhancement.network import network
 from recipes.enhancement.protocols import PROTOCOLS
+from segkit.data.splits import parse_slices
 from segkit.errors import InputError
 from segkit.experiments import compare, settings_search, training_run
 from segkit.experiments.job import set_up
+from segkit.experiments.modes import resolve_mode
 from segkit.experiments.plan import read_plan
 from segkit.experiments.recipe import drafts_of, parse_args
 from segkit.experiments.settings_search import best_trial, keep_best_state
@@ -279,10 +281,35 @@ def test_a_class_that_the_training_images_lack_is_named(data, small_plans, monke
         assert any("no ring on the slices for training: it cannot be learnt" in notice for notice in plan.notices)
 
 
-@pytest.mark.parametrize(("words", "trials"), [((), 50), (("--method", "supervision"), 15), (("--resume",), 50)])
-def test_a_search_has_as_many_trials_as_the_papers_unless_told(words, trials, data):
-    assert parse_args(fre.RECIPE, [*DATA, *words, "--search", "--out", "x"]).search == trials
-    assert parse_args(fre.RECIPE, [*DATA, *words, "--search", "7", "--out", "x"]).search == 7
+@pytest.mark.parametrize(("method", "trials"), [("fre", 50), ("supervision", 15)])
+def test_a_search_has_as_many_trials_as_the_papers_unless_told(method, trials, data, small_plans):
+    def asked(*words):
+        args = parse_args(fre.RECIPE, [*words, "--out", "x"])
+        return resolve_mode(args, drafts_of(fre.RECIPE, args)[0], fre.COMPARISON, fre.SEARCH, {})
+
+    command = [*DATA, *SPLIT, "--method", method]
+    assert asked(*command, "--search") == {"kind": "search", "trials": trials}
+    assert asked(*command, "--search", "7") == {"kind": "search", "trials": 7}
+    fre.main([*command, "--search", "7", "--out", "x", "--plan-only"])
+    assert asked("--search", "--resume")["trials"] == asked("--resume")["trials"] == 7  # as many as it began with
+    assert asked("--search", "8", "--resume")["trials"] == 8
+    assert asked("--plan", "x/plan.json", "--search")["trials"] == trials
+
+
+def test_a_plan_without_settings_is_not_searched(data, small_plans):
+    fre.main([*DATA, *SPLIT, "--method", "plain", "--out", "p", "--plan-only"])
+    for words in (["--plan", "p/plan.json", "--out", "q"], ["--resume", "--out", "p"]):
+        with pytest.raises(InputError, match="nothing in the plan can be searched for; leave out --search"):
+            fre.main([*words, "--search", "2"])
+    assert not pathlib.Path("q").exists()
+
+
+def test_a_fold_trains_as_many_steps_as_its_images_need(data):
+    assert resolve(*DATA)[0].training.epochs == 1000  # of two steps: six images, four at a time
+    fre.main([*DATA, "--folds", "4", "--out", "f", "--plan-only"])
+    plans = [read_plan(pathlib.Path(f"f/fold-{number}/plan.json")) for number in range(1, 5)]
+    assert [len(parse_slices(plan.data[0].train, 8)) for plan in plans] == [4] * 4
+    assert [plan.training.epochs for plan in plans] == [2000] * 4
 
 
 def test_a_method_without_settings_is_not_searched(data, small_plans):

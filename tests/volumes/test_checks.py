@@ -33,7 +33,7 @@ def test_voxels_that_are_no_numbers():
 def test_shapes():
     tomogram = mask_of(np.zeros((2, 3, 4)), "tomogram.mrc")
     check_same_shape(mask_of(np.zeros((2, 3, 4))), tomogram)
-    with pytest.raises(InputError, match=r"found a mask of 2 x 4 x 3 .*expected 2 x 3 x 4 as in tomogram\.mrc"):
+    with pytest.raises(InputError, match=r"found 2 x 4 x 3 .*expected 2 x 3 x 4 as in tomogram\.mrc"):
         check_same_shape(mask_of(np.zeros((2, 4, 3))), tomogram)
 
 

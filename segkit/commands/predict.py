@@ -44,7 +44,7 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
         help=".keras files or run folders; several give one label volume. A folder of --folds: the mean of its folds",
     )
     parser.add_argument(
-        "--input", nargs="+", action="extend", required=True, metavar="FILE", help="volume, or folder of slices"
+        "--input", nargs="+", action="extend", required=True, metavar="FILE", help="volume, or folder of the slices of one volume; a folder of stacks is STACKS/*"
     )
     parser.add_argument("--output", metavar="FILE", help="output of a single input; its suffix chooses the format")
     parser.add_argument(

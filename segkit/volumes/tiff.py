@@ -79,7 +79,7 @@ def _check_one_page(path: pathlib.Path, tif: tifffile.TiffFile) -> None:
     if len(tif.pages) > 1 or len(page.shape) != 2:
         is_grey = len(page.shape) == 2
         advice = (
-            "a folder is one volume with one slice per file: give the path of the stack itself"
+            "a folder is one volume with one slice per file: give the path of the stack itself, or of each stack"
             if is_grey
             else "convert it to grey"
         )

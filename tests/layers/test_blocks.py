@@ -41,6 +41,21 @@ def test_convolution_without_bias_is_normalised_then_rectified():
     np.testing.assert_allclose(out, np.maximum((plain - mean) / np.sqrt(variance + 1e-3), 0), atol=1e-4)
 
 
+def test_statistics_follow_within_tens_of_steps():
+    layer, inputs = ConvBNReLU(3), image(2, 6, 6, 2)
+    layer(inputs, training=True)
+    plain = array(layer.conv(inputs))
+    np.testing.assert_allclose(array(layer.norm.moving_mean), 0.05 * plain.mean(axis=(0, 1, 2)), atol=1e-6)
+
+
+def test_renormalisation_is_bounded_as_in_its_paper():
+    layer = ConvBNReLU(3, normalization="renorm")
+    layer.build((None, 6, 6, 2))
+    assert layer.norm.renorm and layer.norm.renorm_momentum == layer.norm.momentum == 0.95
+    # Ioffe (2017), Sec. 4: r_max = 3, d_max = 5.
+    assert layer.norm.renorm_clipping == {"rmin": pytest.approx(1 / 3), "rmax": 3, "dmax": 5}
+
+
 def test_negative_l2_is_refused():
     with pytest.raises(ValueError, match="`l2` must not be negative"):
         ConvBNReLU(2, l2=-1.0)

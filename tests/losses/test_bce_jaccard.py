@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from weighted import weighted
 
 from segkit.losses.bce_jaccard import BCEJaccard
+from segkit.ops.split_weight import split_weight
 
 
 def value(loss, y_true, y_pred):
@@ -67,3 +68,10 @@ def test_is_never_negative_and_falls_towards_the_truth(seed):
 def test_stays_float32_under_mixed_precision():
     logits = keras.ops.cast(np.ones((1, 2, 2, 1)), "bfloat16")
     assert keras.backend.standardize_dtype(BCEJaccard()(weighted(np.ones((1, 2, 2, 1))), logits).dtype) == "float32"
+
+
+def test_the_weight_is_the_last_channel_and_all_others_are_the_target():
+    target = np.arange(2 * 3 * 3).reshape(2, 3, 3)
+    values, weight = split_weight(target, np.zeros((2, 3, 2)), name="a loss")
+    np.testing.assert_array_equal(values, target[..., :2])
+    np.testing.assert_array_equal(weight, target[..., 2:])

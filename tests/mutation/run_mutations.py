@@ -47,7 +47,7 @@ def drawn(count, seed, rooms):
 
 
 def tests_of(module):
-    """Return the test files of a module: its own, and those that the conformance test names for it."""
+    """Return the test files of a module: its own, its room's, and those that the conformance test names for it."""
     room, name = pathlib.Path(module).parts[1], pathlib.Path(module).stem
     table = ROOT / "tests" / "conformance" / "test_every_module.py"
     spec = importlib.util.spec_from_file_location("every_module", table)
@@ -57,7 +57,7 @@ def tests_of(module):
     found = [
         path.relative_to(ROOT).as_posix()
         for path in sorted((ROOT / "tests" / room).rglob("test_*.py"))
-        if path.stem in (f"test_{name}", f"test_{room}_{name}")
+        if path.stem in (f"test_{name}", f"test_{room}_{name}") or path.stem.startswith("test_every_")
     ]
     for file, (_, modules) in every_module.SHARED.items():
         if any(dotted.endswith(f".{one}") for one in modules.split()):

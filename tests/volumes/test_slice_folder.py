@@ -84,7 +84,8 @@ def test_stack_among_slices(tmp_path):
     folder = make(tmp_path / "slices", suffix=".tif")
     tifffile.imwrite(folder / "s4.tif", ARRAY, photometric="minisblack")
     with pytest.raises(
-        InputError, match=r"s4\.tif: found 12 pages of shape \(8, 9\), .* give the path of the stack itself"
+        InputError,
+        match=r"s4\.tif: found 12 pages of shape \(8, 9\), .* give the path of the stack itself, or of each stack",
     ):
         open_volume(folder)
 

@@ -42,13 +42,21 @@ def resolve_model_paths(paths: Sequence[str | os.PathLike[str]]) -> tuple[list[p
         paths: ``.keras`` files or run folders; or one folder of a cross-validation, which means all of its folds.
 
     Raises:
-        InputError: If a file is missing, or the folder of a cross-validation is one of several paths.
+        InputError: If a file is missing, a path is given twice, a fold has not finished, or the folder of a
+            cross-validation is one of several paths.
     """
+    if twice := [path for number, path in enumerate(paths) if path in paths[:number]]:
+        raise InputError(f"{twice[0]}: is given twice as a model; give each once")
     for path in paths:
         if folds := fold_folders(pathlib.Path(path)):
             if len(paths) > 1:
                 raise InputError(
                     f"{path}: holds the folds of a cross-validation and is used alone; give no other model"
+                )
+            if missing := [fold.name for fold in folds if not (fold / RUN_MODEL_NAME).is_file()]:
+                raise InputError(
+                    f"{path}: {', '.join(missing)} of {len(folds)} folds has no model yet; finish the training with "
+                    f"--out {path} --resume, or name those that have ended, with --average"
                 )
             return [resolve_model_path(fold) for fold in folds], True
     return [resolve_model_path(path) for path in paths], False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pathlib
 import re
-import sys
 
 _UNKNOWN_RSS = 1024 * 2**20
 _UNKNOWN_FREE = 4096 * 2**20
@@ -22,13 +21,15 @@ def resident_bytes() -> int:
 
 
 def peak_bytes() -> int:
-    """Return the most memory that this process has held so far [byte]; what it holds now where that is unknown."""
+    """Return the most memory that this process has held so far [byte]; what it holds now where that is unknown.
+
+    ``resource.getrusage`` is no help: a process inherits the number of the one that started it.
+    """
     try:
-        import resource
-    except ImportError:  # Windows
+        status = pathlib.Path("/proc/self/status").read_text()
+    except OSError:
         return resident_bytes()
-    # In KiB, but on macOS.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) * 1024
 
 
 def free_bytes() -> int:

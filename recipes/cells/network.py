@@ -66,11 +66,13 @@ def settle(plan: RunPlan, is_resumed: bool, kind: str) -> RunPlan:
             ablation begins with a plan of something else.
     """
     if kind == "ablation":
-        coloring, method = plan.preprocessing.coloring, plan.task.instances.method
+        network(plan)  # refuses what is no plan of this recipe
+        coloring = getattr(plan.preprocessing, "coloring", None)
+        method = getattr(getattr(plan.task, "instances", None), "method", None)
         if method != "components" or not isinstance(coloring, Pseudocoloring) or plan.model["freeze_encoder"]:
             raise InputError(
-                "an ablation compares masks of connected components, with pseudocoloring and a trained encoder; edit "
-                "instances, coloring and freeze_encoder of the plan, or start without --ablation"
+                "an ablation compares masks of connected components, with pseudocoloring and an encoder that is not "
+                "frozen; edit instances, coloring and freeze_encoder of the plan, or start without --ablation"
             )
     # Weights were settled when the run began.
     if is_resumed and plan.model["encoder_weights"] != "auto":

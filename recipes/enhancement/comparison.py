@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from segkit.experiments.comparison import Comparison, Findings, Trial
-from segkit.experiments.enhancement_methods import METHODS, task_of
+from segkit.experiments.enhancement_methods import METHODS, method_of, task_of
 from segkit.experiments.folder import CELLS_NAME
 from segkit.experiments.modes import Search
 from segkit.experiments.plan import RunPlan
@@ -116,7 +116,7 @@ def space(plan: RunPlan) -> keras_tuner.HyperParameters:
     import keras_tuner
 
     found = keras_tuner.HyperParameters()
-    if "gain" in METHODS[plan.model["method"]].searched:
+    if "gain" in method_of(plan.model).searched:
         found.Int("num_enhanced", 1, plan.model["filters"][-1])
         found.Float("gain", *_GAINS, sampling="log")
     else:
@@ -126,8 +126,8 @@ def space(plan: RunPlan) -> keras_tuner.HyperParameters:
 
 SEARCH = Search(
     help="find B and X in N trials (50, as in the paper), or with --method supervision its share (15)",
-    searched=lambda plan: METHODS[plan.model["method"]].searched,
+    searched=lambda plan: method_of(plan.model).searched,
     space=space,
     vary=job_of,
-    trials=lambda plan: 50 if METHODS[plan.model["method"]].enhance else 15,
+    trials=lambda plan: 50 if method_of(plan.model).enhance else 15,
 )

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from segkit.errors import InputError
-from segkit.experiments.enhancement_methods import METHODS, build_network, check_enhancement
+from segkit.experiments.enhancement_methods import build_network, check_enhancement, method_of
 from segkit.experiments.folder import SEARCH_NAME
 from segkit.experiments.job import Network
 from segkit.experiments.plan import RunPlan
@@ -39,9 +39,7 @@ def network(plan: RunPlan) -> Network:
     # Symmetric difference: settings that are unknown, and those that are missing.
     if wrong := set(_SETTINGS) ^ set(plan.model):
         raise InputError(f"plan: {min(wrong)!r} under 'model' is unknown or missing; give {', '.join(_SETTINGS)}")
-    method = METHODS.get(plan.model["method"])
-    if method is None:
-        raise InputError(f"plan: method {plan.model['method']!r}; give one of {', '.join(METHODS)}")
+    method = method_of(plan.model)
     check_enhancement(method, *(plan.model[name] for name in ("filters", "num_enhanced", "gain")))
     levels = len(plan.model["filters"])
 

@@ -44,7 +44,12 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
         help=".keras files or run folders; several give one label volume. A folder of --folds: the mean of its folds",
     )
     parser.add_argument(
-        "--input", nargs="+", action="extend", required=True, metavar="FILE", help="volume, or folder of the slices of one volume; a folder of stacks is STACKS/*"
+        "--input",
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="FILE",
+        help="volume, or folder of the slices of one volume; for a folder of stacks give FOLDER/*",
     )
     parser.add_argument("--output", metavar="FILE", help="output of a single input; its suffix chooses the format")
     parser.add_argument(
@@ -177,9 +182,12 @@ def _check_outputs(args: argparse.Namespace) -> None:
     if args.skip_existing and (args.output or args.overwrite):
         raise InputError("--continue cannot be combined with --output or --overwrite; it is for --output-dir alone")
     if args.output_dir and not args.output_dir.is_dir():
-        if args.dry_run or args.output_dir.exists() or not args.output_dir.parent.is_dir():
+        if args.output_dir.exists() or not args.output_dir.parent.is_dir():
             raise InputError(f"{args.output_dir}: is not a folder; create it, or choose another --output-dir")
-        args.output_dir.mkdir()
+        if args.dry_run:  # written nowhere, so any folder will do
+            args.output_dir = args.output_dir.parent
+        else:
+            args.output_dir.mkdir()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -63,6 +63,18 @@ METHODS = {
 }
 
 
+def method_of(model: Mapping[str, Any]) -> Method:
+    """Return the method that a plan's ``model`` names.
+
+    Raises:
+        InputError: If it names none, or an unknown one.
+    """
+    method = METHODS.get(model.get("method"))
+    if method is None:
+        raise InputError(f"plan: method {model.get('method')!r}; give one of {', '.join(METHODS)}")
+    return method
+
+
 def task_of(class_names: Sequence[str], model: Mapping[str, Any]) -> ClassesTask:
     """Return the task of a method's network: of one with a second head, that takes its share of the loss.
 

@@ -32,7 +32,8 @@ def folded(draft: Draft, count: int) -> list[Draft]:
 
     Whole volumes are distributed over the folds where there are enough of them; otherwise the annotated slices of each
     volume are, in runs of neighbouring slices, which look alike. The part after the scored one chooses the checkpoint,
-    and all others are trained on. What the draft measures is measured again for each fold.
+    and all others are trained on. What the draft measures is measured again for each fold; a plan that was
+    read from a file measures nothing.
 
     Args:
         draft: The run; what its slices are for does not matter.

@@ -157,6 +157,8 @@ def drafts_of(recipe: Recipe, args: argparse.Namespace) -> list[Draft]:
     drafts = [_planned(recipe, args)] if args.plan else [_made_tiny(recipe, draft) for draft in recipe.draft(args)]
     if args.folds is None:
         return drafts
+    if args.plan:
+        drafts = [_with_notice(draft, _AS_PLANNED) for draft in drafts]
     defaults = _own_defaults(recipe)
     for name in _OF_SPLITS:
         if name in defaults and getattr(args, name) != defaults[name]:
@@ -164,6 +166,16 @@ def drafts_of(recipe: Recipe, args: argparse.Namespace) -> list[Draft]:
                 f"--{name.replace('_', '-')} cannot be combined with --folds, which splits the data itself"
             )
     return [fold for draft in drafts for fold in folded(draft, args.folds)]
+
+
+_AS_PLANNED = (
+    "All folds have the settings of one plan. Those that were measured on data, such as the size of cells or the "
+    "number of epochs, were measured on slices that some folds score."
+)
+
+
+def _with_notice(draft: Draft, notice: str) -> Draft:
+    return dataclasses.replace(draft, plan=dataclasses.replace(draft.plan, notices=(*draft.plan.notices, notice)))
 
 
 _OF_SPLITS = (

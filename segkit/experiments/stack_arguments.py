@@ -17,7 +17,7 @@ from segkit.experiments.demo_cells import SIMULATED
 from segkit.experiments.names import check_name, is_plain_name
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.stack_sources import sources_of
-from segkit.volumes.challenge import is_frame
+from segkit.volumes.challenge import is_sequence
 
 STACK_ARGUMENTS = (
     *(
@@ -96,7 +96,7 @@ def sequences_of(args: argparse.Namespace, plan: RunPlan | None = None) -> list[
         if SIMULATED in plan.notices:
             return []
         images = [pathlib.Path(source.tomogram) for source in plan.data]
-        return list(dict.fromkeys(path.parent for path in images if is_frame(path)))
+        return [folder for folder in dict.fromkeys(path.parent for path in images) if is_sequence(folder)]
     names = (args.sequence or "01", args.test_sequence)
     return [args.ctc / name for name in names if name] if args.ctc else []
 

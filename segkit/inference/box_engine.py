@@ -20,7 +20,6 @@ from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.memory import tile_budget_px
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.slice_source import read_finite
-from segkit.inference.voxel_scale import warn_of_other_voxel_size
 from segkit.tasks.task import Task
 from segkit.volumes.volume import Volume
 
@@ -53,23 +52,11 @@ class BoxEngine:
         self, models: Sequence[LoadedModel], tasks: Sequence[Task], volume: Volume, options: PredictOptions
     ) -> None:
         self._tasks, self._volume, self._options = list(tasks), volume, options
-        for loaded in models:
-            warn_of_other_voxel_size(volume, loaded.card, axes="zyx", remedy="resample the volume first")
         self._preprocessings = [loaded.card.preprocessing for loaded in models]
         self._volumes = [prepared_volume(volume, loaded.card, options) for loaded in models]
         self._multiple = math.lcm(*(loaded.card.multiple_px for loaded in models))
         built = [loaded.probability_model(options.precision) for loaded in models]
         self._functions = [batch_function(model, tta=options.tta) for model in built]
-
-    @property
-    def blocks_at_once(self) -> int:
-        """Number of boxes that are computed together."""
-        return 1
-
-    @property
-    def cut(self) -> str:
-        """What is given to the network, in words."""
-        return "boxes"
 
     def check(self, slices: Sequence[int]) -> None:
         """Check for NaN and infinite voxels in advance.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -95,10 +96,11 @@ def prepared_volume(volume: Volume, card: ModelCard, options: PredictOptions) ->
     return dataclasses.replace(volume, array=card.preprocessing.training_array(volume.array, 0))
 
 
-def tell_grey_scale(volume: Volume, card: ModelCard, options: PredictOptions) -> None:
-    """Log what is converted, and what does not fit."""
-    for remark in grey_scale(volume, card, options).remarks:
-        _log.warning("warning: %s with %s: %s", volume.name, card.name, remark)
+def tell_grey_scale(volume: Volume, cards: Sequence[ModelCard], options: PredictOptions) -> None:
+    """Log what is converted for models, and what does not fit; each line once."""
+    remarks = [(card.name, remark) for card in cards for remark in grey_scale(volume, card, options).remarks]
+    for name, remark in dict.fromkeys(remarks):
+        _log.warning("warning: %s with %s: %s", volume.name, name, remark)
 
 
 def _asked_for(found: GreyValues, trained: GreyValues, options: PredictOptions) -> GreyScale:

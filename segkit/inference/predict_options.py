@@ -19,7 +19,7 @@ class PredictOptions:
         threshold: Probability above which a voxel is foreground, in [0, 1]; each model's own by default.
         probability: Write the probability (float32) in place of the mask. One model only, or ``average``.
         average: The models are of one structure, such as the folds of a cross-validation, and the mean of their maps
-            is decided on, with the threshold and the settings of the first model.
+            is decided on, with the first model's threshold, and the median of the settings that separate objects.
         tta: Average over the eight flips and quarter turns of y and x; eight times the work.
         roi: Box that is predicted; voxels outside stay background. The context around it is still looked at.
         max_ram: Bound on the memory of the whole process [byte]; half of what is free by default. It decides

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import functools
 import logging
-import math
 import os
 import pathlib
 import tempfile
@@ -17,7 +16,6 @@ import numpy as np
 
 from segkit.errors import InputError
 from segkit.inference.executors import InProcess, Share
-from segkit.inference.grey_scale import tell_grey_scale
 from segkit.inference.identity import task_identity
 from segkit.inference.legend import write_legend
 from segkit.inference.loaded_model import LoadedModel
@@ -138,10 +136,8 @@ def check_room(job: PredictionJob, output: PredictionOutput) -> int:
         InputError: If it exists or is part of the input, or its folder is missing, read-only or full.
     """
     _check_not_in_input(output.path, job.volume)
-    # Once for the finished blocks, with all their channels, once for the output that is made of them.
-    per_voxel = job.kept_dtype.itemsize * math.prod(job.kept_channels) + job.result_dtype.itemsize
     # What an interrupted run has stored takes its room already.
-    needed = max(0, math.prod(job.volume.shape) * per_voxel - _stored_bytes(output.folder))
+    needed = max(0, job.disk_bytes - _stored_bytes(output.folder))
     output.check(expected_bytes=needed)
     return needed
 
@@ -178,14 +174,12 @@ def _predict_blocks(
     # Not made where all blocks are finished, or are left to other processes.
     engine = None
     if rest := [position for position in positions if position not in store.finished()]:
-        slices = sorted({z for position in rest for z in range(*store.grid.core(position)[0].indices(volume.shape[0]))})
         engine = job.engine(len(rest))
         if volume.shape[0] == 1 and any(loaded.card.preprocessing.resizes for loaded in job.models):
             _log.info("%s: a single slice is treated as a stack of one slice with black neighbours", volume.name)
         if not job.share.index:
-            engine.check(slices)
-            for loaded in job.models:
-                tell_grey_scale(volume, loaded.card, job.options)
+            engine.check(job.slices(store.grid, rest))
+            job.tell()
     map_blocks(engine, volume.array, store, positions=positions, executor=InProcess(job.share), progress=progress)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -14,11 +15,13 @@ from segkit.geometry.block_grid import BlockGrid
 from segkit.geometry.region import Region
 from segkit.inference.box_engine import BoxEngine, begun_box_grid, box_grid
 from segkit.inference.executors import Share
+from segkit.inference.grey_scale import tell_grey_scale
 from segkit.inference.label_merge import MAX_LABELS
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.memory import held_bytes
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.slice_engine import SliceEngine
+from segkit.inference.voxel_scale import tell_voxel_size
 from segkit.models.card import ModelCard
 from segkit.process_memory import free_bytes
 from segkit.tasks.task import Task
@@ -54,8 +57,9 @@ class PredictionJob:
 
     @functools.cached_property
     def tasks(self) -> list[Task]:
-        """Task of each model with the threshold that was asked for; the first one's alone where maps are averaged."""
-        return [_task(loaded, self.options) for loaded in (self.models[:1] if self.options.average else self.models)]
+        """Task of each model with the threshold that was asked for; a single one where maps are averaged."""
+        tasks = [_task(loaded, self.options) for loaded in self.models]
+        return [tasks[0].averaged(tasks[1:])] if self.options.average else tasks
 
     @property
     def card(self) -> ModelCard:
@@ -94,6 +98,18 @@ class PredictionJob:
         """Type of the voxels of the result."""
         return self.kept_dtype if self.options.probability else np.dtype(self.tasks[0].result_dtype)
 
+    @property
+    def disk_bytes(self) -> int:
+        """Space on the disk: once for the finished blocks, with all their channels, once for the output [byte]."""
+        per_voxel = self.kept_dtype.itemsize * math.prod(self.kept_channels) + self.result_dtype.itemsize
+        return math.prod(self.volume.shape) * per_voxel
+
+    def tell(self) -> None:
+        """Log what is converted for the models, and what does not fit them."""
+        cards = [loaded.card for loaded in self.models]
+        tell_voxel_size(self.volume, cards, rescale=self.options.rescale, takes_volumes=self.takes_volumes)
+        tell_grey_scale(self.volume, cards, self.options)
+
     def grid(self) -> BlockGrid | Callable[[tuple[int, ...] | None], BlockGrid]:
         """Return how the volume is cut, into slices or into boxes; for boxes as a function of those that there are.
 
@@ -117,6 +133,10 @@ class PredictionJob:
             for (start, stop), block in zip(spans, grid.block_shape, strict=True)
         ]
         return list(itertools.product(*ranges))
+
+    def slices(self, grid: BlockGrid, positions: Sequence[Position]) -> list[int]:
+        """Return the slices that blocks of a grid lie in."""
+        return sorted({z for position in positions for z in range(*grid.core(position)[0].indices(grid.shape[0]))})
 
     def engine(self, num_blocks: int) -> BoxEngine | SliceEngine:
         """Return what computes blocks, all models side by side.
@@ -177,16 +197,25 @@ def _check_models(models: Sequence[LoadedModel], options: PredictOptions) -> Non
 
 def _check_alike(models: Sequence[LoadedModel]) -> None:
     """Refuse to average the maps of models that predict different things."""
-    first = models[0].card
-    for loaded in models[1:]:
-        card = loaded.card
-        if _meaning(card) != _meaning(first):
-            raise InputError(
-                f"{card.name} predicts {card.structure} ({card.task.kind}), {first.name} {first.structure} "
-                f"({first.task.kind}); only models of one structure can be averaged, leave out --average"
-            )
+    if len(models) == 1:
+        raise InputError("--average with one model; give several of one structure, or leave it out")
+    first, *others = [(loaded.card, _meaning(loaded.card)) for loaded in models]
+    for card, meaning in others:
+        for fact, value in meaning.items():
+            if value != (known := first[1][fact]):
+                raise InputError(
+                    f"models that differ in {fact} cannot be averaged: {known} of {first[0].name}, {value} of "
+                    f"{card.name}; leave out --average"
+                )
 
 
-def _meaning(card: ModelCard) -> tuple[object, ...]:
+def _meaning(card: ModelCard) -> dict[str, object]:
+    """Return what models must have in common for the mean of their maps to have a meaning, by its name."""
     task = card.task
-    return card.structure, task.kind, task.labels, task.predicted
+    maps = [(output.name, output.channels, output.activation, output.in_grey_values) for output in task.predicted]
+    return {
+        "structure": card.structure,
+        "the kind of task": task.kind,
+        "labels": ", ".join(task.labels),
+        "maps": maps,
+    }

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
 
+from segkit.geometry.tiles import TilePlan
 from segkit.inference.decision import decided
 from segkit.inference.engines import Block, BlockResult
 from segkit.inference.loaded_model import LoadedModel
@@ -13,6 +14,11 @@ from segkit.inference.predict_options import PredictOptions
 from segkit.inference.slice_predictor import SlicePredictor
 from segkit.tasks.task import Task
 from segkit.volumes.volume import Volume
+
+
+def _cut(plan: TilePlan) -> str:
+    size = " x ".join(map(str, plan.tile_shape))
+    return "whole slices" if len(plan) == 1 else f"{len(plan)} tiles of {size} px for each slice"
 
 
 class SliceEngine:
@@ -45,16 +51,14 @@ class SliceEngine:
         self._predictors = [SlicePredictor(loaded, volume, options, num_models=len(models)) for loaded in models]
 
     @property
-    def blocks_at_once(self) -> int:
-        """Number of slices that are computed together, at most."""
-        return max(max(1, one.batch_size // len(one.plan)) for one in self._predictors)
+    def batches(self) -> list[tuple[int, int]]:
+        """Tiles of a slice, and tiles that the network is given at a time, of each model."""
+        return [(len(one.plan), one.batch_size) for one in self._predictors]
 
     @property
     def cut(self) -> str:
-        """How a slice is given to the network, in words."""
-        plan = self._predictors[0].plan
-        size = " x ".join(map(str, plan.tile_shape))
-        return f"whole slices of {size} px" if len(plan) == 1 else f"{len(plan)} tiles of {size} px for each slice"
+        """How slices are given to the networks, in words."""
+        return " and ".join(dict.fromkeys(_cut(one.plan) for one in self._predictors))
 
     def check(self, slices: Sequence[int]) -> None:
         """Check for NaN and infinite voxels in advance.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import warnings
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ def scale_yx(volume: Volume, card: ModelCard, *, rescale: bool) -> tuple[float, 
     Args:
         volume: The input.
         card: The model's card.
-        rescale: Correct for the difference; otherwise it is warned of, see ``warn_of_other_voxel_size``.
+        rescale: Correct for the difference; otherwise it is borne, and ``tell_voxel_size`` warns of it.
 
     Returns:
         Factors along y and x; 1 unless ``rescale``.
@@ -33,42 +33,48 @@ def scale_yx(volume: Volume, card: ModelCard, *, rescale: bool) -> tuple[float, 
         InputError: If ``rescale`` is asked for and a voxel size is unknown.
     """
     if not rescale:
-        remedy = "--rescale corrects the difference in y and x"
-        warn_of_other_voxel_size(volume, card, axes=card.preprocessing.scale_axes, remedy=remedy)
         return 1.0, 1.0
     if unknown := _unknown_size(volume, card):
         remedy = "give it with --voxel-size, or leave out --rescale" if card.voxel_size_nm else "leave out --rescale"
         raise InputError(f"{unknown} is unknown, but needed to rescale; {remedy}")
-    if card.preprocessing.scale_axes == "zyx":
-        remedy = "resample the volume along z first"
-        warn_of_other_voxel_size(volume, card, axes="z", remedy=remedy)
     (_, *found), (_, *expected) = volume.voxel_size_nm, card.voxel_size_nm
     return found[0] / expected[0], found[1] / expected[1]
 
 
-def warn_of_other_voxel_size(volume: Volume, card: ModelCard, *, axes: str, remedy: str) -> None:
-    """Warn if voxel sizes differ by more than 10 % along an axis; say so in the log if one is unknown.
+def tell_voxel_size(volume: Volume, cards: Sequence[ModelCard], *, rescale: bool, takes_volumes: bool) -> None:
+    """Warn if voxel sizes differ by more than 10 % along an axis that matters, or one is unknown; each line once.
 
     Args:
         volume: The input.
-        card: The model's card.
-        axes: The axes that are compared, of ``"zyx"``.
-        remedy: What corrects the difference, for the message.
+        cards: Cards of the models.
+        rescale: Differences in y and x are corrected.
+        takes_volumes: The models take volumes, and not slices.
     """
+    found = [_other_size(volume, card, rescale=rescale, takes_volumes=takes_volumes) for card in cards]
+    for line in dict.fromkeys(filter(None, found)):
+        _log.warning("warning: %s", line)
+
+
+def _other_size(volume: Volume, card: ModelCard, *, rescale: bool, takes_volumes: bool) -> str | None:
     if unknown := _unknown_size(volume, card):
-        _log.warning("%s is unknown; the result is valid only if volume and model have the same voxel size", unknown)
-        return
+        return f"{unknown} is unknown; the result is valid only if volume and model have the same voxel size"
+    if takes_volumes:
+        axes, remedy = "zyx", "resample the volume first"
+    elif rescale:
+        axes, remedy = "z" if card.preprocessing.scale_axes == "zyx" else "", "resample the volume along z first"
+    else:
+        axes, remedy = card.preprocessing.scale_axes, "--rescale corrects the difference in y and x"
     found, expected = (
         [size for size, axis in zip(sizes, "zyx", strict=True) if axis in axes]
         for sizes in (volume.voxel_size_nm, card.voxel_size_nm)
     )
-    if any(abs(size / wanted - 1) > TOLERANCE for size, wanted in zip(found, expected, strict=True)):
-        sizes = [" x ".join(f"{size:.4g}" for size in given) for given in (found, expected)]
-        warnings.warn(
-            f"{volume.name}: voxel size {sizes[0]} nm ({', '.join(axes)}), but {card.name} was trained at {sizes[1]} "
-            f"nm; the result may be poor; {remedy}",
-            stacklevel=3,
-        )
+    if all(abs(size / wanted - 1) <= TOLERANCE for size, wanted in zip(found, expected, strict=True)):
+        return None
+    sizes = [" x ".join(f"{size:.4g}" for size in given) for given in (found, expected)]
+    return (
+        f"{volume.name}: voxel size {sizes[0]} nm ({', '.join(axes)}), but {card.name} was trained at {sizes[1]} nm; "
+        f"the result may be poor; {remedy}"
+    )
 
 
 def _unknown_size(volume: Volume, card: ModelCard) -> str | None:

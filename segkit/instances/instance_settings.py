@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from segkit.errors import InputError
@@ -78,3 +79,33 @@ class InstanceSettings:
             InputError: If a name is unknown, or a value of another type or out of range.
         """
         return from_stored(cls, values, "instances")
+
+
+def median_settings(settings: Sequence[InstanceSettings]) -> InstanceSettings:
+    """Return the median of every number in some settings.
+
+    Args:
+        settings: Settings that separate objects in the same way.
+
+    Raises:
+        InputError: If they separate objects in different ways.
+
+    Example:
+        >>> found = [InstanceSettings(min_size=size) for size in (169, 25, 81)]
+        >>> median_settings(found).min_size
+        81
+    """
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(InstanceSettings):
+        found = [getattr(one, field.name) for one in settings]
+        if isinstance(found[0], (bool, str)):
+            if other := [value for value in found if value != found[0]]:
+                raise InputError(
+                    f"instances: {field.name} {found[0]!r} of one model and {other[0]!r} of another; only models that "
+                    "separate objects in the same way can be averaged"
+                )
+            values[field.name] = found[0]
+        else:
+            middle = statistics.median(found)
+            values[field.name] = round(middle) if field.name == "min_size" else middle
+    return InstanceSettings(**values)

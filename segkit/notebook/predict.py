@@ -60,7 +60,7 @@ def predict(
         threshold: Probability above which a voxel is foreground, in [0, 1]; each model's own by default.
         probability: Return the probability (float32) in place of the mask. One model only, or ``average``.
         average: The models are of one structure, such as the folds of a cross-validation: decide on the mean of their
-            maps.
+            maps, with the first model's threshold, and the median of the settings that separate objects.
         tta: Average over the eight flips and quarter turns of a slice; eight times the work.
         roi: Box that is predicted, such as ``"10:20,:,0:512"`` (z, y, x) or a ``segkit.geometry.Region``; voxels
             outside are background.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from segkit.instances.instance_settings import InstanceSettings
+from segkit.instances.instance_settings import InstanceSettings, median_settings
 from segkit.monitor import as_fraction
 from segkit.tasks.foreground import ForegroundTask
 from segkit.tasks.task import TASKS, ReadSlice, Scored
@@ -78,6 +78,10 @@ class CellsTask(ForegroundTask):
     def with_threshold(self, threshold: float) -> CellsTask:
         """Return the task with another threshold."""
         return dataclasses.replace(self, instances=dataclasses.replace(self.instances, threshold=threshold))
+
+    def averaged(self, others: Sequence[CellsTask]) -> CellsTask:
+        """Return the task with the median of all settings: what was measured differs between folds."""
+        return dataclasses.replace(self, instances=median_settings([self.instances, *(o.instances for o in others)]))
 
     @property
     def used_alone(self) -> str:

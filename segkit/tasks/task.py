@@ -303,6 +303,17 @@ class Task(abc.ABC):
         """
         raise InputError(f"{self._what_it_gives}; leave out --threshold")
 
+    def averaged(self, others: Sequence[Task]) -> Task:
+        """Return the task that decides on the mean of the maps of several networks; by default this one.
+
+        Args:
+            others: Tasks of the same kind, those of the other networks.
+
+        Raises:
+            InputError: If their settings do not fit together.
+        """
+        return self
+
     @property
     def probability_map(self) -> int:
         """Place of the map that is written where a probability is asked for.

@@ -48,9 +48,10 @@ def image_files(folder: str | os.PathLike[str]) -> dict[int, pathlib.Path]:
     return _whole_sequence(folder, _IMAGE, "images t000.tif, t001.tif, ...", "image")
 
 
-def is_frame(path: pathlib.Path) -> bool:
-    """Return whether a path is that of an image of a sequence, such as ``01/t000.tif``."""
-    return _IMAGE.fullmatch(path.name) is not None and re.fullmatch(r"\d\d", path.parent.name) is not None
+def is_sequence(folder: pathlib.Path) -> bool:
+    """Return whether a folder holds the images of a sequence: it is named ``NN``, and annotations lie beside it."""
+    beside = (folder.with_name(f"{folder.name}_{reference}") for reference in ("GT", "ST"))
+    return re.fullmatch(r"\d\d", folder.name) is not None and any(map(pathlib.Path.is_dir, beside))
 
 
 def result_files(folder: str | os.PathLike[str]) -> dict[int, pathlib.Path]:

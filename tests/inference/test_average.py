@@ -1,6 +1,8 @@
 """Several models of one structure: the mean of their maps is decided on."""
 
 import json
+import os
+import re
 
 import numpy as np
 import pytest
@@ -11,9 +13,11 @@ from segkit.console import run_command
 from segkit.errors import InputError
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
+from segkit.instances.instance_settings import InstanceSettings
 from segkit.models.files import save_model
 from segkit.notebook.predict import predict
 from segkit.preprocessing.standardize import Standardize
+from segkit.tasks.cells import CellsTask
 from segkit.volumes.files import open_volume, save_volume
 from segkit.volumes.volume import Volume
 
@@ -59,11 +63,32 @@ def test_one_mask_without_a_legend(tmp_path):
     assert dict(done.voxels) == {"blob": int((mean_probability() > 0.6).sum())}
 
 
-def test_models_of_two_structures_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"predicts golgi \(foreground\), pointwise blob \(foreground\); only models"):
+def test_models_that_do_not_fit_are_refused():
+    with pytest.raises(
+        InputError, match="differ in structure cannot be averaged: blob of pointwise, golgi of pointwise"
+    ):
         predict(two_models(structure="golgi"), VOXELS, average=True)
     with pytest.raises(InputError, match="add --average if they are of one structure"):
         predict(two_models(), VOXELS, probability=True)
+    with pytest.raises(InputError, match="--average with one model; give several"):
+        predict(two_models()[:1], VOXELS, average=True)
+
+
+def cells(min_size, seed_distance, method="components"):
+    settings = InstanceSettings(method=method, min_size=min_size, seed_distance=seed_distance)
+    return CellsTask(instances=settings)
+
+
+def test_objects_are_separated_with_the_median_of_what_folds_have_measured():
+    voxels = np.full((1, 20, 24), -5, np.float32)
+    voxels[0, 2:4, 2:4] = 5  # four voxels
+    voxels[0, 10:13, 10:13] = 5  # nine
+    models = [pointwise(task=cells(size, distance)) for size, distance in ((100, 1), (5, 2), (1, 3))]
+    found = predict(models, voxels, average=True)
+    assert found.max() == 1 and (found > 0).sum() == 9
+    other = [models[0], pointwise(task=cells(1, 1, "distance"))]
+    with pytest.raises(InputError, match="method 'components' of one model and 'distance' of another"):
+        predict(other, voxels, average=True)
 
 
 @pytest.fixture
@@ -94,6 +119,7 @@ def test_the_folder_of_a_cross_validation_means_all_of_its_folds(folds, capsys):
             "predict --model runs runs/fold-1 --input T.tif --output m.tif",
             "runs: holds the folds of a cross-validation",
         ),
+        ("predict --model runs/fold-1 runs/fold-1 --input T.tif --output m.tif", "runs/fold-1: is given twice"),
         ("export --model runs", "give one of them, such as runs/fold-1"),
         ("predict --model runs/fold-1 --input T.tif --output m.tif --dry-run --workers 2", "leave out --workers"),
     ],
@@ -107,11 +133,17 @@ def test_a_dry_run_of_the_command(folds, tmp_path, capsys):
     assert (
         run_command(cli.main, ["predict", "--model", "runs", "--input", "T.tif", "--output", "m.tif", "--dry-run"]) == 0
     )
-    assert capsys.readouterr().out.startswith("m.tif: about 0:00:01 h:m:s (3 blocks of ")
-    (tmp_path / "masks").mkdir()
+    assert re.match(r"m\.tif: about [\d.]+ s \(3 slices, whole slices, [\d.e-]+ s each\); ", capsys.readouterr().out)
     words = "predict --model runs --input T.tif none.tif --output-dir masks --dry-run"
     assert run_command(cli.main, words.split()) == 2
     table = capsys.readouterr().out
-    assert "T-mask.tif" in table and "about 0:00:01 h:m:s" in table and "failed: none.tif" in table
-    assert not list((tmp_path / "masks").iterdir()) and not (tmp_path / "m.tif").exists()
-    assert not list(tmp_path.glob("*.partial"))
+    assert "T-mask.tif" in table and "3 slices" in table and "failed: none.tif" in table
+    assert sorted(os.listdir()) == ["T.tif", "runs"]
+
+
+def test_a_fold_that_has_not_ended_is_named(folds, tmp_path, capsys):
+    (tmp_path / "runs" / "cross_validation.json").write_text(json.dumps({"folds": 3}))
+    assert run_command(cli.main, ["predict", "--model", "runs", "--input", "T.tif", "--output", "m.tif"]) == 2
+    assert "runs: fold-3 of 3 folds has no model yet; finish the training with --out runs --resume" in (
+        capsys.readouterr().err
+    )

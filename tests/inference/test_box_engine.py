@@ -9,7 +9,7 @@ from tiny_models import sigmoid
 
 from segkit.errors import InputError
 from segkit.geometry.region import Region
-from segkit.inference.box_engine import BoxEngine, box_grid
+from segkit.inference.box_engine import box_grid
 from segkit.inference.executors import Share
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
@@ -160,7 +160,7 @@ def test_coloured_slices_are_no_volumes(loaded):
         LoadedModel(model, ModelCard(name="m", structure="s", preprocessing=ColorSlices(coloring=GreyTriple())))
 
 
-def test_another_voxel_size_is_warned_of(loaded, volume):
+def test_another_voxel_size_is_warned_of(loaded, volume, tmp_path, caplog):
     card = dataclasses.replace(loaded.card, voxel_size_nm=(4.0, 2.0, 2.0))
-    with pytest.warns(UserWarning, match=r"2 x 2 x 2 nm \(z, y, x\), but boxes was trained at 4 x 2 x 2 nm"):
-        BoxEngine([LoadedModel(loaded.model, card)], [card.task], volume, PredictOptions())
+    predict_volume([LoadedModel(loaded.model, card)], volume, tmp_path / "m.tif")
+    assert "2 x 2 x 2 nm (z, y, x), but boxes was trained at 4 x 2 x 2 nm" in caplog.text

@@ -1,4 +1,3 @@
-import contextlib
 import logging
 
 import numpy as np
@@ -9,7 +8,7 @@ from segkit.errors import InputError
 from segkit.geometry.region import Region
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.slice_predictor import SlicePredictor
-from segkit.inference.voxel_scale import resampled, scale_yx, warn_of_other_voxel_size
+from segkit.inference.voxel_scale import resampled, scale_yx, tell_voxel_size
 from segkit.preprocessing.color_slices import ColorSlices
 from segkit.preprocessing.colorings import GreyTriple, NeighbourStack
 from segkit.preprocessing.pseudocolor import Pseudocoloring
@@ -20,35 +19,51 @@ def volume(size_nm, shape=(2, 4, 4)):
     return Volume(array=np.zeros(shape, np.float32), voxel_size_nm=size_nm)
 
 
-def test_a_voxel_size_beyond_ten_percent_is_warned_of_with_both_sizes_and_the_remedy():
-    card = tiny_card(voxel_size_nm=(2.0, 2.0, 2.0))
-    with pytest.warns(UserWarning, match=r"2 x 2.3 nm \(y, x\), but tiny was trained at 2 x 2 nm.*--rescale"):
-        assert scale_yx(volume((2.0, 2.0, 2.3)), card, rescale=False) == (1.0, 1.0)
+TRAINED = tiny_card(voxel_size_nm=(2.0, 2.0, 2.0))
 
 
-def test_networks_of_volumes_compare_z_too():
-    card, ask = tiny_card(voxel_size_nm=(2.0, 2.0, 2.0)), {"axes": "zyx", "remedy": "resample the volume first"}
-    with pytest.warns(
-        UserWarning, match=r"4 x 2 x 2 nm \(z, y, x\), but tiny was .* 2 x 2 x 2 nm.*resample the volume"
-    ):
-        warn_of_other_voxel_size(volume((4.0, 2.0, 2.0)), card, **ask)
-    warn_of_other_voxel_size(volume((2.1, 2.0, 1.9)), card, **ask)
+def told(caplog, size, *cards, rescale=False, takes_volumes=False):
+    """Return the lines about a volume of a voxel size."""
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        tell_voxel_size(volume(size), cards or [TRAINED], rescale=rescale, takes_volumes=takes_volumes)
+    return [record.getMessage() for record in caplog.records]
 
 
-def test_colours_of_neighbouring_slices_depend_on_their_distance():
+def test_a_voxel_size_beyond_ten_percent_is_warned_of_with_both_sizes_and_the_remedy(caplog):
+    assert told(caplog, (2.0, 2.0, 2.3)) == [
+        "warning: volume in memory: voxel size 2 x 2.3 nm (y, x), but tiny was trained at 2 x 2 nm; the result may be "
+        "poor; --rescale corrects the difference in y and x"
+    ]
+    assert told(caplog, (2.0, 2.0, 2.3), rescale=True) == []
+
+
+def test_several_models_say_it_once(caplog):
+    assert len(told(caplog, (2.0, 2.0, 2.3), TRAINED, TRAINED)) == 1
+    assert len(told(caplog, None, TRAINED, TRAINED, TRAINED)) == 1
+    assert len(told(caplog, (2.0, 2.0, 2.3), TRAINED, tiny_card(voxel_size_nm=(3.0, 3.0, 3.0)))) == 2
+
+
+def test_networks_of_volumes_compare_z_too(caplog):
+    (line,) = told(caplog, (4.0, 2.0, 2.0), takes_volumes=True)
+    assert "4 x 2 x 2 nm (z, y, x), but tiny was trained at 2 x 2 x 2 nm" in line
+    assert line.endswith("resample the volume first")
+    assert told(caplog, (2.1, 2.0, 1.9), takes_volumes=True) == []
+
+
+def test_colours_of_neighbouring_slices_depend_on_their_distance(caplog):
     for coloring, is_borne in ((Pseudocoloring(), False), (NeighbourStack(), False), (GreyTriple(), True)):
         card = tiny_card(voxel_size_nm=(2.0, 2.0, 2.0), preprocessing=ColorSlices(coloring=coloring))
-        for rescale, message in (
-            (False, r"4 x 2 x 2 nm \(z, y, x\)"),
-            (True, r"4 nm \(z\).*resample .* along z first"),
-        ):
-            with contextlib.nullcontext() if is_borne else pytest.warns(UserWarning, match=message):
-                assert scale_yx(volume((4.0, 2.0, 2.0)), card, rescale=rescale) == (1.0, 1.0)
+        for rescale, message in ((False, "4 x 2 x 2 nm (z, y, x)"), (True, "4 nm (z)")):
+            lines = told(caplog, (4.0, 2.0, 2.0), card, rescale=rescale)
+            assert [message in line for line in lines] == [True] * (not is_borne)
+            assert all("along z first" in line for line in lines if rescale)
 
 
 @pytest.mark.parametrize("size", [(50.0, 2.0, 2.0), (2.0, 2.19, 1.81)])
-def test_other_sizes_in_z_and_small_differences_are_borne(size):
-    assert scale_yx(volume(size), tiny_card(voxel_size_nm=(2.0, 2.0, 2.0)), rescale=False) == (1.0, 1.0)
+def test_other_sizes_in_z_and_small_differences_are_borne(size, caplog):
+    assert told(caplog, size) == []
+    assert scale_yx(volume(size), TRAINED, rescale=False) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -57,9 +72,8 @@ def test_other_sizes_in_z_and_small_differences_are_borne(size):
 )
 def test_an_unknown_voxel_size_is_said_once_and_can_not_be_rescaled(found, trained, message, caplog):
     card = tiny_card(voxel_size_nm=trained)
-    with caplog.at_level(logging.WARNING):
-        assert scale_yx(volume(found), card, rescale=False) == (1.0, 1.0)
-    assert [record.getMessage().startswith(message) for record in caplog.records] == [True]
+    (line,) = told(caplog, found, card)
+    assert line.startswith(f"warning: {message} is unknown; the result is valid only if")
     with pytest.raises(InputError, match=f"{message} is unknown, but needed to rescale; .*leave out --rescale"):
         scale_yx(volume(found), card, rescale=True)
 

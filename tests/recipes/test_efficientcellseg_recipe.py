@@ -517,14 +517,23 @@ def test_a_plan_of_a_challenge_says_which_sequences_get_a_result(monkeypatch):
     assert json.loads(pathlib.Path("b/mode.json").read_text())["sequences"] == ["data/01"]
 
 
-@pytest.mark.parametrize("words", [("--instances", "distance"), ("--instances", "components", "--coloring", "grey")])
-def test_an_ablation_of_a_plan_that_sets_what_it_compares_is_refused(monkeypatch, words):
+@pytest.mark.parametrize(
+    ("words", "model"),
+    [
+        (("--instances", "distance"), {}),
+        (("--instances", "components", "--coloring", "grey"), {}),
+        (("--instances", "components"), {"freeze_encoder": True}),
+    ],
+)
+def test_an_ablation_of_a_plan_that_sets_what_it_compares_is_refused(monkeypatch, words, model):
     from tiny_encoder import TINY_ENCODER
 
     monkeypatch.setitem(ENCODERS, "tiny", TINY_ENCODER)
     write_stacks(3)
     size = ("--encoder", "tiny", "--encoder-weights", "none", "--size", "32")
     efficientcellseg.main([*FOLDERS, *size, *words, "--out", "a", "--plan-only"])
+    plan = json.loads(pathlib.Path("a/plan.json").read_text())
+    pathlib.Path("p.json").write_text(json.dumps({**plan, "model": {**plan["model"], **model}}))
     with pytest.raises(InputError, match="an ablation compares masks of connected components"):
-        efficientcellseg.main(["--plan", "a/plan.json", "--out", "b", "--ablation"])
+        efficientcellseg.main(["--plan", "p.json", "--out", "b", "--ablation"])
     assert not pathlib.Path("b").exists()

@@ -301,6 +301,11 @@ def test_a_plan_without_settings_is_not_searched(data, small_plans):
     for words in (["--plan", "p/plan.json", "--out", "q"], ["--resume", "--out", "p"]):
         with pytest.raises(InputError, match="nothing in the plan can be searched for; leave out --search"):
             fre.main([*words, "--search", "2"])
+    plan = json.loads(pathlib.Path("p/plan.json").read_text())
+    for model in ({**plan["model"], "method": "fres"}, {"filters": [2, 8]}):
+        pathlib.Path("bad.json").write_text(json.dumps({**plan, "model": model}))
+        with pytest.raises(InputError, match="plan: "):
+            fre.main(["--plan", "bad.json", "--out", "q", "--search"])
     assert not pathlib.Path("q").exists()
 
 
@@ -310,6 +315,8 @@ def test_a_fold_trains_as_many_steps_as_its_images_need(data):
     plans = [read_plan(pathlib.Path(f"f/fold-{number}/plan.json")) for number in range(1, 5)]
     assert [len(parse_slices(plan.data[0].train, 8)) for plan in plans] == [4] * 4
     assert [plan.training.epochs for plan in plans] == [2000] * 4
+    fre.main(["--plan", "f/fold-1/plan.json", "--folds", "4", "--out", "g", "--plan-only"])
+    assert any("settings of one plan" in notice for notice in read_plan(pathlib.Path("g/fold-2/plan.json")).notices)
 
 
 def test_a_method_without_settings_is_not_searched(data, small_plans):

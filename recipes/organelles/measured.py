@@ -35,8 +35,8 @@ def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
     ratio, share = table.background_to_foreground(), float(table.positive.mean())
     training = to_plan(measured_structure(plan.structure, ratio, share))
     notice = (
-        f"Not one of the paper's structures: weights and copies follow from a mean B/F of {ratio:.1f} and "
-        f"{100 * share:.0f} % of patches with foreground."
+        f"Not one of the paper's structures: weights and copies follow from the training patches. "
+        f"{100 * share:.0f} % of them have foreground, with {ratio:.1f} times as much background on average."
     )
     training = overridden(dataclasses.replace(training, ignore_value=ignore_value), args)
     return dataclasses.replace(plan, training=training, notices=(*plan.notices, notice))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
+import logging
+import math
 import pathlib
 import sys
 import tempfile
@@ -22,6 +24,8 @@ from segkit.volumes.whole_output import check_output, whole_file
 
 if TYPE_CHECKING:
     from segkit.instances.object_sizes import ObjectSizes
+
+_LOG = logging.getLogger(__name__)
 
 
 def add_components_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +78,8 @@ def run_components(args: argparse.Namespace) -> None:
         shown = (0, 1) if args.mask else (0, max(1, len(sizes.ids)))
         like = dataclasses.replace(volume, metadata={**volume.metadata, "display_range": shown})
         save_volume(args.output, Volume(array=array), like=like, overwrite=args.overwrite)
+    if sizes.voxels.sum() == math.prod(volume.shape):
+        _LOG.warning("warning: %s: every voxel is foreground; a mask is 0 outside of the structure", volume.name)
     if args.table:
         _write_table(args, sizes, volume.voxel_size_nm)
     sys.stdout.write(f"{_summary(sizes, volume.voxel_size_nm)}\n")
@@ -105,10 +111,11 @@ def _summary(sizes: ObjectSizes, voxel_size_nm: Sequence[float] | None) -> str:
         return "no component"
     median = float(np.median(sizes.voxels))
     volume = "" if voxel_size_nm is None else f", {median * np.prod(voxel_size_nm):.4g} nm3"
-    count = f"{len(sizes.ids)} component{'s' if len(sizes.ids) > 1 else ''}"
+    if len(sizes.ids) == 1:
+        return f"1 component of {median:g} voxels{volume}"
     return (
-        f"{count} of {sizes.voxels.min()} to {sizes.voxels.max()} voxels (median {median:g}{volume}); "
-        f"{sizes.voxels.sum()} voxels in all"
+        f"{len(sizes.ids)} components of {sizes.voxels.min()} to {sizes.voxels.max()} voxels (median "
+        f"{median:g}{volume}); {sizes.voxels.sum()} voxels in all"
     )
 
 

@@ -47,7 +47,7 @@ def write_results(job: Job, sequence: pathlib.Path, *, max_ram: int | None = Non
                 progress = ProgressLine(f"frame {frame}", "slices")
                 options = PredictOptions(max_ram=max_ram)
                 volume = open_volume(path)
-                predict_volume([loaded], volume, labels, options, progress=progress, shown_as=volume.name)
+                predict_volume([loaded], volume, labels, options, progress=progress, shown_as=f"frame {frame}")
             # As many as in the names of the images: t000.tif or t0000.tif.
             digits = len(re.sub(r"\D", "", path.stem))
             write_result(pathlib.Path(scratch, target.name), frame, open_volume(labels), num_digits=digits)

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import json
+import logging
 import pathlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from segkit.experiments.arguments import (
 from segkit.experiments.comparison import Comparison
 from segkit.experiments.draft import Draft
 from segkit.experiments.folder import (
+    COMMANDS_NAME,
     MODE_NAME,
     check_folder,
     check_writable,
@@ -43,6 +45,7 @@ from segkit.experiments.modes import (
     write_mode,
 )
 from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan, write_plan
+from segkit.experiments.provenance import remember_command
 from segkit.experiments.settings import TINY
 from segkit.model_path import FOLDS_NAME, fold_folders
 from segkit.volumes.whole_output import whole_file
@@ -50,6 +53,8 @@ from segkit.volumes.whole_output import whole_file
 if TYPE_CHECKING:
     from segkit.experiments.job import Job, Network
     from segkit.training.resumable import Resumable
+
+_LOG = logging.getLogger("segkit.run")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -280,10 +285,20 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
                 # The data took their time: another run may have begun, and ended, since the first look.
                 check_folder(draft.folder, **_claim(args, mode, draft.folder))
             _write(recipe, plan, draft.folder, mode, args)
-        for job in () if args.plan_only else jobs:
-            _run(recipe, job, mode, args, max_ram, serves=not roots)
+        try:
+            for job in () if args.plan_only else jobs:
+                _run(recipe, job, mode, args, max_ram, serves=not roots)
+        except KeyboardInterrupt:
+            _LOG.info("to resume: python -m recipes.%s --out %s --resume", recipe.name, _root_of(drafts))
+            raise
         for root in roots:
             write_summary(root)
+
+
+def _root_of(drafts: Sequence[Draft]) -> pathlib.Path:
+    """Return the folder that ``--out --resume`` takes for some runs: that of the only one, or of all."""
+    folders = {draft.folder for draft in drafts}
+    return next(iter(folders)) if len(folders) == 1 else next(iter(folders)).parent
 
 
 def _claim(args: argparse.Namespace, mode: Mode, folder: pathlib.Path) -> dict[str, bool]:
@@ -301,14 +316,14 @@ def _write(recipe: Recipe, plan: RunPlan, folder: pathlib.Path, mode: Mode, args
     if recipe.has_modes:
         write_mode(mode, folder)
     if args.plan_only:
+        remember_command(folder / COMMANDS_NAME, resume=args.resume)
         root = folder.parent if fold_folders(folder.parent) else folder
         sys.stderr.write(f"plan: {folder / PLAN_NAME}; start it with --out {root} --resume\n")
 
 
 def _nothing_left_of(drafts: Sequence[Draft]) -> contextlib.AbstractContextManager[None]:
     """Return a block that leaves no folder of its own behind where it finds the input wrong."""
-    folders = {draft.folder for draft in drafts}
-    return nothing_left_of(next(iter(folders)) if len(folders) == 1 else next(iter(folders)).parent)
+    return nothing_left_of(_root_of(drafts))
 
 
 def _jobs(recipe: Recipe, drafts: Sequence[Draft], *, is_resumed: bool, kind: str) -> tuple[list[RunPlan], list[Job]]:
@@ -365,5 +380,5 @@ def recipe_command(recipe: Recipe, argv: Sequence[str] | None = None) -> int:
     return run_command(
         lambda words: run_recipe(recipe, words),
         argv,
-        when_interrupted="Finished epochs are kept: run the same command with --resume.",
+        when_interrupted="Epochs that were finished are kept.",
     )

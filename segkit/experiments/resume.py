@@ -18,13 +18,15 @@ def runs_to_resume(args: argparse.Namespace, root: pathlib.Path) -> list[tuple[R
     """Return plan and folder of each run to resume, with what the command line changes in its training.
 
     Args:
-        args: Arguments of a recipe. With the structure ``all`` finished runs are passed over.
-        root: Run folder, or for ``all`` the folder of several.
+        args: Arguments of a recipe. Of several runs the finished ones are passed over.
+        root: Run folder, or the folder of several.
 
     Raises:
         InputError: If there is no run, or the arguments name another structure or other data than it began with.
     """
-    every = args.structure == "all"
+    # The folder of several runs has no plan of its own.
+    of_several = args.structure is None and not (root / PLAN_NAME).exists() and any(root.glob(f"*/{PLAN_NAME}"))
+    every = args.structure == "all" or of_several
     folders = sorted(path.parent for path in root.glob(f"*/{PLAN_NAME}")) if every else [root]
     if not folders or not (every or (root / PLAN_NAME).exists()):
         raise InputError(f"{root}: no run to resume there; leave --resume out, or name its folder with --out")

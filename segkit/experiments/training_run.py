@@ -170,7 +170,7 @@ def predict_all(job: Job, model_path: pathlib.Path, max_ram: int | None) -> dict
             _predict_apart(volume, model_path, path, max_ram, user_modules(job.plan.task, job.plan.preprocessing))
         else:
             progress = ProgressLine(f"predicting {volume.tomogram.name}", "blocks")
-            predict_volume([loaded], volume.tomogram, path, overwrite=True, progress=progress)
+            predict_volume([loaded], volume.tomogram, path, overwrite=True, progress=progress, is_known=True)
         masks[number] = path
     return masks
 
@@ -289,6 +289,7 @@ def report(
     """Write ``report.html``: the headline is over all scored slices, pictures come from every volume."""
     job, record = finished.job, finished.record
     plan, volumes, folder, task = job.plan, job.volumes, job.folder, job.plan.task
+    used = dataclasses.replace(plan, preprocessing=read_card(folder).preprocessing)  # with what was measured
     scored = [(volumes[number], open_volume(masks[number]), part) for number, part in evaluations]
     best, monitor = record.best_row, task.monitor
     tested = any(volume.split.test for volume in volumes)
@@ -309,7 +310,7 @@ def report(
             f"Preset: {plan.preset}. Scores are of the {uses}.",
             *map(Warned, dict.fromkeys(warned)),
         ],
-        plan={name: value for name, value in plan.to_dict().items() if name != "notices"},
+        plan={name: value for name, value in used.to_dict().items() if name != "notices"},
         history=record.rows,
         monitor=monitor,
         evaluation=merged(evaluations).to_dict(),

@@ -43,6 +43,7 @@ def predict_volume(
     progress: Callable[[int, int], None] | None = None,
     share: Share | None = None,
     shown_as: str | None = None,
+    is_known: bool = False,
 ) -> Prediction | None:
     """Predict a volume, block by block, and write the result with its voxel size, origin and axis order.
 
@@ -65,6 +66,8 @@ def predict_volume(
         share: Which of several processes of one command this is. The memory bound is shared between them; the first one
             looks for faults in the input and writes the result.
         shown_as: What the log calls the result; its path by default.
+        is_known: The volume belongs to the data that the models were trained with: nothing is told about its voxel size
+            and grey values.
 
     Returns:
         What was written; ``None`` for all processes of one command but the first.
@@ -101,7 +104,7 @@ def predict_volume(
         known = BlockStore.outcome_in(store.folder)
         # Blocks may be missing: the process that has published the result was killed while it removed them.
         if known is None or not output.is_published(known["outputs"]):
-            _predict_blocks(store, positions, job, progress)
+            _predict_blocks(store, positions, job, progress, is_known=is_known)
         if share.index:
             return None  # the first process of the command writes the result
 
@@ -168,6 +171,8 @@ def _predict_blocks(
     positions: list[Position],
     job: PredictionJob,
     progress: Callable[[int, int], None] | None,
+    *,
+    is_known: bool,
 ) -> None:
     """Predict the blocks that the store lacks, all models side by side."""
     volume = job.volume
@@ -179,7 +184,8 @@ def _predict_blocks(
             _log.info("%s: a single slice is treated as a stack of one slice with black neighbours", volume.name)
         if not job.share.index:
             engine.check(job.slices(store.grid, rest))
-            job.tell()
+            if not is_known:
+                job.tell()
     map_blocks(engine, volume.array, store, positions=positions, executor=InProcess(job.share), progress=progress)
 
 
@@ -232,7 +238,9 @@ def check_format(output_path: str | os.PathLike[str], folder: pathlib.Path, volu
     Raises:
         InputError: If it cannot.
     """
-    tiny = np.zeros((min(2, volume.shape[0]), 2, 2), dtype)
+    # As many slices as the result has, which the message may name; two for a folder, of which each is a file.
+    is_file = bool(pathlib.Path(output_path).suffix)
+    tiny = np.zeros((volume.shape[0] if is_file else min(2, volume.shape[0]), 2, 2), dtype)
     kind = Volume(array=tiny, voxel_size_nm=volume.voxel_size_nm, file_axes=volume.file_axes, format=volume.format)
     with tempfile.TemporaryDirectory(dir=folder) as trial:  # of its own: several processes may try at a time
         try:

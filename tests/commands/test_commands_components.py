@@ -7,6 +7,7 @@ import pytest
 from skimage.measure import label
 
 from segkit import cli
+from segkit.console import run_command
 from segkit.errors import InputError
 from segkit.volumes.files import open_volume, save_volume
 from segkit.volumes.volume import Volume
@@ -101,3 +102,11 @@ def test_mistakes_are_one_line_and_leave_nothing(words, message, folder):
     with pytest.raises(InputError, match=message):
         cli.main(["components", "--output", "out.tif", *words])
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_a_volume_without_background_is_noticed(folder, capsys):
+    save_volume("full.tif", Volume(array=np.full((2, 5, 6), 7, np.uint8)))
+    assert run_command(cli.main, ["components", "--input", "full.tif", "--output", "ids.tif"]) == 0
+    found = capsys.readouterr()
+    assert "warning: full.tif: every voxel is foreground; a mask is 0 outside of the structure" in found.err
+    assert found.out == "1 component of 60 voxels\n"

@@ -80,6 +80,7 @@ def test_a_plan_alone_is_written_and_waits(no_training, capsys):
     run_recipe(TOY, ["--out", "run", "--plan-only"])
     assert happened == ["draft", "network", "make data", "network", "set up"]
     assert capsys.readouterr().err == "plan: run/plan.json; start it with --out run --resume\n"
+    assert len(pathlib.Path("run/commands.txt").read_text().splitlines()) == 1  # the page tells what the data were
     assert read_plan(pathlib.Path("run/plan.json")).notices == ("measured",)
     with pytest.raises(InputError, match="run: holds a plan; start it with --resume"):
         run_recipe(TOY, ["--out", "run"])
@@ -272,6 +273,17 @@ def test_variants_are_compared_over_seeds_and_finished_trials_stay(caplog):
     assert "<h2>Widths</h2>" in page
     with pytest.raises(InputError, match=r"c/cells/1-0: holds a training with learning_rate .*; choose another --out"):
         run_recipe(TOY, ["--out", "c", "--resume", "--learning-rate", "0.5"])
+
+
+def test_an_interrupted_run_tells_how_to_resume(monkeypatch, caplog):
+    def interrupted(job, **_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training_run, "run", interrupted)
+    for words, root in ((["--out", "run"], "run"), (["--out", "folds", "--folds", "3"], "folds")):
+        with caplog.at_level(logging.INFO), pytest.raises(KeyboardInterrupt):
+            run_recipe(TOY, words)
+        assert caplog.records[-1].getMessage() == f"to resume: python -m recipes.toy --out {root} --resume"
 
 
 def test_a_run_ends_with_a_model_and_scores():

@@ -416,3 +416,17 @@ def test_a_channel_axis_is_refused_in_one_line(tmp_path):
     stack = Volume(array=np.zeros((2, 3, 32, 32), np.uint8), axes="czyx")
     with pytest.raises(InputError, match=r"axes \(c, z, y, x\), expected \(z, y, x\); give one index along c"):
         predict_volume([], stack, tmp_path / "out.tif")
+
+
+def test_the_slices_that_a_format_cannot_hold_are_counted(tmp_path):
+    volume = Volume(array=np.zeros((7, 8, 8), np.float32))
+    with pytest.raises(InputError, match=r"m\.png: found 7 slices"):
+        predict_volume([pointwise()], volume, tmp_path / "m.png")
+
+
+def test_of_the_data_of_a_training_nothing_is_told(tmp_path, caplog):
+    volume = Volume(array=np.zeros((2, 8, 8), np.float32))
+    for is_known in (True, False):
+        caplog.clear()
+        predict_volume([pointwise()], volume, tmp_path / f"{is_known}.tif", is_known=is_known)
+        assert ("the voxel size is unknown" in caplog.text) is not is_known

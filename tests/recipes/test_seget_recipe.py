@@ -101,7 +101,7 @@ def test_what_was_measured_is_said(files):
     tomogram, mask = files
     ((plan, _),) = resolve("--structure", "mine", "--tomogram", tomogram, "--mask", mask, "--preset", "demo")
     assert plan.preset == "demo, measured"
-    assert "mean B/F of 9.2 and 100 %" in plan.notices[0]  # 64 * 64 / 400 - 1
+    assert "100 % of them have foreground, with 9.2 times as much background" in plan.notices[0]  # 64 * 64 / 400 - 1
 
 
 def test_a_channel_of_every_tomogram_is_chosen(files):
@@ -131,7 +131,7 @@ def test_strokes_of_a_structure_and_of_background(files):
     assert [int(((targets[..., 0] == kind) & (targets[..., 1] > 0)).sum()) for kind in (0, 1)] == [2 * 200, 2 * 80]
     assert read_plan_of(plan) == plan
     ((own, _),) = resolve(*("--structure", "mine", *words[2:]), "--preset", "demo", "--hold-out-every", 2)
-    assert "mean B/F of 2.5" in own.notices[0]
+    assert "with 2.5 times as much background" in own.notices[0]
     strokes[4, 0, 0] = -3
     write_mrc("S.mrc", strokes)
     with pytest.raises(InputError, match=r"S\.mrc: found values other than whole numbers from 0 to 255 in slice 4"):
@@ -229,7 +229,8 @@ def test_of_several_structures_the_unfinished_are_resumed_by_the_same_command(fi
     for plan, folder in plans:
         write_plan(plan, folder / "plan.json")
     (plans[0][1] / "scores.json").write_text("{}")
-    assert [plan.structure for plan, _ in resolve(*same, "--out", "o", "--resume")] == ["mine"]
+    for words in (same, ()):  # or by their folder alone
+        assert [plan.structure for plan, _ in resolve(*words, "--out", "o", "--resume")] == ["mine"]
 
 
 def test_a_typo_in_a_name_is_pointed_at(files, caplog):

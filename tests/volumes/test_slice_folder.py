@@ -164,3 +164,9 @@ def test_a_slice_that_is_missing_is_not_left_out(tmp_path, make_entry, what):
     getattr(folder / "s99.png", make_entry)(*([tmp_path / "gone.png"] if make_entry == "symlink_to" else []))
     with pytest.raises(InputError, match=rf"s99\.png: found {what}, expected a slice"):
         open_volume(folder)
+
+
+def test_the_folder_of_a_run_is_no_volume(tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"")
+    with pytest.raises(InputError, match="is the folder of a run and no volume; a model is given with --model"):
+        open_volume(tmp_path)

@@ -75,3 +75,11 @@ def test_the_weight_is_the_last_channel_and_all_others_are_the_target():
     values, weight = split_weight(target, np.zeros((2, 3, 2)), name="a loss")
     np.testing.assert_array_equal(values, target[..., :2])
     np.testing.assert_array_equal(weight, target[..., 2:])
+
+
+def test_cross_entropy_is_a_mean_over_pixels_and_channels():
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 2, (2, 3, 5, 2)).astype(np.float32)
+    # Of logits of 0 the cross entropy is log 2 everywhere, and the foreground half of everything.
+    intersection, union = target.sum() / 2, target.sum() + target.size / 2 - target.sum() / 2
+    assert value(BCEJaccard(), target, 0 * target) == pytest.approx(math.log(2) + 1 - intersection / union, abs=1e-3)

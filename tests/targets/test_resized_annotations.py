@@ -7,7 +7,10 @@ from segkit.data.sampler import PatchSampler
 from segkit.preprocessing.color_slices import ColorSlices
 from segkit.preprocessing.colorings import GreyTriple
 from segkit.preprocessing.resized_slices import colored_slices
+from segkit.preprocessing.standardize import Standardize
 from segkit.targets.centers import CentersTarget
+from segkit.targets.classes import ClassTarget
+from segkit.targets.foreground import ForegroundTarget
 from segkit.targets.resized_annotations import heatmap_slices, mask_slices
 
 STACK = np.random.default_rng(0).integers(0, 255, (3, 40, 52)).astype(np.uint8)
@@ -79,3 +82,36 @@ def test_maps_become_targets_that_move_with_the_image():
         assert targets[(*place[:3], 0)] == 1
         moved.add(place[1:])
     assert len(moved) > 2
+
+
+@pytest.mark.parametrize(
+    ("target", "parts"),
+    [(ForegroundTarget(), 1), (ClassTarget(num_classes=4), 1), (CentersTarget(), 2)],
+    ids=["foreground", "classes", "centers"],
+)
+def test_bent_annotations_have_no_values_between_those_that_were_drawn(target, parts):
+    rng = np.random.default_rng(0)
+    squares = np.kron(rng.integers(0, 2, (1, 8, 8)), np.ones((4, 4)))
+    drawn = (squares * (3 if target.channels == 1 else 255)).astype(np.uint8)
+    bend = Augmentation(flips=False, turns=False, elastic_px=3.0, elastic_grid_px=8)
+    sampler = PatchSampler(
+        [(drawn.astype(np.float32), *[drawn] * parts)],
+        tabulate_patches([(drawn, [0])], patch_shape=(32, 32), stride=32),
+        batch_size=1,
+        preprocessing=Standardize(mean=0.0, std=1.0),
+        target=target,
+        augmentation=bend,
+        seed=1,
+    )
+    images, targets = sampler.batch(0)
+    assert not np.array_equal(images[0, ..., 0], drawn[0])  # it was bent
+    known = set(np.unique(target([drawn[0]] * parts)[..., :-1]))
+    assert set(np.unique(targets[..., :-1])) <= known
+    assert np.mean((targets[0, ..., 0] > 0) == (images[0, ..., 0] > drawn.max() / 2)) > 0.95
+
+
+def test_as_many_classes_as_bytes_hold():
+    ClassTarget(num_classes=255)
+    for count in (1, 256):
+        with pytest.raises(ValueError, match="`num_classes` must be from 2 to 255"):
+            ClassTarget(num_classes=count)

@@ -1,0 +1,137 @@
+"""What training, prediction and report take for granted of every kind of task."""
+
+import inspect
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from segkit.errors import InputError
+from segkit.instances.instance_settings import InstanceSettings
+from segkit.preprocessing.standardize import Standardize
+from segkit.tasks.cells import CellsTask
+from segkit.tasks.centers import CentersTask
+from segkit.tasks.classes import ClassesTask
+from segkit.tasks.collapse_alarm import CollapseAlarm
+from segkit.tasks.foreground import ForegroundTask
+from segkit.tasks.task import TASKS
+
+MEASURED = Standardize(mean=0.0, std=1.0)
+CASES = {
+    "foreground": ForegroundTask(threshold=0.25),
+    "classes": ClassesTask(class_names=("sky", "sun", "moon")),
+    "supervised": ClassesTask(class_names=("sky", "sun", "moon"), supervision=0.25),
+    "cells": CellsTask(instances=InstanceSettings(threshold=0.25)),
+    "centers": CentersTask(),
+}
+every = pytest.mark.parametrize("task", CASES.values(), ids=CASES)
+
+
+def outputs_of(task, shape=(2, 3, 4)):
+    """Return logits of a network of the task."""
+    rng = np.random.default_rng(0)
+    return {one.name: rng.normal(0, 3, (*shape, one.channels)).astype(np.float32) for one in task.outputs}
+
+
+def maps_of(task):
+    return keras.ops.convert_to_numpy(task.maps(outputs_of(task), MEASURED))
+
+
+def test_all_kinds_are_here():
+    assert {task.kind for task in CASES.values()} >= {"foreground", "classes", "cells", "centers"}
+
+
+@every
+def test_a_task_comes_back_from_its_plan(task):
+    assert TASKS.from_dict(json.loads(json.dumps(TASKS.to_dict(task)))) == task
+
+
+@every
+def test_losses_metrics_and_outputs_fit(task):
+    names = {output.name for output in task.outputs}
+    assert set(task.losses()) == names and set(task.metrics()) <= names
+    assert sum(output.share for output in task.outputs) == pytest.approx(
+        1 if len(names) == 1 or task.kind == "classes" else 2
+    )
+    target = task.target(weight_limit=None, ignore_value=None, preprocessing=MEASURED)
+    assert {channel for span in task.spans.values() for channel in range(*span)} == set(range(target.channels))
+    assert task.outputs[0].served == "probability"
+
+
+@every
+def test_maps_are_probabilities_of_what_is_predicted(task):
+    maps = maps_of(task)
+    assert maps.shape == (2, 3, 4, task.num_maps) and maps.dtype == np.float32
+    assert task.num_maps == sum(output.channels for output in task.predicted)
+    assert 0 <= maps.min() < maps.max() <= 1
+    if task.kind == "classes":
+        np.testing.assert_allclose(maps.sum(axis=-1), 1, rtol=1e-5)
+
+
+@every
+def test_a_decision_is_the_same_in_numpy_and_in_a_served_model(task):
+    maps = maps_of(task)
+    found, served = task.decide(maps), keras.ops.convert_to_numpy(task.decide(maps, keras.ops))
+    np.testing.assert_array_equal(found, served)
+    expected = maps.argmax(axis=-1) if task.kind == "classes" else maps[..., 0] > task.threshold
+    np.testing.assert_array_equal(found, expected)
+    assert task.served_decision == ("labels" if task.kind == "classes" else "mask")
+
+
+@every
+def test_what_is_kept_is_what_was_announced(task):
+    maps = maps_of(task)
+    channels, dtype = task.kept
+    kept = task.keep(maps, np.asarray(task.decide(maps)))
+    assert kept.dtype == dtype and kept.shape == ((2, 3, 4) if channels is None else (2, 3, 4, channels))
+
+
+@every
+def test_voxels_are_counted_for_each_label(task):
+    decided = np.asarray(task.decide(maps_of(task)))
+    counts = task.count_labels(decided)
+    assert counts.tolist() == [int((decided == label).sum()) for label in range(1, max(1, len(task.labels)) + 1)]
+
+
+@every
+def test_thresholds_and_probabilities_are_for_foreground_alone(task):
+    if task.kind == "classes":
+        for ask in (lambda: task.with_threshold(0.5), lambda: task.probability_map):
+            with pytest.raises(InputError, match="gives labels"):
+                ask()
+    else:
+        assert task.with_threshold(0.75).threshold == 0.75 and task.probability_map == 0
+        assert task.with_threshold(0.75).learning() == task.learning()  # nothing is trained anew
+
+
+@every
+def test_settings_of_an_evaluation_are_taken_by_it(task):
+    arguments = set(inspect.signature(task.evaluate).parameters)
+    assert set(task.evaluation_settings) <= arguments
+
+
+@every
+def test_labels_have_the_names_of_the_classes_and_the_first_one_is_background(task):
+    is_classes = task.kind == "classes"
+    assert task.labels == (("sun", "moon") if is_classes else ())
+    assert task.background == ("sky" if is_classes else "background")
+
+
+def test_only_masks_of_one_structure_are_merged():
+    assert {kind: task.used_alone is None for kind, task in CASES.items()} == {
+        **dict.fromkeys(CASES, False),
+        "foreground": True,
+    }
+
+
+def test_cells_are_predicted_where_they_are_scored_alone():
+    assert [name for name, task in CASES.items() if task.predicts_scored_only] == ["cells", "centers"]
+
+
+def test_a_network_that_finds_nothing_is_told_of_after_three_epochs():
+    alarm = CollapseAlarm()
+    for epoch in range(3):
+        assert alarm.alarms == []
+        alarm.on_epoch_end(epoch, {"val_predicted_foreground": 0.0})
+    assert len(alarm.alarms) == 1 and "for 3 epochs" in alarm.alarms[0]

@@ -83,3 +83,10 @@ def test_cross_entropy_is_a_mean_over_pixels_and_channels():
     # Of logits of 0 the cross entropy is log 2 everywhere, and the foreground half of everything.
     intersection, union = target.sum() / 2, target.sum() + target.size / 2 - target.sum() / 2
     assert value(BCEJaccard(), target, 0 * target) == pytest.approx(math.log(2) + 1 - intersection / union, abs=1e-3)
+
+
+def test_the_distance_of_a_sample_is_over_all_of_its_pixels():
+    rng = np.random.default_rng(0)
+    target, logits = rng.integers(0, 2, (2, 3, 5, 1)).astype(np.float32), rng.normal(size=(2, 3, 5, 1))
+    alone = [value(BCEJaccard(), target[n : n + 1], logits[n : n + 1]) for n in range(2)]
+    assert value(BCEJaccard(per_sample=True), target, logits) == pytest.approx(np.mean(alone), rel=1e-5)

@@ -94,7 +94,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
         raise InputError(f"{ignored} cannot be combined with --ctc-result, which is scored whole; leave it out")
     if args.json and args.json != "-":
         check_output(args.json, overwrite=args.overwrite)  # scoring may take long
-    from segkit.evaluation.misfit import misfit  # here: its package takes long to load
+    from segkit.evaluation.misfit import misfit, unpainted  # here: their package takes long to load
 
     surface = None
     if is_challenge:
@@ -105,6 +105,9 @@ def run_evaluate(args: argparse.Namespace) -> None:
         labels = args.label is not None or args.reference_label is not None  # others than these are no foreground
         if not labels and (fault := misfit(*volumes, ignore_value=args.ignore_value)) and not args.sweep:
             say(f"warning: {args.prediction}: {fault}")
+        chosen = _slices(args, volumes[1])
+        if not labels and (doubt := unpainted(*volumes, slices=chosen, ignore_value=args.ignore_value)):
+            say(f"warning: {args.reference}: {doubt}")
         surface = evaluate_surface(args, *volumes) if args.surface else None
     content = evaluation.to_dict() if surface is None else {**evaluation.to_dict(), "surface": surface}
     text = json.dumps(content, indent=2) + "\n"

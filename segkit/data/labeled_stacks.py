@@ -6,6 +6,7 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping
 
+from segkit.data.sources import painted_slices
 from segkit.errors import InputError
 from segkit.progress import ProgressLine
 from segkit.volumes.checks import check_same_shape
@@ -95,3 +96,13 @@ def open_stack(image: str, labels: str, *, channel: int | None = None) -> Labele
     check_same_shape(ids, stack)
     count = stack.shape[0]
     return LabeledStack(image=image, labels=labels, count=count, annotated=tuple(range(count)))
+
+
+def painted_only(stack: LabeledStack) -> LabeledStack:
+    """Return a stack of which only the slices with a cell are annotated.
+
+    Raises:
+        InputError: If the labels cannot be read, or there is no cell.
+    """
+    progress = ProgressLine(f"looking for painted slices of {pathlib.Path(stack.labels).name}", "slices")
+    return dataclasses.replace(stack, annotated=tuple(painted_slices(stack.labels, progress=progress)))

@@ -1,14 +1,15 @@
-"""Whether a prediction would fit its reference better the other way round."""
+"""Whether a reference is the other way round than its prediction, or annotated in part."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from segkit.volumes.volume import Volume
 
 _LEAST_IOU = 0.3  # of the flipped volumes, below which nothing fits
+_SHOWN = 10  # slices that are named
 _CLEARLY = 2.0  # times the IoU as they are
 
 _FLIPS: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
@@ -46,6 +47,37 @@ def misfit(prediction: Volume, reference: Volume, *, ignore_value: int | None = 
     return (
         f"the prediction fits much better with the reference's {names[best]} (IoU of all that is not 0: "
         f"{iou[best]:.2f} against {iou[0]:.2f}); is one of the two the wrong way round?"
+    )
+
+
+def unpainted(
+    prediction: Volume, reference: Volume, *, slices: Sequence[int] | None = None, ignore_value: int | None = None
+) -> str | None:
+    """Return a line where a reference looks as if only some of its slices were painted; ``None`` where it does not.
+
+    A structure that is in some slices and not in others is in consecutive ones, mostly: slices that are empty in the
+    reference alone, between others that are not, were perhaps never annotated, and all that is found there counts as
+    wrong.
+
+    Args:
+        prediction: Mask, labels or ids.
+        reference: The same of the annotation, of the same shape.
+        slices: The slices that are scored; all by default.
+        ignore_value: Value of unannotated reference voxels; they do not count.
+    """
+    scored = range(reference.shape[0]) if slices is None else sorted(slices)
+    painted = [z for z in scored if _true(reference, z, ignore_value)[0].any()]
+    if not painted:
+        return None
+    empty = [z for z in scored if painted[0] < z < painted[-1] and z not in painted]
+    found = [z for z in empty if np.asarray(prediction.array[z]).any()]
+    # Fewer gaps than painted slices: a structure with a hole in it.
+    if len(found) < len(painted):
+        return None
+    return (
+        f"empty on {len(found)} slices between others that are not, where the prediction has foreground, which is "
+        "counted as wrong; if they were not annotated, score the others with --slices "
+        f"{','.join(map(str, painted[:_SHOWN]))}{',...' if len(painted) > _SHOWN else ''}"
     )
 
 

@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Callable, Sequence
 
 from segkit.data.challenge_stacks import challenge_stacks, write_labels
-from segkit.data.labeled_stacks import LabeledStack, paired_stacks
+from segkit.data.labeled_stacks import LabeledStack, painted_only, paired_stacks
 from segkit.data.sources import Source
 from segkit.errors import InputError
 from segkit.experiments.arguments import add_channel_argument, add_slice_arguments
@@ -30,6 +30,7 @@ STACK_ARGUMENTS = (
         "name",
         "flip_y",
         "channel",
+        "annotation",
         "train_z",
         "validation_z",
         "test_z",
@@ -50,6 +51,11 @@ def add_stack_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     data.add_argument("--name", help="names the run and the served model (the run folder's name, or cells)")
     data.add_argument("--flip-y", action="store_true", help="flip the labels in y")
     add_channel_argument(data)
+    data.add_argument(
+        "--annotation",
+        choices=("complete", "slices"),
+        help="slices without a cell are background (complete, the default) or unannotated (slices)",
+    )
     add_slice_arguments(data)
     return data
 
@@ -72,6 +78,8 @@ def check_stack_arguments(args: argparse.Namespace) -> None:
         raise InputError("--train-z, --validation-z or --test-z without --images or --ctc; give a stack")
     if args.flip_y and not args.images:
         raise InputError("--flip-y without --images; leave it out")
+    if args.annotation and not args.images:
+        raise InputError("--annotation without --images; leave it out, a data set of the challenge tells what it holds")
     if args.channel is not None and not args.images:
         raise InputError("--channel without --images; leave it out")
     if args.name:
@@ -122,6 +130,7 @@ def labeled_stacks(
         stacks, tests = found[0], found[1] if len(found) > 1 else []
     else:
         stacks = paired_stacks(args.images, args.labels, channel=args.channel)
+        stacks = [painted_only(stack) for stack in stacks] if args.annotation == "slices" else stacks
     sources = sources_of(stacks, tests=tests, train_z=args.train_z, validation_z=args.validation_z, test_z=args.test_z)
     sources = tuple(dataclasses.replace(source, flip_y=args.flip_y, channel=args.channel) for source in sources)
     notices = []

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from segkit import cli
+from segkit.console import run_command
 from segkit.errors import InputError
 from segkit.volumes.files import save_volume
 from segkit.volumes.volume import Volume
@@ -66,3 +67,17 @@ def test_scores_that_cannot_be_written_are_refused_before_the_work(folder, monke
     monkeypatch.setattr("segkit.commands.evaluate.open_volume", lambda *_, **__: pytest.fail("the work has begun"))
     with pytest.raises(InputError, match=r"scores\.json: already exists"):
         cli.main(["evaluate", "--prediction", "a.tif", "--reference", "b.tif", "--json", "scores.json"])
+
+
+def test_a_reference_that_is_painted_in_part_is_told_of(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    found = np.ones((7, 5, 6), np.uint8)
+    drawn = found.copy()
+    drawn[[1, 2, 4, 5]] = 0
+    for name, array in (("found.tif", found), ("drawn.tif", drawn)):
+        save_volume(name, Volume(array=array))
+    words = ["evaluate", "--prediction", "found.tif", "--reference", "drawn.tif"]
+    assert run_command(cli.main, words) == 0
+    assert "warning: drawn.tif: empty on 4 slices between others" in capsys.readouterr().err
+    assert run_command(cli.main, [*words, "--slices", "0,3,6"]) == 0
+    assert "empty on" not in capsys.readouterr().err

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segkit.evaluation.misfit import misfit
+from segkit.evaluation.misfit import misfit, unpainted
 from segkit.volumes.volume import Volume
 
 TRUTH = np.zeros((4, 20, 30), np.uint8)
@@ -34,3 +34,19 @@ def test_what_is_the_same_both_ways_is_not_told_and_unannotated_voxels_do_not_co
     partly = TRUTH.copy()
     partly[1] = 7
     assert "--flip-y" in misfit(Volume(array=TRUTH[:, ::-1]), Volume(array=partly), ignore_value=7)
+
+
+def test_a_reference_that_is_painted_on_some_slices_is_noticed():
+    found = Volume(array=np.ones((9, 4, 4), np.uint8))
+
+    def told(painted, prediction=found, **chosen):
+        truth = np.zeros((9, 4, 4), np.uint8)
+        truth[painted, 1:3] = 3
+        return unpainted(prediction, Volume(array=truth), **chosen)
+
+    line = told([1, 4, 7])
+    assert line.startswith("empty on 4 slices between others") and line.endswith("score the others with --slices 1,4,7")
+    assert told([1, 4, 7], slices=[1, 4, 7]) is None
+    assert told([1, 4, 7], Volume(array=np.zeros((9, 4, 4), np.uint8))) is None  # nothing is counted as wrong
+    assert told([]) is told([3]) is told([2, 3, 4]) is told([1, 2, 3, 5, 6]) is None  # a structure with a hole in it
+    assert told([1, 4, 7], ignore_value=3) is None

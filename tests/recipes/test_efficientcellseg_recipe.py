@@ -537,3 +537,19 @@ def test_an_ablation_of_a_plan_that_sets_what_it_compares_is_refused(monkeypatch
     with pytest.raises(InputError, match="an ablation compares masks of connected components"):
         efficientcellseg.main(["--plan", "p.json", "--out", "b", "--ablation"])
     assert not pathlib.Path("b").exists()
+
+
+def test_slices_without_a_cell_may_be_unannotated():
+    write_stacks(1)
+    ids = tifffile.imread("labels/s0.tiff")
+    ids[[1, 3]] = 0
+    tifffile.imwrite("l.tif", ids, photometric="minisblack")
+    data = ("--images", "stacks/s0.tif", "--labels", "l.tif")
+    plan, _ = resolve(*data, "--annotation", "slices")
+    (source,) = plan.data
+    assert (source.train, source.validation, source.test) == ("0", "2", "4") and source.annotated_in_part
+    assert not resolve(*data)[0].data[0].annotated_in_part
+    with pytest.raises(InputError, match="slice 1 is not annotated"):
+        resolve(*data, "--annotation", "slices", "--train-z", "0-1", "--validation-z", "2")
+    with pytest.raises(InputError, match="--annotation without --images"):
+        resolve("--annotation", "slices")

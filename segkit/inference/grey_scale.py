@@ -78,7 +78,7 @@ def grey_scale(volume: Volume, card: ModelCard, options: PredictOptions) -> Grey
     reading = better_reading(values, trained) if wants_none else None
     found = grey_values_of(values if reading is None else reading(values), str(volume.dtype))
     if not wants_none:
-        return _asked_for(found, trained, options)
+        return _asked_for(found, trained, card, options)
     remarks = []
     if reading is not None:
         how = "shifted by 128" if reading.is_shifted else "read as bytes of the other sign"
@@ -103,9 +103,11 @@ def tell_grey_scale(volume: Volume, cards: Sequence[ModelCard], options: Predict
         _log.warning("warning: %s with %s: %s", volume.name, name, remark)
 
 
-def _asked_for(found: GreyValues, trained: GreyValues, options: PredictOptions) -> GreyScale:
+def _asked_for(found: GreyValues, trained: GreyValues, card: ModelCard, options: PredictOptions) -> GreyScale:
     if not options.match_grey_values:
-        return _inverted(found)
+        turned = dataclasses.replace(found, skewness=-found.skewness)
+        fault = card.preprocessing.mismatch(turned, trained)
+        return dataclasses.replace(_inverted(found), remarks=() if fault is None else (fault,))
     gain = trained.std / found.std if found.std > 0 else 1.0
     gain = -gain if options.invert else gain
     return GreyScale(gain=gain, shift=trained.mean - gain * found.mean)

@@ -52,7 +52,8 @@ def situations(image: np.ndarray, mask: np.ndarray) -> dict[str, tuple[np.ndarra
     some = np.zeros_like(mask)
     some[_PAINTED] = mask[_PAINTED]
     strokes = np.zeros_like(mask)
-    strokes[:, 40:44] = 1 + mask[:, 40:44]
+    for row in (20, 45, 70):
+        strokes[:, row : row + 3] = 1 + mask[:, row : row + 3]
     unknown = mask.copy()
     unknown[:, :, :20] = 255
     return {

@@ -99,7 +99,7 @@ def main() -> None:
         for name, (stored, options) in situations(values).items():
             told = Remembered()
             log.handlers[:] = [told]
-            paths = [pathlib.Path(folder, name) for name in ("in.tif", "out.tif")]
+            paths = [pathlib.Path(folder, file) for file in ("in.h5", "out.h5")]
             save_volume(paths[0], Volume(array=stored, voxel_size_nm=volume.voxel_size_nm), overwrite=True)
             predict_volume([model], open_volume(paths[0]), paths[1], PredictOptions(**options), overwrite=True)
             found = np.asarray(open_volume(paths[1]).array[:])

@@ -94,7 +94,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
         raise InputError(f"{ignored} cannot be combined with --ctc-result, which is scored whole; leave it out")
     if args.json and args.json != "-":
         check_output(args.json, overwrite=args.overwrite)  # scoring may take long
-    from segkit.evaluation.misfit import misfit, unpainted  # here: their package takes long to load
+    from segkit.evaluation.misfit import holds, misfit, unpainted  # here: their package takes long to load
 
     surface = None
     if is_challenge:
@@ -108,6 +108,8 @@ def run_evaluate(args: argparse.Namespace) -> None:
         chosen = _slices(args, volumes[1])
         if not labels and (doubt := unpainted(*volumes, slices=chosen, ignore_value=args.ignore_value)):
             say(f"warning: {args.reference}: {doubt}")
+        if args.ignore_value is not None and not holds(volumes[1], args.ignore_value):
+            say(f"warning: {args.reference}: no voxel has the ignore value {args.ignore_value}")
         surface = evaluate_surface(args, *volumes) if args.surface else None
     content = evaluation.to_dict() if surface is None else {**evaluation.to_dict(), "surface": surface}
     text = json.dumps(content, indent=2) + "\n"

@@ -81,6 +81,16 @@ def unpainted(
     )
 
 
+def holds(reference: Volume, value: int) -> bool:
+    """Return whether a voxel of a reference has a value, such as that of unannotated voxels.
+
+    Args:
+        reference: The annotation.
+        value: The value.
+    """
+    return any((np.asarray(reference.array[z]) == value).any() for z in range(reference.shape[0]))
+
+
 def _true(reference: Volume, z: int, ignore_value: int | None) -> tuple[np.ndarray, np.ndarray]:
     values = np.asarray(reference.array[z])
     kept = np.ones(values.shape, bool) if ignore_value is None else values != ignore_value

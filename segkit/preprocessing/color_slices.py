@@ -118,7 +118,7 @@ class ColorSlices:
 
     def mismatch(self, found: GreyValues, trained: GreyValues) -> str | None:
         """Return a line where a colouring that equalises meets bytes and was trained on another type, or vice versa, or
-        where the contrast is inverted.
+        where the contrast is another one, or inverted.
         """
         if isinstance(self.coloring, Pseudocoloring) and (found.dtype == "uint8") != (trained.dtype == "uint8"):
             return (
@@ -126,7 +126,10 @@ class ColorSlices:
                 "other types: slices are coloured differently, and the result may be worse; save it in the type of the "
                 "training data"
             )
-        return grey_mismatch(found, trained, ("polarity",))
+        # Equalised bytes keep some of the contrast that they had; all else is stretched.
+        keeps_contrast = isinstance(self.coloring, Pseudocoloring) and found.dtype == trained.dtype == "uint8"
+        counts = ("deviation", "polarity") if keeps_contrast else ("polarity",)
+        return grey_mismatch(found, trained, counts)
 
     def in_graph(self, slices: Any) -> None:
         """Return ``None``: equalising a neighbour's histogram is no operation of a backend."""

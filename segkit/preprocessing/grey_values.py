@@ -11,7 +11,7 @@ import numpy as np
 MEAN_TOLERANCE = 1.5
 """Difference of means, in standard deviations of the training voxels, that is borne."""
 
-STD_TOLERANCE = 2.0
+STD_TOLERANCE = 1.75
 """Ratio of standard deviations that is borne."""
 
 _LEAST_SKEWNESS = 0.2  # of both volumes, below which light and dark cannot be told from each other

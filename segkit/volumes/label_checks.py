@@ -24,10 +24,12 @@ class LabelCounts:
     Attributes:
         num_classes: Number of classes, background (0) among them.
         voxels: Voxels of every class in every slice, int64, shape ``(slices, num_classes)``.
+        ignored: Voxels of the ignore value of every slice.
     """
 
     num_classes: int
     voxels: np.ndarray
+    ignored: tuple[int, ...] = ()
 
     @property
     def foreground(self) -> tuple[int, ...]:
@@ -65,11 +67,11 @@ def check_labels(
     most = MAX_CLASSES if num_classes is None else num_classes
     if not 2 <= most <= MAX_CLASSES:
         raise InputError(f"{labels.name}: {most} classes asked for, expected 2 to {MAX_CLASSES}")
-    counts = []
+    counts, ignored = [], []
     for z in range(labels.shape[0]):
-        values = np.ravel(np.asarray(labels.array[z]))
-        if ignore_value is not None:
-            values = values[values != ignore_value]
+        every = np.ravel(np.asarray(labels.array[z]))
+        values = every if ignore_value is None else every[every != ignore_value]
+        ignored.append(every.size - values.size)
         counts.append(_count(labels, z, values, most, is_given=num_classes is not None))
         if progress is not None:
             progress(z + 1, labels.shape[0])
@@ -81,7 +83,7 @@ def check_labels(
                 f"{labels.name}: found the labels {_listed(found)}, expected 0, 1, 2, ... without a gap; renumber them"
             )
         voxels = voxels[:, : len(found)]
-    return LabelCounts(num_classes=voxels.shape[1], voxels=voxels)
+    return LabelCounts(num_classes=voxels.shape[1], voxels=voxels, ignored=tuple(ignored))
 
 
 def _count(labels: Volume, z: int, values: np.ndarray, most: int, *, is_given: bool) -> np.ndarray:

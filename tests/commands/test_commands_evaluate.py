@@ -81,3 +81,16 @@ def test_a_reference_that_is_painted_in_part_is_told_of(tmp_path, monkeypatch, c
     assert "warning: drawn.tif: empty on 4 slices between others" in capsys.readouterr().err
     assert run_command(cli.main, [*words, "--slices", "0,3,6"]) == 0
     assert "empty on" not in capsys.readouterr().err
+
+
+def test_an_ignore_value_that_does_not_occur_is_told_of(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    drawn = np.zeros((2, 5, 6), np.uint8)
+    drawn[:, 2:] = 1
+    save_volume("m.tif", Volume(array=drawn))
+    drawn[1, 0, 0] = 77
+    save_volume("r.tif", Volume(array=drawn))
+    for value, is_told in ((77, False), (78, True)):
+        words = ["--prediction", "m.tif", "--reference", "m.tif" if is_told else "r.tif", "--ignore-value", str(value)]
+        assert run_command(cli.main, ["evaluate", *words]) == 0
+        assert (f"no voxel has the ignore value {value}" in capsys.readouterr().err) is is_told

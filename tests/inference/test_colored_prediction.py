@@ -1,5 +1,7 @@
 """Prediction with networks that look at coloured slices, whole or in windows."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -17,7 +19,8 @@ from segkit.instances.segment_instances import segment_instances
 from segkit.models import cells_and_centers, efficient_cell_seg
 from segkit.models.card import ModelCard
 from segkit.preprocessing.color_slices import ColorSlices
-from segkit.preprocessing.colorings import COLORINGS, WHITE, in_16_bits
+from segkit.preprocessing.colorings import COLORINGS, WHITE, GreyTriple, in_16_bits
+from segkit.preprocessing.grey_values import GreyValues
 from segkit.preprocessing.pseudocolor import Pseudocoloring
 from segkit.preprocessing.standardize import Standardize
 from segkit.tasks.cells import CellsTask
@@ -258,3 +261,14 @@ def test_volume_after_volume_is_predicted_by_the_same_traced_network(network):
     model = loaded(network)
     assert model.probability_model() is model.probability_model()
     assert model.probability_model("mixed_bfloat16") is not model.probability_model()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "ratio", "is_told"), [("uint8", 0.5, True), ("uint8", 0.9, False), ("uint16", 0.5, False)]
+)
+def test_equalised_bytes_keep_some_of_their_contrast(dtype, ratio, is_told):
+    trained = GreyValues(dtype=dtype, mean=100.0, std=30.0, skewness=1.0)
+    found = dataclasses.replace(trained, std=ratio * trained.std)
+    told = ColorSlices(coloring=Pseudocoloring()).mismatch(found, trained)
+    assert ("deviation" in told and "--match-grey-values" in told) if is_told else told is None
+    assert ColorSlices(coloring=GreyTriple()).mismatch(found, trained) is None

@@ -46,3 +46,11 @@ def test_a_class_may_be_missing_where_the_number_is_given():
 def test_no_labels_to_learn_from(array, num_classes, message):
     with pytest.raises(InputError, match=message):
         check_labels(labels_of(array), num_classes=num_classes)
+
+
+def test_unannotated_voxels_are_counted_too():
+    labels = np.zeros((3, 4, 5), np.uint8)
+    labels[:, 0], labels[1, 2:] = 1, 255
+    found = check_labels(Volume(array=labels), ignore_value=255)
+    assert found.ignored == (0, 10, 0) and found.voxels.sum() == labels.size - 10
+    assert not any(check_labels(Volume(array=labels[:1]), ignore_value=255).ignored)

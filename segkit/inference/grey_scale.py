@@ -10,7 +10,14 @@ import numpy as np
 
 from segkit.inference.predict_options import PredictOptions
 from segkit.models.card import ModelCard
-from segkit.preprocessing.grey_values import ByteReading, GreyValues, better_reading, grey_values_of, sampled_values
+from segkit.preprocessing.grey_values import (
+    ByteReading,
+    GreyValues,
+    better_reading,
+    grey_values_of,
+    other_sign,
+    sampled_values,
+)
 from segkit.volumes.lazy_volume import LazyVolume
 from segkit.volumes.volume import Volume
 
@@ -25,12 +32,14 @@ class GreyScale:
         reading: How bytes are read, where not as the file's type says.
         gain: Factor afterwards.
         shift: Added to it.
+        dtype: Integer type that multiplied voxels are rounded to; they are float32 by default.
         remarks: What the user should know, one line each.
     """
 
     reading: ByteReading | None = None
     gain: float = 1.0
     shift: float = 0.0
+    dtype: str | None = None
     remarks: tuple[str, ...] = ()
 
     @property
@@ -39,11 +48,15 @@ class GreyScale:
         return self.reading is None and self.gain == 1.0 and self.shift == 0.0
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Return voxels on the scale of the training data, of any shape; float32 if they are multiplied."""
+        """Return voxels on the scale of the training data, of any shape."""
         values = values if self.reading is None else self.reading(values)
         if self.gain == 1.0 and self.shift == 0.0:
             return values
-        return values.astype(np.float32) * np.float32(self.gain) + np.float32(self.shift)
+        scaled = values.astype(np.float32) * np.float32(self.gain) + np.float32(self.shift)
+        if self.dtype is None:
+            return scaled
+        limits = np.iinfo(self.dtype)
+        return scaled.round().clip(limits.min, limits.max).astype(self.dtype)
 
     def of(self, volume: Volume) -> Volume:
         """Return a volume whose voxels are converted as they are read."""
@@ -76,14 +89,18 @@ def grey_scale(volume: Volume, card: ModelCard, options: PredictOptions) -> Grey
         # Nothing is known of the training: inverted within its own range.
         return _inverted(grey_values_of(values, str(volume.dtype)))
     reading = better_reading(values, trained) if wants_none else None
-    found = grey_values_of(values if reading is None else reading(values), str(volume.dtype))
+    read, dtype = (values, str(volume.dtype)) if reading is None else (reading(values), reading.to)
+    found = grey_values_of(read, dtype)
     if not wants_none:
         return _asked_for(found, trained, card, options)
     remarks = []
     if reading is not None:
         how = "shifted by 128" if reading.is_shifted else "read as bytes of the other sign"
         remarks.append(f"{volume.dtype} bytes were {how} to match those that the model was trained on")
-    if fault := card.preprocessing.mismatch(found, trained):
+    fault = card.preprocessing.mismatch(found, trained)
+    if fault is None and reading is None:
+        fault = other_sign(values, trained)
+    if fault:
         remarks.append(fault)
     return GreyScale(reading, remarks=tuple(remarks))
 
@@ -104,13 +121,16 @@ def tell_grey_scale(volume: Volume, cards: Sequence[ModelCard], options: Predict
 
 
 def _asked_for(found: GreyValues, trained: GreyValues, card: ModelCard, options: PredictOptions) -> GreyScale:
+    # Converted values are float32, and get the type of the training where a preprocessing depends on it.
+    as_floats = dataclasses.replace(trained, dtype="float32")
+    dtype = None if card.preprocessing.mismatch(as_floats, trained) is None else trained.dtype
     if not options.match_grey_values:
-        turned = dataclasses.replace(found, skewness=-found.skewness)
+        turned = dataclasses.replace(found, dtype=dtype or found.dtype, skewness=-found.skewness)
         fault = card.preprocessing.mismatch(turned, trained)
-        return dataclasses.replace(_inverted(found), remarks=() if fault is None else (fault,))
+        return dataclasses.replace(_inverted(found), dtype=dtype, remarks=() if fault is None else (fault,))
     gain = trained.std / found.std if found.std > 0 else 1.0
     gain = -gain if options.invert else gain
-    return GreyScale(gain=gain, shift=trained.mean - gain * found.mean)
+    return GreyScale(gain=gain, shift=trained.mean - gain * found.mean, dtype=dtype)
 
 
 def _inverted(found: GreyValues) -> GreyScale:

@@ -165,7 +165,8 @@ def better_reading(values: np.ndarray, trained: GreyValues) -> ByteReading | Non
     """Return how bytes are to be read so that they are what a model was trained on; ``None`` for as they are.
 
     Bytes come signed and unsigned, and files do not always say which: MRC mode 0 was both. A reading is taken for the
-    right one only where the values as they are differ from those of the training, and those of the reading do not.
+    right one where it is clearly nearer to the training, if the values as they are differ from those of the training or
+    are bytes of the other type.
 
     Args:
         values: Bytes as the file's type reads them.
@@ -179,5 +180,22 @@ def better_reading(values: np.ndarray, trained: GreyValues) -> ByteReading | Non
     readings = [ByteReading(is_shifted, trained.dtype) for is_shifted in (False, True)]
     found = [(grey_values_of(reading(values), trained.dtype), reading) for reading in readings]
     measured, reading = min(found, key=lambda pair: pair[0].distance(trained))
-    is_proven = as_is.differences(trained) and not measured.differences(trained)
+    may_be_misread = as_is.differences(trained) or own != trained.dtype
+    is_proven = may_be_misread and not measured.differences(trained)
     return reading if is_proven and measured.distance(trained) < as_is.distance(trained) / 2 else None
+
+
+def other_sign(values: np.ndarray, trained: GreyValues) -> str | None:
+    """Return a line where bytes have the other sign than those of a training; ``None`` where both mean the same.
+
+    Args:
+        values: Bytes as the file's type reads them.
+        trained: What the model was trained on.
+    """
+    own = str(values.dtype)
+    if {own, trained.dtype} != {"int8", "uint8"} or not (values.view(np.uint8) > 127).any():
+        return None
+    return (
+        f"holds {own}, but the model was trained on {trained.dtype}, and neither reading of the bytes is clearly that "
+        "of the training; the result may be wrong; save it in the type of the training data"
+    )

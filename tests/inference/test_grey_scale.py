@@ -10,9 +10,11 @@ from segkit.inference.grey_scale import grey_scale
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
+from segkit.models.card import ModelCard
 from segkit.preprocessing.color_slices import ColorSlices
 from segkit.preprocessing.colorings import GreyTriple
-from segkit.preprocessing.grey_values import measure_grey_values
+from segkit.preprocessing.grey_values import GreyValues, measure_grey_values
+from segkit.preprocessing.pseudocolor import Pseudocoloring
 from segkit.preprocessing.standardize import Standardize
 from segkit.preprocessing.standardize_each import StandardizeEach
 from segkit.volumes.files import open_volume
@@ -145,3 +147,34 @@ def test_a_card_travels_with_its_grey_values(tmp_path):
     loaded = model(Standardize())
     assert type(loaded.card).from_dict(loaded.card.to_dict()) == loaded.card
     assert isinstance(loaded, LoadedModel)
+
+
+FEW_BRIGHT = np.where(RNG.random((4, 48, 64)) < 0.1, RNG.normal(170, 20, (4, 48, 64)), RNG.normal(8, 3, (4, 48, 64)))
+FEW_BRIGHT = FEW_BRIGHT.clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_bytes_of_the_other_sign_are_never_taken_as_they_are_in_silence(scale, tmp_path, caplog):
+    # As signed bytes the bright ones are negative, and mean and deviation are still like those of the training.
+    loaded = model(SCALES[scale], FEW_BRIGHT)
+    expected, warned = predicted(loaded, FEW_BRIGHT, tmp_path, caplog)
+    assert not warned
+    found, (warning,) = predicted(loaded, FEW_BRIGHT.view(np.int8), tmp_path, caplog)
+    assert np.array_equal(found, expected) and "int8 bytes were read as bytes of the other sign" in warning
+    neither = np.tile(np.arange(256, dtype=np.uint8), (4, 48, 1)).view(np.int8)
+    _, (warning,) = predicted(loaded, neither, tmp_path, caplog)
+    assert "the result may be" in warning
+
+
+@pytest.mark.parametrize("options", [{"match_grey_values": True}, {"invert": True}])
+def test_converted_values_have_the_type_that_equalising_needs(options):
+    trained = GreyValues(dtype="uint8", mean=100.0, std=30.0, skewness=1.0)
+    volume = Volume(array=(10 * SECTION.astype(np.float32)))
+    for coloring, dtype in ((Pseudocoloring(), np.uint8), (GreyTriple(), np.float32)):
+        card = ModelCard(
+            name="m", structure="s", preprocessing=ColorSlices(coloring=coloring), dtype="uint8", grey_values=trained
+        )
+        found = np.asarray(grey_scale(volume, card, PredictOptions(**options)).of(volume).array[0])
+        assert found.dtype == dtype
+        if "match_grey_values" in options:
+            assert abs(found.mean() - 100) < 2 and abs(found.std() - 30) < 2

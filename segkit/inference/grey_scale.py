@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
+from segkit.errors import InputError
 from segkit.inference.predict_options import PredictOptions
 from segkit.models.card import ModelCard
 from segkit.preprocessing.grey_values import (
@@ -79,20 +81,20 @@ def grey_scale(volume: Volume, card: ModelCard, options: PredictOptions) -> Grey
         volume: The input.
         card: The model's card.
         options: The choices.
+
+    Raises:
+        InputError: If values are to be matched with those of a training that the card does not hold.
     """
     trained = card.grey_values or card.preprocessing.known_grey_values(card.dtype)
     wants_none = not (options.match_grey_values or options.invert)
     if trained is None and wants_none:
         return GreyScale()
     values = sampled_values([(volume.array, range(volume.shape[0]))])
-    if trained is None:
-        # Nothing is known of the training: inverted within its own range.
-        return _inverted(grey_values_of(values, str(volume.dtype)))
-    reading = better_reading(values, trained) if wants_none else None
+    if not wants_none:
+        return _asked_for(grey_values_of(values, str(volume.dtype)), trained, card, options)
+    reading = better_reading(values, trained)
     read, dtype = (values, str(volume.dtype)) if reading is None else (reading(values), reading.to)
     found = grey_values_of(read, dtype)
-    if not wants_none:
-        return _asked_for(found, trained, card, options)
     remarks = []
     if reading is not None:
         how = "shifted by 128" if reading.is_shifted else "read as bytes of the other sign"
@@ -120,19 +122,23 @@ def tell_grey_scale(volume: Volume, cards: Sequence[ModelCard], options: Predict
         _log.warning("warning: %s with %s: %s", volume.name, name, remark)
 
 
-def _asked_for(found: GreyValues, trained: GreyValues, card: ModelCard, options: PredictOptions) -> GreyScale:
+def _asked_for(found: GreyValues, trained: GreyValues | None, card: ModelCard, options: PredictOptions) -> GreyScale:
     # Converted values are float32, and get the type of the training where a preprocessing depends on it.
-    as_floats = dataclasses.replace(trained, dtype="float32")
-    dtype = None if card.preprocessing.mismatch(as_floats, trained) is None else trained.dtype
+    dtype = None
+    if trained is not None and card.preprocessing.mismatch(dataclasses.replace(trained, dtype="float32"), trained):
+        dtype = trained.dtype
+    if trained is None or not math.isfinite(trained.std):
+        if options.match_grey_values:
+            raise InputError(
+                f"{card.name}: its card does not hold the grey values of the training; leave out --match-grey-values"
+            )
+        return GreyScale(gain=-1.0, shift=2 * found.mean, dtype=dtype)  # about the mean, which stays
     if not options.match_grey_values:
-        turned = dataclasses.replace(found, dtype=dtype or found.dtype, skewness=-found.skewness)
+        # About the middle between both means, so that the volume gets that of the training.
+        turned = dataclasses.replace(found, dtype=dtype or found.dtype, mean=trained.mean, skewness=-found.skewness)
         fault = card.preprocessing.mismatch(turned, trained)
-        return dataclasses.replace(_inverted(found), dtype=dtype, remarks=() if fault is None else (fault,))
+        remarks = () if fault is None else (fault,)
+        return GreyScale(gain=-1.0, shift=found.mean + trained.mean, dtype=dtype, remarks=remarks)
     gain = trained.std / found.std if found.std > 0 else 1.0
     gain = -gain if options.invert else gain
     return GreyScale(gain=gain, shift=trained.mean - gain * found.mean, dtype=dtype)
-
-
-def _inverted(found: GreyValues) -> GreyScale:
-    # About the mean, which stays.
-    return GreyScale(gain=-1.0, shift=2 * found.mean)

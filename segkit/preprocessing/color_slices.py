@@ -128,6 +128,7 @@ class ColorSlices:
             )
         # Equalised bytes keep some of the contrast that they had; all else is stretched.
         keeps_contrast = isinstance(self.coloring, Pseudocoloring) and found.dtype == trained.dtype == "uint8"
+        keeps_contrast = keeps_contrast and math.isfinite(trained.std)  # cards of before know the type alone
         counts = ("deviation", "polarity") if keeps_contrast else ("polarity",)
         return grey_mismatch(found, trained, counts)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from tiny_models import pointwise
 
-from segkit.inference.grey_scale import grey_scale
+from segkit.errors import InputError
+from segkit.inference.grey_scale import GreyScale, grey_scale
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
@@ -141,6 +142,17 @@ def test_nothing_is_known_of_the_training(caplog):
     found = inverted(SECTION)
     assert found.mean() == pytest.approx(SECTION.mean(), rel=5e-3)
     assert np.corrcoef(found.ravel(), SECTION.ravel())[0, 1] == pytest.approx(-1)
+    with pytest.raises(InputError, match="its card does not hold the grey values of the training"):
+        grey_scale(Volume(array=SECTION), card, PredictOptions(match_grey_values=True))
+
+
+def test_cards_of_before_know_the_type_of_coloured_slices_alone():
+    card = ModelCard(name="m", structure="s", preprocessing=ColorSlices(coloring=Pseudocoloring()), dtype="uint8")
+    assert grey_scale(Volume(array=SECTION), card, PredictOptions()) == GreyScale()
+    inverted = grey_scale(Volume(array=SECTION), card, PredictOptions(invert=True))
+    assert inverted(SECTION).dtype == np.uint8 and inverted(SECTION).mean() == pytest.approx(SECTION.mean(), rel=5e-3)
+    with pytest.raises(InputError, match="leave out --match-grey-values"):
+        grey_scale(Volume(array=SECTION), card, PredictOptions(match_grey_values=True))
 
 
 def test_a_card_travels_with_its_grey_values(tmp_path):

@@ -24,7 +24,7 @@ def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
 
     to_plan, ignore_value = demo_plan if args.preset == "demo" else paper_plan, args.ignore_value
     progress = ProgressLine("measuring the mask")
-    volumes = [open_source(source, ignore_value=ignore_value, progress=progress) for source in plan.data]
+    volumes = [open_source(source, ignore_value=ignore_value, progress=progress, tell=False) for source in plan.data]
     # Patch size and strides are the same for all structures; the rest of this plan is not used.
     cut = dataclasses.replace(to_plan(Structure(name=plan.structure, epochs=1)), ignore_value=ignore_value)
     table = tabulate(volumes, "train", shrink_patch(cut, volumes, seget_multiple_px()))

@@ -138,7 +138,7 @@ def test_methods_are_compared_and_a_comparison_goes_on(folder, tmp_path, monkeyp
     assert row["mean_iou"] == pytest.approx([np.mean(values), abs(values[0] - values[1]) / 2**0.5])
     table = pathlib.Path("runs/compared/comparison.md").read_text()
     assert table.strip() == class_table(rows, classes, {name: METHODS[name].title for name in cells}).to_markdown()
-    assert f"{100 * row['mean_iou'][0]:.2f} ± {100 * row['mean_iou'][1]:.2f} |" in table
+    assert f"{row['mean_iou'][0]:.4f} ± {row['mean_iou'][1]:.4f} |" in table
     page = pathlib.Path("runs/compared/report.html").read_text()
     assert "U-Net + SE" in (folder / "runs/compared/report.html").read_text()
     for text in ("FREnhance", "Validation mIoU", "Mean magnitude", "re-estimated", "tile at y"):

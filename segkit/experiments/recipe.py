@@ -45,7 +45,6 @@ from segkit.experiments.modes import (
     write_mode,
 )
 from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan, write_plan
-from segkit.experiments.provenance import remember_command
 from segkit.experiments.settings import TINY
 from segkit.model_path import FOLDS_NAME, fold_folders
 from segkit.volumes.whole_output import whole_file
@@ -316,6 +315,8 @@ def _write(recipe: Recipe, plan: RunPlan, folder: pathlib.Path, mode: Mode, args
     if recipe.has_modes:
         write_mode(mode, folder)
     if args.plan_only:
+        from segkit.experiments.provenance import remember_command  # asks Keras for its version
+
         remember_command(folder / COMMANDS_NAME, resume=args.resume)
         root = folder.parent if fold_folders(folder.parent) else folder
         sys.stderr.write(f"plan: {folder / PLAN_NAME}; start it with --out {root} --resume\n")

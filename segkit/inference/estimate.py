@@ -62,7 +62,7 @@ def _time(seconds: float) -> str:
 
     Example:
         >>> [_time(seconds) for seconds in (0.0123, 2.34, 150, 12_000, 200_000)]
-        ['0.012 s', '2.3 s', '3 min', '3 h 20 min', '2 d 8 h']
+        ['0.012 s', '2.3 s', '3 min', '3 h 20 min', '2 d 7 h']
     """
     if seconds < 100:
         return f"{seconds:.2g} s"

@@ -30,6 +30,6 @@ def test_what_counts_is_everything_but_memory():
     assert counts == PredictOptions(max_ram=5 * 10**9, roi=Region((1, 2)), tta=True).what_counts()
     assert counts != PredictOptions(max_ram=10**9, roi=Region((1, 3)), tta=True).what_counts()
     assert set(counts) == {
-        "threshold", "probability", "tta", "roi", "halo_px", "tile_px", "rescale", "precision",
+        "threshold", "probability", "average", "tta", "roi", "halo_px", "tile_px", "rescale", "precision",
         "match_grey_values", "invert",
     }  # fmt: skip

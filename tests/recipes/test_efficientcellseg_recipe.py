@@ -493,7 +493,7 @@ def test_a_plan_alone_that_replaces_a_run_leaves_nothing_of_it():
     with pytest.raises(InputError, match="already holds a run"):
         efficientcellseg.main([*FOLDERS, "--plan-only", "--out", "run"])
     efficientcellseg.main([*FOLDERS, "--plan-only", "--overwrite", "--out", "run"])
-    assert sorted(path.name for path in pathlib.Path("run").iterdir()) == ["mode.json", "plan.json"]
+    assert sorted(path.name for path in pathlib.Path("run").iterdir()) == ["commands.txt", "mode.json", "plan.json"]
 
 
 def test_the_ablation_is_the_papers():

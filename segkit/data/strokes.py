@@ -16,7 +16,7 @@ UNPAINTED = 255
 
 
 def from_strokes(strokes: Volume) -> Volume:
-    """Return an annotation whose unpainted voxels are told apart from background.
+    """Return an annotation whose unpainted voxels are distinguished from background.
 
     Painting programs number labels from 1 and leave 0 where nothing was painted. Here 1 is background and 2 the
     structure; with several classes, 1, 2, 3, ... are the classes in their order.

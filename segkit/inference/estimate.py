@@ -124,7 +124,7 @@ def estimate_prediction(
     checking, first, again = np.diff(times)
     block_seconds = again / len(chosen)
     relative = [math.prod(size) / math.prod(sizes[chosen[0]]) for size in sizes.values()]
-    # Boxes of every extent are traced anew.
+    # The network is traced once for every extent of a box.
     traces = 1 if is_slices else len(set(sizes.values()))
     return Estimate(
         blocks=shown,

@@ -102,7 +102,7 @@ def test_thresholds_and_probabilities_are_for_foreground_alone(task):
                 ask()
     else:
         assert task.with_threshold(0.75).threshold == 0.75 and task.probability_map == 0
-        assert task.with_threshold(0.75).learning() == task.learning()  # nothing is trained anew
+        assert task.with_threshold(0.75).learning() == task.learning()  # the training stays as it is
 
 
 @every

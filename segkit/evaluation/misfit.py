@@ -70,7 +70,8 @@ def unpainted(
     if not painted:
         return None
     empty = [z for z in scored if painted[0] < z < painted[-1] and z not in painted]
-    found = [z for z in empty if np.asarray(prediction.array[z]).any()]
+    # Of unannotated voxels nothing counts as wrong.
+    found = [z for z in empty if (np.asarray(prediction.array[z])[_true(reference, z, ignore_value)[1]] != 0).any()]
     # Fewer gaps than painted slices: a structure with a hole in it.
     if len(found) < len(painted):
         return None

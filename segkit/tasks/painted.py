@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from segkit.data.sources import LabeledVolume, write_slices
@@ -14,7 +15,8 @@ def unpainted_notices(volumes: Sequence[LabeledVolume]) -> list[str]:
     never looked at, and would be learnt as background.
 
     Args:
-        volumes: Opened volumes whose ``labels`` have ``foreground``, the voxels of every slice.
+        volumes: Opened volumes whose ``labels`` have ``foreground``, the voxels of every slice; where they have
+            ``ignored`` too, slices that are unannotated as wholes are no gaps.
     """
     lines = []
     for volume in volumes:
@@ -22,7 +24,7 @@ def unpainted_notices(volumes: Sequence[LabeledVolume]) -> list[str]:
         painted = [z for z in trained if foreground[z]]
         if not painted or volume.source.annotated_in_part:
             continue
-        between = [z for z in trained if painted[0] < z < painted[-1] and not foreground[z]]
+        between = [z for z in trained if painted[0] < z < painted[-1] and not foreground[z] and _is_learnt(volume, z)]
         # Fewer gaps than painted slices: a structure with a hole in it.
         if len(between) >= len(painted):
             lines.append(
@@ -32,6 +34,11 @@ def unpainted_notices(volumes: Sequence[LabeledVolume]) -> list[str]:
                 "`splits`)"
             )
     return lines
+
+
+def _is_learnt(volume: LabeledVolume, z: int) -> bool:
+    ignored = getattr(volume.labels, "ignored", ())
+    return not ignored or ignored[z] < math.prod(volume.mask.shape[1:])
 
 
 def _shortened(text: str, most: int = 30) -> str:

@@ -50,3 +50,12 @@ def test_a_reference_that_is_painted_on_some_slices_is_noticed():
     assert told([1, 4, 7], Volume(array=np.zeros((9, 4, 4), np.uint8))) is None  # nothing is counted as wrong
     assert told([]) is told([3]) is told([2, 3, 4]) is told([1, 2, 3, 5, 6]) is None  # a structure with a hole in it
     assert told([1, 4, 7], ignore_value=3) is None
+
+
+def test_where_slices_are_unannotated_nothing_is_counted_as_wrong():
+    found, truth = np.ones((9, 4, 4), np.uint8), np.full((9, 4, 4), 255, np.uint8)
+    truth[[1, 4, 7]] = 0
+    truth[[1, 4, 7], 1:3] = 3
+    assert unpainted(Volume(array=found), Volume(array=truth), ignore_value=255) is None
+    truth[[2, 3, 5], 0, 0] = 0
+    assert "empty on 3 slices" in unpainted(Volume(array=found), Volume(array=truth), ignore_value=255)

@@ -42,3 +42,11 @@ def test_only_training_slices_count_and_those_that_are_known_to_be_painted_are_n
     assert unpainted_notices([volume(foreground)])
     assert not unpainted_notices([volume(foreground, train=[0, 4])])
     assert not unpainted_notices([volume(foreground, annotated_in_part=True)])
+
+
+def test_slices_that_are_unannotated_as_wholes_are_no_gaps():
+    foreground = [5, 0, 0, 0, 6]
+    for ignored, count in (([0, 12, 12, 12, 0], 0), ([0, 11, 11, 11, 0], 1), ([0] * 5, 1), ([0, 12, 0, 0, 0], 1)):
+        known = volume(foreground)
+        known.mask.shape, known.labels.ignored = (5, 3, 4), tuple(ignored)
+        assert len(unpainted_notices([known])) == count

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from skimage.measure import label, regionprops
 
-from segkit.instances.object_sizes import object_sizes
+from segkit.instances.object_sizes import huge_object, huge_object_warning, object_sizes
 
 
 def test_sizes_and_centres_are_those_of_scikit_image():
@@ -24,3 +24,28 @@ def test_without_objects_there_is_no_row():
 def test_other_arrays_are_refused(labels):
     with pytest.raises(ValueError, match=r"`labels` must be whole numbers \(z, y, x\)"):
         object_sizes(labels)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "num_voxels", "expected"),
+    [
+        ({1: 10, 2: 12, 255: 240}, 1000, 255),
+        ({1: 10, 2: 12, 255: 239}, 1000, None),  # less than 20 times as large as the next
+        ({1: 10, 2: 12, 255: 240}, 4800, 255),
+        ({1: 10, 2: 12, 255: 240}, 4801, None),  # less than 5 % of the voxels
+        ({7: 900, 255: 40_000}, 50_000, None),  # two alone
+        ({255: 900}, 1000, None),
+        ({}, 1000, None),
+        ({3: 5000, 1: 12, 2: 7, 9: 12}, 9000, 3),  # not the highest id
+    ],
+)
+def test_an_object_far_larger_than_all_others(sizes, num_voxels, expected):
+    assert huge_object(sizes, num_voxels) == expected
+    assert (huge_object_warning(sizes, num_voxels) is None) == (expected is None)
+
+
+def test_what_is_said_of_it():
+    assert huge_object_warning({1: 10, 2: 30, 255: 1210}, 2000) == (
+        "the object 255 has 97 % of the voxels with an id, 40 times as many as the next; where it means unannotated, "
+        "pass --ignore-value 255"
+    )

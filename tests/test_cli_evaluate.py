@@ -56,6 +56,25 @@ def test_objects_are_scored_in_3d_or_slice_by_slice(folder, capsys):
     assert scores(capsys, "--instances", "--slices", "1")["total"]["seg"] == 1
 
 
+def test_objects_are_scored_where_the_reference_is_annotated(folder, capsys):
+    truth = np.zeros((2, 4, 12), np.int16)
+    truth[:, 0, :2], truth[:, 3, :4] = 1, 5
+    found = truth.copy()
+    found[:, :, 8:10], found[:, 3, 4:6] = 3, 5  # beside what was drawn
+    drawn = truth.copy()
+    drawn[:, :, 4:] = -1
+    save_volume("p.tif", Volume(array=found), overwrite=True)
+    save_volume("r.tif", Volume(array=truth), overwrite=True)
+    everywhere = scores(capsys, "--instances")["total"]
+    assert (everywhere["found"], everywhere["seg"]) == (3, pytest.approx((1 + 4 / 6) / 2))
+    save_volume("r.tif", Volume(array=drawn), overwrite=True)
+    for words, count in ((["--instances"], 2), (["--task", "cells"], 2), (["--instances", "--slice-wise"], 4)):
+        known = scores(capsys, *words, "--ignore-value", "-1")["total"]
+        assert [known[name] for name in ("found", "seg", "dice", "pixel_accuracy")] == [count, 1, 1, 1]
+    with pytest.raises(InputError, match=r"found the id -1, .*give an annotation's value of unannotated voxels"):
+        scores(capsys, "--instances")
+
+
 @pytest.mark.parametrize(("kind", "words"), [("cells", "--instances"), ("classes", "--all-labels"), ("foreground", "")])
 def test_a_kind_is_scored_as_by_its_own_option(kind, words, folder, capsys):
     labels = np.minimum(LABELS, 1) if kind == "foreground" else LABELS
@@ -78,10 +97,11 @@ def test_choices_that_mean_nothing_to_a_challenges_result_are_refused(word):
     ("words", "message"),
     [
         (["--instances", "--all-labels"], "--instances cannot be combined with --all-labels"),
-        (["--instances", "--label", "1"], "--instances cannot be combined with --all-labels, a label"),
+        (["--instances", "--label", "1"], "--instances cannot be combined with --all-labels or a label"),
         (["--slice-wise"], "--slice-wise has no meaning for the task 'foreground'"),
         (["--slice-wise", "--all-labels"], "--slice-wise has no meaning for the task 'classes'"),
-        (["--task", "cells", "--ignore-value", "0"], "--ignore-value has no meaning for the task 'cells'"),
+        (["--instances", "--reference-label", "1"], "--instances cannot be combined with --all-labels or a label"),
+        (["--instances", "--ignore-value", "0"], "r.tif: the ignore value is 0, which is the background"),
         (["--task", "classes", "--all-labels"], "--all-labels cannot be combined with --task classes"),
         (["--task", "objects"], "unknown task 'objects'"),
     ],

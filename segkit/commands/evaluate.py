@@ -110,6 +110,9 @@ def run_evaluate(args: argparse.Namespace) -> None:
             say(f"warning: {args.reference}: {doubt}")
         if args.ignore_value is not None and not holds(volumes[1], args.ignore_value):
             say(f"warning: {args.reference}: no voxel has the ignore value {args.ignore_value}")
+        # Evaluations of objects have counted the ids.
+        if (huge := getattr(evaluation, "huge_object_warning", None)) and (doubt := huge()):
+            say(f"warning: {args.reference}: {doubt}")
         surface = evaluate_surface(args, *volumes) if args.surface else None
     content = evaluation.to_dict() if surface is None else {**evaluation.to_dict(), "surface": surface}
     text = json.dumps(content, indent=2) + "\n"
@@ -266,11 +269,8 @@ def chosen_kind(args: argparse.Namespace) -> type[Task]:
 
     if args.all_labels and (args.label is not None or args.reference_label is not None):
         raise InputError("--all-labels cannot be combined with a chosen label; give one of them")
-    if args.instances and (args.all_labels or {args.label, args.reference_label, args.ignore_value} != {None}):
-        raise InputError(
-            "--instances cannot be combined with --all-labels, a label or --ignore-value; every value but 0 is an "
-            "object"
-        )
+    if args.instances and (args.all_labels or {args.label, args.reference_label} != {None}):
+        raise InputError("--instances cannot be combined with --all-labels or a label; every value but 0 is an object")
     shorthand = first_given(args, ("all_labels", "instances"))
     if shorthand and args.task:
         raise InputError(f"{shorthand} cannot be combined with --task {args.task}; give one of them")

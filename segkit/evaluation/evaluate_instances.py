@@ -13,8 +13,9 @@ from segkit.evaluation.binary_scores import Confusion, binary_scores, count_conf
 from segkit.evaluation.panoptic_quality import PanopticCounts, count_panoptic
 from segkit.evaluation.seg_score import reference_jaccards
 from segkit.instances.label_overlaps import LabelOverlaps, count_overlaps
+from segkit.instances.object_sizes import huge_object_warning
 from segkit.volumes.checks import check_comparable
-from segkit.volumes.instance_ids import ids_by_slice
+from segkit.volumes.instance_ids import ids_by_slice, unannotated
 from segkit.volumes.volume import Volume
 
 _TOLD = {"found": "predicted"}  # the name in files stays
@@ -52,13 +53,17 @@ class InstanceEvaluation:
     Attributes:
         parts: Volumes or slices whose objects were scored.
         slices: Index and voxels of each slice, objects against background.
+        ignore_value: Value of the reference voxels that were left out; ``None`` where all were scored, or volumes
+            differ.
     """
 
     parts: tuple[ScoredObjects, ...]
     slices: tuple[tuple[int, Confusion], ...]
+    ignore_value: int | None = None
 
     def __add__(self, other: InstanceEvaluation) -> InstanceEvaluation:
-        return InstanceEvaluation(self.parts + other.parts, self.slices + other.slices)
+        value = self.ignore_value if self.ignore_value == other.ignore_value else None
+        return InstanceEvaluation(self.parts + other.parts, self.slices + other.slices, value)
 
     @property
     def seg(self) -> float | None:
@@ -69,6 +74,21 @@ class InstanceEvaluation:
     def average_precision(self, threshold: float) -> float | None:
         """Return the average precision at a threshold of IoU, over the objects of all parts alike."""
         return sum((part.matches(threshold) for part in self.parts), Matches()).average_precision
+
+    def huge_object_warning(self) -> str | None:
+        """Return a line about an object of the reference that is far larger than all others; ``None`` for none.
+
+        For the evaluation of one volume; with an ignore value nothing is said.
+        """
+        if self.ignore_value is not None:
+            return None
+        sizes: dict[int, int] = {}
+        for part in self.parts:
+            counts = zip(part.overlaps.reference_ids.tolist(), part.overlaps.reference_voxels.tolist(), strict=True)
+            for number, voxels in counts:
+                sizes[number] = sizes.get(number, 0) + voxels
+        scored = sum(sum(dataclasses.astuple(confusion)) for _, confusion in self.slices)
+        return huge_object_warning(sizes, scored)
 
     def total(self) -> dict[str, Any]:
         """Return SEG, average precision, panoptic quality and its factors, scores of the mask, and counts, by name."""
@@ -132,9 +152,14 @@ def evaluate_instances(
     *,
     slices: Sequence[int] | None = None,
     slice_wise: bool | None = None,
+    ignore_value: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> InstanceEvaluation:
     """Score objects with ids against reference objects.
+
+    Reference voxels of the ignore value count neither as background nor as object: true and predicted ids are set to 0
+    there before anything is scored, and the scores of the mask leave them out. So a predicted object that lies in
+    unannotated voxels alone does not exist, and one that reaches into them is cut.
 
     Args:
         prediction: Ids, 0 is background.
@@ -143,22 +168,27 @@ def evaluate_instances(
         slice_wise: Score the cross-sections slice by slice, as the Cell Tracking Challenge does where
             single slices are annotated. By default objects are scored in 3-D where all slices are, and slice by slice
             where only some are.
+        ignore_value: Value of unannotated reference voxels.
         progress: Called as ``progress(done, total)`` after each slice.
 
     Raises:
-        InputError: If the shapes differ, or ids are negative or not whole numbers.
+        InputError: If the shapes differ, ids are negative or not whole numbers, or ``ignore_value`` is 0.
     """
     check_comparable(prediction, reference)
     count = reference.shape[0]
     chosen = list(range(count)) if slices is None else [int(z) for z in slices]
     if slice_wise is None:
         slice_wise = len(set(chosen)) < count
-    pair = [ids_by_slice(volume, chosen) for volume in (reference, prediction)]
+    known = {"ignore_value": ignore_value, "annotation": reference}
+    pair = [ids_by_slice(volume, chosen, **known) for volume in (reference, prediction)]
     counted = []
     for done, z in enumerate(chosen, start=1):
         # Indexed by place among the chosen slices, as `pair` consists of these alone.
         true, found = (ids[done - 1] != 0 for ids in pair)
-        counted.append((z, count_confusion(found, true)))
+        kept = None
+        if ignore_value is not None:
+            kept = ~unannotated(reference, slice(z, z + 1), ignore_value=ignore_value)[0]
+        counted.append((z, count_confusion(found, true, kept)))
         if progress:
             progress(done, len(chosen))
     if slice_wise:
@@ -168,4 +198,4 @@ def evaluate_instances(
         ]
     else:
         parts = [ScoredObjects(None, count_overlaps(*pair), reference.name)]
-    return InstanceEvaluation(tuple(parts), tuple(counted))
+    return InstanceEvaluation(tuple(parts), tuple(counted), ignore_value)

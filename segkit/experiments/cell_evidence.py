@@ -32,10 +32,12 @@ class OtsuBaseline:
             ``{"num_parameters": n, "otsu": scores, "slice_by_slice": whether objects are cross-sections}``.
         """
         settings, found = run.job.plan.task.instances, []
+        ignore_value = run.job.plan.training.ignore_value
         for volume, slices in run.held_out:
             stack = np.stack([np.asarray(volume.tomogram.array[z]) for z in range(volume.tomogram.shape[0])])
             labels = otsu_instances(stack, settings, voxel_size=pixel_units(volume.tomogram))
-            found.append(evaluate_instances(Volume(array=labels), volume.mask, slices=slices))
+            shared = {"slices": slices, "ignore_value": ignore_value}
+            found.append(evaluate_instances(Volume(array=labels), volume.mask, **shared))
         otsu = functools.reduce(operator.add, found)
         return {
             "num_parameters": load_model(run.record.folder).count_params(),

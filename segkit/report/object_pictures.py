@@ -27,7 +27,7 @@ _SLICES_SHOWN, _OBJECTS_SHOWN = 4, 3
 
 
 def slice_pictures(scored: Sequence[Scored]) -> list[Overlay]:
-    """Draw slices from the best to the worst mask, over all volumes."""
+    """Draw slices from the best to the worst mask, over all volumes; no cell and no error where nothing is known."""
     entries = sorted(
         (
             (entry["foreground_iou"], number, entry["z"])
@@ -41,18 +41,26 @@ def slice_pictures(scored: Sequence[Scored]) -> list[Overlay]:
     drawn = []
     for place in places:
         score, number, z = entries[place]
-        volume, labels, _ = scored[number]
+        volume = scored[number][0]
+        true, found = _known_ids(scored[number], slice(z, z + 1))
         drawn.append(
             instance_overlay(
                 np.asarray(volume.tomogram.array[z]),
-                instance_ids(volume.mask, slice(z, z + 1))[0],
-                instance_ids(labels, slice(z, z + 1))[0],
+                true[0],
+                found[0],
                 caption=f"{_short_name(volume.tomogram)}, slice z = {z}: foreground IoU {score:.3f}, "
                 f"{place + 1} of {len(entries)} from the best",
                 voxel_size_nm=volume.tomogram.voxel_size_nm,
             )
         )
     return drawn
+
+
+def _known_ids(scored: Scored, part: slice) -> tuple[np.ndarray, np.ndarray]:
+    """Return the true and the predicted ids of some slices as they were scored: 0 where voxels are unannotated."""
+    volume, labels, evaluation = scored
+    known = {"ignore_value": evaluation.ignore_value, "annotation": volume.mask}
+    return instance_ids(volume.mask, part, **known), instance_ids(labels, part, **known)
 
 
 def _short_name(volume: Volume) -> str:
@@ -90,14 +98,13 @@ def object_section(scored: Sequence[Scored]) -> Section:
     drawn = []
     for word, entries in zip(("Best", "Worst"), best_and_worst(scored), strict=True):
         for jaccard, number, z, chosen in entries:
-            volume, labels, _ = scored[number]
+            volume = scored[number][0]
             part = slice(None) if z is None else slice(z, z + 1)
             place = f"{_short_name(volume.mask)}{'' if z is None else f', slice {z}'}"
             drawn.append(
                 object_overlay(
                     np.asarray(volume.tomogram.array[part]),
-                    instance_ids(volume.mask, part),
-                    instance_ids(labels, part),
+                    *_known_ids(scored[number], part),
                     chosen,
                     caption=f"{word}: object {chosen} of {place}, Jaccard index {jaccard:.3f}",
                     voxel_size_nm=volume.tomogram.voxel_size_nm,

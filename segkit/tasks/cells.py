@@ -46,7 +46,7 @@ class CellsTask(ForegroundTask):
     result_name: ClassVar[str] = "labels"
     predicts_scored_only: ClassVar[bool] = True
     decision_settings: ClassVar[tuple[str, ...]] = ("instances",)
-    evaluation_settings: ClassVar[tuple[str, ...]] = ("slice_wise",)
+    evaluation_settings: ClassVar[tuple[str, ...]] = ("ignore_value", "slice_wise")
     methods: ClassVar[tuple[str, ...]] = ("components", "distance")
     _what_it_gives: ClassVar[str] = "a model that separates objects gives ids"
 
@@ -70,10 +70,10 @@ class CellsTask(ForegroundTask):
     def check_annotation(
         self, annotation: Volume, *, ignore_value: int | None, progress: Callable[[int, int], None] | None
     ) -> IdCounts:
-        """Check that ids are whole numbers and not negative, and count their voxels in every slice."""
+        """Check that ids are whole numbers and not negative, and count their voxels and unannotated ones by slice."""
         from segkit.volumes.instance_ids import check_instance_ids
 
-        return check_instance_ids(annotation, progress=progress)
+        return check_instance_ids(annotation, ignore_value=ignore_value, progress=progress)
 
     def with_threshold(self, threshold: float) -> CellsTask:
         """Return the task with another threshold."""
@@ -133,7 +133,8 @@ class CellsTask(ForegroundTask):
         """Return SEG and average precision; by default in 3-D where all slices are scored, else slice by slice."""
         from segkit.evaluation.evaluate_instances import evaluate_instances
 
-        return evaluate_instances(prediction, reference, slices=slices, slice_wise=slice_wise, progress=progress)
+        shared = {"slices": slices, "ignore_value": ignore_value, "progress": progress}
+        return evaluate_instances(prediction, reference, slice_wise=slice_wise, **shared)
 
     def headline(self, scores: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Return SEG, average precision and mean IoU, with those of Otsu's threshold and PESEG where they are known."""
@@ -151,7 +152,7 @@ class CellsTask(ForegroundTask):
         return rows
 
     def overlays(self, scored: Scored, ignore_value: int | None) -> list[Overlay]:
-        """Return slices from the best to the worst."""
+        """Return slices from the best to the worst; the scores know which voxels are unannotated."""
         from segkit.report.object_pictures import slice_pictures
 
         return slice_pictures(scored)

@@ -79,7 +79,7 @@ class CentersTask(CellsTask):
 
         extents = volume.tomogram.voxel_size_nm or (1.0, 1.0, 1.0)
         cut = cut_windows(volume.tomogram.shape[1:], windows)
-        ids, runs = ids_by_slice(volume.mask), runs_of_uses(volume)
+        ids, runs = ids_by_slice(volume.mask, ignore_value=ignore_value), runs_of_uses(volume)
         heat = heatmap_slices(ids, size_px, cut, voxel_size=extents, runs=runs)
         return [*super().annotation_parts(volume, size_px, windows, ignore_value), heat]
 

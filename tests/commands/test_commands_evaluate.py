@@ -94,3 +94,17 @@ def test_an_ignore_value_that_does_not_occur_is_told_of(tmp_path, monkeypatch, c
         words = ["--prediction", "m.tif", "--reference", "m.tif" if is_told else "r.tif", "--ignore-value", str(value)]
         assert run_command(cli.main, ["evaluate", *words]) == 0
         assert (f"no voxel has the ignore value {value}" in capsys.readouterr().err) is is_told
+
+
+def test_an_id_that_looks_like_unannotated_voxels_is_told_of(capsys):
+    drawn = np.zeros((2, 20, 24), np.uint8)
+    drawn[:, 1:3, 1:3], drawn[:, 5:7, 1:4], drawn[:, 10:] = 1, 2, 255
+    save_volume("ids.tif", Volume(array=drawn))
+    told = "warning: ids.tif: the object 255 has 96 % of the voxels with an id, 40 times as many as the next; where it "
+    told += "means unannotated, pass --ignore-value 255"
+    for words in (["--instances"], ["--instances", "--slice-wise"], ["--task", "cells", "--slices", "1"]):
+        assert told in evaluate(capsys, "ids.tif", *words, reference="ids.tif").err
+    words = ["--instances", "--ignore-value", "255"]
+    assert "warning" not in evaluate(capsys, "ids.tif", *words, reference="ids.tif").err
+    words[-1] = "254"
+    assert "no voxel has the ignore value 254" in evaluate(capsys, "ids.tif", *words, reference="ids.tif").err

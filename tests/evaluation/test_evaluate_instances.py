@@ -3,6 +3,7 @@ import pytest
 
 from segkit.errors import InputError
 from segkit.evaluation.evaluate_instances import evaluate_instances
+from segkit.evaluation.evaluate_volumes import evaluate_volumes
 from segkit.volumes.volume import Volume
 
 
@@ -66,3 +67,69 @@ def test_what_can_not_be_compared_is_refused():
         evaluate_instances(Volume(array=prediction.array[:2]), truth)
     with pytest.raises(InputError, match="whole numbers"):
         evaluate_instances(Volume(array=prediction.array * 0.5), truth)
+
+
+OF_THE_MASK = ("foreground_iou", "background_iou", "mean_iou", "dice", "precision", "recall", "pixel_accuracy")
+
+
+def half_known(value, dtype=np.int32):
+    """Objects of which the right part is unannotated, and ids found everywhere."""
+    rng = np.random.default_rng(3)
+    truth, found = (np.kron(rng.integers(0, 6, (4, 5, 6)), np.ones((1, 3, 3))).astype(dtype) for _ in range(2))
+    truth[:, 4:, 11:] = value
+    return found, truth
+
+
+@pytest.mark.parametrize("value", [-1, 255])
+@pytest.mark.parametrize("options", [{}, {"slice_wise": True}, {"slices": [0, 3]}], ids=["3-D", "slices", "some"])
+def test_objects_are_scored_as_if_nothing_were_in_unannotated_voxels(value, options):
+    found, truth = half_known(value)
+    known = truth != value
+    scored = evaluate_instances(Volume(array=found), Volume(array=truth), ignore_value=value, **options)
+    blanked = evaluate_instances(Volume(array=found * known), Volume(array=truth * known), **options)
+    for part, expected in zip(scored.parts, blanked.parts, strict=True):
+        for name, array in vars(expected.overlaps).items():
+            np.testing.assert_array_equal(getattr(part.overlaps, name), array)
+    total = scored.total()
+    of_objects = {name: score for name, score in total.items() if name not in OF_THE_MASK}
+    assert of_objects == {name: blanked.total()[name] for name in of_objects}
+    # Of the mask unannotated voxels are no background either.
+    masks = [Volume(array=array) for array in ((found > 0).astype(np.int32), np.where(known, truth > 0, value))]
+    slices = options.get("slices")
+    mask = evaluate_volumes(*masks, ignore_value=value, slices=slices).to_dict()["total"]
+    assert {name: total[name] for name in OF_THE_MASK} == {name: mask[name] for name in OF_THE_MASK}
+    assert total["pixel_accuracy"] < blanked.total()["pixel_accuracy"]
+
+
+def test_objects_in_unannotated_voxels_vanish_and_are_cut_at_them():
+    truth, found = np.zeros((1, 4, 12), np.uint8), np.zeros((1, 4, 12), np.uint8)
+    truth[:, :, 6:], truth[:, :2, :4] = 255, 1
+    found[:, :2, :8], found[:, 2:, 8:] = 3, 4
+    evaluation = evaluate_instances(Volume(array=found), Volume(array=truth), ignore_value=255)
+    assert (evaluation.total()["objects"], evaluation.total()["found"]) == (1, 1)
+    assert evaluation.seg == pytest.approx(8 / 12)  # 4 of the 6 columns that are left of object 3
+    assert evaluation.ignore_value == 255
+    assert (evaluation + evaluation).ignore_value == 255
+    assert (evaluation + evaluate_instances(Volume(array=found), Volume(array=found))).ignore_value is None
+
+
+def test_ids_in_unannotated_voxels_may_be_any():
+    truth = np.zeros((2, 4, 6), np.float32)
+    truth[:, :, :2], truth[:, :, 4:] = 1, -1.0
+    found = truth.copy()
+    found[:, :, 4:] = 0.5
+    assert evaluate_instances(Volume(array=found), Volume(array=truth), ignore_value=-1).seg == 1
+    with pytest.raises(InputError, match="the ignore value is 0"):
+        evaluate_instances(Volume(array=truth), Volume(array=truth), ignore_value=0)
+
+
+@pytest.mark.parametrize("slice_wise", [False, True])
+def test_an_object_of_the_reference_that_is_far_larger_than_all_others_is_told_of(slice_wise):
+    truth = np.zeros((3, 20, 20), np.uint8)
+    truth[:, :2, :2], truth[:, 4:6, :3], truth[:, 8:] = 1, 2, 255
+    scored = evaluate_instances(Volume(array=truth), Volume(array=truth), slice_wise=slice_wise)
+    assert scored.huge_object_warning().startswith("the object 255 has 96 % of the voxels with an id, 40 times as many")
+    options = {"slice_wise": slice_wise, "ignore_value": 255}
+    assert evaluate_instances(Volume(array=truth), Volume(array=truth), **options).huge_object_warning() is None
+    few = np.where(truth == 255, 0, truth)
+    assert evaluate_instances(Volume(array=truth), Volume(array=few)).huge_object_warning() is None

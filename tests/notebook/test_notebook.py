@@ -247,3 +247,14 @@ def test_an_array_is_saved_as_it_is(tmp_path):
     _, mask = blobs()
     segkit.save_volume(tmp_path / "m.mrc", mask)
     np.testing.assert_array_equal(segkit.open_volume(tmp_path / "m.mrc").array[:], mask)
+
+
+def test_cells_are_scored_where_they_are_annotated():
+    truth = np.zeros((2, 8, 12), int)
+    truth[:, 1:4, 1:4], truth[:, :, 6:] = 3, -1
+    found = np.zeros((2, 8, 12), int)
+    found[:, 1:4, 1:4], found[:, 2:6, 8:11] = 1, 2
+    total = segkit.evaluate(found, truth, task="cells", ignore_value=-1).to_dict()["total"]
+    assert (total["seg"], total["ap_50"], total["found"], total["pixel_accuracy"]) == (1, 1, 1, 1)
+    with pytest.raises(InputError, match="found the id -1"):
+        segkit.evaluate(found, truth, task="cells")

@@ -75,6 +75,35 @@ def test_ids_of_any_type_have_centres(dtype):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize(("dtype", "value"), [(np.int16, -1), (np.float32, 255), (np.uint16, 999)])
+def test_unannotated_pixels_weigh_nothing_and_have_no_centre(dtype, value):
+    image, labels = simulate_cells(SIMULATION, 0)
+    unknown = np.zeros(labels.shape, bool)
+    unknown[:, :, 48:] = True
+    split, source = Split(train=(4, 5, 6), validation=(7,), test=()), Source(tomogram="t", mask="m")
+    drawn, blanked = (
+        LabeledVolume(source, Volume(array=image), Volume(array=np.where(unknown, there, labels).astype(dtype)), split)
+        for there in (value, 0)
+    )
+    plan = dataclasses.replace(PLAN, ignore_value=value)
+    (_, found), (_, expected) = (
+        prepare([one], settings, task=CENTERS, preprocessing=COLORS).training.batch(0)
+        for one, settings in ((drawn, plan), (blanked, PLAN))
+    )
+    outside = slice(0, 32)  # of 64 columns, which stand for 96
+    np.testing.assert_array_equal(found[..., 1], expected[..., 1])  # the heatmap
+    np.testing.assert_array_equal(found[:, :, outside], expected[:, :, outside])
+    assert (expected[..., 0] > 0).any() and (expected[..., 1] == 1).any()
+    np.testing.assert_array_equal(found[..., 2] == 0, np.broadcast_to(np.arange(64) >= 32, found.shape[:-1]))
+    # Whatever the network says there costs nothing.
+    logits = np.random.default_rng(0).normal(size=(2, *found.shape[:-1])).astype(np.float32)
+    logits[1, ..., outside] = logits[0, ..., outside]
+    for name, loss in CENTERS.losses().items():
+        channels = [0, 2] if name == "logits" else [1, 2]
+        costs = [float(loss(found[..., channels], one[..., None])) for one in logits]
+        assert costs[0] == pytest.approx(costs[1], rel=1e-6) and costs[0] > 0
+
+
 def test_every_window_of_a_slice_is_one_patch():
     prepared = prepare(
         [volume(0, train=(4,), validation=(5,))],

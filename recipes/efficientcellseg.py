@@ -17,6 +17,7 @@ about 0.87. With data the settings are the paper's: 100 epochs of slices resized
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import pathlib
 import sys
@@ -89,6 +90,7 @@ def planned(args: argparse.Namespace, protocol: Protocol, data: tuple[Source, ..
     method = "components" if args.ablation else args.instances or protocol.instances
     task = CentersTask if method == "centers" else CellsTask
     weights = None if args.encoder_weights == "none" else args.encoder_weights or "auto"
+    training = dataclasses.replace(training_plan(preset, args.size), ignore_value=args.ignore_value)
     return RunPlan(
         recipe="efficientcellseg",
         structure=name_of(args),
@@ -104,7 +106,7 @@ def planned(args: argparse.Namespace, protocol: Protocol, data: tuple[Source, ..
             "freeze_encoder": args.freeze_encoder,
             "decoder_filters": list(args.decoder_filters or DECODER_FILTERS),
         },
-        training=overridden(training_plan(preset, args.size), args),
+        training=overridden(training, args),
         notices=tuple(notices),
     )
 

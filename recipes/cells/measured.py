@@ -27,7 +27,7 @@ def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
     from segkit.data.cell_measures import measure_cells
     from segkit.preprocessing.pseudocolor import Pseudocoloring
 
-    cells = measure_cells(plan.data)
+    cells = measure_cells(plan.data, ignore_value=plan.training.ignore_value)
     share = args.expected_share or min(1.0, 2 * cells.share)
     method = plan.task.instances.method
     # Of slices annotated one by one the network learns the centres of cross-sections, not of cells.
@@ -51,6 +51,9 @@ def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
         notices.append(_FLAT_CENTERS)
     if cells.one_id:
         notices.append(_ONE_ID)
+    if args.images and cells.huge:  # only labels of one's own may have an ignore value
+        first, *more = cells.huge
+        notices.append(f"{first}; label files that are alike: {len(more)} more" if more else first)
     preprocessing = plan.preprocessing
     if isinstance(preprocessing.coloring, Pseudocoloring):
         coloring = dataclasses.replace(preprocessing.coloring, expected_share=share)

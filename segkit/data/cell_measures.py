@@ -11,8 +11,9 @@ from skimage.measure import label
 from segkit.data.sources import Source
 from segkit.data.splits import parse_slices
 from segkit.errors import InputError
+from segkit.instances.object_sizes import huge_object_warning
 from segkit.volumes.files import open_volume
-from segkit.volumes.instance_ids import instance_ids
+from segkit.volumes.instance_ids import instance_ids, unannotated
 from segkit.volumes.volume import Volume
 
 _PIECES = 3  # of one cell in a slice: more than its folds make
@@ -28,22 +29,28 @@ class CellMeasures:
         radius_px: Median over cells of the radius of a circle as large as its largest cross-section [px along x].
         voxels: Median size of a cell [voxels].
         one_id: A stack has one id alone, and it is in several pieces: perhaps a mask.
+        huge: A line for every stack with an object far larger than all others, which may stand for unannotated voxels.
     """
 
     share: float
     radius_px: float
     voxels: float
     one_id: bool
+    huge: tuple[str, ...] = ()
 
 
-def measure_cells(sources: Sequence[Source]) -> CellMeasures:
+def measure_cells(sources: Sequence[Source], *, ignore_value: int | None = None) -> CellMeasures:
     """Measure the cells on the training slices.
+
+    Args:
+        sources: Where the stacks are, and what their slices are for.
+        ignore_value: Value of unannotated voxels, which count neither as cells nor in the share that cells have.
 
     Raises:
         InputError: If there are none, or an id is negative or not a whole number.
     """
     inside = total = 0
-    areas, sizes, one_id = [], [], False
+    areas, sizes, one_id, huge = [], [], False, []
     for source in sources:
         if not source.train:
             continue
@@ -51,9 +58,10 @@ def measure_cells(sources: Sequence[Source]) -> CellMeasures:
         pixel = _pixel_area(labels if labels.voxel_size_nm else source.open_tomogram())
         largest: dict[int, int] = {}
         summed: dict[int, int] = {}
-        for z in parse_slices(source.train, labels.shape[0]):
-            ids, counts = np.unique(instance_ids(labels, slice(z, z + 1)), return_counts=True)
-            total += int(counts.sum())
+        slices, looked_at = parse_slices(source.train, labels.shape[0]), 0
+        for z in slices:
+            ids, counts = np.unique(_annotated_ids(labels, z, ignore_value), return_counts=True)
+            looked_at += int(counts.sum())
             for number, count in zip(ids.tolist(), counts.tolist(), strict=True):
                 if number:
                     inside += count
@@ -61,18 +69,31 @@ def measure_cells(sources: Sequence[Source]) -> CellMeasures:
                     summed[number] = summed.get(number, 0) + count
         # A single id: one cell, or a mask of many.
         if len(largest) == 1:
-            slices = parse_slices(source.train, labels.shape[0])
-            one_id |= any(label(instance_ids(labels, slice(z, z + 1))[0]).max() >= _PIECES for z in slices)
+            one_id |= any(label(_slice_ids(labels, z, ignore_value)).max() >= _PIECES for z in slices)
         elif largest:
             # Grey values taken for ids have many ids, each scattered over the slice.
-            _check_compact(labels, parse_slices(source.train, labels.shape[0]))
+            _check_compact(labels, slices, ignore_value)
+        if ignore_value is None and (warning := huge_object_warning(summed, looked_at)):
+            huge.append(f"{labels.name}: {warning}")
+        total += looked_at
         areas += [count * pixel for count in largest.values()]
         sizes += summed.values()
     if not sizes:
         raise InputError("no cell on the training slices; choose slices with cells")
     # The circle of the same area.
     radius = float(np.sqrt(np.median(areas) / np.pi))
-    return CellMeasures(share=inside / total, radius_px=radius, voxels=float(np.median(sizes)), one_id=one_id)
+    shared = {"voxels": float(np.median(sizes)), "one_id": one_id, "huge": tuple(huge)}
+    return CellMeasures(share=inside / total, radius_px=radius, **shared)
+
+
+def _slice_ids(labels: Volume, z: int, ignore_value: int | None) -> np.ndarray:
+    return instance_ids(labels, slice(z, z + 1), ignore_value=ignore_value)[0]
+
+
+def _annotated_ids(labels: Volume, z: int, ignore_value: int | None) -> np.ndarray:
+    """Return the ids of a slice, ``(y, x)``, or those of its annotated pixels in a row."""
+    ids = _slice_ids(labels, z, ignore_value)
+    return ids if ignore_value is None else ids[~unannotated(labels, slice(z, z + 1), ignore_value=ignore_value)[0]]
 
 
 def _pixel_area(volume: Volume) -> float:
@@ -81,13 +102,13 @@ def _pixel_area(volume: Volume) -> float:
     return 1.0 if size is None else size[1] / size[2]
 
 
-def _check_compact(labels: Volume, slices: Sequence[int]) -> None:
+def _check_compact(labels: Volume, slices: Sequence[int], ignore_value: int | None) -> None:
     """Refuse grey values in place of ids: they are in many pieces.
 
     Raises:
         InputError: If every id of the middle slice is in many pieces.
     """
-    ids = instance_ids(labels, slice(slices[len(slices) // 2], slices[len(slices) // 2] + 1))[0]
+    ids = _slice_ids(labels, slices[len(slices) // 2], ignore_value)
     count, pieces = len(np.unique(ids[ids > 0])), int(label(ids).max())
     if pieces >= _SCATTERED * max(count, 1):
         raise InputError(

@@ -98,11 +98,16 @@ def open_stack(image: str, labels: str, *, channel: int | None = None) -> Labele
     return LabeledStack(image=image, labels=labels, count=count, annotated=tuple(range(count)))
 
 
-def painted_only(stack: LabeledStack) -> LabeledStack:
+def painted_only(stack: LabeledStack, ignore_value: int | None = None) -> LabeledStack:
     """Return a stack of which only the slices with a cell are annotated.
+
+    Args:
+        stack: The stack.
+        ignore_value: Value of unannotated pixels, which are no cell.
 
     Raises:
         InputError: If the labels cannot be read, or there is no cell.
     """
     progress = ProgressLine(f"looking for painted slices of {pathlib.Path(stack.labels).name}", "slices")
-    return dataclasses.replace(stack, annotated=tuple(painted_slices(stack.labels, progress=progress)))
+    painted = painted_slices(stack.labels, ignore_value=ignore_value, progress=progress)
+    return dataclasses.replace(stack, annotated=tuple(painted))

@@ -31,6 +31,7 @@ STACK_ARGUMENTS = (
         "flip_y",
         "channel",
         "annotation",
+        "ignore_value",
         "train_z",
         "validation_z",
         "test_z",
@@ -56,6 +57,7 @@ def add_stack_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
         choices=("complete", "slices"),
         help="slices without a cell are background (complete, the default) or unannotated (slices)",
     )
+    data.add_argument("--ignore-value", type=int, metavar="V", help="label of unannotated pixels")
     add_slice_arguments(data)
     return data
 
@@ -80,6 +82,10 @@ def check_stack_arguments(args: argparse.Namespace) -> None:
         raise InputError("--flip-y without --images; leave it out")
     if args.annotation and not args.images:
         raise InputError("--annotation without --images; leave it out, a data set of the challenge tells what it holds")
+    if args.ignore_value is not None and not args.images:
+        raise InputError("--ignore-value without --images; leave it out")
+    if args.ignore_value == 0:
+        raise InputError("--ignore-value 0, which is the background; give another value")
     if args.channel is not None and not args.images:
         raise InputError("--channel without --images; leave it out")
     if args.name:
@@ -130,7 +136,8 @@ def labeled_stacks(
         stacks, tests = found[0], found[1] if len(found) > 1 else []
     else:
         stacks = paired_stacks(args.images, args.labels, channel=args.channel)
-        stacks = [painted_only(stack) for stack in stacks] if args.annotation == "slices" else stacks
+        if args.annotation == "slices":
+            stacks = [painted_only(stack, args.ignore_value) for stack in stacks]
     sources = sources_of(stacks, tests=tests, train_z=args.train_z, validation_z=args.validation_z, test_z=args.test_z)
     sources = tuple(dataclasses.replace(source, flip_y=args.flip_y, channel=args.channel) for source in sources)
     notices = []

@@ -185,6 +185,9 @@ def test_single_images_are_stacks_of_one_and_that_is_said():
         (["--images", "stacks"], "give --images and --labels together"),
         ([*FOLDERS, "--ctc", "data"], "--ctc cannot be combined with --images"),
         (["--sequence", "01"], "without --ctc"),
+        (["--ignore-value", "255"], "--ignore-value without --images; leave it out"),
+        (["--ctc", "data", "--ignore-value", "255"], "--ignore-value without --images; leave it out"),
+        ([*FOLDERS, "--ignore-value", "0"], "--ignore-value 0, which is the background; give another value"),
         ([*FOLDERS, "--models", "1"], "--models without --ablation"),
         ([*FOLDERS, "--ablation", "--coloring", "grey"], "--ablation cannot be combined with --instances, --coloring"),
         ([*FOLDERS, "--size", "100"], "--size 100; give a multiple of 32"),
@@ -553,3 +556,84 @@ def test_slices_without_a_cell_may_be_unannotated():
         resolve(*data, "--annotation", "slices", "--train-z", "0-1", "--validation-z", "2")
     with pytest.raises(InputError, match="--annotation without --images"):
         resolve("--annotation", "slices")
+
+
+def write_unknown(value, dtype):
+    """Write stacks of which a part was not looked at, and such whose cells there are left out."""
+    write_stacks(3)
+    for name in ("unknown", "blanked"):
+        pathlib.Path(name).mkdir()
+    for path in pathlib.Path("labels").iterdir():
+        ids = tifffile.imread(path).astype(dtype)
+        for name, there in (("unknown", value), ("blanked", 0)):
+            ids[:, :, 30:] = there
+            tifffile.imwrite(pathlib.Path(name, path.name), ids, photometric="minisblack")
+
+
+@pytest.mark.parametrize(("value", "dtype"), [(255, np.uint16), (-1, np.int16), (-1, np.float32)])
+def test_what_is_unannotated_is_not_measured(value, dtype):
+    write_unknown(value, dtype)
+    plan, _ = resolve("--images", "stacks", "--labels", "unknown", "--ignore-value", value)
+    blanked, _ = resolve("--images", "stacks", "--labels", "blanked")
+    assert (plan.training.ignore_value, blanked.training.ignore_value) == (value, None)
+    assert plan.task == blanked.task
+    found, expected = measure_cells(plan.data, ignore_value=value), measure_cells(blanked.data)
+    assert found.share == pytest.approx(expected.share * 48 / 30)  # of what was looked at
+    assert (found.radius_px, found.voxels, found.huge) == (expected.radius_px, expected.voxels, ())
+
+
+def test_slices_that_hold_unannotated_pixels_alone_are_not_painted():
+    write_stacks(1)
+    ids = tifffile.imread("labels/s0.tiff").astype(np.int16)
+    ids[[1, 3]] = 0
+    ids[1, 5:9] = ids[4, :4] = -1
+    tifffile.imwrite("l.tif", ids, photometric="minisblack")
+    data = ("--images", "stacks/s0.tif", "--labels", "l.tif", "--annotation", "slices", "--ignore-value", "-1")
+    (source,) = resolve(*data)[0].data
+    assert (source.train, source.validation, source.test) == ("0", "2", "4") and source.annotated_in_part
+
+
+def test_an_id_that_looks_like_unannotated_pixels_is_noticed():
+    def told(*argv):
+        return [notice for notice in resolve(*argv)[0].notices if "--ignore-value" in notice]
+
+    write_stacks(4)  # two are trained on
+    assert not told(*FOLDERS)
+    for path in pathlib.Path("labels").iterdir():
+        ids = np.zeros((5, 40, 48), np.uint8)
+        ids[:, 1:3, 1:3], ids[:, 5:7, 1:4], ids[:, 10:] = 1, 2, 255
+        tifffile.imwrite(path, ids, photometric="minisblack")
+    (notice,) = told(*FOLDERS)
+    assert notice == (
+        "labels/s0.tiff: the object 255 has 99 % of the voxels with an id, 240 times as many as the next; where it "
+        "means unannotated, pass --ignore-value 255; label files that are alike: 1 more"
+    )
+    assert not told(*FOLDERS, "--ignore-value", "255")
+    (notice,) = told("--images", "stacks/s0.tif", "--labels", "labels/s0.tiff")
+    assert notice.endswith("pass --ignore-value 255")
+
+
+def test_a_run_scores_and_shows_what_is_annotated(monkeypatch):
+    from tiny_encoder import TINY_ENCODER
+
+    monkeypatch.setenv("KERAS_HOME", "nothing-here")
+    monkeypatch.setitem(ENCODERS, "tiny", TINY_ENCODER)
+    monkeypatch.setattr(efficientcellseg, "DECODER_FILTERS", (8, 4))
+    write_unknown(-1, np.int16)
+    argv = ["--images", "stacks", "--labels", "unknown", "--ignore-value", "-1", "--instances", "centers"]
+    argv += ["--encoder", "tiny", "--size", "32", "--epochs", "1", "--precision", "float32", "--no-export"]
+    efficientcellseg.main([*argv, "--out", "run", "--plan-only"])
+    assert read_plan(pathlib.Path("run/plan.json")).training.ignore_value == -1
+    efficientcellseg.main(["--plan", "run/plan.json", "--out", "other", "--plan-only"])
+    assert read_plan(pathlib.Path("other/plan.json")).training.ignore_value == -1
+    efficientcellseg.main(["--out", "run", "--resume", "--no-export"])
+    scores = json.loads(pathlib.Path("run/scores.json").read_text())
+    truth = tifffile.imread("blanked/s2.tiff")
+    assert scores["total"]["objects"] == scores["otsu"]["objects"] == len(np.unique(truth)) - 1
+    (entry,) = scores["scores"]
+    counted = [
+        sum(part[name] for name in ("true_positives", "false_positives", "false_negatives", "true_negatives"))
+        for part in entry["slices"]
+    ]
+    assert counted == [40 * 30] * 5
+    assert pathlib.Path("run/report.html").exists()

@@ -1,18 +1,25 @@
-"""Quality lost to mixed_bfloat16: the same weights in both precisions, and trainings of several seeds.
+"""Quality lost to mixed_bfloat16: trainings of several seeds in both precisions, and one network predicting in both.
 
-    python -m benchmarks.precision --structure mitochondria --tomogram T.mrc --mask M.mrc --work cells \\
-        --out benchmarks/results/precision.md -- --train-z 0-9 --validation-z 10-11 --epochs 12
+    python -m recipes.segET --structure mitochondria --tomogram T.mrc --mask M.mrc --preset demo --train-z 0-9 \\
+        --validation-z 10-11 --test-z 12-15 --no-export --plan-only --out plans/mitochondria
+    python -m benchmarks.precision plans/mitochondria plans/membrane --work runs/precision \\
+        --cells benchmarks/results/cells/precision --seeds 5 --out benchmarks/results/precision.md
 
-What stands behind ``--`` goes to the recipe. Finished trainings are kept in ``--work``; an interrupted one is resumed.
+Each plan is trained in both precisions with every seed; networks are scored in the precision that they were trained
+in, on the test slices of the plan. A finished training leaves a small file among the cells and is not done again; an
+interrupted one is resumed.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import pathlib
+import statistics
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.table import show_table
@@ -20,69 +27,109 @@ from segkit.console import run_command
 from segkit.data.sources import open_source
 from segkit.evaluation.evaluate_volumes import evaluate_volumes
 from segkit.experiments.command_trials import run_command_trial
-from segkit.experiments.comparison import run_trials, tidy_rows
+from segkit.experiments.comparison import run_trials
 from segkit.experiments.plan import PLAN_NAME, read_plan
-from segkit.experiments.tables import Column, Table, summary_table
+from segkit.experiments.tables import Table, spread_text
 from segkit.experiments.training_run import scored_slices
 from segkit.volumes.files import open_volume
 
 PRECISIONS = ("float32", "mixed_bfloat16")
+_SCORES = {
+    "val_mean_iou": "validation mIoU of the best epoch",
+    "mean_iou": "test mIoU",
+    "foreground_iou": "test foreground IoU",
+}
 
 
 def main(argv: list[str]) -> None:
-    """Run the trainings that are missing and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("structure", "tomogram", "mask"):
-        parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--work", type=pathlib.Path, required=True)
-    parser.add_argument("--seeds", type=int, default=3)
+    """Run the trainings that are missing and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("plans", nargs="+", type=pathlib.Path, metavar="FOLDER", help="folder with a plan.json")
+    parser.add_argument("--work", type=pathlib.Path, required=True, help="folder of the runs")
+    parser.add_argument("--cells", type=pathlib.Path, required=True, help="folder of what is kept of each")
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--out", type=pathlib.Path)
-    parser.add_argument("recipe", nargs="*", metavar="-- ...", help="arguments of the recipe")
     args = parser.parse_args(argv)
 
-    def run(precision: str, seed: int) -> dict[str, Any]:
-        words = ["--structure", args.structure, "--tomogram", args.tomogram, "--mask", args.mask]
-        words += ["--precision", precision, "--seed", str(seed), "--preset", "demo", *args.recipe]
-        folder = args.work / f"{precision}-{seed}"
-        run_command_trial("recipes.segET", words, folder, resume_with_words=True)
-        with open(folder / "log.csv", newline="") as log:
-            return {"val_mean_iou": max(float(row["val_mean_iou"]) for row in csv.DictReader(log))}
+    cells: list[Mapping[str, Any]] = []
+    for plan in args.plans:
 
-    trials = run_trials(PRECISIONS, range(args.seeds), run)
-    rows = tidy_rows(trials, lambda result: [{"score": "val_mean_iou", "value": result["val_mean_iou"]}])
-    lines = trained_table(rows).to_markdown().splitlines()
-    model = args.work / f"{PRECISIONS[1]}-0"
-    scores = [[precision, f"{score_in(precision, model, args.tomogram):.4f}"] for precision in PRECISIONS]
-    lines += [
-        "",
-        *Table(["same weights, predicted in", "mIoU on the scored slices"], scores).to_markdown().splitlines(),
+        def run(precision: str, seed: int, plan: pathlib.Path = plan) -> dict[str, Any]:
+            return trained(plan, precision, seed, args.work, args.cells)
+
+        trials = run_trials(PRECISIONS, range(args.seeds), run)
+        cells += [trial.result for trial in trials]
+    lines = [*trained_table(cells).to_markdown().splitlines(), "", *differences_table(cells).to_markdown().splitlines()]
+    rows = [
+        [plan.name, precision, f"{predicted_in(precision, args.work / plan.name / f'{PRECISIONS[0]}-0'):.4f}"]
+        for plan in args.plans
+        for precision in PRECISIONS
     ]
-    show_table(lines, args.out)
+    head = ["structure", "the float32 network of seed 0, predicted in", "test mIoU"]
+    show_table([*lines, "", *Table(head, rows).to_markdown().splitlines()], args.out)
 
 
-def trained_table(rows: list[dict[str, Any]]) -> Table:
-    """Return the best validation mIoU of every training, and their mean and standard deviation."""
-    columns = [
-        Column(
-            head="validation mIoU of the best epoch, one per seed",
-            score="val_mean_iou",
-            show=lambda values: ", ".join(f"{value:.4f}" for value in values),
-        ),
-        Column(head="mean and standard deviation", score="val_mean_iou"),
-    ]
-    return summary_table(rows, {"variant": "trained in"}, columns, count=None)
+def trained(plan: pathlib.Path, precision: str, seed: int, work: pathlib.Path, cells: pathlib.Path) -> dict[str, Any]:
+    """Return the scores of one training, at once where an earlier call has kept them."""
+    cell = cells / f"{plan.name}-{precision}-{seed}.json"
+    if cell.exists():
+        return json.loads(cell.read_text())
+    folder = work / plan.name / f"{precision}-{seed}"
+    words = ["--plan", str(plan / PLAN_NAME), "--precision", precision, "--seed", str(seed), "--no-export"]
+    scores = run_command_trial("recipes.segET", words, folder)
+    with open(folder / "log.csv", newline="") as log:
+        best = max(float(row["val_mean_iou"]) for row in csv.DictReader(log))
+    kept = {
+        "structure": plan.name,
+        "precision": precision,
+        "seed": seed,
+        "epochs": scores["epochs"],
+        "training_seconds": scores["training_seconds"],
+        "val_mean_iou": best,
+        **{name: scores["total"][name] for name in ("mean_iou", "foreground_iou")},
+    }
+    cells.mkdir(parents=True, exist_ok=True)
+    cell.write_text(json.dumps(kept) + "\n")
+    return kept
 
 
-def score_in(precision: str, cell: pathlib.Path, tomogram: str) -> float:
-    """Return the mIoU of one trained model on its scored slices, predicted in a precision."""
-    mask = cell / f"mask-in-{precision}.mrc"
-    command = [sys.executable, "-m", "segkit", "predict", "--model", str(cell), "--input", tomogram]
-    subprocess.run([*command, "--output", str(mask), "--precision", precision, "--overwrite"], check=True)
-    plan = read_plan(cell / PLAN_NAME)
+def trained_table(cells: Sequence[Mapping[str, Any]]) -> Table:
+    """Return mean and standard deviation over the seeds, and the test mIoU of each."""
+    rows = []
+    for structure, precision in dict.fromkeys((cell["structure"], cell["precision"]) for cell in cells):
+        found = [cell for cell in cells if (cell["structure"], cell["precision"]) == (structure, precision)]
+        each = ", ".join(f"{cell['mean_iou']:.4f}" for cell in found)
+        rows.append([structure, precision, *(spread_text([cell[s] for cell in found]) for s in _SCORES), each])
+    return Table(["structure", "trained in", *_SCORES.values(), "test mIoU of every seed"], rows)
+
+
+def differences_table(cells: Sequence[Mapping[str, Any]]) -> Table:
+    """Return bfloat16 less float32 of the same seed: mean, standard deviation, and standard error of the mean."""
+    by = {(cell["structure"], cell["precision"], cell["seed"]): cell for cell in cells}
+    rows = []
+    for structure in dict.fromkeys(cell["structure"] for cell in cells):
+        seeds = sorted({seed for name, _, seed in by if name == structure})
+        line = [structure]
+        for score in _SCORES:
+            values = [
+                by[structure, "mixed_bfloat16", seed][score] - by[structure, "float32", seed][score] for seed in seeds
+            ]
+            error = f", error {statistics.stdev(values) / len(values) ** 0.5:.4f}" if len(values) > 1 else ""
+            line.append(f"{spread_text(values, '+.4f')}{error}")
+        rows.append(line)
+    return Table(["mixed_bfloat16 less float32", *_SCORES.values()], rows)
+
+
+def predicted_in(precision: str, run: pathlib.Path) -> float:
+    """Return the mIoU of a trained network on the scored slices, predicted in a precision."""
+    plan = read_plan(run / PLAN_NAME)
     volumes = [open_source(source, ignore_value=plan.training.ignore_value) for source in plan.data]
     ((number, slices),) = scored_slices(volumes)
-    scores = evaluate_volumes(open_volume(mask), volumes[number].mask, slices=slices).to_dict()["total"]
-    return scores["mean_iou"]
+    mask = run / f"mask-in-{precision}.mrc"
+    command = [sys.executable, "-m", "segkit", "predict", "--model", str(run), "--output", str(mask)]
+    command += ["--input", plan.data[number].tomogram, "--precision", precision, "--overwrite"]
+    subprocess.run(command, check=True)
+    return evaluate_volumes(open_volume(mask), volumes[number].mask, slices=slices).to_dict()["total"]["mean_iou"]
 
 
 if __name__ == "__main__":

@@ -149,6 +149,30 @@ def parse_size(text: str | None) -> int | None:
     return round(float(match[1]) * units[match[2].upper()])
 
 
+def whole_numbers(text: str, count: int, name: str) -> tuple[int, ...]:
+    """Return positive numbers written with commas between them.
+
+    Args:
+        text: The numbers.
+        count: How many there must be.
+        name: The option that gives them, for the message.
+
+    Raises:
+        InputError: If there are others, or another number of them.
+
+    Example:
+        >>> whole_numbers("2,3", 2, "--windows")
+        (2, 3)
+    """
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != count or min(numbers) < 1:
+        raise InputError(f"{name} {text!r}; give {count} positive whole numbers with commas between them")
+    return numbers
+
+
 def first_given(args: argparse.Namespace, names: Sequence[str]) -> str | None:
     """Return the first of some options that the command line gives, as it is written there; 0 counts as given.
 

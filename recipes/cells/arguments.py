@@ -6,7 +6,7 @@ import argparse
 import math
 
 from recipes.cells.protocols import PROTOCOLS
-from segkit.console import first_given
+from segkit.console import first_given, whole_numbers
 from segkit.errors import InputError
 from segkit.experiments.stack_arguments import STACK_ARGUMENTS, add_stack_arguments, check_stack_arguments
 from segkit.instances.instance_settings import METHODS
@@ -91,18 +91,3 @@ _OF_THE_PLAN = (
     *("size", "windows", "encoder", "encoder_weights", "freeze_encoder", "decoder_filters", "ablation"),
 )
 """What a resumed run takes from its folder."""
-
-
-def whole_numbers(text: str, count: int, name: str) -> tuple[int, ...]:
-    """Return positive numbers written with commas.
-
-    Raises:
-        InputError: If there are others, or another number of them.
-    """
-    try:
-        numbers = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        numbers = ()
-    if len(numbers) != count or min(numbers) < 1:
-        raise InputError(f"{name} {text!r}; give {count} positive whole numbers with commas between them")
-    return numbers

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from segkit.console import parse_size, printable
+from segkit.console import parse_size, printable, whole_numbers
 from segkit.errors import InputError
 from segkit.geometry.region import Region
 from segkit.inference.engines import Deferred
@@ -90,6 +90,11 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
         "--halo", type=int, metavar="PX", help="context around a tile, on each side (default: the model's)"
     )
     parser.add_argument(
+        "--windows",
+        metavar="Y,X",
+        help="cut slices into overlapping squares, such as 2,3, for a model of cells (default: the model's)",
+    )
+    parser.add_argument(
         "--match-grey-values",
         action="store_true",
         help="match mean and standard deviation of the grey values to the training data",
@@ -143,6 +148,7 @@ def _options(args: argparse.Namespace) -> PredictOptions:
         max_ram=parse_size(args.max_ram),
         halo_px=args.halo,
         tile_px=args.tile,
+        windows=None if args.windows is None else whole_numbers(args.windows, 2, "--windows"),
         rescale=args.rescale,
         precision=args.precision,
         match_grey_values=args.match_grey_values,

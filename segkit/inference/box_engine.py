@@ -108,6 +108,8 @@ def box_grid(models: Sequence[LoadedModel], volume: Volume, options: PredictOpti
     Raises:
         InputError: If options are for networks of slices, or the bound is too small for the smallest box.
     """
+    if options.windows is not None:
+        raise InputError("windows are for networks of slices; leave out --windows")
     if options.rescale:
         raise InputError("rescaling is for networks of slices; resample the volume first, or leave out --rescale")
     multiple = math.lcm(*(loaded.card.multiple_px for loaded in models))

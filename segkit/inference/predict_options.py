@@ -28,6 +28,8 @@ class PredictOptions:
         halo_px: Context around the part of a tile that is kept [px]; the card's by default. Less than the
             card's is faster and no longer exact: tiles of a slice are then blended; boxes of a volume are not.
         tile_px: Side of the square tiles or of the boxes [px], context included; what fits into memory by default.
+        windows: Number of overlapping squares along y and x that slices are cut into, for networks that resize what
+            they are given; the card's by default, ``(1, 1)`` for whole slices.
         rescale: Resample slices to the voxel size the model was trained at, and the result back.
         precision: ``"float32"`` or ``"mixed_bfloat16"``.
         match_grey_values: Bring mean and standard deviation of the volume to those of the training data first.
@@ -45,6 +47,7 @@ class PredictOptions:
     max_ram: int | None = None
     halo_px: int | None = None
     tile_px: int | None = None
+    windows: tuple[int, int] | None = None
     rescale: bool = False
     precision: str = "float32"
     match_grey_values: bool = False
@@ -61,6 +64,8 @@ class PredictOptions:
                 f"tile of {self.tile_px} px: expected more than twice the halo of {self.halo_px or 0} px; "
                 "give a larger tile or a smaller halo"
             )
+        if self.windows is not None and not (len(self.windows) == 2 and min(self.windows) >= 1):
+            raise InputError(f"windows {self.windows}: expected two numbers (y, x), at least 1")
         if self.max_ram is not None and self.max_ram <= 0:
             raise InputError(f"memory bound of {self.max_ram} bytes: expected more than 0")
         if self.precision not in PRECISIONS:
@@ -75,5 +80,7 @@ class PredictOptions:
         """
         choices = dataclasses.asdict(self)
         del choices["max_ram"]
-        # A `Region` is not JSON; its text is.
-        return {**choices, "roi": None if self.roi is None else str(self.roi)}
+        # A `Region` is not JSON, its text is; JSON knows no tuples.
+        roi, windows = self.roi, self.windows
+        own = {"roi": None if roi is None else str(roi), "windows": None if windows is None else list(windows)}
+        return {**choices, **own}

@@ -115,9 +115,15 @@ class SlicePredictor:
 
     def _cut(self, options: PredictOptions, model: keras.Model, num_models: int) -> TilePlan:
         card = self._card
+        if options.windows is not None and (not card.preprocessing.resizes or options.tile_px is not None):
+            raise InputError(
+                f"{card.name}: windows are for networks that resize what they are given, and in place of tiles; leave "
+                "out --windows" + (" or --tile" if card.preprocessing.resizes else "")
+            )
         if card.preprocessing.resizes and options.tile_px is None:
             # The network resizes what it is given: tiles would be seen in another size than it was trained on.
-            plan = plan_windows(self._scaled_shape, card.preprocessing.windows or (1, 1), wanted=self._wanted)
+            windows = options.windows or card.preprocessing.windows or (1, 1)
+            plan = plan_windows(self._scaled_shape, windows, wanted=self._wanted)
             self.batch_size = self._colored_batch(plan, options, model, num_models)
             return plan
         tile_px = options.tile_px if options.tile_px is not None else card.tile_px

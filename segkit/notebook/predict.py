@@ -39,6 +39,7 @@ def predict(
     max_ram: int | str | None = None,
     halo_px: int | None = None,
     tile_px: int | None = None,
+    windows: tuple[int, int] | None = None,
     rescale: bool = False,
     precision: str = "float32",
     match_grey_values: bool = False,
@@ -68,6 +69,8 @@ def predict(
         halo_px: Context around the part of a tile that is kept [px]; the card's by default. Less is faster and no
             longer exact.
         tile_px: Side of the square tiles [px], context included; what fits into memory by default.
+        windows: Number of overlapping squares along y and x that slices are cut into, for models of cells; the
+            card's by default.
         rescale: Resample slices to the voxel size the model was trained at, and the result back.
         precision: ``"float32"`` or ``"mixed_bfloat16"``.
         match_grey_values: Bring mean and standard deviation of the volume to those of the training data first.
@@ -103,6 +106,7 @@ def predict(
         max_ram=parse_size(max_ram) if isinstance(max_ram, str) else max_ram,
         halo_px=halo_px,
         tile_px=tile_px,
+        windows=windows,
         rescale=rescale,
         precision=precision,
         match_grey_values=match_grey_values,

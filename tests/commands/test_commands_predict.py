@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segkit import cli
-from segkit.commands.predict import choose_device, output_in
+from segkit.commands.predict import choose_device, output_in, run_predict
 from segkit.console import run_command
 from segkit.errors import InputError
 from segkit.models.card import ModelCard
@@ -17,6 +17,13 @@ from segkit.volumes.files import open_volume, save_volume
 from segkit.volumes.volume import Volume
 
 RNG = np.random.default_rng(0)
+
+
+def test_windows_are_two_numbers():
+    words = ["predict", "--model", "m", "--input", "a.tif", "--output", "b.tif", "--windows"]
+    for text in ("2", "2,x", "0,3", "1,2,3"):
+        with pytest.raises(InputError, match=f"--windows '{text}'; give 2 positive whole numbers with commas"):
+            run_predict(cli.parse_args([*words, text]))
 
 
 @pytest.fixture(scope="module")

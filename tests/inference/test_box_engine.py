@@ -147,7 +147,12 @@ def test_boxes_that_were_begun_are_kept_if_the_bound_that_is_given_holds_them(
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({"rescale": True}, "leave out --rescale"), ({"tile_px": 25}, "at least 26 px")]
+    ("options", "message"),
+    [
+        ({"rescale": True}, "leave out --rescale"),
+        ({"windows": (1, 2)}, "leave out --windows"),
+        ({"tile_px": 25}, "at least 26 px"),
+    ],
 )
 def test_choices_that_do_not_fit_are_refused(loaded, volume, options, message):
     with pytest.raises(InputError, match=message):

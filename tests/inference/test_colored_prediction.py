@@ -18,6 +18,7 @@ from segkit.instances.instance_settings import InstanceSettings
 from segkit.instances.segment_instances import segment_instances
 from segkit.models import cells_and_centers, efficient_cell_seg
 from segkit.models.card import ModelCard
+from segkit.models.unet import unet
 from segkit.preprocessing.color_slices import ColorSlices
 from segkit.preprocessing.colorings import COLORINGS, WHITE, GreyTriple, in_16_bits
 from segkit.preprocessing.grey_values import GreyValues
@@ -108,6 +109,28 @@ def test_windows_are_predicted_one_by_one_and_fade_into_each_other(network):
     np.testing.assert_allclose(found[2, :18, :14], corner[:18, :14], atol=1e-6)
     last = by_hand(network, image[18:, 31:])
     np.testing.assert_allclose(found[2, 19:, 36:], last[1:, 5:], atol=1e-6)
+
+
+def test_windows_may_be_chosen_in_place_of_the_models(network):
+    asked = PredictOptions(probability=True, windows=(2, 3))
+    own = probabilities(loaded(network, coloring={"kind": "grey"}, windows=(2, 3)), Volume(array=STACK))
+    chosen = probabilities(loaded(network, coloring={"kind": "grey"}), Volume(array=STACK), asked)
+    np.testing.assert_array_equal(chosen, own)
+    whole = PredictOptions(probability=True, windows=(1, 1))
+    np.testing.assert_array_equal(
+        probabilities(loaded(network, coloring={"kind": "grey"}, windows=(2, 3)), Volume(array=STACK), whole),
+        probabilities(loaded(network, coloring={"kind": "grey"}), Volume(array=STACK)),
+    )
+
+
+def test_windows_are_refused_where_slices_are_not_resized_and_beside_tiles(network):
+    volume, asked = Volume(array=STACK), PredictOptions(windows=(2, 3))
+    facts = {"name": "cells", "structure": "cells", "multiple_px": 2, "halo_px": 8}
+    plain = LoadedModel(unet(filters=(2, 4)), ModelCard(**facts, preprocessing=Standardize(mean=100.0, std=20.0)))
+    with pytest.raises(InputError, match=r"cells: windows are for networks that resize .*; leave out --windows$"):
+        SlicePredictor(plain, volume, asked)
+    with pytest.raises(InputError, match=r"leave out --windows or --tile$"):
+        SlicePredictor(loaded(network), volume, dataclasses.replace(asked, tile_px=32))
 
 
 def test_six_windows_are_those_of_the_papers_tric_slices():

@@ -14,6 +14,7 @@ from segkit.inference.predict_options import PredictOptions
         ({"halo_px": -1}, r"halo of -1 px: expected 0 or more"),
         ({"tile_px": 64, "halo_px": 32}, r"tile of 64 px: expected more than twice the halo of 32 px"),
         ({"tile_px": 0}, r"tile of 0 px: expected more than twice the halo"),
+        ({"windows": (0, 2)}, r"windows \(0, 2\): expected two numbers \(y, x\), at least 1"),
         ({"max_ram": 0}, r"memory bound of 0 bytes"),
         ({"precision": "float16"}, r"precision 'float16': expected one of float32, mixed_bfloat16"),
     ],
@@ -24,12 +25,13 @@ def test_choices_out_of_range_are_refused(choices, message):
 
 
 def test_what_counts_is_everything_but_memory():
-    options = PredictOptions(max_ram=10**9, roi=Region((1, 2)), tta=True)
+    options = PredictOptions(max_ram=10**9, roi=Region((1, 2)), tta=True, windows=(2, 3))
     counts = options.what_counts()
     assert json.loads(json.dumps(counts)) == counts
-    assert counts == PredictOptions(max_ram=5 * 10**9, roi=Region((1, 2)), tta=True).what_counts()
-    assert counts != PredictOptions(max_ram=10**9, roi=Region((1, 3)), tta=True).what_counts()
+    assert counts == PredictOptions(max_ram=5 * 10**9, roi=Region((1, 2)), tta=True, windows=(2, 3)).what_counts()
+    assert counts != PredictOptions(max_ram=10**9, roi=Region((1, 3)), tta=True, windows=(2, 3)).what_counts()
+    assert counts != PredictOptions(max_ram=10**9, roi=Region((1, 2)), tta=True).what_counts()
     assert set(counts) == {
-        "threshold", "probability", "average", "tta", "roi", "halo_px", "tile_px", "rescale", "precision",
+        "threshold", "probability", "average", "tta", "roi", "halo_px", "tile_px", "windows", "rescale", "precision",
         "match_grey_values", "invert",
     }  # fmt: skip

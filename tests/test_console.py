@@ -127,6 +127,28 @@ def test_arguments_reach_the_command_and_its_log_the_terminal(capfd):
     assert capfd.readouterr().err == "training: 5 steps\n"
 
 
+@pytest.mark.parametrize(
+    ("chosen", "remedy"), [("jax", "install it, or choose another KERAS_BACKEND than jax"), (None, "install it")]
+)
+def test_a_backend_that_is_not_installed_is_one_line(chosen, remedy, monkeypatch, capsys):
+    def main(_argv):
+        raise ModuleNotFoundError("No module named 'jax'", name="jax")
+
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    if chosen:
+        monkeypatch.setenv("KERAS_BACKEND", chosen)
+    assert run_command(main, []) == 2
+    assert capsys.readouterr().err == f"error: the package jax is not installed; {remedy}\n"
+
+
+def test_another_module_that_is_missing_is_a_fault_of_the_program():
+    def main(_argv):
+        raise ModuleNotFoundError("No module named 'segkit.nothing'", name="segkit.nothing")
+
+    with pytest.raises(ModuleNotFoundError):
+        run_command(main, [])
+
+
 def test_a_file_that_is_not_there_is_a_fault_of_the_program():
     def main(_argv):
         raise FileNotFoundError(2, "No such file or directory", "x")

@@ -61,6 +61,18 @@ def test_a_run_folder_means_its_model(tmp_path):
     assert read_card(tmp_path) == CARD
 
 
+def test_plain_keras_opens_a_model_once_the_classes_are_registered(tmp_path, warm_python):
+    save_model(tiny(), tmp_path / "m.keras", CARD)
+    code = """
+        import keras
+        from segkit.models.files import register_all
+        register_all()
+        print(keras.saving.load_model("m.keras").name)
+        """
+    opened = warm_python.run(["-c", textwrap.dedent(code)], tmp_path)
+    assert opened.stdout.strip() == "seget", opened.stderr
+
+
 def test_a_users_subclass_opens_in_a_fresh_process(tmp_path, warm_python):
     def in_fresh_process(code):
         return warm_python.run(["-c", textwrap.dedent(code)], tmp_path)

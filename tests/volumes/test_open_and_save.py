@@ -157,6 +157,13 @@ def test_inputs_that_are_none(tmp_path, name, content, message):
         open_volume(tmp_path / name)
 
 
+def test_a_relative_path_that_leads_nowhere_says_from_where(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        open_volume("data/a.mrc")
+    assert str(caught.value) == f"data/a.mrc: no such file; check the path, which is looked up in {tmp_path}"
+
+
 def test_input_that_may_not_be_read(tmp_path, monkeypatch):
     save_volume(tmp_path / "a.mrc", VOLUME)
 

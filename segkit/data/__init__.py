@@ -16,6 +16,7 @@ _HOMES = {
     "open_source": "segkit.data.sources",
     "parse_slices": "segkit.data.splits",
     "patch_dataset": "segkit.data.pipeline",
+    "sample_path": "segkit.data.sample",
     "tabulate_patches": "segkit.data.patches",
 }
 

@@ -36,6 +36,11 @@ def add_components_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--label", type=int, metavar="N", help="label that counts as foreground (default: all but 0)")
     what.add_argument("--threshold", type=float, metavar="P", help="probability above which a voxel is foreground")
     parser.add_argument("--min-size", type=int, default=1, metavar="VOXELS", help="smaller components are left out")
+    parser.add_argument(
+        "--slice-wise",
+        action="store_true",
+        help="number the components of each slice on its own, for images that do not belong together or thick sections",
+    )
     parser.add_argument("--mask", action="store_true", help="write a mask of the components, not their ids")
     parser.add_argument("--table", metavar="FILE", help="write sizes and centres of the components as CSV")
     parser.add_argument("--max-ram", metavar="SIZE", help="memory limit, such as 4G")
@@ -43,7 +48,7 @@ def add_components_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_components(args: argparse.Namespace) -> None:
-    """Number the components of a mask: voxels connected by faces are one.
+    """Number the components of a mask: voxels connected by faces are one, slice by slice those connected by edges.
 
     Raises:
         InputError: If the input is no mask, an option is out of range, or a file cannot be read or written.
@@ -64,6 +69,7 @@ def run_components(args: argparse.Namespace) -> None:
     from segkit.instances.instance_settings import InstanceSettings
     from segkit.instances.object_sizes import object_sizes
     from segkit.instances.objects_from_maps import objects_from_maps
+    from segkit.instances.slice_components import slice_components
 
     # Components need nothing around a block.
     settings = InstanceSettings(
@@ -72,7 +78,10 @@ def run_components(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix=".components-", dir=target.parent) as folder:
         place = pathlib.Path(folder, "blocks")
         shared = {"voxel_size": (1.0, 1.0, 1.0), "max_ram": max_ram}
-        ids = objects_from_maps(foreground.read_slice, volume.shape, settings, place, **shared)
+        if args.slice_wise:
+            ids = slice_components(foreground.read_slice, volume.shape, min_size=args.min_size)
+        else:
+            ids = objects_from_maps(foreground.read_slice, volume.shape, settings, place, **shared)
         sizes = object_sizes(ids)
         array = slice_stack(lambda z: (ids[z] > 0).astype(np.uint8), volume.shape, np.uint8) if args.mask else ids
         shown = (0, 1) if args.mask else (0, max(1, len(sizes.ids)))
@@ -82,7 +91,8 @@ def run_components(args: argparse.Namespace) -> None:
         _LOG.warning("warning: %s: every voxel is foreground; a mask is 0 outside of the structure", volume.name)
     if args.table:
         _write_table(args, sizes, volume.voxel_size_nm)
-    sys.stdout.write(f"{_summary(sizes, volume.voxel_size_nm)}\n")
+    told = _summary(sizes, volume.voxel_size_nm) if len(sizes.ids) else foreground.why_none(args.min_size)
+    sys.stdout.write(f"{told}\n")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,10 +115,16 @@ class _Foreground:
             )
         return (values != 0 if self.label is None else values == self.label).astype(np.float32)
 
+    def why_none(self, min_size: int) -> str:
+        """Return a line for a volume of which no component is left."""
+        if any(self.read_slice(z).any() for z in range(self.volume.shape[0])):
+            return f"no component of at least {min_size} voxels"
+        if self.threshold is not None:
+            return f"no component: no voxel is above {self.threshold:g}"
+        return "no component" if self.label is None else f"no component with the label {self.label}"
+
 
 def _summary(sizes: ObjectSizes, voxel_size_nm: Sequence[float] | None) -> str:
-    if not len(sizes.ids):
-        return "no component"
     median = float(np.median(sizes.voxels))
     volume = "" if voxel_size_nm is None else f", {median * np.prod(voxel_size_nm):.4g} nm3"
     if len(sizes.ids) == 1:

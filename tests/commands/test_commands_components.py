@@ -80,8 +80,45 @@ def test_small_ones_are_left_out_and_the_rest_is_measured(capsys):
 def test_a_mask_is_written_as_one_and_nothing_is_left_of_an_empty_one(capsys):
     components(capsys, "--input", "mask.mrc", "--output", "clean.mrc", "--min-size", "5", "--mask")
     np.testing.assert_array_equal(ids_in("clean.mrc"), (SIZES >= 5)[LABELS] & (MASK > 0))
-    assert components(capsys, "--input", "mask.mrc", "--label", "7", "--output", "none.tif") == "no component\n"
+    none = components(capsys, "--input", "mask.mrc", "--label", "7", "--output", "none.tif")
+    assert none == "no component with the label 7\n"
     assert not ids_in("none.tif").any()
+
+
+@pytest.mark.parametrize("words", [(), ("--slice-wise",)])
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("mask.mrc", "--min-size", "1920"), "no component of at least 1920 voxels"),
+        (("labels.tif", "--label", "1", "--min-size", "1920"), "no component of at least 1920 voxels"),
+        (("labels.tif", "--label", "7", "--min-size", "1920"), "no component with the label 7"),
+        (("probability.tif", "--threshold", "0.9"), "no component: no voxel is above 0.9"),
+        (("zeros.tif",), "no component"),
+    ],
+)
+def test_why_no_component_is_left_is_told(capsys, given, words, told):
+    save_volume("zeros.tif", Volume(array=np.zeros((2, 3, 4), np.uint8)))
+    assert components(capsys, "--input", *given, *words, "--output", "none.tif") == f"{told}\n"
+
+
+@pytest.mark.parametrize("given", [("mask.mrc",), ("labels.tif", "--label", "1")])
+def test_slice_by_slice_no_component_reaches_another_slice(capsys, given):
+    words = ("--input", *given, "--slice-wise", "--min-size", "3", "--output", "ids.tif", "--table", "sizes.csv")
+    told = components(capsys, *words)
+    expected, sizes = np.zeros(MASK.shape, int), []
+    for z, part in enumerate(label(image, connectivity=1) for image in MASK):
+        for one in (one for one in range(1, part.max() + 1) if (part == one).sum() >= 3):
+            sizes.append(int((part == one).sum()))
+            expected[z][part == one] = len(sizes)
+    np.testing.assert_array_equal(ids_in("ids.tif"), expected)
+    assert told.startswith(f"{len(sizes)} components of 3 to {max(sizes)} voxels")
+    with open("sizes.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [int(row["voxels"]) for row in rows] == sizes
+    places = [float(row["center_z"]) for row in rows]
+    assert places == sorted(places) and all(place == int(place) for place in places)
+    components(capsys, "--input", *given, "--slice-wise", "--min-size", "3", "--mask", "--output", "clean.tif")
+    np.testing.assert_array_equal(ids_in("clean.tif"), expected > 0)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import zipfile
 from collections.abc import Sequence
 
 from segkit.errors import InputError
@@ -23,7 +24,7 @@ def resolve_model_path(path: str | os.PathLike[str]) -> pathlib.Path:
     """Return the model file that a path means: itself, or ``model.keras`` in a run folder.
 
     Raises:
-        InputError: If there is no such file, or no model in the folder.
+        InputError: If there is no such file, no model in the folder, or the file is not a model.
     """
     path = pathlib.Path(path)
     found = path / RUN_MODEL_NAME if path.is_dir() else path
@@ -32,7 +33,24 @@ def resolve_model_path(path: str | os.PathLike[str]) -> pathlib.Path:
             raise InputError(f"{path}: holds the folds of a cross-validation; give one of them, such as {path}/fold-1")
         where = f"{path}: no {RUN_MODEL_NAME} in this folder" if path.is_dir() else f"{path}: no such file"
         raise InputError(f"{where}; give a .keras file or the folder of a finished training run")
+    open_archive(found).close()
     return found
+
+
+def open_archive(path: pathlib.Path) -> zipfile.ZipFile:
+    """Open the archive that a model file is; the caller closes it.
+
+    Raises:
+        InputError: If the file cannot be read, or is not a model.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as fault:
+        raise InputError(f"{path}: not a Keras model file ({fault}); give a .keras file") from fault
+    if "config.json" not in archive.namelist():
+        archive.close()
+        raise InputError(f"{path}: a zip archive, but not a Keras model (no config.json); give a .keras file")
+    return archive
 
 
 def resolve_model_paths(paths: Sequence[str | os.PathLike[str]]) -> tuple[list[pathlib.Path], bool]:
@@ -42,8 +60,8 @@ def resolve_model_paths(paths: Sequence[str | os.PathLike[str]]) -> tuple[list[p
         paths: ``.keras`` files or run folders; or one folder of a cross-validation, which means all of its folds.
 
     Raises:
-        InputError: If a file is missing, a path is given twice, a fold has not finished, or the folder of a
-            cross-validation is one of several paths.
+        InputError: If a file is missing or not a model, a path is given twice, a fold has not finished, or the folder
+            of a cross-validation is one of several paths.
     """
     if twice := [path for number, path in enumerate(paths) if path in paths[:number]]:
         raise InputError(f"{twice[0]}: is given twice as a model; give each once")

@@ -314,11 +314,39 @@ def test_a_fault_of_the_program_keeps_its_traceback():
         (["--output", "no/such/m.mrc"], "no/such"),
         (["--roi", "0:40,:,:"], "region 0:40,:,: reaches beyond the volume of 6 x 64 x 64"),
         (["--model", "none.keras"], "none.keras: no such file"),
+        (["--model", "text.keras"], "text.keras: not a Keras model file"),
+        (["--model", "zip.keras"], "zip.keras: a zip archive, but not a Keras model"),
+        (["--average"], "--average with one model; give several"),
+        (["--output", "m.xyz"], r"m.xyz: found the suffix \.xyz, expected one of \.mrc"),
+        (["--output", "m.tif.gz"], r"m.tif.gz: found \.gz on another format than MRC"),
     ],
 )
 def test_paths_and_regions_are_checked_before_a_model_is_opened(change, message, folder, monkeypatch):
     monkeypatch.setattr(LoadedModel, "open", lambda path: pytest.fail("a model was opened"))
-    pathlib.Path("m.keras").touch()
-    words = ["predict", "--model", "m.keras", "--input", "T.mrc", "--output", "m.mrc", *change]
+    with zipfile.ZipFile("zip.keras", "w") as archive:
+        archive.writestr("readme.txt", "no model")
+    words = ["predict", "--model", "good.keras", "--input", "T.mrc", "--output", "m.mrc", *change]
     with pytest.raises(InputError, match=message):
         cli.run_predict(cli.parse_args(words))
+
+
+@pytest.mark.parametrize(
+    ("make", "words", "message"),
+    [
+        (train, {"train_z": "0-99", "validation_z": "1"}, "slices '0-99' reach outside the volume"),
+        (train, {"train_z": "0-3", "validation_z": "4-6"}, "slices '4-6' reach outside the volume"),
+        (train, {"train_z": "0-3", "validation_z": "3-4"}, "slice 3 is used twice"),
+        (
+            train,
+            {"train_z": "0-9", "validation_tomogram": "late.mrc", "validation_mask": "late.mrc"},
+            "slices '0-9' reach outside the volume",
+        ),
+        (classes, {"train_z": "0-99", "validation_z": "1"}, "slices '0-99' reach outside the volume"),
+        (classes, {"train_z": "0-3", "validation_z": "3-4"}, "slice 3 is used twice"),
+    ],
+)
+def test_slices_are_checked_before_a_network_is_built(make, words, message, folder, monkeypatch):
+    monkeypatch.setattr("segkit.experiments.recipe._jobs", lambda *_, **__: pytest.fail("Keras was loaded"))
+    main, argv = make(**words)
+    with pytest.raises(InputError, match=message):
+        main(argv)

@@ -17,7 +17,7 @@ import numpy as np
 
 from segkit.console import parse_size
 from segkit.errors import InputError
-from segkit.volumes.files import open_volume, save_volume
+from segkit.volumes.files import checked_suffix, open_volume, save_volume
 from segkit.volumes.lazy_volume import slice_stack
 from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import check_output, whole_file
@@ -60,6 +60,7 @@ def run_components(args: argparse.Namespace) -> None:
     if args.table and pathlib.Path(args.table).resolve() == pathlib.Path(args.output).resolve():
         raise InputError(f"--table {args.table}: is the output; choose another file")
     max_ram = parse_size(args.max_ram)
+    checked_suffix(args.output)
     target = check_output(args.output, overwrite=args.overwrite)
     if args.table:
         check_output(args.table, overwrite=args.overwrite)

@@ -124,6 +124,7 @@ def run_predict(args: argparse.Namespace) -> None:
     if are_folds:
         _log.info("%s: the mean of %d folds is predicted", args.model[0], len(models))
         options = dataclasses.replace(options, average=True)
+    options.check_count(len(models))  # here too, as models take seconds to load
     predict = _predictor(args, models, options)
     if args.output:
         (source,) = args.input

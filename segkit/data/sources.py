@@ -68,6 +68,17 @@ class Source:
         except TypeError as fault:
             raise InputError(f"plan: an entry under 'data' is wrong ({fault}); give tomogram and mask") from fault
 
+    def split(self, count: int) -> Split:
+        """Return what the slices are for.
+
+        Args:
+            count: Number of slices of the tomogram.
+
+        Raises:
+            InputError: If slices cannot be read or do not exist, or one has two uses.
+        """
+        return Split(**{name: parse_slices(text, count) if (text := getattr(self, name)) else () for name in _USES})
+
     def open_tomogram(self, *, progress: Callable[[int, int], None] | None = None) -> Volume:
         """Open the tomogram; see ``open_volume``.
 
@@ -141,8 +152,7 @@ def open_source(
     check_same_shape(mask, tomogram)
     check_finite(tomogram, progress=progress)
     labels = check(mask, ignore_value=ignore_value, progress=progress)
-    count = tomogram.shape[0]
-    chosen = {name: parse_slices(text, count) if (text := getattr(source, name)) else () for name in _USES}
+    split = source.split(tomogram.shape[0])
     warnings = [f"{volume.name}: {warning}" for volume in (tomogram, mask) for warning in volume.warnings]
     if ignore_value is not None and not any(getattr(labels, "ignored", (True,))):
         warnings.append(f"{mask.name}: no voxel has the ignore value {ignore_value}")
@@ -151,7 +161,7 @@ def open_source(
         warnings.append(f"{mask.name}: {flipped}")
     for warning in warnings if tell else ():
         _LOG.warning("warning: %s", warning)
-    return LabeledVolume(source, tomogram, mask, Split(**chosen), tuple(warnings), labels)
+    return LabeledVolume(source, tomogram, mask, split, tuple(warnings), labels)
 
 
 _USES = ("train", "validation", "test")

@@ -194,7 +194,7 @@ def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validatio
 
     Raises:
         InputError: If there is not one mask per tomogram, only one of the two ranges of slices is given, or a range
-            cannot be read.
+            cannot be read, reaches outside a volume, or overlaps another one.
     """
     if len(masks) != len(args.tomogram):
         raise InputError(
@@ -229,14 +229,12 @@ def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validatio
             )
             for source, count, slices in zip(sources, counts, annotated, strict=True)
         ]
-        return [*train, held_out]
+        return [*_checked(train, counts), held_out]
     if args.train_z or args.validation_z:
         if not (args.train_z and args.validation_z):
             raise InputError("give --train-z and --validation-z together, or neither for every fifth slice held out")
-        return [
-            dataclasses.replace(source, train=args.train_z, validation=args.validation_z, test=args.test_z or "")
-            for source in sources
-        ]
+        chosen = {"train": args.train_z, "validation": args.validation_z, "test": args.test_z or ""}
+        return _checked([dataclasses.replace(source, **chosen) for source in sources], counts)
     held_out = split_by_hold_out(sources, annotated, args.hold_out_every)
     return [
         dataclasses.replace(
@@ -247,6 +245,13 @@ def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validatio
         )
         for source, count in zip(held_out, counts, strict=True)
     ]
+
+
+def _checked(sources: list[Source], counts: Sequence[int]) -> list[Source]:
+    """Return sources of which no slice is outside its volume or used twice; found before Keras is loaded."""
+    for source, count in zip(sources, counts, strict=True):
+        source.split(count)
+    return sources
 
 
 def without(slices: str, left_out: str | None, count: int) -> str:

@@ -67,7 +67,7 @@ def images_source(args: argparse.Namespace, count: int) -> Source:
         count: Number of images.
 
     Raises:
-        InputError: If they are too few.
+        InputError: If they are too few, or ranges cannot be read, reach outside, or overlap.
     """
     chosen = (args.train_z, args.validation_z, args.test_z)
     if any(chosen) and not (args.train_z and args.validation_z):
@@ -79,7 +79,9 @@ def images_source(args: argparse.Namespace, count: int) -> Source:
     in_part = args.annotation != "complete"
     strokes = args.annotation == "strokes"
     files = {"tomogram": args.images, "mask": args.labels, "flip_y": args.flip_y, "channel": args.channel}
-    return Source(**files, annotated_in_part=in_part, strokes=strokes, **uses)
+    source = Source(**files, annotated_in_part=in_part, strokes=strokes, **uses)
+    source.split(count)  # refuses slices that are used twice
+    return source
 
 
 def class_names(args: argparse.Namespace, known: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -71,6 +71,18 @@ class PredictOptions:
         if self.precision not in PRECISIONS:
             raise InputError(f"precision {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
 
+    def check_count(self, num_models: int) -> None:
+        """Refuse to average a single model.
+
+        Args:
+            num_models: Number of models.
+
+        Raises:
+            InputError: If there is one, and its mean is asked for.
+        """
+        if self.average and num_models == 1:
+            raise InputError("--average with one model; give several of one structure, or leave it out")
+
     def what_counts(self) -> dict[str, Any]:
         """Return the choices that decide the result, as ``json`` writes them.
 

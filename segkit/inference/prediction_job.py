@@ -181,6 +181,7 @@ def _check_models(models: Sequence[LoadedModel], options: PredictOptions) -> Non
         raise InputError(f"{len(models)} models: expected 1 to {MAX_LABELS}, one for each structure")
     if len({loaded.takes_volumes for loaded in models}) > 1:
         raise InputError("one model takes volumes, another one slices; run the models one by one")
+    options.check_count(len(models))
     if options.average:
         _check_alike(models)
         return
@@ -197,8 +198,6 @@ def _check_models(models: Sequence[LoadedModel], options: PredictOptions) -> Non
 
 def _check_alike(models: Sequence[LoadedModel]) -> None:
     """Refuse to average the maps of models that predict different things."""
-    if len(models) == 1:
-        raise InputError("--average with one model; give several of one structure, or leave it out")
     first, *others = [(loaded.card, _meaning(loaded.card)) for loaded in models]
     for card, meaning in others:
         for fact, value in meaning.items():

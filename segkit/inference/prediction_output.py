@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from segkit.errors import InputError
 from segkit.inference.legend import legend_path
 from segkit.volumes.block_store import BlockStore
-from segkit.volumes.files import move_volume, save_volume
+from segkit.volumes.files import checked_suffix, move_volume, save_volume
 from segkit.volumes.hdf5 import HDF5_SUFFIXES, check_nothing_lost, split_dataset
 from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import check_output, move_into_place
@@ -57,6 +57,7 @@ class PredictionOutput:
         Raises:
             InputError: If they cannot.
         """
+        checked_suffix(self._asked)
         marks = (BlockStore.outcome_in(self.folder) or {}).get("outputs", {})
         for path in self._paths:
             if not _is_marked(path, marks):

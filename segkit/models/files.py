@@ -18,7 +18,7 @@ import keras
 
 from segkit.errors import InputError, faults_told
 from segkit.json_object import parse_object
-from segkit.model_path import resolve_model_path
+from segkit.model_path import open_archive, resolve_model_path
 from segkit.models.card import ModelCard
 from segkit.volumes.hdf5_process import check_hdf5_values
 from segkit.volumes.whole_output import whole_file
@@ -77,7 +77,7 @@ def replace_card(path: str | os.PathLike[str], card: ModelCard) -> None:
     path = resolve_model_path(path)
     # A member of an archive cannot be replaced, so the others are copied.
     with (
-        _open_archive(path) as archive,
+        open_archive(path) as archive,
         whole_file(path, overwrite=True) as unfinished,
         zipfile.ZipFile(unfinished, "w") as copy,
     ):
@@ -105,7 +105,7 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
     """
     path = resolve_model_path(path)
     register_all()
-    with _open_archive(path) as archive, faults_told(path, "a Keras model"):
+    with open_archive(path) as archive, faults_told(path, "a Keras model"):
         config = parse_object(archive.read("config.json"), path, "a Keras model")
         _check_weights(archive, path)
     # The file is looked through before Keras rebuilds the model, so that a missing class is named.
@@ -128,7 +128,7 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
         InputError: If there is no such file, it is not a model, or it has no card or one with a mistake.
     """
     path = resolve_model_path(path)
-    with _open_archive(path) as archive:
+    with open_archive(path) as archive:
         if CARD_MEMBER not in archive.namelist():
             raise InputError(
                 f"{path}: a Keras model without segkit's card (normalisation, voxel size); "
@@ -140,17 +140,6 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
             return ModelCard.from_dict(parse_object(content, CARD_MEMBER, "a model card", is_finite=True))
         except InputError as fault:
             raise InputError(f"{path}: {fault}") from fault
-
-
-def _open_archive(path: pathlib.Path) -> zipfile.ZipFile:
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as fault:
-        raise InputError(f"{path}: not a Keras model file ({fault}); give a .keras file") from fault
-    if "config.json" not in archive.namelist():
-        archive.close()
-        raise InputError(f"{path}: a zip archive, but not a Keras model (no config.json); give a .keras file")
-    return archive
 
 
 def _check_weights(archive: zipfile.ZipFile, path: pathlib.Path) -> None:

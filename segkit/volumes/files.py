@@ -117,11 +117,7 @@ def save_volume(
     volume = volume if like is None else _in_likeness(volume, like)
     if volume.metadata.get(_FLIPPED):
         volume = dataclasses.replace(volume, array=flipped_rows(volume.array))
-    target = split_dataset(path)[0]
-    suffix = _format_suffix(target)
-    is_known = suffix in (*TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES)
-    if target.suffix.lower() in COMPRESSED_SUFFIXES and is_known:
-        raise InputError(f"{path}: found {target.suffix} on another format than MRC; leave it out")
+    target, suffix = split_dataset(path)[0], checked_suffix(path)
     if suffix in MRC_SUFFIXES:
         write_mrc(path, volume, overwrite=overwrite, progress=progress)
     elif suffix in TIFF_SUFFIXES:
@@ -132,10 +128,33 @@ def save_volume(
         write_hdf5(path, volume, overwrite=overwrite, progress=progress)
     elif suffix in PNG_SUFFIXES:
         write_single_png(path, volume, overwrite=overwrite)
-    elif not suffix or target.is_dir():
-        write_slice_folder(path, volume, overwrite=overwrite, progress=progress)
     else:
+        write_slice_folder(path, volume, overwrite=overwrite, progress=progress)
+
+
+def checked_suffix(path: str | os.PathLike) -> str:
+    """Return the suffix that chooses the format of an output, the one before ``.gz`` or ``.bz2``.
+
+    Args:
+        path: File or folder to be written; ``file.h5:dataset`` names the dataset.
+
+    Returns:
+        The suffix in lower case; of a folder none, or any other.
+
+    Raises:
+        InputError: If it is of no format that is written, or of one that is not written compressed.
+
+    Example:
+        >>> checked_suffix("T.MRC.gz"), checked_suffix("mask.h5:labels"), checked_suffix("slices")
+        ('.mrc', '.h5', '')
+    """
+    target = split_dataset(path)[0]
+    suffix, others = _format_suffix(target), (*TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES)
+    if target.suffix.lower() in COMPRESSED_SUFFIXES and suffix in others:
+        raise InputError(f"{path}: found {target.suffix} on another format than MRC; leave it out")
+    if suffix and suffix not in (*MRC_SUFFIXES, *others) and not target.is_dir():
         raise InputError(f"{path}: found the suffix {suffix}, expected one of {_WRITABLE}; choose one of those")
+    return suffix
 
 
 def move_volume(whole: pathlib.Path, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:

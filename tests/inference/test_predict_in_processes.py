@@ -1,4 +1,5 @@
 import logging
+import zipfile
 
 import mrcfile
 import numpy as np
@@ -97,7 +98,8 @@ def test_no_worker_at_all_is_refused():
 
 def test_the_command_tells_processes_what_to_import(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "m.keras").write_text("not opened by the process that starts the others")
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+        archive.writestr("config.json", "not read by the process that starts the others")
     given = {}
     monkeypatch.setattr(
         "segkit.inference.predict_in_processes.predict_in_processes", lambda *args, **words: given.update(words)

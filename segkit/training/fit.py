@@ -104,8 +104,8 @@ def fit(
         # The stream has no end: `validation_steps` ends each validation after all patches.
         validation_data=stream(validation, outputs=task.spans),
         validation_steps=validation.steps_per_epoch,
-        # PlainNames stands before all that look at scores, EpochLog after those that add to the logs, Resumable after
-        # all that have a memory.
+        # PlainNames stands before all that look at scores, Resumable after all that have a memory, and EpochLog last: an
+        # epoch is told of when it is kept, and never trained again afterwards.
         callbacks=[
             PlainNames(list(task.spans)),
             plateau,
@@ -114,9 +114,9 @@ def fit(
             *_tensorboard(folder),
             *callbacks,
             *shown,
-            EpochLog(plan.epochs, monitor),
             StopDiverged(monitor.name),
             record,
+            EpochLog(plan.epochs, monitor),
         ],
         shuffle=False,  # the stream is in its order already
         verbose=0,

@@ -30,7 +30,7 @@ class Resumable(keras.callbacks.Callback):
     """After every epoch keep the best model, write a snapshot of everything, and the log.
 
     The snapshot is authoritative: log and best model are brought in line with it, so that after a kill at any moment
-    finished epochs are kept and the interrupted one is repeated. Put it last in the list of callbacks.
+    finished epochs are kept and the interrupted one is repeated. Put it behind all callbacks that have a memory.
 
     Args:
         folder: Run folder. Holds ``state/`` during the training, ``log.csv`` and ``model.keras``.

@@ -1,6 +1,7 @@
 """What `fit` feeds, keeps and throws away, on whatever backend runs the tests."""
 
 import dataclasses
+import logging
 import types
 
 import keras
@@ -162,6 +163,28 @@ def learnt(tmp_path, **changes):
     return fit(
         model, prepared.training, prepared.validation, plan, tmp_path, card
     ).rows, prepared.training.steps_per_epoch
+
+
+def test_an_epoch_is_told_of_when_it_is_kept(tmp_path):
+    """Whoever has read the line of an epoch need not train it again, whenever the process is killed."""
+    kept = []
+
+    class Look(logging.Handler):
+        def emit(self, record):
+            if record.getMessage().startswith("epoch "):
+                rows = (tmp_path / "log.csv").read_text().splitlines()[1:]
+                kept.append((len(rows), max(path.name for path in (tmp_path / "state").glob("epoch-*.npz"))))
+
+    log, look = logging.getLogger("segkit.training.fit"), Look()
+    level = log.level
+    log.addHandler(look)
+    log.setLevel(logging.INFO)
+    try:
+        learnt(tmp_path, epochs=2)
+    finally:
+        log.removeHandler(look)
+        log.setLevel(level)
+    assert kept == [(1, "epoch-00001.npz"), (2, "epoch-00002.npz")]
 
 
 def test_the_step_size_falls_with_every_step_and_stays_without_decay(tmp_path):

@@ -104,8 +104,8 @@ def fit(
         # The stream has no end: `validation_steps` ends each validation after all patches.
         validation_data=stream(validation, outputs=task.spans),
         validation_steps=validation.steps_per_epoch,
-        # PlainNames stands before all that look at scores, Resumable after all that have a memory, and EpochLog last: an
-        # epoch is told of when it is kept, and never trained again afterwards.
+        # PlainNames stands before all that look at scores, Resumable after all that have a memory, and EpochLog last:
+        # an epoch that was told of is kept, and is never trained again.
         callbacks=[
             PlainNames(list(task.spans)),
             plateau,

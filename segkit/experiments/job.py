@@ -99,8 +99,6 @@ def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
         InputError: If data, plan and network do not fit together.
     """
     _LOG.info("%s: preset %s", plan.structure, plan.preset)
-    for notice in plan.notices:
-        _LOG.info("note: %s", notice)
     network = network_to_start_from(plan, network)
     volumes = open_all(plan)
     settings = plan.training
@@ -108,7 +106,12 @@ def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
     if not plan.preprocessing.resizes:
         settings = shrink_patch(settings, volumes, network.multiple_px)
     settings = dataclasses.replace(settings, precision=resolve_precision(settings.precision))
-    for warning in (warnings := plan.task.notices(volumes)):
+    # Warnings last: those of a run that is resumed stand in its plan already.
+    warnings = dict.fromkeys(plan.task.notices(volumes))
+    for notice in dict.fromkeys(plan.notices):
+        if notice not in warnings:
+            _LOG.info("note: %s", notice)
+    for warning in warnings:
         _LOG.warning("warning: %s", warning)
     plan = dataclasses.replace(plan, notices=tuple(dict.fromkeys((*plan.notices, *warnings))))
     plan = dataclasses.replace(plan, training=settings)

@@ -19,6 +19,7 @@ from segkit.experiments.plan import read_plan
 from segkit.experiments.recipe import drafts_of, made, parse_args, recipe_command, run_recipe
 from segkit.experiments.resume import run_to_resume
 from segkit.models.files import read_card
+from segkit.tasks.foreground import ForegroundTask
 
 
 @pytest.fixture(autouse=True)
@@ -284,6 +285,21 @@ def test_an_interrupted_run_tells_how_to_resume(monkeypatch, caplog):
         with caplog.at_level(logging.INFO), pytest.raises(KeyboardInterrupt):
             run_recipe(TOY, words)
         assert caplog.records[-1].getMessage() == f"to resume: python -m recipes.toy --out {root} --resume"
+
+
+def test_a_resumed_run_tells_each_notice_once(monkeypatch, caplog):
+    monkeypatch.setattr(ForegroundTask, "notices", lambda task, volumes: ["odd data"])
+    monkeypatch.setattr(training_run, "run", lambda job, **how: None)
+    caplog.set_level("INFO", logger="segkit.run")
+    for words in ([], ["--resume"]):
+        caplog.clear()
+        run_recipe(TOY, ["--out", "run", *words])
+        told = [record.getMessage() for record in caplog.records if record.name == "segkit.run"]
+        assert [line for line in told if "odd data" in line or "measured" in line] == [
+            "note: measured",
+            "warning: odd data",
+        ]
+    assert read_plan(pathlib.Path("run/plan.json")).notices == ("measured", "odd data")
 
 
 def test_a_run_ends_with_a_model_and_scores():

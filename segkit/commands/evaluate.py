@@ -113,6 +113,11 @@ def run_evaluate(args: argparse.Namespace) -> None:
         # Evaluations of objects have counted the ids.
         if (huge := getattr(evaluation, "huge_object_warning", None)) and (doubt := huge()):
             say(f"warning: {args.reference}: {doubt}")
+        for path, volume, label in zip(
+            (args.prediction, args.reference), volumes, (args.label, args.reference_label), strict=True
+        ):
+            if label is not None and not holds(volume, label):
+                say(f"warning: {path}: no voxel has the label {label}")
         surface = evaluate_surface(args, *volumes) if args.surface else None
     content = evaluation.to_dict() if surface is None else {**evaluation.to_dict(), "surface": surface}
     text = json.dumps(content, indent=2) + "\n"

@@ -108,3 +108,13 @@ def test_an_id_that_looks_like_unannotated_voxels_is_told_of(capsys):
     assert "warning" not in evaluate(capsys, "ids.tif", *words, reference="ids.tif").err
     words[-1] = "254"
     assert "no voxel has the ignore value 254" in evaluate(capsys, "ids.tif", *words, reference="ids.tif").err
+
+
+def test_a_label_that_does_not_occur_is_told_of(capsys):
+    save_volume("labels.tif", Volume(array=2 * TRUTH))
+    told = evaluate(capsys, "labels.tif", "--label", "2", "--reference-label", "1").err
+    assert "no voxel has the label" not in told
+    told = evaluate(capsys, "labels.tif", "--label", "1", "--reference-label", "1").err
+    assert told.count("no voxel has the label") == 1 and "warning: labels.tif: no voxel has the label 1\n" in told
+    told = evaluate(capsys, "labels.tif", "--label", "2", "--reference-label", "3").err
+    assert told.count("no voxel has the label") == 1 and "warning: truth.tif: no voxel has the label 3\n" in told

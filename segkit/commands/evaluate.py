@@ -125,8 +125,9 @@ def run_evaluate(args: argparse.Namespace) -> None:
         sys.stdout.write(text)
         return
     sys.stdout.write(evaluation.to_table() + "\n")
+    width = max(map(len, surface or {}), default=0) + 2
     for name, value in (surface or {}).items():
-        sys.stdout.write(f"{name:<24}{'-' if value is None else f'{value:.4g}'}\n")
+        sys.stdout.write(f"{name:<{width}}{'-' if value is None else f'{value:.4g}'}\n")
     if args.json:
         with whole_file(args.json, overwrite=args.overwrite) as unfinished:
             unfinished.write_text(text)

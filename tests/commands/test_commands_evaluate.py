@@ -37,7 +37,12 @@ def test_surfaces(capsys):
     assert 0 < found["mean_surface_distance_nm"] <= found["hausdorff_95_nm"] == 10.0
     assert (found["surface_dice"], found["tolerance_nm"]) == (1.0, 10.0)
     table = evaluate(capsys, "moved.tif", "--surface").out
-    assert "hausdorff_95_nm         10\n" in table and "tolerance_nm            40\n" in table
+    rows = [line for line in table.splitlines() if line.split()[0] in found]
+    assert len(rows) == len(found) == 4
+    # A column of names, at least two spaces, a column of numbers.
+    assert len({len(row) - len(row.split("  ")[-1].lstrip()) for row in rows}) == 1
+    assert [row.split("  ")[0] for row in rows] == list(found)
+    assert [row.split()[-1] for row in rows][1::2] == ["10", "40"]
     assert "surface" not in json.loads(evaluate(capsys, "moved.tif", "--json", "-").out)
     with pytest.raises(InputError, match="the voxel size is unknown, but needed for distances"):
         evaluate(capsys, "plain.tif", "--surface", reference="plain.tif")

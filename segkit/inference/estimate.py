@@ -51,8 +51,9 @@ class Estimate:
     def __str__(self) -> str:
         """Return a line for people."""
         then = ", and then the separation of objects" if self.is_separated else ""
+        blocks = f"{self.num_blocks} {self.blocks}, {_time(self.block_seconds)} each"
         return (
-            f"about {_time(self.seconds)} ({self.num_blocks} {self.blocks}, {_time(self.block_seconds)} each){then}; "
+            f"about {_time(self.seconds)} after the models are loaded ({blocks}){then}; "
             f"memory {self.memory / 2**30:.1f} GiB, disk {self.disk / 2**20:,.1f} MiB"
         )
 

@@ -94,5 +94,6 @@ def test_what_cannot_be_predicted_is_refused(tmp_path):
 def test_the_line_for_people():
     facts = {"num_blocks": 60, "blocks": "boxes", "block_seconds": 1.5, "seconds": 9000, "memory": 2**30, "disk": 2**29}
     assert str(Estimate(**facts, is_separated=True)) == (
-        "about 2 h 30 min (60 boxes, 1.5 s each), and then the separation of objects; memory 1.0 GiB, disk 512.0 MiB"
+        "about 2 h 30 min after the models are loaded (60 boxes, 1.5 s each), and then the separation of objects; "
+        "memory 1.0 GiB, disk 512.0 MiB"
     )

@@ -69,11 +69,12 @@ def check_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_p
     if has_begun(folder) and not resume and not overwrite:
         raise InputError(
             f"{folder}: already holds a run; resume it with --resume, replace it with --overwrite, or choose another "
-            "--out (in Python `resume`, `overwrite` and `out`)"
+            "--out (in Python resume=True, overwrite=True, or another `out`)"
         )
     if keeps_plan and (folder / PLAN_NAME).exists() and not resume and not overwrite:
         raise InputError(
-            f"{folder}: holds a plan; start it with --resume, replace it with --overwrite, or choose another --out"
+            f"{folder}: holds a plan; start it with --resume, replace it with --overwrite, or choose another --out (in "
+            "Python overwrite=True, or another `out`)"
         )
     check_writable(folder)
 

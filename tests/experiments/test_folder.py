@@ -12,7 +12,7 @@ def test_a_run_that_has_begun_is_not_replaced_unasked(trace, tmp_path):
     claim_folder(tmp_path, resume=False, overwrite=False)
     (tmp_path / trace).mkdir()
     assert has_begun(tmp_path)
-    with pytest.raises(InputError, match="already holds a run"):
+    with pytest.raises(InputError, match=r"already holds a run; resume it with --resume.*in Python resume=True"):
         claim_folder(tmp_path, resume=False, overwrite=False)
     claim_folder(tmp_path, resume=False, overwrite=True)
     with pytest.raises(InputError, match="no run to resume here"):
@@ -22,7 +22,7 @@ def test_a_run_that_has_begun_is_not_replaced_unasked(trace, tmp_path):
 def test_a_plan_that_waits_is_kept_where_that_is_asked_for(tmp_path):
     (tmp_path / "plan.json").write_text("{}")
     claim_folder(tmp_path, resume=False, overwrite=False)
-    with pytest.raises(InputError, match="holds a plan; start it with --resume"):
+    with pytest.raises(InputError, match=r"holds a plan; start it with --resume.*in Python overwrite=True"):
         claim_folder(tmp_path, resume=False, overwrite=False, keeps_plan=True)
     claim_folder(tmp_path, resume=True, overwrite=False, keeps_plan=True)
 

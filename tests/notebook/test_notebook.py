@@ -65,7 +65,7 @@ def test_an_earlier_training_is_kept_until_it_is_to_be_replaced(tmp_path):
     (tmp_path / "scores.json").write_text("of the earlier run")
     (tmp_path / "plan.json").write_text("of the earlier run")
     kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(InputError, match=r"already holds a run; .*in Python `resume`, `overwrite`"):
+    with pytest.raises(InputError, match=r"already holds a run; .*in Python resume=True, overwrite=True"):
         segkit.train(image, mask, tmp_path, **ask)
     with pytest.raises(InputError, match="expected 0 and one other value"):
         segkit.train(image, image, tmp_path, **ask, overwrite=True)

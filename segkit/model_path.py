@@ -13,6 +13,12 @@ from segkit.json_object import read_object
 RUN_MODEL_NAME = "model.keras"
 """Name of the best model inside a run folder."""
 
+MODEL_SUFFIX = ".keras"
+"""Suffix of a model file."""
+
+MODEL_IS_NO_VOLUME = "give a volume here; a model is given to segkit predict with --model"
+"""What to do where a model stands in the place of a volume."""
+
 FOLD_PREFIX = "fold-"
 """Names of the folders of a cross-validation's runs, before their number."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from segkit.errors import InputError
+from segkit.model_path import MODEL_IS_NO_VOLUME, MODEL_SUFFIX
 from segkit.volumes.amira import AMIRA_SUFFIXES, looks_like_amira, read_amira
 from segkit.volumes.checks import check_axes
 from segkit.volumes.compressed import COMPRESSED_SUFFIXES, is_compressed, read_start
@@ -218,6 +219,8 @@ def _open(
         return read_mrc(file, unsigned=unsigned, progress=progress)
     if suffix in (*TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES, *NIFTI_SUFFIXES, *AMIRA_SUFFIXES):
         raise InputError(f"{file}: found no {suffix[1:]} data in it, expected {_READABLE}; check the file")
+    if suffix == MODEL_SUFFIX:
+        raise InputError(f"{file}: is a model and no volume; {MODEL_IS_NO_VOLUME}")
     raise InputError(f"{file}: found an unknown format, expected {_READABLE}; convert it to one of those")
 
 

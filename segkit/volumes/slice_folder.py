@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 
 from segkit.errors import InputError, faults_told
-from segkit.model_path import RUN_MODEL_NAME
+from segkit.model_path import MODEL_IS_NO_VOLUME, MODEL_SUFFIX, RUN_MODEL_NAME
 from segkit.volumes.casting import stored_dtype
 from segkit.volumes.lazy_volume import LazyVolume, in_native_byte_order, slice_stack
 from segkit.volumes.png import PNG_DTYPES, PNG_SUFFIXES, png_layout, read_png, write_png
@@ -46,7 +46,9 @@ def read_slice_folder(folder: pathlib.Path) -> Volume:
     pngs = sorted((p for p in slices if p.suffix.lower() in PNG_SUFFIXES), key=_natural_order)
     tiffs = sorted((p for p in slices if p.suffix.lower() in TIFF_SUFFIXES), key=_natural_order)
     if (folder / RUN_MODEL_NAME).exists():
-        raise InputError(f"{folder}: is the folder of a run and no volume; a model is given with --model")
+        raise InputError(f"{folder}: is the folder of a run and no volume; {MODEL_IS_NO_VOLUME}")
+    if not (pngs or tiffs) and (models := [entry.name for entry in slices if entry.suffix == MODEL_SUFFIX]):
+        raise InputError(f"{folder}: holds the model {min(models)} and no slices; {MODEL_IS_NO_VOLUME}")
     # Both kinds, or none.
     if bool(pngs) == bool(tiffs):
         raise InputError(

@@ -167,6 +167,15 @@ def test_a_slice_that_is_missing_is_not_left_out(tmp_path, make_entry, what):
 
 
 def test_the_folder_of_a_run_is_no_volume(tmp_path):
-    (tmp_path / "model.keras").write_bytes(b"")
-    with pytest.raises(InputError, match="is the folder of a run and no volume; a model is given with --model"):
+    what_to_do = "give a volume here; a model is given to segkit predict with --model"
+    (tmp_path / "best.keras").write_bytes(b"PK")
+    with pytest.raises(InputError, match=f"holds the model best.keras and no slices; {what_to_do}"):
         open_volume(tmp_path)
+    with pytest.raises(InputError, match=f"best.keras: is a model and no volume; {what_to_do}"):
+        open_volume(tmp_path / "best.keras")
+    (tmp_path / "model.keras").write_bytes(b"PK")
+    with pytest.raises(InputError, match=f"is the folder of a run and no volume; {what_to_do}"):
+        open_volume(tmp_path)
+    slices = make(tmp_path / "slices")
+    (slices / "best.keras").write_bytes(b"PK")
+    assert open_volume(slices).shape == ARRAY.shape

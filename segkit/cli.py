@@ -83,7 +83,7 @@ def run_export(args: argparse.Namespace) -> None:
 
 
 def run_train(words: Sequence[str]) -> None:
-    """Run a recipe, which packages register as entry points of the group ``segkit.recipes``.
+    """Run a recipe, one of those that packages register as entry points.
 
     Args:
         words: Name of the recipe, and its own command line.

@@ -83,6 +83,9 @@ def test_code_of_a_page_runs(code, a_users_folder):
     exec(code, names)
     if "logits" in names:
         assert names["logits"].shape == (1, 32, 32, 1)
+    if "written" in names:
+        assert names["written"].shape == (4, 32, 32)
+        assert names["written"].voxel_size_nm == pytest.approx((30, 4, 5), rel=1e-5)
 
 
 COMMANDS = [

@@ -76,6 +76,12 @@ def situations(image: np.ndarray, mask: np.ndarray) -> dict[str, tuple[np.ndarra
     }
 
 
+def numbered(drawn: np.ndarray) -> np.ndarray:
+    """Return an id for every disc, and other values as they are."""
+    ids = label(drawn == 1).astype(np.uint16)
+    return drawn if (drawn == 2).any() or len(np.unique(drawn)) > 3 else np.where(drawn > 1, drawn, ids)
+
+
 def told_by(command: list[str], folder: pathlib.Path) -> tuple[int, list[str]]:
     """Return the status of a command, and its errors, warnings and notes about the annotation."""
     done = subprocess.run([sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False)
@@ -108,7 +114,7 @@ def main() -> None:
         save_volume(folder / "image.tif", Volume(array=image))
         save_volume(folder / "good.tif", Volume(array=mask))
         for situation, (drawn, options) in situations(image, mask).items():
-            separate = drawn if drawn.max(initial=0) > 1 else label(drawn).astype(np.uint16)
+            separate = numbered(drawn)
             for path, array in (("mask.tif", drawn), ("ids.tif", separate)):
                 save_volume(folder / path, Volume(array=np.ascontiguousarray(array)), overwrite=True)
             for recipe in RECIPES:

@@ -53,7 +53,7 @@ def misfit(prediction: Volume, reference: Volume, *, ignore_value: int | None = 
 def unpainted(
     prediction: Volume, reference: Volume, *, slices: Sequence[int] | None = None, ignore_value: int | None = None
 ) -> str | None:
-    """Return a line where a reference looks as if only some of its slices were painted; ``None`` where it does not.
+    """Return a line where a reference looks as if only some of its slices, or none, were painted; else ``None``.
 
     A structure that is in some slices and not in others is in consecutive ones, mostly: slices that are empty in the
     reference alone, between others that are not, were perhaps never annotated, and all that is found there counts as
@@ -68,7 +68,7 @@ def unpainted(
     scored = range(reference.shape[0]) if slices is None else sorted(slices)
     painted = [z for z in scored if _true(reference, z, ignore_value)[0].any()]
     if not painted:
-        return None
+        return "empty on all slices that are scored: only what is found wrongly can be counted"
     empty = [z for z in scored if painted[0] < z < painted[-1] and z not in painted]
     # Of unannotated voxels nothing counts as wrong.
     found = [z for z in empty if (np.asarray(prediction.array[z])[_true(reference, z, ignore_value)[1]] != 0).any()]

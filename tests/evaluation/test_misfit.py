@@ -48,8 +48,9 @@ def test_a_reference_that_is_painted_on_some_slices_is_noticed():
     assert line.startswith("empty on 4 slices between others") and line.endswith("score the others with --slices 1,4,7")
     assert told([1, 4, 7], slices=[1, 4, 7]) is None
     assert told([1, 4, 7], Volume(array=np.zeros((9, 4, 4), np.uint8))) is None  # nothing is counted as wrong
-    assert told([]) is told([3]) is told([2, 3, 4]) is told([1, 2, 3, 5, 6]) is None  # a structure with a hole in it
-    assert told([1, 4, 7], ignore_value=3) is None
+    assert told([3]) is told([2, 3, 4]) is told([1, 2, 3, 5, 6]) is None  # a structure with a hole in it
+    nothing = "empty on all slices that are scored: only what is found wrongly can be counted"
+    assert told([]) == told([3], slices=[1, 2]) == told([1, 4, 7], ignore_value=3) == nothing
 
 
 def test_where_slices_are_unannotated_nothing_is_counted_as_wrong():

@@ -196,6 +196,21 @@ def test_distances_between_objects_are_in_pixels_along_x_whatever_the_voxel_size
     assert expected.max() != segment_instances(maps, settings, voxel_size=sizes).max() > 1  # else nothing is shown
 
 
+def test_objects_of_a_rescaled_volume_are_measured_in_voxels_of_the_training(network, tmp_path, monkeypatch):
+    found = []
+
+    def finish(self, read_slice, shape, *, voxel_size, voxel_volume, **_):
+        found.append((voxel_size, voxel_volume))
+        return np.zeros(shape, np.uint8)
+
+    monkeypatch.setattr(CellsTask, "finish", finish)
+    model = loaded(network, instances=InstanceSettings(), voxel_size_nm=(100.0, 100.0, 100.0))
+    volume = Volume(array=STACK, voxel_size_nm=(25.0, 25.0, 25.0))
+    for rescale in (True, False):
+        predict_volume([model], volume, tmp_path / f"{rescale}.tif", PredictOptions(rescale=rescale))
+    assert found == [((0.25,) * 3, pytest.approx(1 / 64)), ((1.0,) * 3, 1.0)]
+
+
 @pytest.mark.parametrize(("dtype", "is_told"), [("uint8", False), ("uint16", True), (None, False)])
 def test_a_stack_of_other_bits_than_those_trained_on_is_told(network, tmp_path, caplog, dtype, is_told):
     predict_volume([loaded(network, dtype=dtype)], Volume(array=STACK), tmp_path / "m.tif")

@@ -135,3 +135,17 @@ def test_a_network_that_finds_nothing_is_told_of_after_three_epochs():
         assert alarm.alarms == []
         alarm.on_epoch_end(epoch, {"val_predicted_foreground": 0.0})
     assert len(alarm.alarms) == 1 and "for 3 epochs" in alarm.alarms[0]
+
+
+def test_the_smallest_object_is_as_large_in_voxels_of_any_size(tmp_path):
+    maps = np.zeros((6, 8, 16), np.float32)
+    maps[1:5, 2:6, 2:6] = maps[1:5, 2:6, 9:13] = 1
+    maps[1, 2, 2] = 0  # 63 voxels against 64, each an eighth of a voxel that the settings are meant for
+    task = CellsTask(instances=InstanceSettings(method="components", min_size=8))
+
+    def finish(**scale):
+        return task.finish(maps.__getitem__, maps.shape, voxel_size=(1, 1, 1), folder=tmp_path, max_ram=None, **scale)
+
+    np.testing.assert_array_equal(finish(voxel_volume=1 / 8)[..., :8], 0)
+    np.testing.assert_array_equal(finish(voxel_volume=1 / 8)[..., 8:], maps[..., 8:])
+    assert finish().max() == 2

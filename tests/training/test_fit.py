@@ -152,7 +152,7 @@ def test_patches_shrink_to_the_smallest_slice_and_say_so(caplog):
         shrink_patch(plan, [volume(10)], 16)
 
 
-def learnt(tmp_path, **changes):
+def learnt(tmp_path, callbacks=(), **changes):
     """Train with steps that change nothing; return a row for every epoch, and the number of steps of one."""
     prepared = prepare([labeled_volume()], PLAN)
     inputs = keras.Input((None, None, 1))
@@ -160,9 +160,8 @@ def learnt(tmp_path, **changes):
     model = keras.Model(inputs, {"logits": layer(inputs)})
     plan = dataclasses.replace(PLAN, **changes)
     card = ModelCard(name="a", structure="a", preprocessing=prepared.preprocessing)
-    return fit(
-        model, prepared.training, prepared.validation, plan, tmp_path, card
-    ).rows, prepared.training.steps_per_epoch
+    record = fit(model, prepared.training, prepared.validation, plan, tmp_path, card, callbacks=callbacks)
+    return record.rows, prepared.training.steps_per_epoch
 
 
 def test_an_epoch_is_told_of_when_it_is_kept(tmp_path):
@@ -201,3 +200,16 @@ def test_a_training_without_progress_ends_after_its_patience_and_halves_its_step
     rows, _ = learnt(tmp_path, **given)
     assert len(rows) == 6
     assert [row["learning_rate"] for row in rows] == pytest.approx([1e-9, 1e-9, 1e-9, 5e-10, 5e-10, 2.5e-10])
+
+
+def test_a_training_whose_loss_is_no_number_ends_before_the_epoch_is_kept(tmp_path):
+    class Broken(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                logs["loss"] = float("nan")
+
+    with pytest.raises(InputError, match="epoch 2: loss is nan"):
+        learnt(tmp_path, callbacks=[Broken()], epochs=3)
+    _, *rows = (tmp_path / "log.csv").read_text().splitlines()
+    assert len(rows) == 1
+    assert [path.name for path in (tmp_path / "state").glob("epoch-*.npz")] == ["epoch-00001.npz"]

@@ -1,6 +1,7 @@
 """What is prepared for a training, from volumes of which every number is known by hand."""
 
 import dataclasses
+import pathlib
 
 import keras
 import numpy as np
@@ -9,8 +10,10 @@ from hand_made import PLAN, labeled_volume
 
 from segkit.models.card import ModelCard
 from segkit.models.files import read_card
+from segkit.preprocessing.standardize_each import StandardizeEach
 from segkit.training.fit import fit
 from segkit.training.preparation import prepare
+from segkit.volumes.volume import Volume
 
 
 def batches(sampler):
@@ -56,3 +59,19 @@ def test_the_card_says_what_the_network_is_given(tmp_path):
     found = read_card(record.publish())
     assert (found.preprocessing.mean, found.preprocessing.std) == pytest.approx((25.0, np.sqrt(125.0)))
     assert (found.grey_values.mean, found.grey_values.std) == pytest.approx((25.0, np.sqrt(125.0)))
+
+
+def test_volumes_of_another_grey_scale_are_warned_of_unless_each_has_its_own(caplog):
+    one = labeled_volume()
+    grey = np.random.default_rng(0).integers(0, 256, one.mask.array.shape).astype(np.uint8)
+    first, second = (
+        dataclasses.replace(one, tomogram=Volume(array=array, source=pathlib.Path(name)))
+        for name, array in (("U.tif", grey), ("S.tif", (grey.astype(np.int16) - 128).astype(np.int8)))
+    )
+    prepare([first, first], PLAN)
+    prepare([first, second], PLAN, preprocessing=StandardizeEach(per="volume"))
+    assert caplog.text == ""
+    prepare([first, second], PLAN)
+    assert "the grey values of S.tif are int8 of" in caplog.text
+    assert "those of U.tif uint8 of" in caplog.text
+    assert "bring them to one scale, or normalise each volume by itself (--normalize volume)" in caplog.text

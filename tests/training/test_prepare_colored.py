@@ -1,6 +1,7 @@
 """Training on coloured slices: what is drawn, and a thin run from stacks to cells."""
 
 import dataclasses
+import pathlib
 
 import keras
 import numpy as np
@@ -24,6 +25,7 @@ from segkit.models.card import ModelCard
 from segkit.preprocessing.color_slices import ColorSlices
 from segkit.preprocessing.pseudocolor import Pseudocoloring
 from segkit.preprocessing.resized_slices import resized
+from segkit.preprocessing.standardize import Standardize
 from segkit.tasks.cells import CellsTask
 from segkit.tasks.centers import CentersTask, runs_of_uses
 from segkit.training.fit import fit
@@ -187,3 +189,20 @@ def test_cells_and_their_centres_are_learnt_side_by_side(tmp_path):
     first, last = record.rows[0], record.rows[-1]
     assert last["val_mean_iou"] > first["val_mean_iou"]
     assert last["val_centers_loss"] < 0.8 * first["val_centers_loss"]
+
+
+@pytest.mark.parametrize("preprocessing", [COLORS, Standardize()], ids=["coloured", "standardised"])
+def test_images_without_contrast_are_refused(preprocessing):
+    good, other = volume(0, train=(4, 5), validation=(6,)), volume(1, train=(4, 5), validation=(6,))
+    flat = dataclasses.replace(
+        other, tomogram=Volume(array=np.full_like(other.tomogram.array, 7), source=pathlib.Path("flat.tif"))
+    )
+    prepare([good, other], PLAN, task=CELLS, preprocessing=preprocessing)
+    with pytest.raises(InputError, match=r"flat\.tif: all voxels of its training slices are 7; check that it is an"):
+        prepare([good, flat], PLAN, task=CELLS, preprocessing=preprocessing)
+
+
+def test_a_single_stack_without_contrast_is_refused():
+    black = dataclasses.replace(volume(0, train=(4, 5), validation=(6,)), tomogram=Volume(array=np.zeros((12, 80, 96))))
+    with pytest.raises(InputError, match="all voxels of its training slices are 0"):
+        prepare([black], PLAN, task=CELLS, preprocessing=COLORS)

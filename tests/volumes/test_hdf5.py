@@ -1,5 +1,7 @@
 """HDF5 files with one dataset or many."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -96,6 +98,52 @@ def test_channels(tmp_path):
         open_volume(f"{path}:raw")
     with pytest.raises(InputError, match="has no channel 2; choose one from 0 to 1"):
         open_volume(f"{path}:raw", channel=2)
+
+
+def test_a_single_channel_behind_is_none(tmp_path):
+    """ilastik writes one, and without names of the axes three channels of eight slices are as likely."""
+    volume = open_volume(make(tmp_path / "a.h5", raw=ARRAY[..., None]))
+    np.testing.assert_array_equal(np.asarray(volume.array), ARRAY)
+
+
+def make_tagged(path, array, tags):
+    make(path, raw=array)
+    with h5py.File(path, "a") as file:
+        file["raw"].attrs["axistags"] = tags
+    return path
+
+
+def tags_of(axes):
+    return json.dumps({"axes": [{"key": axis, "typeFlags": 2, "resolution": 0} for axis in axes]})
+
+
+@pytest.mark.parametrize("axes", ["zyx", "zyxc", "xyzc", "tzyxc", "cxzy"])
+def test_axes_that_ilastik_names_are_put_in_order(tmp_path, axes):
+    shape = dict(zip("tzyxc", (1, *ARRAY.shape, 1), strict=True))
+    spatial = "".join(axis for axis in axes if axis in "zyx")
+    array = ARRAY.transpose([*map("zyx".index, spatial)]).reshape([shape[axis] for axis in axes])
+    volume = open_volume(make_tagged(tmp_path / "a.h5", array, tags_of(axes)))
+    assert volume.shape == ARRAY.shape
+    np.testing.assert_array_equal(np.asarray(volume.array), ARRAY)
+    np.testing.assert_array_equal(volume.array[1, 2:4, ::3], ARRAY[1, 2:4, ::3])
+
+
+@pytest.mark.parametrize(
+    "tags", [tags_of("zyx"), tags_of("zzyx"), tags_of("qzyx"), tags_of("tzyc"), "{}", "zyxc", "[1]"]
+)
+def test_axes_that_do_not_fit_are_refused(tmp_path, tags):
+    path = make_tagged(tmp_path / "a.h5", ARRAY[..., None], tags)
+    with pytest.raises(InputError, match=r"axistags does not name the axes of the shape \(3, 8, 9, 1\); correct or"):
+        open_volume(path)
+
+
+def test_channels_and_times_that_ilastik_names(tmp_path):
+    path = make_tagged(tmp_path / "c.h5", np.stack([ARRAY, ARRAY + 1], axis=-1), tags_of("zyxc"))
+    with pytest.raises(InputError, match="found 2 channels, expected one; choose one from 0 to 1"):
+        open_volume(path)
+    np.testing.assert_array_equal(np.asarray(open_volume(path, channel=1).array), ARRAY + 1)
+    with pytest.raises(InputError, match="found 2 time points, expected one volume"):
+        open_volume(make_tagged(tmp_path / "t.h5", np.stack([ARRAY, ARRAY]), tags_of("tzyx")))
 
 
 @pytest.mark.parametrize("size", [(0.1, 0.2), (0.1, -0.2, 0.3), (0.1, np.nan, 0.3), "one micrometre"])

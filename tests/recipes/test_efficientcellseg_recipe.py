@@ -25,7 +25,7 @@ from segkit.experiments.recipe import drafts_of, made, parse_args
 from segkit.models.encoders import ENCODERS
 from segkit.models.files import read_card
 from segkit.volumes.challenge import write_frame
-from segkit.volumes.files import open_volume
+from segkit.volumes.files import open_volume, save_volume
 from segkit.volumes.volume import Volume
 
 SIMULATION = CellSimulation(shape=(5, 40, 48), count=3, voxel_size_um=(2.0, 0.8, 0.8))
@@ -114,6 +114,47 @@ def test_what_is_left_open_follows_from_the_cells_on_the_training_slices():
     assert (chosen.seed_distance, plan.preprocessing.coloring.expected_share, chosen.min_size) == (3, 0.2, 0)
 
 
+def test_the_radius_of_cells_is_in_pixels_along_x_whatever_their_shape():
+    y, x = np.mgrid[:30, :60]
+    disc = (np.hypot(2 * (y - 15), x - 30) < 10).astype(np.uint16)  # as rows are twice as far apart as columns
+    labels = Volume(array=np.stack([disc] * 3), voxel_size_nm=(1.0, 2.0, 1.0))
+    save_volume("l.tif", labels)
+    cells = measure_cells([Source(tomogram="none.tif", mask="l.tif", train="0-1")])
+    assert cells.radius_px == pytest.approx(10, abs=0.5)
+    save_volume("i.tif", labels)  # where the labels do not know their size, the stack does
+    tifffile.imwrite("m.tif", labels.array, photometric="minisblack")
+    assert measure_cells([Source(tomogram="i.tif", mask="m.tif", train="0-1")]) == cells
+
+
+def test_a_stack_without_cells_is_fine_beside_others():
+    write_stacks(5)  # three are trained on
+    expected = measure_cells(resolve(*FOLDERS)[0].data[1:])
+
+    def blank(name):
+        path = pathlib.Path("labels", name)
+        tifffile.imwrite(path, np.zeros_like(tifffile.imread(path)), photometric="minisblack")
+
+    blank("s0.tiff")
+    plan, _ = resolve(*FOLDERS)
+    assert [source.train for source in plan.data] == ["0-4"] * 3 + [""] * 2
+    found = measure_cells(plan.data)
+    assert (found.radius_px, found.voxels) == (expected.radius_px, expected.voxels)
+    assert found.share == pytest.approx(expected.share * 2 / 3)
+    for name in ("s1.tiff", "s2.tiff"):
+        blank(name)
+    with pytest.raises(InputError, match="no cell on the training slices"):
+        resolve(*FOLDERS)
+
+
+def test_labels_may_be_upside_down():
+    write_stacks(3)
+    sources = resolve(*FOLDERS, "--flip-y")[0].data
+    assert all(source.flip_y for source in sources)
+    assert not any(source.flip_y for source in resolve(*FOLDERS)[0].data)
+    for source in sources:
+        np.testing.assert_array_equal(source.open_mask().array[:], tifffile.imread(source.mask)[:, ::-1])
+
+
 def test_centres_of_single_annotated_slices_are_told_apart_slice_by_slice():
     write_challenge(pathlib.Path("data"), 3)
     plan, _ = resolve("--ctc", "data", "--instances", "centers")
@@ -187,6 +228,7 @@ def test_single_images_are_stacks_of_one_and_that_is_said():
         (["--sequence", "01"], "without --ctc"),
         (["--ignore-value", "255"], "--ignore-value without --images; leave it out"),
         (["--ctc", "data", "--ignore-value", "255"], "--ignore-value without --images; leave it out"),
+        (["--ctc", "data", "--flip-y"], "--flip-y without --images; leave it out"),
         ([*FOLDERS, "--ignore-value", "0"], "--ignore-value 0, which is the background; give another value"),
         ([*FOLDERS, "--models", "1"], "--models without --ablation"),
         ([*FOLDERS, "--ablation", "--coloring", "grey"], "--ablation cannot be combined with --instances, --coloring"),

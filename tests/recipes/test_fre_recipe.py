@@ -20,6 +20,8 @@ from segkit.experiments.recipe import drafts_of, parse_args
 from segkit.experiments.settings_search import best_trial, keep_best_state
 from segkit.experiments.trials import TRIAL_NAME
 from segkit.monitor import MEAN_IOU
+from segkit.preprocessing.standardize import Standardize
+from segkit.preprocessing.standardize_each import StandardizeEach
 from segkit.search.trials_table import SearchTrial
 
 
@@ -101,6 +103,31 @@ def test_strokes_leave_all_else_unknown(data):
         resolve(*words, "--ignore-value", "9")
     with pytest.raises(InputError, match=r"slice 1 was chosen, but nothing is painted on it; .* --annotation strokes"):
         resolve(*words, "--train-z", "0-2", "--validation-z", "4")
+
+
+def test_images_without_paint_have_no_use_where_slices_are_annotated(data):
+    labels = tifffile.imread("labels.tif")
+    labels[1::2] = 0
+    tifffile.imwrite("painted.tif", labels, photometric="minisblack")
+    words = ("--images", "images.tif", "--labels", "painted.tif", "--annotation", "slices")
+    (source,) = resolve(*words)[0].data
+    assert (source.annotated_in_part, source.strokes) == (True, False)
+    assert (source.train, source.validation, source.test) == ("0,2", "4", "6")
+    with pytest.raises(InputError, match=r"slice 1 was chosen, but nothing is painted on it; .* --annotation slices"):
+        resolve(*words, "--train-z", "0-2", "--validation-z", "4")
+
+
+def test_grey_values_may_be_normalised_volume_by_volume(data):
+    assert resolve(*DATA, "--normalize", "volume")[0].preprocessing == StandardizeEach(per="volume")
+    assert resolve(*DATA)[0].preprocessing == Standardize()
+
+
+def test_labels_may_be_upside_down(data):
+    labels = tifffile.imread("labels.tif")
+    (as_is,), (flipped,) = (resolve(*DATA, *words)[0].data for words in ((), ("--flip-y",)))
+    assert (as_is.flip_y, flipped.flip_y) == (False, True)
+    np.testing.assert_array_equal(flipped.open_mask().array[:], labels[:, ::-1])
+    np.testing.assert_array_equal(as_is.open_mask().array[:], labels)
 
 
 def test_the_default_is_the_method_with_the_papers_settings_for_ones_own_data(data):

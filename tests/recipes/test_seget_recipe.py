@@ -2,19 +2,23 @@ import dataclasses
 import json
 import logging
 import pathlib
+import re
 import shutil
 
 import mrcfile
 import numpy as np
 import pytest
 import tifffile
+from readme_commands import README
 
 from recipes import segET
-from recipes.organelles.structures import STRUCTURES, measured_structure, paper_plan
+from recipes.organelles.structures import STRUCTURES, demo_plan, measured_structure, paper_plan
 from segkit.errors import InputError
 from segkit.experiments.job import set_up
 from segkit.experiments.plan import RunPlan, read_plan, write_plan
 from segkit.experiments.recipe import drafts_of, made, parse_args
+from segkit.preprocessing.standardize import Standardize
+from segkit.preprocessing.standardize_each import StandardizeEach
 from segkit.volumes.files import open_volume
 
 
@@ -68,6 +72,13 @@ def test_the_five_recipes_are_the_papers(row):
     ) == row[1:]
     assert (plan.patch_px, plan.stride_px, plan.batch_size, plan.plateau_factor) == (512, 256, 12, 0.5)
     assert not plan.augmentation.flips
+
+
+@pytest.mark.parametrize("structure", STRUCTURES.values(), ids=STRUCTURES)
+def test_the_demo_preset_is_as_small_as_the_readme_says(structure):
+    (said,) = re.findall(r"`--preset demo` is for a CPU: patches of (\d+) px, (\d+) epochs", README)
+    plan = demo_plan(structure)
+    assert (plan.patch_px, plan.epochs) == tuple(map(int, said))
 
 
 @pytest.mark.parametrize(
@@ -136,6 +147,42 @@ def test_strokes_of_a_structure_and_of_background(files):
     write_mrc("S.mrc", strokes)
     with pytest.raises(InputError, match=r"S\.mrc: found values other than whole numbers from 0 to 255 in slice 4"):
         set_up(plan, folder, segET.network(plan))
+
+
+def test_slices_without_paint_have_no_use_where_slices_are_annotated(files):
+    tomogram, _ = files
+    mask = np.zeros((10, 64, 64), np.int8)
+    mask[0:8:2, 20:40, 10:30] = 1
+    write_mrc("P.mrc", mask)
+    words = ("--structure", "golgi", "--tomogram", tomogram, "--mask", "P.mrc", "--annotation", "slices")
+    ((plan, _),) = resolve(*words, "--hold-out-every", 2)
+    (source,) = plan.data
+    assert (source.annotated_in_part, source.strokes) == (True, False)
+    assert (source.train, source.validation, source.test) == ("2,6", "0,4", "")
+    with pytest.raises(InputError, match=r"slice 1 was chosen, but nothing is painted on it; .* --annotation slices"):
+        resolve(*words, "--train-z", "0-2", "--validation-z", "4")
+
+
+def test_grey_values_may_be_normalised_volume_by_volume(files):
+    tomogram, mask = files
+    words = ("--structure", "golgi", "--tomogram", tomogram, "--mask", mask)
+    ((plan, _),) = resolve(*words, "--normalize", "volume")
+    assert plan.preprocessing == StandardizeEach(per="volume")
+    assert read_plan_of(plan) == plan
+    ((plan, _),) = resolve(*words)
+    assert plan.preprocessing == Standardize()
+
+
+def test_training_patches_may_be_bent(files):
+    tomogram, mask = files
+    words = ("--structure", "golgi", "--tomogram", tomogram, "--mask", mask)
+    ((plan, _),), ((bent, _),) = resolve(*words), resolve(*words, "--elastic", 4)
+    augmentation = dataclasses.replace(plan.training.augmentation, elastic_px=4.0)
+    assert plan.training.augmentation.elastic_px == 0
+    assert bent == dataclasses.replace(plan, training=dataclasses.replace(plan.training, augmentation=augmentation))
+    for wrong in ("-1", "nan"):
+        with pytest.raises(InputError, match=f"--elastic {wrong}: expected a standard deviation"):
+            resolve(*words, "--elastic", wrong)
 
 
 def read_plan_of(plan):

@@ -61,6 +61,27 @@ def test_the_table_has_a_line_a_part_and_the_scores():
     assert "seg             0.833333" in lines
 
 
+def test_the_head_of_the_table_names_its_columns():
+    head, *_ = evaluate_instances(*volumes()).to_table().splitlines()
+    assert head.split() == ["slice", "objects", "predicted", "matched", "SEG", "AP@0.5"]
+    (row,) = (line.split() for line in evaluate_instances(*volumes()).to_table().splitlines() if line.startswith("all"))
+    assert row[1:4] == ["2", "3", "2"]
+
+
+def test_panoptic_quality_is_counted_over_the_objects_of_all_volumes():
+    one, perfect = evaluate_instances(*volumes()), evaluate_instances(volumes()[1], volumes()[1])
+    # Two pairs of IoU 2/3 and 1, and a false object; then two more pairs of IoU 1.
+    for evaluation, expected in (
+        (one, ((2 / 3 + 1) / 2.5, 5 / 6, 2 / 2.5)),
+        (one + perfect, ((2 / 3 + 3) / 4.5, 11 / 12, 4 / 4.5)),
+    ):
+        total = evaluation.to_dict()["total"]
+        assert (total["pq"], total["sq"], total["rq"]) == pytest.approx(expected)
+        assert total["pq"] == pytest.approx(total["sq"] * total["rq"])
+        lines = evaluation.to_table().splitlines()
+        assert {f"{name:<16}{total[name]:.6f}" for name in ("pq", "sq", "rq")} <= {*lines}
+
+
 def test_what_can_not_be_compared_is_refused():
     prediction, truth = volumes()
     with pytest.raises(InputError, match="voxels \\(z, y, x\\), the reference"):

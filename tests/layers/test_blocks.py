@@ -41,6 +41,15 @@ def test_convolution_without_bias_is_normalised_then_rectified():
     np.testing.assert_allclose(out, np.maximum((plain - mean) / np.sqrt(variance + 1e-3), 0), atol=1e-4)
 
 
+def test_kernels_begin_with_the_spread_that_rectified_layers_keep():
+    layer = ConvBNReLU(512)
+    layer.build((None, 8, 8, 64))
+    kernel = array(layer.conv.kernel)
+    # He et al. (2015): of 9 x 64 inputs half are rectified.
+    assert kernel.std() == pytest.approx(np.sqrt(2 / (9 * 64)), rel=0.03)
+    assert abs(kernel.mean()) < 0.01 * kernel.std()
+
+
 def test_statistics_follow_within_tens_of_steps():
     layer, inputs = ConvBNReLU(3), image(2, 6, 6, 2)
     layer(inputs, training=True)

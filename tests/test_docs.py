@@ -130,6 +130,14 @@ def test_files_and_modules_that_a_page_names_are_there(page):
         assert pkgutil.resolve_name(name) is not None, name
 
 
+def test_every_variable_of_the_environment_that_is_read_stands_on_a_page():
+    code = "".join(path.read_text() for name in ("segkit", "recipes") for path in (ROOT / name).rglob("*.py"))
+    pages = "".join(page.read_text() for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+    names = set(re.findall(r"""["'](SEGKIT_\w+)["']""", code))
+    assert names
+    assert names <= set(re.findall(r"SEGKIT_\w+", pages))
+
+
 def public(body, *kinds):
     return [node for node in body if isinstance(node, kinds) and not node.name.startswith("_")]
 

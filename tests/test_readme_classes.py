@@ -6,6 +6,7 @@ The commands run once; the tests look at their results, or work on a copy of the
 import csv
 import json
 import pathlib
+import re
 import shutil
 
 import keras
@@ -73,6 +74,9 @@ def test_a_run_leaves_a_model_labels_scores_and_a_report(here):
     card = read_card("runs/I")
     assert (card.task.class_names, card.tile_px, card.halo_px) == (NAMES, 32, None)
     assert open_volume("runs/I/labels.tif").shape == (6, 96, 96)
+    (scored,) = (line for line in SECTIONS["Several classes, few images"] if line.startswith("segkit evaluate "))
+    (source,) = read_plan(pathlib.Path("runs/I/plan.json")).data
+    assert re.search(r"--slices (\S+)", scored)[1] == source.test  # images that were used for nothing else
     page = pathlib.Path("runs/I/report.html").read_text()
     for text in ("IoU: nucleus", "test, running statistics", "end of the encoder", "maps not enhanced", "swatch"):
         assert text in page

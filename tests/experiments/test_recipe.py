@@ -9,7 +9,7 @@ import types
 import numpy as np
 import pytest
 import tifffile
-from toy_recipe import TOY, happened, toy_draft, write_stack
+from toy_recipe import TOY, happened, toy_draft, toy_network, write_stack
 
 from segkit.errors import InputError
 from segkit.experiments import compare, job, recipe, settings_search, training_run
@@ -18,7 +18,9 @@ from segkit.experiments.lock import only_process_in
 from segkit.experiments.plan import read_plan
 from segkit.experiments.recipe import drafts_of, made, parse_args, recipe_command, run_recipe
 from segkit.experiments.resume import run_to_resume
-from segkit.models.files import read_card
+from segkit.models.card import ModelCard
+from segkit.models.files import load_model, read_card, save_model
+from segkit.preprocessing.standardize import Standardize
 from segkit.tasks.foreground import ForegroundTask
 
 
@@ -306,3 +308,23 @@ def test_a_run_ends_with_a_model_and_scores():
     run_recipe(TOY, ["--out", "run"])
     assert read_card("run").name == "toy-disc"
     assert json.loads(pathlib.Path("run/scores.json").read_text())["epochs"] == 1
+
+
+def test_a_run_that_starts_from_a_model_has_the_penalty_of_its_plan(monkeypatch):
+    def draft(args):
+        (one,) = toy_draft(args)
+        training = dataclasses.replace(one.plan.training, l2=0.25)
+        return [dataclasses.replace(one, plan=dataclasses.replace(one.plan, training=training))]
+
+    start = toy_network(types.SimpleNamespace(model={"width": 2})).build(width=2, l2=0.5)
+    card = ModelCard(name="toy", structure="disc", preprocessing=Standardize(mean=0.0, std=1.0))
+    save_model(start, "start.keras", card)
+    before = pathlib.Path("start.keras").read_bytes()
+    monkeypatch.setattr(training_run, "run", lambda job, **_: training_run.train(job, resume=False).publish())
+    run_recipe(dataclasses.replace(TOY, draft=draft), ["--out", "run", "--start", "start.keras", "--no-export"])
+    assert read_plan(pathlib.Path("run/plan.json")).training.l2 == 0.25
+    found = load_model("run")
+    kernel = next(layer for layer in found.layers if layer.weights).kernel
+    assert float(sum(found.losses)) == pytest.approx(0.25 * float((kernel.numpy() ** 2).sum()), rel=1e-5)
+    assert float(sum(found.losses)) > 0
+    assert pathlib.Path("start.keras").read_bytes() == before

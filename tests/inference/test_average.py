@@ -133,7 +133,10 @@ def test_a_dry_run_of_the_command(folds, tmp_path, capsys):
     assert (
         run_command(cli.main, ["predict", "--model", "runs", "--input", "T.tif", "--output", "m.tif", "--dry-run"]) == 0
     )
-    assert re.match(r"m\.tif: about [\d.]+ s \(3 slices, whole slices, [\d.e-]+ s each\); ", capsys.readouterr().out)
+    assert re.match(
+        r"m\.tif: about [\d.]+ s after the models are loaded \(3 slices, whole slices, [\d.e-]+ s each\); ",
+        capsys.readouterr().out,
+    )
     words = "predict --model runs --input T.tif none.tif --output-dir masks --dry-run"
     assert run_command(cli.main, words.split()) == 2
     table = capsys.readouterr().out

@@ -156,7 +156,6 @@ def _add_input_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channel", type=int, metavar="N", help="channel, for a file with several")
     parser.add_argument(
         "--unsigned",
-        action="store_true",
-        default=None,
-        help="bytes of MRC mode 0 are unsigned, whatever the header says",
+        action=argparse.BooleanOptionalAction,
+        help="bytes of MRC mode 0 are unsigned (or signed), whatever the header says",
     )

@@ -7,6 +7,7 @@ import math
 
 from recipes.enhancement.protocols import PROTOCOLS
 from segkit.errors import InputError
+from segkit.experiments.arguments import check_reading_arguments
 from segkit.experiments.enhancement_methods import METHODS
 from segkit.experiments.image_arguments import add_image_arguments
 from segkit.experiments.modes import searching
@@ -40,6 +41,7 @@ def check_arguments(args: argparse.Namespace) -> None:
     """
     if not (args.images and args.labels) and not (args.resume and args.out):
         raise InputError("no data: give both --images FILE and --labels FILE, or --resume with --out FOLDER")
+    check_reading_arguments(args, "--images")
     if args.compare and args.method:
         raise InputError("--method cannot be combined with --compare; choose what to compare with --methods")
     if searching(args) and not METHODS[args.method or "fre"].searched:

@@ -8,7 +8,7 @@ import logging
 
 from recipes.organelles.structures import STRUCTURES
 from segkit.errors import InputError
-from segkit.experiments.arguments import add_data_arguments
+from segkit.experiments.arguments import add_data_arguments, check_reading_arguments
 from segkit.experiments.names import check_name
 
 _LOG = logging.getLogger("segkit.run")
@@ -31,6 +31,7 @@ def check_arguments(args: argparse.Namespace) -> None:
     """
     if not (args.structure or (args.resume and args.out)):
         raise InputError("nothing to do: give --structure NAME, --plan FILE, or --resume with --out FOLDER")
+    check_reading_arguments(args, "--tomogram")
     if args.structure:
         check_structure(args.structure)
 

@@ -35,6 +35,8 @@ class Source:
         strokes: The mask holds strokes: 1 for background, 2 for the structure (or 1, 2, 3, ... for the classes in their
             order), 0 where nothing was painted; see ``segkit.data.strokes``.
         channel: Channel of the tomogram, from 0 on, for a file with several; ``None`` for a file with one.
+        unsigned: Whether the bytes of the tomogram, an MRC file of mode 0, are unsigned, whatever its header says;
+            ``None`` for what it says.
     """
 
     tomogram: str
@@ -46,6 +48,7 @@ class Source:
     annotated_in_part: bool = False
     strokes: bool = False
     channel: int | None = None
+    unsigned: bool | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Source:
@@ -57,11 +60,14 @@ class Source:
         channel = values.get("channel")
         if channel is not None and (type(channel) is not int or channel < 0):
             raise InputError(f"plan: channel under 'data' is {channel!r}; give a whole number from 0 on, or null")
+        unsigned = values.get("unsigned")
+        if unsigned is not None and not isinstance(unsigned, bool):
+            raise InputError(f"plan: unsigned under 'data' is {unsigned!r}; give true, false or null")
         for name, value in values.items():
             if name in ("flip_y", "annotated_in_part", "strokes"):
                 if not isinstance(value, bool):
                     raise InputError(f"plan: {name} under 'data' is {value!r}; give true or false")
-            elif name != "channel" and not isinstance(value, str):
+            elif name not in ("channel", "unsigned") and not isinstance(value, str):
                 raise InputError(f"plan: {name} under 'data' is {value!r}; give text, slices as \"0-9,12\"")
         try:
             return cls(**values)
@@ -85,7 +91,7 @@ class Source:
         Raises:
             InputError: If it cannot be read, or has several channels and none was chosen.
         """
-        return open_volume(self.tomogram, channel=self.channel, progress=progress)
+        return open_volume(self.tomogram, channel=self.channel, unsigned=self.unsigned, progress=progress)
 
     def open_mask(self, *, progress: Callable[[int, int], None] | None = None) -> Volume:
         """Open the mask, its rows and its strokes as the source says.

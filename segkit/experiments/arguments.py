@@ -45,15 +45,38 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_slice_arguments(data)
     data.add_argument("--flip-y", action="store_true", help="flip the masks in y")
-    add_channel_argument(data)
+    add_reading_arguments(data)
     data.add_argument("--ignore-value", type=int, metavar="V", help="mask value of unannotated pixels")
     add_annotation_argument(data)
     add_normalization_argument(data)
 
 
-def add_channel_argument(group: argparse._ArgumentGroup) -> None:
-    """Add which channel is segmented."""
+def add_reading_arguments(group: argparse._ArgumentGroup) -> None:
+    """Add which channel of the images is read, and how their bytes are."""
     group.add_argument("--channel", type=_channel, metavar="N", help="channel, for images with several, from 0 on")
+    group.add_argument(
+        "--unsigned",
+        action="store_true",
+        default=None,
+        help="bytes of images in MRC mode 0 are unsigned, whatever the header says",
+    )
+
+
+def check_reading_arguments(args: argparse.Namespace, option: str) -> None:
+    """Refuse what says how images are read where there are none.
+
+    Args:
+        args: The command line.
+        option: The option that names images, such as ``--images``.
+
+    Raises:
+        InputError: If there are none.
+    """
+    if getattr(args, option.removeprefix("--")):
+        return
+    for name in ("channel", "unsigned"):
+        if getattr(args, name) is not None:
+            raise InputError(f"--{name} without {option}; leave it out")
 
 
 def _channel(text: str) -> int:
@@ -201,7 +224,7 @@ def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validatio
             f"{name}: {len(masks)} masks for {len(args.tomogram)} tomograms; give one --mask per --tomogram, in order"
         )
     sources = [
-        Source(tomogram=tomogram, mask=mask, flip_y=args.flip_y, channel=args.channel)
+        Source(tomogram=tomogram, mask=mask, flip_y=args.flip_y, channel=args.channel, unsigned=args.unsigned)
         for tomogram, mask in zip(args.tomogram, masks, strict=True)
     ]
     counts = [_count_slices(source) for source in sources]

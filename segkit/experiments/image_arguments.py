@@ -9,8 +9,8 @@ from segkit.data.sources import Source
 from segkit.errors import InputError
 from segkit.experiments.arguments import (
     add_annotation_argument,
-    add_channel_argument,
     add_normalization_argument,
+    add_reading_arguments,
     add_slice_arguments,
     annotated_slices,
     check_annotated,
@@ -33,7 +33,7 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     )
     data.add_argument("--ignore-value", type=int, metavar="V", help="label of unannotated pixels")
     data.add_argument("--flip-y", action="store_true", help="flip the labels in y")
-    add_channel_argument(data)
+    add_reading_arguments(data)
     add_annotation_argument(data)
     add_normalization_argument(data)
     add_slice_arguments(data)
@@ -78,8 +78,9 @@ def images_source(args: argparse.Namespace, count: int) -> Source:
     uses = dict(zip(("train", "validation", "test"), parts, strict=True))
     in_part = args.annotation != "complete"
     strokes = args.annotation == "strokes"
-    files = {"tomogram": args.images, "mask": args.labels, "flip_y": args.flip_y, "channel": args.channel}
-    source = Source(**files, annotated_in_part=in_part, strokes=strokes, **uses)
+    files = {"tomogram": args.images, "mask": args.labels, "flip_y": args.flip_y}
+    reading = {"channel": args.channel, "unsigned": args.unsigned}
+    source = Source(**files, **reading, annotated_in_part=in_part, strokes=strokes, **uses)
     source.split(count)  # refuses slices that are used twice
     return source
 

@@ -12,7 +12,7 @@ from segkit.data.challenge_stacks import challenge_stacks, write_labels
 from segkit.data.labeled_stacks import LabeledStack, painted_only, paired_stacks
 from segkit.data.sources import Source
 from segkit.errors import InputError
-from segkit.experiments.arguments import add_channel_argument, add_slice_arguments
+from segkit.experiments.arguments import add_reading_arguments, add_slice_arguments, check_reading_arguments
 from segkit.experiments.demo_cells import SIMULATED
 from segkit.experiments.names import check_name, is_plain_name
 from segkit.experiments.plan import RunPlan
@@ -30,6 +30,7 @@ STACK_ARGUMENTS = (
         "name",
         "flip_y",
         "channel",
+        "unsigned",
         "annotation",
         "ignore_value",
         "train_z",
@@ -51,7 +52,7 @@ def add_stack_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     data.add_argument("--reference", choices=("GT", "ST"), help="annotations of the data set (default: GT)")
     data.add_argument("--name", help="names the run and the served model (the run folder's name, or cells)")
     data.add_argument("--flip-y", action="store_true", help="flip the labels in y")
-    add_channel_argument(data)
+    add_reading_arguments(data)
     data.add_argument(
         "--annotation",
         choices=("complete", "slices"),
@@ -86,8 +87,7 @@ def check_stack_arguments(args: argparse.Namespace) -> None:
         raise InputError("--ignore-value without --images; leave it out")
     if args.ignore_value == 0:
         raise InputError("--ignore-value 0, which is the background; give another value")
-    if args.channel is not None and not args.images:
-        raise InputError("--channel without --images; leave it out")
+    check_reading_arguments(args, "--images")
     if args.name:
         check_name(args.name, "--name")
 
@@ -139,7 +139,8 @@ def labeled_stacks(
         if args.annotation == "slices":
             stacks = [painted_only(stack, args.ignore_value) for stack in stacks]
     sources = sources_of(stacks, tests=tests, train_z=args.train_z, validation_z=args.validation_z, test_z=args.test_z)
-    sources = tuple(dataclasses.replace(source, flip_y=args.flip_y, channel=args.channel) for source in sources)
+    reading = {"flip_y": args.flip_y, "channel": args.channel, "unsigned": args.unsigned}
+    sources = tuple(dataclasses.replace(source, **reading) for source in sources)
     notices = []
     if args.ctc and len(stacks) > 1 and not tests:
         notices.append(

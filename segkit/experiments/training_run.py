@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from segkit.console import STARTED
-from segkit.data.sources import LabeledVolume, shared_warnings
+from segkit.data.sources import LabeledVolume, Source, shared_warnings
 from segkit.errors import InputError
 from segkit.experiments.folder import COMMANDS_NAME
 from segkit.experiments.job import FinishedRun, Job
@@ -187,8 +187,7 @@ def _predict_apart(
 ) -> None:
     """Predict in a process of its own: one that has trained holds more memory than it could give back."""
     command = [sys.executable, "-m", "segkit", "predict", "--model", model_path, "--input", volume.source.tomogram]
-    command += ["--output", path, "--overwrite", "--max-ram", max_ram]
-    command += [] if volume.source.channel is None else ["--channel", volume.source.channel]
+    command += ["--output", path, "--overwrite", "--max-ram", max_ram, *_reading(volume.source)]
     command += [word for module in modules for word in ("--import", module)]
     # It must find what this process has found, such as a module next to the program that was started.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -196,6 +195,13 @@ def _predict_apart(
         raise InputError(
             f"{path}: the prediction failed, see above; continue with --resume, perhaps with another --max-ram"
         )
+
+
+def _reading(source: Source) -> list[str]:
+    """Return the options of ``segkit predict`` that open a tomogram as its source does."""
+    channel = [] if source.channel is None else ["--channel", str(source.channel)]
+    signs = {None: [], True: ["--unsigned"], False: ["--no-unsigned"]}
+    return channel + signs[source.unsigned]
 
 
 def export(model_path: pathlib.Path, saved_models: pathlib.Path) -> pathlib.Path | None:

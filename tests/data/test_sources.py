@@ -1,6 +1,7 @@
 import dataclasses
 import logging
 
+import mrcfile
 import numpy as np
 import pytest
 import tifffile
@@ -94,6 +95,25 @@ def test_the_channel_of_a_tomogram_is_chosen_and_the_mask_has_one(blobs):
 def test_a_channel_is_a_number_or_none(channel):
     with pytest.raises(InputError, match=f"channel under 'data' is {channel!r}; give a whole number from 0 on"):
         Source.from_dict({"tomogram": "T.tif", "mask": "M.tif", "channel": channel})
+
+
+def test_bytes_of_a_tomogram_are_read_with_the_sign_that_its_source_says(tmp_path):
+    image = np.clip(np.random.default_rng(0).normal(128, 20, (3, 40, 50)), 0, 255).astype(np.uint8)
+    with mrcfile.new(tmp_path / "T.mrc") as file:
+        file.set_data(image.view(np.int8))
+        file.header.dmin = file.header.dmax = file.header.dmean = 0  # a header without a range
+    save_volume(tmp_path / "M.mrc", Volume(array=(image > 150).astype(np.uint8)))
+    plain = source(tmp_path)
+    assert any("--unsigned" in warning for warning in open_source(plain).warnings)
+    unsigned = open_source(dataclasses.replace(plain, unsigned=True))
+    np.testing.assert_array_equal(np.asarray(unsigned.tomogram.array[:]), image)
+    assert not any("--unsigned" in warning for warning in unsigned.warnings)
+    stored = dataclasses.asdict(unsigned.source)
+    assert Source.from_dict(stored) == unsigned.source
+    assert stored.pop("unsigned") is True
+    assert Source.from_dict(stored) == plain  # as plans were written before
+    with pytest.raises(InputError, match="unsigned under 'data' is 'yes'; give true, false or null"):
+        Source.from_dict({**stored, "unsigned": "yes"})
 
 
 def test_every_volume_is_held_out_from_by_itself():

@@ -11,6 +11,8 @@ import pytest
 import tifffile
 from toy_recipe import TOY, happened, toy_draft, toy_network, write_stack
 
+from segkit import cli
+from segkit.data.sources import Source
 from segkit.errors import InputError
 from segkit.experiments import compare, job, recipe, settings_search, training_run
 from segkit.experiments.draft import Draft
@@ -22,6 +24,7 @@ from segkit.models.card import ModelCard
 from segkit.models.files import load_model, read_card, save_model
 from segkit.preprocessing.standardize import Standardize
 from segkit.tasks.foreground import ForegroundTask
+from segkit.volumes.volume import Volume
 
 
 @pytest.fixture(autouse=True)
@@ -302,6 +305,20 @@ def test_a_resumed_run_tells_each_notice_once(monkeypatch, caplog):
             "warning: odd data",
         ]
     assert read_plan(pathlib.Path("run/plan.json")).notices == ("measured", "odd data")
+
+
+@pytest.mark.parametrize(("channel", "unsigned"), [(None, None), (1, None), (None, True), (2, False)])
+def test_a_prediction_in_a_process_of_its_own_reads_the_images_as_the_plan_says(channel, unsigned, monkeypatch):
+    asked = []
+    done = types.SimpleNamespace(returncode=0)
+    monkeypatch.setattr(training_run.subprocess, "run", lambda words, **_: asked.append(words) or done)
+    source = Source(tomogram="T.mrc", mask="M.mrc", channel=channel, unsigned=unsigned)
+    volume = types.SimpleNamespace(source=source, tomogram=Volume(array=np.zeros((1, 4, 4), np.int8), format="mrc"))
+    plan = types.SimpleNamespace(task=ForegroundTask(), preprocessing=Standardize())
+    alone = types.SimpleNamespace(volumes=[volume], plan=plan, folder=pathlib.Path("run"))
+    training_run.predict_all(alone, pathlib.Path("run/model.keras"), 2**30)
+    args = cli.parse_args(asked[0][3:])
+    assert (args.input, args.channel, args.unsigned) == (["T.mrc"], channel, unsigned)
 
 
 def test_a_run_ends_with_a_model_and_scores():

@@ -273,6 +273,14 @@ def test_a_channel_of_the_stacks_is_chosen():
         resolve("--channel", 1)
 
 
+def test_bytes_of_the_stacks_are_read_as_unsigned():
+    write_stacks(3)
+    plan, _ = resolve(*FOLDERS, "--unsigned")
+    assert {source.unsigned for source in plan.data} == {True}
+    with pytest.raises(InputError, match="--unsigned without --images"):
+        resolve("--unsigned")
+
+
 def test_options_are_never_guessed():
     with pytest.raises(InputError, match=r"no option --plans; did you mean --plan\?"):
         resolve(*FOLDERS, "--plans", "plan.json")

@@ -15,7 +15,7 @@ from segkit.errors import InputError
 from segkit.experiments import compare, settings_search, training_run
 from segkit.experiments.job import set_up
 from segkit.experiments.modes import resolve_mode
-from segkit.experiments.plan import read_plan
+from segkit.experiments.plan import read_plan, write_plan
 from segkit.experiments.recipe import drafts_of, parse_args
 from segkit.experiments.settings_search import best_trial, keep_best_state
 from segkit.experiments.trials import TRIAL_NAME
@@ -64,6 +64,17 @@ def test_a_channel_of_the_images_is_chosen(data):
     assert (source.channel, source.train, source.test) == (1, "0-5", "7")
     with pytest.raises(InputError, match="argument --channel: '-1'; give a whole number from 0 on"):
         resolve(*DATA, "--channel=-1")
+
+
+def test_bytes_of_the_images_are_read_as_unsigned(data, tmp_path):
+    plan, folder = resolve(*DATA, "--unsigned", "--out", tmp_path / "run")
+    assert [source.unsigned for source in plan.data] == [True]
+    write_plan(plan, folder / "plan.json")
+    resumed, _ = resolve("--resume", "--out", folder)
+    again, _ = resolve("--plan", folder / "plan.json", "--out", tmp_path / "other")
+    assert resumed.data == again.data == plan.data
+    with pytest.raises(InputError, match="--unsigned without --images; leave it out"):
+        resolve("--resume", "--out", folder, "--unsigned")
 
 
 def test_the_card_of_a_run_holds_the_grey_values_of_its_training_images(data):

@@ -127,6 +127,16 @@ def test_a_channel_of_every_tomogram_is_chosen(files):
         resolve(*argv)
 
 
+def test_bytes_of_every_tomogram_are_read_as_unsigned(files):
+    tomogram, mask = files
+    argv = ("--structure", "golgi", "--tomogram", tomogram, "--mask", mask)
+    ((plan, _),) = resolve(*argv, "--validation-tomogram", mask, "--validation-mask", mask, "--unsigned")
+    assert [source.unsigned for source in plan.data] == [True, True]
+    for option in ("--unsigned", "--channel=1"):
+        with pytest.raises(InputError, match=f"{option.partition('=')[0]} without --tomogram; leave it out"):
+            resolve("--structure", "golgi", option)
+
+
 def test_strokes_of_a_structure_and_of_background(files):
     tomogram, _ = files
     strokes = np.zeros((10, 64, 64), np.int8)

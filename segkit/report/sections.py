@@ -29,6 +29,8 @@ SCORE_NAMES = {
 }
 """Scores from 0 to 1 in the order of their columns; others follow under their own names."""
 
+_COUNT_NAMES = {"found": "Predicted"}  # the name in files stays
+
 _IOU_OF = "IoU: "
 _MISSING = "\N{EN DASH}"
 
@@ -134,7 +136,7 @@ def scores(evaluation: Mapping[str, Any], titles: Mapping[str, str] | None = Non
     others = [name for name in total if name not in (*columns, "z", "confusion")]
     body = _score_table(columns, [("All slices", total)], titles) if total else ""
     if total and others:
-        body += _folded("Counts", _score_table(others, [("All slices", total)]))
+        body += _folded("Counts", _score_table(others, [("All slices", total)], _COUNT_NAMES))
     if classes := evaluation.get("classes") if "confusion" in total else None:
         rows = [
             (name, dict(zip(classes, counts, strict=True)))
@@ -167,7 +169,7 @@ def score_rows(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     entries = [(name, _by_class(entry)) for name, entry in rows]
     found = dict.fromkeys(name for _, entry in entries for name in entry if name != "confusion")
     ordered = [*(name for name in SCORE_NAMES if name in found), *(name for name in found if name not in SCORE_NAMES)]
-    return _score_table(ordered, entries)
+    return _score_table(ordered, entries, {**SCORE_NAMES, **_COUNT_NAMES})
 
 
 def overlays(shown: Sequence[Overlay], title: str = "Slices") -> Section:

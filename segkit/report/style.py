@@ -54,14 +54,15 @@ th, td {
 }
 thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 tbody th { font-weight: 400; color: var(--soft); }
-.numbers th, .numbers td { text-align: right; padding: 5px 7px; }
+.numbers { font-size: 0.85rem; }
+.numbers th, .numbers td { text-align: right; padding: 5px; }
 .numbers td { white-space: nowrap; }
 .numbers th:first-child, .numbers td:first-child { text-align: left; padding-left: 0; }
-.numbers td { min-width: 70px; }
 .numbers td:first-child { min-width: 0; white-space: normal; }
 .numbers td.share {
+  min-width: 70px;
   background: linear-gradient(var(--bar), var(--bar)) no-repeat
-    7px 100% / calc((100% - 14px) * var(--share)) 4px;
+    5px 100% / calc((100% - 10px) * var(--share)) 4px;
 }
 details { margin-top: 12px; }
 summary { cursor: pointer; color: var(--soft); font-size: 0.9rem; padding: 4px 0; }

@@ -44,6 +44,7 @@ class CellsTask(ForegroundTask):
     instances: InstanceSettings = dataclasses.field(default_factory=InstanceSettings)
 
     result_name: ClassVar[str] = "labels"
+    score_titles: ClassVar[Mapping[str, str]] = {"pq": "PQ", "sq": "SQ", "rq": "RQ"}
     predicts_scored_only: ClassVar[bool] = True
     decision_settings: ClassVar[tuple[str, ...]] = ("instances",)
     evaluation_settings: ClassVar[tuple[str, ...]] = ("ignore_value", "slice_wise")

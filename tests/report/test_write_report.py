@@ -22,6 +22,8 @@ from segkit.report.overlay import overlay
 from segkit.report.page import Section, image_tag, render_page
 from segkit.report.sections import scale_bar_nm
 from segkit.report.write_report import write_report
+from segkit.tasks.cells import CellsTask
+from segkit.volumes.volume import Volume
 
 RNG = np.random.default_rng(0)
 TRUTH = np.zeros((600, 500), np.uint8)
@@ -282,6 +284,16 @@ def test_trainings_are_compared_by_the_score_of_their_task() -> None:
     body = sections.validation_curves({"plain": [{"val_psnr": 21.0}, {"val_psnr": 24.0}]}, monitor=monitor).body
     assert "Validation PSNR" in body
     assert 'class="series-plain"' in body
+
+
+def test_panoptic_quality_is_a_score_of_cells_and_predicted_objects_are_counted() -> None:
+    ids = Volume(array=np.array([[[1, 1, 0, 2]]], np.uint8))
+    evaluation = CellsTask().evaluate(ids, ids).to_dict()
+    scored, counted = sections.scores(evaluation, CellsTask.score_titles).body.split("Counts")
+    assert re.findall("<th>([PSR]Q)</th>", scored) == ["PQ", "SQ", "RQ"]
+    assert re.findall("<th>([^<]+)</th>", counted.split("</details>")[0]) == ["Objects", "Predicted"]
+    row = sections.score_rows([("", {"objects": 2, "found": 2})])
+    assert re.findall("<th>([^<]+)</th>", row) == ["Objects", "Predicted"]
 
 
 def test_scores_of_another_kind_are_columns_under_their_titles() -> None:

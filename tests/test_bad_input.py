@@ -3,6 +3,7 @@
 ``python -m pytest tests/test_bad_input.py -s`` shows every message.
 """
 
+import dataclasses
 import errno
 import json
 import os
@@ -26,6 +27,7 @@ from segkit.models.card import ModelCard
 from segkit.models.files import CARD_MEMBER, save_model
 from segkit.models.seget import seget
 from segkit.preprocessing.standardize import Standardize
+from segkit.tasks.classes import ClassesTask
 from segkit.volumes.files import save_volume
 from segkit.volumes.volume import Volume
 
@@ -131,7 +133,11 @@ def write_all():
     card = ModelCard(name="a", structure="a", preprocessing=Standardize(mean=0.0, std=30.0), multiple_px=4, halo_px=48)
     save_model(seget(filters=(2, 4), dilation_rates=(1,)), "good.keras", card)
     save_model(seget(input_shape=(None, None, 3), filters=(2, 4), dilation_rates=(1,)), "rgb.keras", card)
-    save_model(toy("logits", 3), "classes.keras", card)
+    three = dataclasses.replace(card, task=ClassesTask(class_names=("background", "a", "b")))
+    save_model(toy("logits", 3), "classes.keras", three)
+    toy("probability", 1).save("bare.keras")  # by plain Keras: segkit refuses to save it
+    with zipfile.ZipFile("bare.keras", "a") as archive:
+        archive.writestr(CARD_MEMBER, json.dumps(card.to_dict()))
     save_model(toy("logits", 1, axes=3), "volumes.keras", card)
     classes = np.zeros((6, 64, 64), np.uint8)
     classes[:, 20:40, 10:30] = 1
@@ -255,6 +261,11 @@ CASES = {
     **{f"plan, {name}": ((segET.main, ["--plan", f"{name}.json"]), line) for name, (_, line) in EDITED.items()},
     "card, preprocessing": (predict(model="edited.keras"), "edited.keras: preprocessing 'standardize': mean [1]; give"),
     "card, name": (predict(model="unnamed.keras"), "unnamed.keras: model card: name 3; give text"),
+    "export of a network with other outputs": (
+        (cli.main, ["export", "--model", "bare.keras", "--root", "served"]),
+        "a: the model gives probability, expected logits",
+    ),
+    "model with other outputs": (predict(model="bare.keras"), "a: the model gives probability, expected logits"),
     "info of nothing": ((cli.main, ["info", "none.mrc"]), "none.mrc"),
 }
 

@@ -13,6 +13,7 @@ import keras
 from segkit.errors import InputError
 from segkit.export.saved_model import export_saved_model
 from segkit.model_path import resolve_model_path
+from segkit.models.check_outputs import check_outputs
 from segkit.models.files import load_model, read_card
 from segkit.registry import user_modules
 
@@ -51,12 +52,15 @@ def export_from_file(
         The new folder.
 
     Raises:
-        InputError: If the file is not a model with a card, TensorFlow is missing, or nothing can be written.
+        InputError: If the file is not a model with a card, its network lacks an output of its task, TensorFlow is
+            missing, or nothing can be written.
         RuntimeError: If the second process fails for another reason.
     """
     path = resolve_model_path(path)
     if keras.backend.backend() == "tensorflow":
-        return export_saved_model(load_model(path), read_card(path), root, overwrite=overwrite)
+        model, card = load_model(path), read_card(path)
+        check_outputs(model, card)  # before a folder is made
+        return export_saved_model(model, card, root, overwrite=overwrite)
     if importlib.util.find_spec("tensorflow") is None:
         raise InputError(
             f"{path}: a SavedModel is written by TensorFlow, which is not installed; install tensorflow and try again"

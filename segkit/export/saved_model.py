@@ -67,6 +67,8 @@ def export_saved_model(
         unfinished.mkdir()
         try:
             _write(model, card, unfinished)
+        except InputError:
+            raise
         except ValueError as fault:
             raise InputError(f"{card.name}: {fault}") from fault
         return _publish(unfinished, versions, overwrite=overwrite)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from segkit.models.card import ModelCard
+from segkit.models.check_outputs import check_outputs
 
 RAW_DTYPES = ("uint8", "int8", "uint16", "float32")
 """Voxel types that have a ``raw_*`` signature."""
@@ -42,6 +43,8 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
     ``raw_uint8``, ``raw_int8``, ``raw_uint16``, ``raw_float32``
         ``slices`` ``(b, y, x)`` [grey value of the training data] -> ``probability``, float32 ``(b, y, x)``,
         0..1, and ``mask``, uint8 ``(b, y, x)``, 1 where the probability is above the task's threshold.
+        Values count as they are sent: bytes of the other sign than ``card.dtype`` are not converted, as a request
+        does not prove what they stand for.
         Of a network of several classes: ``probability``, float32 ``(b, y, x, classes)``, summing to 1, and
         ``labels``, uint8 ``(b, y, x)``, the class of the highest probability.
     ``png``
@@ -66,15 +69,9 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
         Signatures by name. Their names, and those of what they take and give, are a file format.
 
     Raises:
-        ValueError: If the network lacks an output of the task.
+        InputError: If the network lacks an output of the task.
     """
-    outputs = model.output if isinstance(model.output, Mapping) else {}
-    for output in card.task.predicted:
-        if output.name not in outputs or outputs[output.name].shape[-1] != output.channels:
-            raise ValueError(
-                f"`model` must give {output.name!r} of {output.channels} channel(s) for a task of the kind "
-                f"{card.task.kind!r}. Received: model.output={model.output!r}"
-            )
+    check_outputs(model, card)
     served = _Served(model, card)
     # Asked with any tensor: `None` where no graph can hold the preprocessing.
     if card.preprocessing.in_graph(tf.zeros((1, 1, 1, 1))) is None:

@@ -10,6 +10,7 @@ import keras
 from segkit.errors import InputError
 from segkit.inference.compiled import probability_model
 from segkit.models.card import ModelCard
+from segkit.models.check_outputs import check_outputs
 from segkit.models.files import load_model, read_card
 
 
@@ -55,19 +56,7 @@ class LoadedModel:
                 f"{self.card.name}: the model takes volumes, but its preprocessing makes slices; save it with a card "
                 "of its own"
             )
-        # Networks of segkit end in a dict of outputs; any other structure lacks all of them.
-        outputs = self.model.output if isinstance(self.model.output, dict) else {}
-        for output in self.card.task.predicted:
-            if output.name not in outputs:
-                raise InputError(
-                    f"{self.card.name}: the model gives {', '.join(self.model.output_names)}, expected {output.name}; "
-                    "save the network that was trained by segkit, with a card of its own task"
-                )
-            if (found := outputs[output.name].shape[-1]) != output.channels:
-                raise InputError(
-                    f"{self.card.name}: the model gives {found} channels in {output.name}, its task of the kind "
-                    f"{self.card.task.kind!r} has {output.channels}; save it with a card of its own task"
-                )
+        check_outputs(self.model, self.card)
 
     @property
     def takes_volumes(self) -> bool:

@@ -20,6 +20,7 @@ from segkit.errors import InputError, faults_told
 from segkit.json_object import parse_object
 from segkit.model_path import open_archive, resolve_model_path
 from segkit.models.card import ModelCard
+from segkit.models.check_outputs import check_outputs
 from segkit.volumes.hdf5_process import check_hdf5_values
 from segkit.volumes.whole_output import whole_file
 
@@ -41,18 +42,20 @@ def save_model(model: keras.Model, path: str | os.PathLike[str], card: ModelCard
     """Write model and card as one ``.keras`` file, whole or not at all; an older file is replaced.
 
     Args:
-        model: Any Keras model whose classes are registered.
+        model: A Keras model with the outputs of the card's task, whose classes are registered.
         path: Target, ending in ``.keras``.
         card: What the model needs to be used.
 
     Raises:
-        InputError: If the path has another suffix, or its folder is missing.
+        InputError: If the network lacks an output of the card's task, the path has another suffix, or its folder is
+            missing.
     """
     path = pathlib.Path(path)
     if path.suffix != ".keras":
         raise InputError(f"{path}: a model file is named *.keras; choose such a name")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}; create it or choose another one")
+    check_outputs(model, card)
     unfinished = path.with_name(f".{path.stem}.unfinished.keras")
     try:
         model.save(unfinished)

@@ -232,6 +232,18 @@ def test_png_of_a_signed_tomogram_is_read_128_lower(model: keras.Model) -> None:
     np.testing.assert_allclose(probability, expected, rtol=0, atol=TOLERANCE)
 
 
+def test_bytes_of_the_other_sign_are_served_as_sent_and_converted_as_the_page_says(model: keras.Model) -> None:
+    import tensorflow as tf
+
+    served = serving_signatures(model, dataclasses.replace(CARD, dtype="int8"))
+    as_sent = served["raw_uint8"].function(tf.constant(PNG_8_BIT))["probability"]
+    np.testing.assert_allclose(as_sent, keras_probability(model, PNG_8_BIT), rtol=0, atol=TOLERANCE)
+    assert '`(bytes ^ 128).view("int8")`' in (pathlib.Path(__file__).parents[2] / "docs/serving.md").read_text()
+    converted = served["raw_int8"].function(tf.constant((PNG_8_BIT ^ 128).view("int8")))["probability"]
+    signed = PNG_8_BIT.astype(np.float32) - 128
+    np.testing.assert_allclose(converted, keras_probability(model, signed), rtol=0, atol=TOLERANCE)
+
+
 def test_what_would_empty_a_mask_or_end_the_server_is_refused(loaded: Callable) -> None:
     import tensorflow as tf
 
@@ -386,9 +398,10 @@ def test_other_backends_are_refused(tmp_path: pathlib.Path, monkeypatch: pytest.
 def test_a_network_of_another_kind_is_refused(tmp_path: pathlib.Path) -> None:
     inputs = keras.Input((None, None, 1))
     bare = keras.Model(inputs, keras.layers.Conv2D(1, 1)(inputs))
-    with pytest.raises(ValueError, match="`model` must give 'logits' of 1 channel"):
+    message = "segET-test: the model gives conv2d.*, expected logits for a task of the kind 'foreground'"
+    with pytest.raises(InputError, match=message):
         export_saved_model(bare, CARD, tmp_path)
     classes = keras.Model(inputs, {"logits": keras.layers.Conv2D(3, 1)(inputs)})
-    with pytest.raises(ValueError, match=r"`model` must give .logits. of 1 channel"):
+    with pytest.raises(InputError, match=r"the model gives 3 channels in logits, its task .* has 1"):
         export_saved_model(classes, CARD, tmp_path)
     assert tree(tmp_path) == {"segET-test"}

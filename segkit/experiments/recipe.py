@@ -28,6 +28,7 @@ from segkit.experiments.folder import (
     check_folder,
     check_writable,
     claim_folder,
+    has_begun,
     nothing_left_of,
     remove_run,
 )
@@ -261,6 +262,8 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
     for draft in drafts:
         look = check_folder if is_worker else claim_folder  # a worker's chief holds the folder
         look(draft.folder, **_claim(args, mode, draft.folder), keeps_plan=True)
+    if args.plan:
+        _tell_where(args, drafts)
     # Make or open the data; nothing of an earlier run has been removed so far.
     with _nothing_left_of(drafts):
         unresolved, jobs = _jobs(recipe, drafts, is_resumed=args.resume, kind=mode["kind"])
@@ -292,6 +295,16 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
             raise
         for root in roots:
             write_summary(root)
+
+
+def _tell_where(args: argparse.Namespace, drafts: Sequence[Draft]) -> None:
+    """Log where a plan from a file is run; perhaps it was to run where it lies, if none has begun there."""
+    place, root = args.plan.parent, _root_of(drafts)
+    if args.plan.name == PLAN_NAME and place.resolve() != root.resolve() and not has_begun(place):
+        _LOG.info(
+            "%s is run in %s; to run it where it lies, leave out --plan and give --out %s --resume",
+            *(args.plan, root, place),
+        )
 
 
 def _root_of(drafts: Sequence[Draft]) -> pathlib.Path:

@@ -128,6 +128,25 @@ def test_a_plan_is_started_elsewhere_with_its_own_settings(no_training):
     assert drafts_of(TOY, parse_args(TOY, ["--plan", "run/plan.json"]))[0].folder == pathlib.Path("runs/disc")
 
 
+def test_a_plan_that_waits_elsewhere_tells_how_it_is_started_in_its_place(no_training, caplog):
+    caplog.set_level("INFO", logger="segkit.run")
+    run_recipe(TOY, ["--out", "waiting", "--plan-only"])
+
+    def told(*words):
+        caplog.clear()
+        run_recipe(TOY, ["--plan", *words])
+        return [line for line in caplog.messages if "--resume" in line]
+
+    hint = "to run it where it lies, leave out --plan and give --out waiting --resume"
+    assert told("waiting/plan.json", "--plan-only") == [f"waiting/plan.json is run in runs/disc; {hint}"]
+    assert told("waiting/plan.json", "--out", "other") == [f"waiting/plan.json is run in other; {hint}"]
+    assert told("waiting/plan.json", "--out", "waiting", "--overwrite") == []
+    pathlib.Path("waiting/state").mkdir()  # a run has begun there
+    assert told("waiting/plan.json", "--out", "third") == []
+    pathlib.Path("mine.json").write_bytes(pathlib.Path("waiting/plan.json").read_bytes())
+    assert told("mine.json", "--out", "fourth") == []  # it could not be resumed under this name
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [

@@ -93,7 +93,7 @@ class Resumable(keras.callbacks.Callback):
             if found != expected:
                 raise InputError(
                     f"{self.folder}: the run to resume has {name} {found!r}, the plan says {expected!r}; restore it "
-                    "in plan.json, or start over with --overwrite"
+                    "in plan.json, or start over with --overwrite (in Python overwrite=True)"
                 )
         # Its variables must exist before values are put into them.
         if not model.optimizer.built:
@@ -170,7 +170,7 @@ class Resumable(keras.callbacks.Callback):
             if not math.isfinite(row.get(name, 0.0)):
                 raise InputError(
                     f"{self.folder}: the training has diverged ({name} is {row[name]}); start over with --overwrite "
-                    "and a lower learning rate"
+                    "(in Python overwrite=True) and a lower learning rate"
                 )
         published = self.folder / RUN_MODEL_NAME
         best = self._best_path(self.best_epoch)
@@ -179,7 +179,9 @@ class Resumable(keras.callbacks.Callback):
             shutil.copyfile(best, unfinished := self.folder / f".{RUN_MODEL_NAME}.unfinished")
             os.replace(unfinished, published)
         elif not published.exists():
-            raise InputError(f"{best}: the best model of the run is missing; start over with --overwrite")
+            raise InputError(
+                f"{best}: the best model of the run is missing; start over with --overwrite (in Python overwrite=True)"
+            )
         return published
 
     @property

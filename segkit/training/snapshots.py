@@ -107,13 +107,14 @@ def restore_variables(model: keras.Model, arrays: dict[str, np.ndarray]) -> None
         missing = variables.keys() ^ arrays.keys()
         raise InputError(
             f"the run to resume has another network: {sorted(missing)[0]!r} is in only one of them; restore the "
-            "model in plan.json, or start over with --overwrite"
+            "model in plan.json, or start over with --overwrite (in Python overwrite=True)"
         )
     for name, variable in variables.items():
         if tuple(variable.shape) != arrays[name].shape:
             raise InputError(
                 f"the run to resume has another network: {name!r} has shape {arrays[name].shape}, the plan's has "
-                f"{tuple(variable.shape)}; put the model back in plan.json, or start over with --overwrite"
+                f"{tuple(variable.shape)}; put the model back in plan.json, or start over with --overwrite (in "
+                "Python overwrite=True)"
             )
         variable.assign(arrays[name])
 

@@ -35,5 +35,6 @@ class StopDiverged(keras.callbacks.Callback):
                 rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
                 raise InputError(
                     f"epoch {epoch + 1}: {name} is {value}: the training has diverged at a learning rate of "
-                    f"{rate:.3g}; give a lower one (--learning-rate) and start again with --overwrite"
+                    f"{rate:.3g}; give a lower one (--learning-rate) and start again with --overwrite (in Python "
+                    "learning_rate of the plan, overwrite=True)"
                 )

@@ -122,6 +122,9 @@ def test_a_training_without_a_loss_ends(name, value):
             if epoch == 1:
                 logs[name] = value
 
-    with pytest.raises(InputError, match=rf"epoch 2: {name} is {value}: the training has diverged at .* of 123;"):
+    with pytest.raises(
+        InputError,
+        match=rf"epoch 2: {name} is {value}: the training has diverged at .* of 123; give .*Python learning_rate",
+    ):
         train([Broken(), StopDiverged("val_score")])
     train([StopDiverged("val_score")])

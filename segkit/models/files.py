@@ -161,12 +161,15 @@ def _check_weights(archive: zipfile.ZipFile, path: pathlib.Path) -> None:
 
 
 def _custom_classes(config: Any) -> Iterator[tuple[str, str]]:
-    """Yield ``(module, registered name)`` of every registered class that a Keras configuration names."""
+    """Yield ``(module, registered name)`` of every class that a Keras configuration names and Keras does not have."""
     if isinstance(config, dict):
         name, module = config.get("registered_name"), config.get("module")
         # Registered names are "package>class"; those of Keras's own classes have no ">".
         if isinstance(name, str) and isinstance(module, str) and ">" in name:
             yield module, name
+        # Keras writes no module where it is that of the program.
+        if isinstance(name, str) and "module" in config and module is None:
+            yield "__main__", name
         for value in config.values():
             yield from _custom_classes(value)
     elif isinstance(config, list):

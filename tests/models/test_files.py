@@ -122,6 +122,38 @@ def test_a_users_subclass_opens_in_a_fresh_process(tmp_path, warm_python):
     assert lost.stdout.count("imported") == 1  # its own print has not run
 
 
+@pytest.mark.parametrize(
+    ("decorator", "name"),
+    [('@keras.saving.register_keras_serializable(package="mine")', "mine>DoubleEncoder"), ("", "DoubleEncoder")],
+)
+def test_a_class_of_the_program_that_wrote_the_model_is_named_as_such(decorator, name, tmp_path, warm_python):
+    made = warm_python.run(
+        [
+            "-c",
+            textwrap.dedent(
+                f"""
+                import keras
+                import segkit
+                from segkit.layers import EncoderBlock
+
+                {decorator}
+                class DoubleEncoder(EncoderBlock):
+                    pass
+
+                model = segkit.models.seget(filters=(2, 4), dilation_rates=(1,), encoder_block=DoubleEncoder)
+                segkit.save_model(model, "m.keras", segkit.ModelCard(name="a", structure="a"))
+                """
+            ),
+        ],
+        tmp_path,
+    )
+    assert made.returncode == 0, made.stderr
+    with pytest.raises(InputError) as fault:  # in this program, which lacks the class
+        load_model(tmp_path / "m.keras")
+    assert f"needs the class {name!r}, which was defined in the program that wrote" in str(fault.value)
+    assert "damaged" not in str(fault.value)
+
+
 def test_what_is_no_model_is_said_in_one_line(tmp_path):
     (tmp_path / "text.keras").write_text("no model")
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "plain.keras")

@@ -77,6 +77,11 @@ EDITED = {
         {"training": {"augmentation": {"brightness": "much"}}},
         "plan: augmentation: brightness 'much'; give a number",
     ),
+    "structure": ({"structure": "../../x"}, "plan: structure '../../x': it becomes part of file names; use letters"),
+    "penalty": ({"training": {"l2": float("nan")}}, "penalty.json: not a plan (NaN is not a number)"),
+    "deterministic": ({"training": {"deterministic": "false"}}, "plan: deterministic 'false'; give true or false"),
+    "seed": ({"training": {"seed": 2**32}}, "plan: seed is 4294967296; give a whole number up to 4294967295"),
+    "rate": ({"training": {"learning_rate": float("inf")}}, "rate.json: not a plan (Infinity is not a number)"),
     "data": ({"data": ["T.mrc"]}, "plan: data ['T.mrc']; give a list of entries, each a JSON object"),
 }
 """What somebody has changed in a plan, and the line that follows."""

@@ -67,6 +67,15 @@ def test_a_mask_that_is_upside_down_is_warned_of_and_flipped_only_when_asked(blo
     np.testing.assert_array_equal(asked.mask.array[0], open_source(source(blobs)).mask.array[0])
 
 
+def test_an_ignore_value_that_does_not_occur_is_warned_of(blobs):
+    told = f"{blobs / 'M.mrc'}: no voxel has the ignore value 77"
+    assert open_source(source(blobs), ignore_value=77).warnings == (told,)
+    mask = np.asarray(open_source(source(blobs)).mask.array[:]).copy()
+    mask[3, 5, 5] = 77
+    save_volume(blobs / "M.mrc", Volume(array=mask, voxel_size_nm=(5.0, 2.0, 2.0)), overwrite=True)
+    assert open_source(source(blobs), ignore_value=77).warnings == ()
+
+
 def test_a_mask_of_another_shape_is_refused(blobs):
     save_volume(blobs / "small.mrc", Volume(array=np.eye(8, dtype=np.uint8)[None]))
     with pytest.raises(InputError, match="1 x 8 x 8"):

@@ -340,10 +340,19 @@ def test_a_prediction_in_a_process_of_its_own_reads_the_images_as_the_plan_says(
     assert (args.input, args.channel, args.unsigned) == (["T.mrc"], channel, unsigned)
 
 
-def test_a_run_ends_with_a_model_and_scores():
-    run_recipe(TOY, ["--out", "run"])
+def test_a_run_ends_with_a_model_and_scores_and_what_it_takes_to_train_on():
+    run_recipe(TOY, ["--out", "run", "--epochs", "3", "--no-export"])
     assert read_card("run").name == "toy-disc"
-    assert json.loads(pathlib.Path("run/scores.json").read_text())["epochs"] == 1
+    scores = json.loads(pathlib.Path("run/scores.json").read_text())
+    assert (scores["epochs"], scores["saved_model"]) == (3, None)
+    assert not pathlib.Path("saved_models").exists()
+    (snapshot,) = pathlib.Path("run/state").iterdir()
+    run_recipe(TOY, ["--out", "run", "--resume", "--epochs", "4", "--saved-models", "served"])
+    scores = json.loads(pathlib.Path("run/scores.json").read_text())
+    assert (scores["epochs"], scores["saved_model"]) == (4, "served/toy-disc/1")
+    (newer,) = pathlib.Path("run/state").iterdir()
+    assert newer != snapshot
+    assert len(pathlib.Path("run/log.csv").read_text().splitlines()) == 1 + 4
 
 
 def test_a_run_that_starts_from_a_model_has_the_penalty_of_its_plan(monkeypatch):

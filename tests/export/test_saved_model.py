@@ -355,7 +355,7 @@ def test_an_interrupted_export_leaves_nothing(
     assert tree(tmp_path) == {"segET-test"}
 
 
-def test_a_killed_export_leaves_no_version(tmp_path: pathlib.Path, warm_python) -> None:
+def test_a_killed_export_leaves_no_version(quick: list[str], tmp_path: pathlib.Path, warm_python) -> None:
     program = textwrap.dedent("""
         import os, signal, sys
         from segkit.export import saved_model
@@ -371,7 +371,13 @@ def test_a_killed_export_leaves_no_version(tmp_path: pathlib.Path, warm_python) 
     done = warm_python.run(["-c", program, tmp_path], tmp_path)
     assert done.returncode == -9, done.stderr
     assert existing_versions(tmp_path / "m") == []
-    assert all(path.name.startswith(".") for path in (tmp_path / "m").iterdir())
+    (left,) = (tmp_path / "m").iterdir()
+    assert left.name.startswith(".unfinished-")
+    # The next export clears it away, and leaves one alone whose process is still writing.
+    written = tmp_path / "m" / f".unfinished-{saved_model._HOST}-{os.getppid()}-0"
+    written.mkdir()
+    export_saved_model(None, ModelCard(name="m", structure="s"), tmp_path)
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {"1", written.name}
 
 
 def test_a_place_that_can_not_be_written(quick: list[str], tmp_path: pathlib.Path) -> None:

@@ -338,6 +338,25 @@ def test_files_that_vanish_while_they_are_counted_are_no_fault(tmp_path, monkeyp
     assert _stored_bytes(tmp_path) == 10
 
 
+def test_a_resumed_run_needs_less_room_by_what_is_stored(tomogram, tmp_path, monkeypatch):
+    needed, check = [], prediction_output.check_output
+
+    def noted(path, *, expected_bytes, **how):
+        needed.append(expected_bytes)
+        check(path, expected_bytes=expected_bytes, **how)
+
+    monkeypatch.setattr(prediction_output, "check_output", noted)
+    shared = ([model()], tomogram, tmp_path / "p.mrc", PredictOptions(probability=True))
+    with pytest.raises(Interrupted):
+        predict_volume(*shared, progress=stop_after(3))
+    stored = sum(path.stat().st_size for path in (tmp_path / "p.mrc.partial").rglob("*") if path.is_file())
+    assert stored >= 3 * 21 * 18 * 4
+    assert needed[0] == 2 * 6 * 21 * 18 * 4  # the finished blocks, and the output
+    needed.clear()
+    assert predict_volume(*shared).resumed_blocks == 3
+    assert needed[0] == 2 * 6 * 21 * 18 * 4 - stored
+
+
 def test_an_output_is_not_replaced_unasked(tomogram, tmp_path):
     (tmp_path / "m.mrc").write_text("kept")
     with pytest.raises(InputError, match="already exists"):

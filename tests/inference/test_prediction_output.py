@@ -66,3 +66,13 @@ def test_blocks_are_kept_on_the_disk_of_the_result(tmp_path):
     assert output.publish(prepared(output, tmp_path / "work"), tmp_path / "work")
     assert (tmp_path / "m.mrc").is_symlink()
     np.testing.assert_array_equal(np.asarray(open_volume(tmp_path / "disk" / "m.mrc").array[:]), RESULT.array)
+
+
+def test_a_dataset_that_would_take_others_with_it_is_refused_before_anything_is_computed(tmp_path):
+    import h5py  # for this format alone
+
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file["raw"] = [1]
+    with pytest.raises(InputError, match="raw, which replacing"):
+        PredictionOutput(f"{tmp_path / 'm.h5'}:mask", overwrite=True).check()
+    PredictionOutput(f"{tmp_path / 'm.h5'}:raw", overwrite=True).check()

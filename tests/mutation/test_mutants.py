@@ -4,6 +4,8 @@ import ast
 
 import pytest
 from mutants import count_mutants, mutant
+from paper_points import POINTS
+from run_mutations import ROOT
 
 PROGRAM = '''
 """A module of 3 lines."""
@@ -52,3 +54,11 @@ def test_one_thing_is_changed_at_a_time():
 @pytest.mark.parametrize("text", ["import os", "x: int = y", "raise ValueError(1 + 2)", "'7 < 8'"])
 def test_what_decides_no_result_is_left_alone(text):
     assert count_mutants(text) == 0
+
+
+@pytest.mark.parametrize("point", POINTS, ids=[title for title, *_ in POINTS])
+def test_what_a_point_of_a_paper_replaces_stands_once_in_its_module(point):
+    _, module, before, after = point
+    source = (ROOT / f"segkit/{module}.py").read_text()
+    assert source.count(before) == 1
+    ast.parse(source.replace(before, after))

@@ -217,6 +217,25 @@ def test_damaged_compressed_file(tmp_path):
         open_volume(path)
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
+def test_a_check_sum_that_differs_is_damage(tmp_path, pack):
+    packed = bytearray(pack(write(tmp_path / "plain.mrc", sample("int16")).read_bytes()))
+    path = tmp_path / f"volume.mrc.{'gz' if pack is gzip.compress else 'bz2'}"
+    path.write_bytes(packed)
+    open_volume(path)
+    packed[-6 if pack is gzip.compress else -3] ^= 1  # of the sum; behind it are the size, or bits that fill the byte
+    path.write_bytes(packed)
+    with pytest.raises(InputError, match=r"damaged, its data cannot be unpacked"):
+        open_volume(path)
+
+
+def test_a_check_sum_that_is_missing_is_missed(tmp_path):
+    path = tmp_path / "volume.mrc.gz"
+    path.write_bytes(gzip.compress(write(tmp_path / "plain.mrc", sample("int16")).read_bytes())[:-8])
+    with pytest.raises(InputError, match=r"volume\.mrc\.gz: cut off: its checksum is missing"):
+        open_volume(path)
+
+
 def test_no_room_to_unpack(tmp_path, monkeypatch):
     path = tmp_path / "volume.mrc.gz"
     path.write_bytes(gzip.compress(write(tmp_path / "plain.mrc", sample("int16")).read_bytes()))

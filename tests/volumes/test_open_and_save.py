@@ -117,6 +117,9 @@ def test_output_over_its_own_input(tmp_path, suffix):
     ("name", "message"),
     [
         ("a.xyz", r"found the suffix \.xyz, expected one of \.mrc"),
+        ("a.nii.gz", r"a\.nii\.gz: found the suffix \.nii, expected one of \.mrc"),
+        ("a.nii", r"a\.nii: found the suffix \.nii, expected one of \.mrc"),
+        ("a.am", r"a\.am: found the suffix \.am, expected one of \.mrc"),
         ("a.tif.gz", r"found \.gz on another format than MRC"),
         ("missing/a.mrc", "there is no folder"),
         ("missing/a.tif", "there is no folder"),

@@ -1,5 +1,9 @@
 """Folders of PNG or TIFF slices."""
 
+import struct
+import tracemalloc
+import zlib
+
 import numpy as np
 import pytest
 import tifffile
@@ -179,3 +183,18 @@ def test_the_folder_of_a_run_is_no_volume(tmp_path):
     slices = make(tmp_path / "slices")
     (slices / "best.keras").write_bytes(b"PK")
     assert open_volume(slices).shape == ARRAY.shape
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_header_that_promises_more_than_the_file_can_hold_costs_no_memory(tmp_path, alone):
+    folder = make(tmp_path / "slices", ARRAY[:1])
+    image = bytearray((folder / "s1.png").read_bytes())
+    image[16:24] = struct.pack(">II", 46_000, 46_000)
+    image[29:33] = struct.pack(">I", zlib.crc32(image[12:29]))  # of the chunk's name and content
+    (folder / "s1.png").write_bytes(image)
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"s1\.png: damaged: .* cannot hold an image of 2,116,046,000 bytes") as fault:
+        open_volume(folder / "s1.png" if alone else folder)
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+    assert "\n" not in str(fault.value)

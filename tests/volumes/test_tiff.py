@@ -1,5 +1,8 @@
 """TIFF files as Fiji, Bio-Formats, libtiff and tifffile write them."""
 
+import struct
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -247,3 +250,19 @@ def test_damaged_page_is_told_when_it_is_read(tmp_path):
     np.testing.assert_array_equal(volume.array[0], ARRAY[0])
     with pytest.raises(InputError, match=r"a\.tif: cannot be read as TIFF .*damaged"):
         volume.array[1]
+
+
+def test_a_page_that_promises_more_than_it_can_hold_costs_no_memory(tmp_path):
+    path = write(tmp_path / "a.tif", ARRAY[:1], compression="zlib")
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        for name in ("ImageWidth", "ImageLength", "RowsPerStrip"):
+            tag = tif.pages[0].tags[name]
+            struct.pack_into({3: "<H", 4: "<I"}[int(tag.dtype)], content, tag.valueoffset, 46_000)
+    path.write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"a\.tif: damaged: .* cannot hold an image of 4,232,000,000 bytes") as fault:
+        open_volume(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+    assert "\n" not in str(fault.value)

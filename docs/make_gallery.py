@@ -19,7 +19,7 @@ GAP_PX, TITLE_PX, SIDE_PX = 8, 18, 240
 HEAD = """# Gallery
 
 Each picture is the slice of a scored volume whose score is the median of all, taken from the run's own report; the
-scores are of all scored slices. Made by `docs/make_gallery.py`.
+scores are of all scored slices. The runs had two CPU cores that did other work too. Made by `docs/make_gallery.py`.
 """
 
 

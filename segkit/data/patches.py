@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from segkit.geometry.per_axis import PerAxis, along_axes
+from segkit.geometry.per_axis import PerAxis, along_axes, positive_per_axis
 from segkit.geometry.window_origins import window_origins
 from segkit.targets.foreground import BACKGROUND, FOREGROUND, pixel_kinds
 
@@ -102,10 +103,20 @@ def tabulate_patches(
 
     Returns:
         Table in the order volume, z, y, x.
+
+    Raises:
+        ValueError: If ``patch_shape`` or ``stride`` are not whole numbers of these axes, ``masks`` are no pairs, a mask
+            has other axes than (z, y, x) or is smaller than a patch, or a slice is outside of it.
     """
-    shape, strides = tuple(patch_shape), along_axes("stride", stride, len(patch_shape))
+    shape = tuple(np.atleast_1d(patch_shape).tolist())
+    if len(shape) not in (2, 3) or not all(isinstance(extent, int) for extent in shape):
+        raise ValueError(
+            f"`patch_shape` must be the extent along (y, x) or (z, y, x) [px]. Received: patch_shape={patch_shape!r}"
+        )
+    strides = along_axes("stride", positive_per_axis("stride", np.asarray(stride).tolist()), len(shape))
     depth, step = (shape[0], strides[0]) if len(shape) == 3 else (1, 1)
-    todo = [(number, mask, run) for number, (mask, z) in enumerate(masks) for run in _runs(z, depth)]
+    chosen = [_mask_and_slices(entry) for entry in masks]
+    todo = [(number, mask, run) for number, (mask, z) in enumerate(chosen) for run in _runs(z, depth)]
     total, done = sum(len(run) for _, _, run in todo), 0
     # Columns: volume, z, y, x, foreground, background.
     parts = [np.zeros((0, 6), np.int64)]
@@ -127,6 +138,26 @@ def tabulate_patches(
     # Without patches that have no annotated pixel.
     found = found[found[:, 4] + found[:, 5] > 0]
     return PatchTable(found[:, :4], found[:, 4], found[:, 5], shape)
+
+
+def _mask_and_slices(entry: Any) -> tuple[Any, list[int]]:
+    if not isinstance(entry, (tuple, list)) or len(entry) != 2:
+        received = f"an array {np.shape(entry)}" if hasattr(entry, "shape") else repr(entry)
+        raise ValueError(
+            "`masks` must be pairs of a mask and its slices, such as [(mask, range(len(mask)))]. "
+            f"Received: {received} in place of a pair"
+        )
+    mask, z = entry
+    shape = getattr(mask, "shape", None)  # whatever gives its slices by their index will do
+    if shape is not None and len(shape) != 3:
+        raise ValueError(f"`masks` must hold masks (z, y, x). Received: a mask {shape}")
+    try:
+        slices = [operator.index(index) for index in z]
+    except TypeError:
+        raise ValueError(f"`masks` must name slices by their indices, such as [0, 5]. Received: {z!r}") from None
+    if shape is not None and (outside := [index for index in slices if not 0 <= index < shape[0]]):
+        raise ValueError(f"`masks` must name slices from 0 to {shape[0] - 1}. Received: slice {outside[0]}")
+    return mask, slices
 
 
 def _runs(indices: Iterable[int], depth: int) -> list[list[int]]:

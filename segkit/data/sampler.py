@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,8 +46,9 @@ class PatchSampler:
         seed: Seed of order and augmentation.
 
     Raises:
-        ValueError: If the table is empty, the batch size is not positive, or the pairs have not as many annotations as
-            the target takes.
+        ValueError: If the table is empty, the batch size is no positive whole number, the pairs have not as many
+            annotations as the target takes, an annotation is not of the shape of its image, images differ in their
+            channels, or patches of the table are not within the volumes.
     """
 
     def __init__(
@@ -64,9 +66,10 @@ class PatchSampler:
     ) -> None:
         if not len(table):
             raise ValueError("`table` must hold at least one patch")
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be positive. Received: batch_size={batch_size!r}")
+        if isinstance(batch_size, bool) or not isinstance(batch_size, numbers.Integral) or batch_size < 1:
+            raise ValueError(f"`batch_size` must be a positive whole number. Received: batch_size={batch_size!r}")
         self.pairs = list(pairs)
+        _check_volumes([pair[0].shape for pair in self.pairs], table)
         self.channels = shape[3] if len(shape := self.pairs[0][0].shape) == 4 else preprocessing.num_channels
         self.target = target or ForegroundTarget()
         parts = len(self.target.nearest)
@@ -75,6 +78,12 @@ class PatchSampler:
                 f"`pairs` must hold an image and {parts} annotations for this target. Received: {min(wrong)} "
                 f"annotations, target={self.target!r}"
             )
+        for number, (image, *parts_given) in enumerate(self.pairs):
+            if wrong := [np.shape(part) for part in parts_given if np.shape(part)[:3] != image.shape[:3]]:
+                raise ValueError(
+                    "`pairs` must hold annotations of the shape of their image (z, y, x). Received: "
+                    f"an image {image.shape} and an annotation {wrong[0]} in pair {number}"
+                )
         self.table = table
         self.batch_size = batch_size
         self.preprocessing = preprocessing
@@ -82,8 +91,19 @@ class PatchSampler:
         self.voxel_size = voxel_size
         self.shuffle = shuffle
         self.seed = seed
+        self._keep_orders()
+
+    def _keep_orders(self) -> None:
         # Two: batches of the next epoch are prepared while the last of this one are still in use.
         self._order = functools.lru_cache(maxsize=2)(self._draw_order)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy, also one in another process, is made of: the cache is bound to this sampler."""
+        return {name: value for name, value in vars(self).items() if name != "_order"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._keep_orders()
 
     def with_seed(self, seed: int) -> PatchSampler:
         """Return a sampler of the same patches with another order and other augmentation."""
@@ -96,8 +116,6 @@ class PatchSampler:
     def _changed(self, **changes: Any) -> PatchSampler:
         other = copy.copy(self)
         vars(other).update(changes)
-        # The copied cache is bound to the sampler it came from, and would go on giving that one's order.
-        other._order = functools.lru_cache(maxsize=2)(other._draw_order)
         return other
 
     @property
@@ -154,6 +172,32 @@ class PatchSampler:
         if not self.shuffle:
             return np.arange(len(self.table))
         return np.random.default_rng([self.seed, _ORDER, epoch]).permutation(len(self.table))
+
+
+def _check_volumes(shapes: Sequence[tuple[int, ...]], table: PatchTable) -> None:
+    """Refuse images that are no volumes or of other channels, and a table that was made of other volumes."""
+    if not shapes:
+        raise ValueError("`pairs` must hold at least one image and its annotation")
+    if wrong := [shape for shape in shapes if len(shape) not in (3, 4) or shape[3:] != shapes[0][3:]]:
+        raise ValueError(
+            "`pairs` must hold images (z, y, x), or (z, y, x, channels) of equal channels. "
+            f"Received: {wrong[0]} beside {shapes[0]}"
+        )
+    volumes, firsts = table.rows[:, 0], table.rows[:, 1:]
+    if volumes.max() >= len(shapes):
+        raise ValueError(
+            f"`pairs` must hold every volume that `table` was made of. Received: {len(shapes)} pairs, patches of "
+            f"volume {volumes.max()}"
+        )
+    # The extent along (z, y, x): a patch of a slice has none along z.
+    extent = (1,) * (3 - len(table.patch_shape)) + table.patch_shape
+    outside = (firsts < 0) | (firsts + extent > np.array([shape[:3] for shape in shapes])[volumes])
+    if outside.any():
+        row = int(outside.any(axis=1).argmax())
+        raise ValueError(
+            "`table` must be made of the annotations in `pairs`. Received: a patch that begins at "
+            f"{tuple(firsts[row].tolist())} in volume {volumes[row]}, which is {shapes[volumes[row]][:3]}"
+        )
 
 
 def named_targets(targets: np.ndarray, outputs: Spans) -> dict[str, np.ndarray]:

@@ -76,3 +76,21 @@ def test_copies_and_ratio_by_hand():
     assert copied.rows[:, 1].tolist() == [0, 1, 1, 1, 1, 1]
     assert copied.foreground.tolist() == [0, 4, 4, 4, 4, 4]
     assert np.isnan(tabulate_patches([(mask, [0])], patch_shape=(4, 4), stride=4).background_to_foreground())
+
+
+@pytest.mark.parametrize(
+    ("masks", "changes", "message"),
+    [
+        ([np.zeros((2, 16, 16))], {}, r"pairs of a mask and its slices.*an array \(2, 16, 16\) in place of a pair"),
+        ([(np.zeros((16, 16)), [0])], {}, r"masks \(z, y, x\)\. Received: a mask \(16, 16\)"),
+        ([(np.zeros((2, 16, 16)), 1)], {}, r"slices by their indices.*Received: 1"),
+        ([(np.zeros((2, 16, 16)), [2])], {}, "slices from 0 to 1. Received: slice 2"),
+        ([(np.zeros((2, 16, 16)), [-1])], {}, "slices from 0 to 1. Received: slice -1"),
+        ([(np.zeros((2, 16, 16)), [0])], {"patch_shape": 32}, r"`patch_shape` must be the extent along .*=32"),
+        ([(np.zeros((2, 16, 16)), [0])], {"patch_shape": (8.0, 8)}, "`patch_shape` must be the extent"),
+        ([(np.zeros((2, 16, 16)), [0])], {"stride": 1.5}, "`stride` must be a positive whole number"),
+    ],
+)
+def test_what_is_no_list_of_masks_and_slices_is_refused(masks, changes, message):
+    with pytest.raises(ValueError, match=message):
+        tabulate_patches(masks, **{"patch_shape": (8, 8), "stride": 8, **changes})

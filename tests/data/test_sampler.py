@@ -1,4 +1,6 @@
+import copy
 import dataclasses
+import pickle
 
 import keras
 import numpy as np
@@ -277,3 +279,54 @@ def test_streams_give_boxes():
         assert stream.element_spec[0].shape.as_list() == [None, *BOX, 1]
         assert stream.element_spec[1]["logits"].shape.as_list() == [None, *BOX, 2]
         np.testing.assert_array_equal(next(iter(stream.skip(1)))[1]["logits"], targets["logits"])
+
+
+def zeros(*shapes):
+    return tuple(np.zeros(shape, np.uint8) for shape in shapes)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([zeros((2, 64, 64), (2, 80, 64))], r"annotations of the shape of their image .* \(2, 80, 64\) in pair 0"),
+        ([zeros((2, 64, 64, 3), (2, 64, 60))], r"annotations of the shape of their image"),
+        ([zeros((2, 64, 64), (2, 64, 64)), zeros((2, 64, 64), (1, 64, 64))], r"\(1, 64, 64\) in pair 1"),
+        ([zeros((2, 40, 64), (2, 40, 64))], r"begins at \(0, 32, 0\) in volume 0, which is \(2, 40, 64\)"),
+        ([zeros((1, 64, 64), (1, 64, 64))], r"begins at \(1, 0, 0\) in volume 0, which is \(1, 64, 64\)"),
+        ([zeros((64, 64), (64, 64))], r"images \(z, y, x\), or .*Received: \(64, 64\)"),
+        ([zeros((2, 64, 64), (2, 64, 64)), zeros((2, 64, 64, 3), (2, 64, 64))], "of equal channels"),
+        ([], "at least one image"),
+    ],
+)
+def test_volumes_and_table_that_do_not_fit_each_other_are_refused(pairs, message):
+    table = tabulate_patches([(np.zeros((2, 64, 64)), range(2))], patch_shape=(32, 32), stride=32)
+    with pytest.raises(ValueError, match=message):
+        PatchSampler(pairs, table, batch_size=8, preprocessing=Standardize(mean=0.0, std=1.0))
+
+
+def test_a_table_of_more_volumes_than_are_given_is_refused():
+    table = tabulate_patches([(np.zeros((2, 32, 32)), [0]), (np.zeros((2, 32, 32)), [1])], patch_shape=(8, 8), stride=8)
+    with pytest.raises(ValueError, match="1 pairs, patches of volume 1"):
+        PatchSampler([zeros((2, 32, 32), (2, 32, 32))], table, batch_size=8, preprocessing=Standardize(mean=0, std=1))
+
+
+def test_boxes_outside_of_their_volume_are_refused():
+    table = tabulate_patches([(np.zeros((5, 16, 16)), range(5))], patch_shape=(3, 8, 8), stride=2)
+    with pytest.raises(ValueError, match=r"begins at \(2, 0, 0\) in volume 0, which is \(4, 16, 16\)"):
+        PatchSampler([zeros((4, 16, 16), (4, 16, 16))], table, batch_size=8, preprocessing=Standardize(mean=0, std=1))
+
+
+@pytest.mark.parametrize("batch_size", [2.5, "4", True])
+def test_a_batch_size_that_is_no_whole_number_is_refused(batch_size):
+    with pytest.raises(ValueError, match="`batch_size` must be a positive whole number"):
+        sampler(batch_size=batch_size)
+
+
+def test_a_sampler_can_be_sent_to_another_process():
+    source = sampler(augmentation=EVERYTHING)
+    expected = source.batch(3)
+    for other in (pickle.loads(pickle.dumps(source)), copy.deepcopy(source)):
+        for mine, found in zip(expected, other.batch(3), strict=True):
+            np.testing.assert_array_equal(mine, found)
+        assert other.with_seed(7).order(0).tolist() == source.with_seed(7).order(0).tolist()
+        assert other.with_seed(7).order(0).tolist() != source.order(0).tolist()

@@ -219,19 +219,32 @@ class Task(abc.ABC):
         model.optimizer.build(model.trainable_variables)
 
     def check_model(self, model: keras.Model) -> None:
-        """Check that a network has the outputs of the task.
+        """Check that a network has the outputs of the task, and that those that become probabilities are logits.
 
         Raises:
-            ValueError: If it has not.
+            ValueError: If it has not, or one of these outputs ends in an activation.
         """
+        from segkit.tasks.head_activation import head_activation
+
         outputs = model.output
-        found = {name: x.shape[-1] for name, x in outputs.items()} if isinstance(outputs, Mapping) else outputs
         expected = {output.name: output.channels for output in self.outputs}
+        must_give = f"`model` must give {_channels(expected)} for a task of the kind {self.kind!r}"
+        if not isinstance(outputs, Mapping):
+            received = f"outputs of the type {type(outputs).__name__}"
+            if hasattr(outputs, "shape"):
+                received = f"one output without a name, of {outputs.shape[-1]} channels"
+            named = ", ".join(f"{name!r}: ..." for name in expected)
+            raise ValueError(f"{must_give}; end it in a dict: keras.Model(inputs, {{{named}}}). Received: {received}")
+        found = {name: x.shape[-1] for name, x in outputs.items()}
         if found != expected:
-            raise ValueError(
-                f"`model` must give {_channels(expected)} for a task of the kind {self.kind!r}. "
-                f"Received: {_channels(found) if isinstance(found, dict) else found}"
-            )
+            raise ValueError(f"{must_give}. Received: {_channels(found)}")
+        for output in self.outputs:
+            activation = head_activation(outputs[output.name])
+            if activation is not None and output.activation != "linear":
+                raise ValueError(
+                    f"`model` must give logits in {output.name!r}, of which segkit makes probabilities; leave out the "
+                    f"activation of its last layer. Received: activation={activation!r}"
+                )
 
     @property
     def spans(self) -> dict[str, tuple[int, int]]:

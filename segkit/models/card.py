@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import numbers
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from segkit.models.old_cards import upgraded
 from segkit.preprocessing.grey_values import GreyValues
@@ -38,7 +42,8 @@ class ModelCard:
         provenance: Plan, scores and versions of the training, for people to read.
 
     Raises:
-        ValueError: If the preprocessing leaves something open, or ``tile_px`` is not more than two halos.
+        ValueError: If the preprocessing leaves something open, a size or number of pixels is not positive, ``dtype`` is
+            no type of NumPy, or ``tile_px`` is not more than two halos.
     """
 
     name: str
@@ -60,6 +65,21 @@ class ModelCard:
             raise ValueError(f"`preprocessing` must be measured. Received: preprocessing={self.preprocessing!r}")
         if self.voxel_size_nm is not None:
             object.__setattr__(self, "voxel_size_nm", tuple(float(v) for v in self.voxel_size_nm))
+            size = self.voxel_size_nm
+            if len(size) != 3 or not all(math.isfinite(extent) and extent > 0 for extent in size):
+                raise ValueError(
+                    f"`voxel_size_nm` must be three positive numbers [nm]. Received: voxel_size_nm={size!r}"
+                )
+        for name, least in {"multiple_px": 1, "halo_px": 0, "tile_px": 1}.items():
+            value = getattr(self, name)
+            if value is None and name != "multiple_px":
+                continue
+            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+                raise ValueError(
+                    f"`{name}` must be a whole number of at least {least} [px]. Received: {name}={value!r}"
+                )
+        if self.dtype is not None and not _is_dtype(self.dtype):
+            raise ValueError(f"`dtype` must be a type of NumPy, such as 'int8'. Received: dtype={self.dtype!r}")
         if self.tile_px is not None and self.halo_px is not None and self.tile_px <= 2 * self.halo_px:
             raise ValueError(
                 f"`tile_px` must be more than two halos. Received: tile_px={self.tile_px!r}, halo_px={self.halo_px!r}"
@@ -97,3 +117,11 @@ class ModelCard:
         grey_values = None if found is None else from_stored(GreyValues, found, "model card: grey_values")
         parts = {"task": task, "preprocessing": preprocessing, "grey_values": grey_values}
         return from_stored(cls, {**values, **parts}, "model card")
+
+
+def _is_dtype(name: str) -> bool:
+    try:
+        np.dtype(name)
+    except TypeError:
+        return False
+    return True

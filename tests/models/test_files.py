@@ -188,6 +188,27 @@ def test_a_card_reads_later_versions_and_refuses_nonsense():
         ModelCard(name="a", structure="a", preprocessing=Standardize(mean=0.0, std=0.0))
 
 
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("multiple_px", 0),
+        ("multiple_px", 2.5),
+        ("halo_px", -3),
+        ("tile_px", -1),
+        ("voxel_size_nm", (0, -1, 1)),
+        ("voxel_size_nm", (1.0, float("nan"), 1.0)),
+        ("voxel_size_nm", (1.0, 2.0)),
+        ("dtype", "foo"),
+    ],
+)
+def test_numbers_that_no_model_has_are_refused(entry, value):
+    with pytest.raises(ValueError, match=f"`{entry}` must be .*{entry}="):
+        dataclasses.replace(CARD, **{entry: value})
+    stored = {**CARD.to_dict(), entry: value}
+    with pytest.raises(InputError, match=f"model card: .*{entry}"):
+        ModelCard.from_dict(stored)
+
+
 def test_precision_changes_the_arithmetic_and_keeps_weights_and_output():
     keras.utils.set_random_seed(0)  # logits that cancel out to nearly nothing would drown in rounding
     model = tiny()

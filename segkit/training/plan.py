@@ -24,6 +24,9 @@ _WHOLE = {
 }
 """Settings that are whole numbers, with their smallest valid value."""
 
+PRECISIONS = ("auto", "float32", "mixed_bfloat16")
+"""What ``TrainingPlan.precision`` may be."""
+
 _LARGEST_SEED = 2**32 - 1  # of NumPy's and Keras's generators
 
 
@@ -41,7 +44,7 @@ class TrainingPlan:
         positive_copies: Extra copies of patches that hold foreground.
         weight_limit: Bound of the adaptive weights B/F; ``None`` for no weighting.
         ignore_value: Mask value of unannotated pixels.
-        augmentation: Random changes of the training patches.
+        augmentation: Random changes of the training patches; ``Augmentation(flips=False, turns=False)`` for none.
         epochs: Epochs at most.
         learning_rate: Adam's step size at the start.
         decay: Time decay per step: ``learning_rate / (1 + decay * step)``.
@@ -99,6 +102,14 @@ class TrainingPlan:
             raise InputError(f"plan: plateau_factor is {self.plateau_factor!r}; give a number in (0, 1]")
         if not (self.ignore_value is None or isinstance(self.ignore_value, int)):
             raise InputError(f"plan: ignore_value is {self.ignore_value!r}; give a whole number, or null")
+
+        if not isinstance(self.augmentation, Augmentation):
+            raise InputError(
+                f"plan: augmentation is {self.augmentation!r}; give an Augmentation, for none "
+                "Augmentation(flips=False, turns=False)"
+            )
+        if self.precision not in PRECISIONS:
+            raise InputError(f"plan: precision is {self.precision!r}; give {', '.join(PRECISIONS)}")
 
         slices = self.patch_slices
         if slices is not None and (isinstance(slices, bool) or not isinstance(slices, int) or slices < 1):

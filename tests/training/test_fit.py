@@ -213,3 +213,16 @@ def test_a_training_whose_loss_is_no_number_ends_before_the_epoch_is_kept(tmp_pa
     _, *rows = (tmp_path / "log.csv").read_text().splitlines()
     assert len(rows) == 1
     assert [path.name for path in (tmp_path / "state").glob("epoch-*.npz")] == ["epoch-00001.npz"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"precision": "fp16"}, "plan: precision is 'fp16'; give auto, float32, mixed_bfloat16"),
+        ({"augmentation": {"flips": True}}, "plan: augmentation is {'flips': True}; give an Augmentation"),
+        ({"augmentation": None}, r"for none Augmentation\(flips=False, turns=False\)"),
+    ],
+)
+def test_a_plan_refuses_what_a_training_could_not_use(changes, message):
+    with pytest.raises(InputError, match=message):
+        TrainingPlan(**changes)

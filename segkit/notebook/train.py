@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import numbers
 import os
 import pathlib
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 
 from segkit.data.sources import LabeledVolume, Source
 from segkit.data.splits import Split, hold_out_every
+from segkit.errors import InputError
 from segkit.experiments.folder import PLAN_NAME, check_folder, claim_folder, remove_run
 from segkit.experiments.lock import only_process_in
 from segkit.inference.loaded_model import LoadedModel
@@ -69,27 +71,34 @@ def train(
         splits: What the slices of each volume are for. By default every fifth slice is held out for validation, of
             patches of several slices every fifth block of as many.
         name: Name of the model on its card.
-        multiple_px: Sides of the input of ``network`` must be multiples of this. Without ``network``, SegET's own
-            values of this and of ``halo_px`` are used.
-        halo_px: Context that a tile needs for its result to equal the whole slice's; ``None`` where it is unknown.
+        multiple_px: Sides of the input of ``network`` must be multiples of this; what it cannot take is refused.
+            Without ``network``, SegET's own values of this and of ``halo_px`` are used.
+        halo_px: Context that a tile needs for its result to equal the whole slice's. Where it is ``None``, slices are
+            predicted in overlapping tiles of the size of the patches, whose results are blended: by up to about 0.01 in
+            probability different from what a served model gives for the whole slice.
         callbacks: More Keras callbacks.
-        resume: Resume the training in the folder, or start one where there is none.
+        resume: Resume the training in the folder, or start one where there is none; not together with ``overwrite``.
         overwrite: Replace an earlier training or run in the folder, once data and network are found to fit each other.
 
     Returns:
         The model with its card; ``segkit.predict`` takes it.
 
     Raises:
-        InputError: If volumes, annotations and task do not fit each other, the folder holds a run that is neither to be
-            resumed nor replaced, or another process trains in it.
+        InputError: If volumes, annotations, splits and task do not fit each other, the network does not take slices or
+            volumes of any size, the folder holds a run that is neither to be resumed nor replaced, or another process
+            trains in it.
         ValueError: If an argument is of another type than stated, an array has other axes, ``images``, ``annotations``
-            and ``splits`` differ in length, or the network has other outputs than the task.
+            and ``splits`` differ in length, the network has other outputs than the task, or outputs of another size
+            than its input where the sides are multiples of ``multiple_px``.
 
     Example:
         >>> model = segkit.train(tomogram, mask, "runs/mine")  # doctest: +SKIP
         >>> found = segkit.predict(model, another)  # doctest: +SKIP
     """
     _check_types(task, plan, splits, network)
+    _check_numbers(multiple_px, halo_px)
+    if resume and overwrite:
+        raise ValueError("`resume` and `overwrite` exclude each other: the training is either kept or replaced")
     folder, claim = pathlib.Path(out), {"resume": False, "overwrite": overwrite or resume, "keeps_plan": True}
     claim_folder(folder, **claim)
     task, plan = task or ForegroundTask(), plan or TrainingPlan(epochs=20)
@@ -120,10 +129,16 @@ def train(
         halo_px=halo_px,
         tile_px=plan.patch_px if halo_px is None and not preprocessing.resizes else None,
     )
-    task.check_model(model)  # before anything is removed
+    # All checks before anything is removed.
+    _check_network(model, task, plan)
+    LoadedModel(model, card)
+    if not preprocessing.resizes:
+        _check_sizes(model, multiple_px)
+    if card.tile_px is not None:
+        _LOG.warning("%s: predicted in tiles of %d px, as no halo_px is given", name, card.tile_px)
     with only_process_in(folder):
         check_folder(folder, **claim)  # the data took their time: another run may have begun since the first look
-        if overwrite and not resume:
+        if overwrite:
             remove_run(folder)
             (folder / PLAN_NAME).unlink(missing_ok=True)  # of a recipe's run, which nothing is left of
         record = fit(
@@ -154,6 +169,78 @@ def _check_types(task: Any, plan: Any, splits: Any, network: Any) -> None:
             "`network` must be a function that builds a network, such as `lambda: segkit.models.unet()`, so that the "
             f"plan's seed and precision hold for it. Received: the model {network.name}"
         )
+    if network is not None and not callable(network):
+        raise ValueError(
+            "`network` must be a function that builds a network, such as `lambda: segkit.models.unet()`. "
+            f"Received: network={network!r}"
+        )
+
+
+def _check_numbers(multiple_px: Any, halo_px: Any) -> None:
+    for name, value, least in (("multiple_px", multiple_px, 1), ("halo_px", 0 if halo_px is None else halo_px, 0)):
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+            raise ValueError(f"`{name}` must be a whole number of at least {least} [px]. Received: {name}={value!r}")
+
+
+def _check_network(model: Any, task: Task, plan: TrainingPlan) -> None:
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"`network` must return a keras.Model. Received: {model!r}")
+    task.check_model(model)
+    shape, axes = model.input_shape, len(plan.patch_shape)
+    if isinstance(shape, tuple) and len(shape) in (4, 5) and len(shape) != axes + 2:
+        found, cut, advice = "slices", "volumes of several slices", "leave out `patch_slices` of the plan"
+        if axes == 2:
+            found, cut, advice = "volumes", "single slices", "give the plan `patch_slices`"
+        raise ValueError(f"`network` takes {found}, but the patches are {cut}; {advice}")
+
+
+def _check_sizes(model: keras.Model, multiple_px: int) -> None:
+    """Refuse a network whose outputs are not of the size of its input where that is a multiple of a number."""
+    if (problem := _problem_at(model, multiple_px)) is None:
+        return
+    volume = len(model.input_shape) == 5
+    others = [multiple_px * factor for factor in (2, 3, 4, 5, 8, 16, 32)]
+    largest = _LARGEST_MULTIPLE_PX["volumes" if volume else "slices"]
+    fitting = [px for px in others if px <= largest and _problem_at(model, px) is None]
+    if fitting:
+        raise ValueError(
+            f"`multiple_px` must be what the sides of the input of `network` are multiples of; give multiple_px="
+            f"{fitting[0]}. Received: multiple_px={multiple_px!r}, {problem}"
+        )
+    raise ValueError(
+        "`network` must give outputs of the size of its input: pad every convolution (padding='same'), and enlarge "
+        f"again what strides and pooling have made smaller; or give another `multiple_px`. Received: multiple_px="
+        f"{multiple_px!r}, {problem}"
+    )
+
+
+_LARGEST_MULTIPLE_PX = {"slices": 64, "volumes": 8}
+"""Sizes that are tried to give advice: larger ones cost time and memory."""
+
+_ODD_COUNTS = (5, 7, 11, 13, 17, 19, 23, 29)
+"""Primes: a size of so many times a number is a multiple of nothing else that a network may need."""
+
+_SMALLEST_TRIED_PX = 24
+
+
+def _problem_at(model: keras.Model, multiple_px: int) -> str | None:
+    """Return what is wrong with the outputs for an input whose sides are an odd multiple of a number.
+
+    The network is run: shapes that Keras works out beforehand do not tell where tensors cannot be joined.
+    """
+    size = multiple_px * next(count for count in _ODD_COUNTS if count * multiple_px >= _SMALLEST_TRIED_PX)
+    *axes, channels = model.input_shape[1:]
+    sides = (size,) * len(axes)
+    of_input = f"for an input of {' x '.join(map(str, sides))} px"
+    try:
+        outputs = model(np.zeros((1, *sides, channels), np.float32), training=False)
+    except Exception as fault:  # what a backend raises where shapes do not fit can be anything
+        reason = (str(fault).strip() or type(fault).__name__).splitlines()[0]
+        return f"an error {of_input} ({reason})"
+    for name, output in outputs.items():
+        if (found := tuple(output.shape[1:-1])) != sides:
+            return f"{name!r} of {' x '.join(map(str, found))} px {of_input}"
+    return None
 
 
 def _several(given: VolumeLike | Sequence[VolumeLike]) -> list[VolumeLike]:
@@ -179,6 +266,11 @@ def _labeled(
         check_finite(volume)
         found = task.check_annotation(mask, ignore_value=plan.ignore_value, progress=None)
         split = splits[number] if splits is not None else hold_out_every(volume.shape[0], depth=depth)
+        if outside := sorted(z for z in (*split.train, *split.validation, *split.test) if not 0 <= z < volume.shape[0]):
+            raise InputError(
+                f"splits: slice {outside[0]} is outside of volume {number}, which has {volume.shape[0]} slices; give 0 "
+                f"to {volume.shape[0] - 1}"
+            )
         source = Source(tomogram=volume.name, mask=mask.name)
         labeled.append(LabeledVolume(source, volume, mask, split, labels=found))
     return labeled

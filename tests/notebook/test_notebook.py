@@ -1,6 +1,7 @@
 """Arrays in, arrays out."""
 
 import dataclasses
+import importlib
 import inspect
 
 import keras
@@ -258,3 +259,105 @@ def test_cells_are_scored_where_they_are_annotated():
     assert (total["seg"], total["ap_50"], total["found"], total["pixel_accuracy"]) == (1, 1, 1, 1)
     with pytest.raises(InputError, match="found the id -1"):
         segkit.evaluate(found, truth, task="cells")
+
+
+def head(x, **settings):
+    return {"logits": keras.layers.Conv2D(1, 1, **settings)(x)}
+
+
+def network_of(make, shape=(None, None, 1)):
+    def build():
+        inputs = keras.Input(shape)
+        return keras.Model(inputs, make(inputs))
+
+    return build
+
+
+def with_skip(pool, steps=1):
+    """A network whose skip connection fits only where the sides are multiples: Keras does not know beforehand."""
+
+    def make(x):
+        deep = x
+        for _ in range(steps):
+            deep = keras.layers.MaxPooling2D(pool)(deep)
+        for _ in range(steps):
+            deep = keras.layers.UpSampling2D(pool)(deep)
+        return head(keras.layers.Concatenate()([x, deep]))
+
+    return network_of(make)
+
+
+def conv(x, **settings):
+    return head(keras.layers.Conv2D(4, 3, activation="relu", **settings)(x))
+
+
+@pytest.mark.parametrize(
+    ("network", "multiple_px", "message"),
+    [
+        (lambda: segkit.models.unet(filters=(4, 8)), 1, "give multiple_px=2. Received: multiple_px=1"),
+        (lambda: segkit.models.unet(filters=(4, 8, 8, 8)), 2, "give multiple_px=8. Received: multiple_px=2"),
+        (with_skip(2, steps=2), 2, "give multiple_px=4. Received: multiple_px=2, an error for an input of 26 x 26 px"),
+        (with_skip(3), 2, "give multiple_px=6"),
+        (network_of(lambda x: conv(x)), 1, "outputs of the size of its input.*'logits' of 27 x 27 px .* 29 x 29 px"),
+        (network_of(lambda x: conv(x, strides=2, padding="same")), 1, "enlarge again what strides"),
+    ],
+)
+def test_a_network_that_cannot_take_its_multiple_is_refused_with_the_right_one(network, multiple_px, message, tmp_path):
+    plan = TrainingPlan(patch_px=32, epochs=1, precision="float32")
+    out = tmp_path / "out"
+    with pytest.raises(ValueError, match=message):
+        segkit.train(*blobs(), out, network=network, multiple_px=multiple_px, plan=plan)
+    assert not out.exists()
+
+
+def test_a_network_of_volumes_is_tried_too(tmp_path):
+    plan = TrainingPlan(patch_px=16, patch_slices=4, stride_px=16, validation_stride_px=16, precision="float32")
+    with pytest.raises(ValueError, match="give multiple_px=2"):
+        segkit.train(*blobs(shape=(12, 32, 32)), tmp_path, network=small_volume_net, plan=plan)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"network": network_of(lambda x: conv(x, padding="same"), (32, 32, 1))},
+            "takes only inputs of 32 x 32 pixels",
+        ),
+        ({"network": network_of(lambda x: conv(x, padding="same"), (None, None, 3))}, "takes 3 channels"),
+        (
+            {"network": small_volume_net},
+            "takes volumes, but the patches are single slices; give the plan `patch_slices`",
+        ),
+        ({"network": two_layers, "plan": TrainingPlan(patch_slices=2)}, "takes slices, but the patches are volumes"),
+        ({"network": network_of(lambda x: conv(x)["logits"])}, "end it in a dict"),
+        ({"network": network_of(lambda x: conv(x, padding="same"))}, None),
+        ({"network": lambda: None}, "`network` must return a keras.Model. Received: None"),
+        ({"network": "unet"}, "`network` must be a function that builds a network.*network='unet'"),
+        ({"multiple_px": 0}, "`multiple_px` must be a whole number of at least 1"),
+        ({"multiple_px": 2.0}, "`multiple_px` must be a whole number of at least 1"),
+        ({"halo_px": -3}, "`halo_px` must be a whole number of at least 0"),
+        ({"splits": [Split(train=(0, 1, 2), validation=(9,))]}, "slice 9 is outside of volume 0, .* give 0 to 5"),
+        ({"splits": [Split(train=(-1, 1, 2), validation=(3,))]}, "slice -1 is outside of volume 0"),
+        ({"resume": True, "overwrite": True}, "`resume` and `overwrite` exclude each other"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_it_begins(changes, message, tmp_path, monkeypatch):
+    reached = []
+    monkeypatch.setattr(
+        importlib.import_module("segkit.notebook.train"), "fit", lambda *_, **__: reached.append("fit") or 1 / 0
+    )
+    ask = {"network": two_layers, "plan": TrainingPlan(patch_px=32, epochs=1, precision="float32"), **changes}
+    error = ZeroDivisionError if message is None else (ValueError, InputError)
+    with pytest.raises(error, match=message):
+        segkit.train(*blobs(), tmp_path, **ask)
+    assert reached == ([] if message else ["fit"])
+
+
+def test_the_log_tells_that_tiles_are_blended_where_the_context_is_unknown(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(importlib.import_module("segkit.notebook.train"), "fit", lambda *_, **__: 1 / 0)
+    for halo_px in (None, 3):
+        caplog.clear()
+        plan = TrainingPlan(patch_px=32, epochs=1, precision="float32")
+        with pytest.raises(ZeroDivisionError):
+            segkit.train(*blobs(), tmp_path, network=two_layers, plan=plan, halo_px=halo_px)
+        assert ("predicted in tiles of 32 px, as no halo_px is given" in caplog.text) == (halo_px is None)

@@ -57,6 +57,7 @@ def search(
 
     Raises:
         InputError: If the folder holds another search.
+        ValueError: If ``evaluate`` does not return scores by their names.
     """
     # KerasTuner takes a parent folder and a name.
     folder = pathlib.Path(folder).absolute()
@@ -105,7 +106,12 @@ class _Tuner(keras_tuner.Tuner):
         _LOG.info("trial %s: %s%s", trial.trial_id, shown, f", {epochs} epochs" if epochs else "")
         try:
             with self._heartbeats(trial.trial_id):
-                return dict(self.evaluate(values, point, epochs))
+                scores = self.evaluate(values, point, epochs)
+            if not isinstance(scores, Mapping):
+                raise ValueError(
+                    f"`evaluate` must return scores by their names, such as {{'score': 0.5}}. Received: {scores!r}"
+                )
+            return dict(scores)
         except Exception as fault:
             # KerasTuner would note a failed trial and continue with the next one.
             raise keras_tuner.errors.FatalError(str(fault)) from fault

@@ -109,3 +109,11 @@ def test_a_fault_ends_the_search_and_the_point_is_tried_again(tmp_path):
         search_with(broken)
     trials = search_with(Evaluate(hill))
     assert [trial.status for trial in trials] == ["COMPLETED"] * 3
+
+
+def test_scores_without_a_name_are_refused(tmp_path):
+    oracle = DistinctRandomOracle(
+        objective=keras_tuner.Objective("score", "max"), max_trials=2, hyperparameters=small_space(), seed=0
+    )
+    with pytest.raises(ValueError, match=r"`evaluate` must return scores by their names.*Received: 1\.0"):
+        search(lambda values, folder, epochs: 1.0, oracle, tmp_path / "s")

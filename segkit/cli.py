@@ -159,3 +159,7 @@ def _add_input_choices(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="bytes of MRC mode 0 are unsigned (or signed), whatever the header says",
     )
+
+
+if __name__ == "__main__":
+    run()

@@ -6,6 +6,7 @@ import dataclasses
 import os
 
 import keras
+import numpy as np
 
 from segkit.errors import InputError
 from segkit.inference.compiled import probability_model
@@ -64,8 +65,11 @@ class LoadedModel:
         return len(self.model.input_shape) == 5
 
     def probability_model(self, precision: str = "float32") -> keras.Model:
-        """Return the network that ends in maps, always the same one: volume after volume, traced once."""
-        if precision not in self._ready:
+        """Return the network that ends in maps, always the same one: volume after volume, traced once.
+
+        A copy of another precision than the model's own is made anew when the model's weights have changed.
+        """
+        if precision not in self._ready or not _has_weights_of(self._ready[precision], self.model):
             facts = {"task": self.card.task, "preprocessing": self.card.preprocessing}
             self._ready[precision] = probability_model(self.model, precision, **facts)
         return self._ready[precision]
@@ -78,3 +82,12 @@ class LoadedModel:
             InputError: If it is not a model, has no card, or cannot be used on slices.
         """
         return cls(load_model(path), read_card(path))
+
+
+def _has_weights_of(outer: keras.Model, model: keras.Model) -> bool:
+    """Return whether a network that ends in maps holds a model, or a copy with its weights."""
+    inner = next(layer for layer in outer.layers if isinstance(layer, keras.Model))
+    if inner is model:
+        return True
+    pairs = zip(inner.get_weights(), model.get_weights(), strict=True)
+    return all(np.array_equal(mine, other, equal_nan=mine.dtype.kind == "f") for mine, other in pairs)

@@ -43,6 +43,21 @@ def test_every_name_of_the_face_leads_somewhere():
         _ = segkit.nothing
 
 
+def test_the_module_of_the_command_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "segkit.cli", "info", "nothing.mrc"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "nothing.mrc" in done.stderr
+
+
+def test_what_models_and_their_files_need_is_offered_by_their_rooms():
+    offered = {
+        "models": ["ENCODERS", "Encoder", "register_all", "with_precision"],
+        "preprocessing": ["StandardizeEach"],
+    }
+    for room, names in offered.items():
+        assert set(names) <= set(getattr(segkit, room).__all__)
+
+
 def test_builders_and_layers_are_called_by_their_public_names():
     model = segkit.models.seget(filters=(2, 4), encoder_block=segkit.layers.EncoderBlock)
     assert model.name == "seget"

@@ -13,6 +13,7 @@ _HOMES = {
     "Preprocessing": "segkit.preprocessing.preprocessing",
     "Pseudocoloring": "segkit.preprocessing.pseudocolor",
     "Standardize": "segkit.preprocessing.standardize",
+    "StandardizeEach": "segkit.preprocessing.standardize_each",
 }
 
 __all__ = list(_HOMES)

@@ -6,8 +6,9 @@ import dataclasses
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+import keras
 import numpy as np
 
 from segkit.console import parse_size
@@ -17,6 +18,7 @@ from segkit.inference.predict_options import PredictOptions
 from segkit.inference.predict_volume import predict_volume
 from segkit.model_path import resolve_model_paths
 from segkit.notebook.as_volume import VolumeLike, as_volume
+from segkit.volumes.checks import check_grey
 from segkit.volumes.files import open_volume
 from segkit.volumes.volume import Volume
 
@@ -53,8 +55,8 @@ def predict(
         model: A trained model with its card: a run folder, a ``.keras`` file, or ``LoadedModel.open`` of one, which is
             not loaded again for the next volume. Several models, each of one structure, give a volume of labels.
             The folder of a cross-validation means all of its folds, averaged.
-        volume: Grey values on the scale of the training data: an array ``(z, y, x)`` or ``(y, x)``, a ``Volume``, or a
-            file.
+        volume: Grey values on the scale of the training data: an array ``(z, y, x)`` or ``(y, x)``, or what NumPy makes
+            one of, such as a list or a tensor; a ``Volume``; or a file.
         output: File to be written, if the result should not be held in memory.
         overwrite: Replace that file.
         progress: Called as ``progress(done, total)`` with the number of slices, or of boxes for a network of volumes.
@@ -77,26 +79,29 @@ def predict(
         invert: Exchange light and dark first.
 
     Returns:
-        For an array an array of its shape. Otherwise a ``Volume`` with the voxel size of the input, read from
-        ``output`` where that is given. Of a model of classes, label ``i`` is the class
+        For an array, a list or a tensor an array of its shape. Otherwise a ``Volume`` with the voxel size of the input,
+        read from ``output`` where that is given. Of a model of classes, label ``i`` is the class
         ``model.card.task.class_names[i]``; of several models, label ``i`` is the structure of the ``i``-th, counted
         from 1. Next to ``output`` this legend is written as JSON.
 
     Raises:
-        InputError: If a file cannot be read or written, or model, options and volume do not fit each other.
-        ValueError: If an array has other axes than (z, y, x) or (y, x), or ``roi`` is neither text nor a region.
+        InputError: If a file cannot be read or written, the volume holds no grey values, or model, options and volume
+            do not fit each other.
+        ValueError: If an array has other axes than (z, y, x) or (y, x) or is masked, ``model`` is not what is stated,
+            or ``roi`` is neither text nor a region.
 
     Example:
         >>> mask = segkit.predict("runs/mito", tomogram, threshold=0.4)  # doctest: +SKIP
     """
     if not isinstance(roi, (Region, str, type(None))):
         raise ValueError(f"`roi` must be text such as '10:20,:,0:512', or a `Region`. Received: {roi!r}")
-    models = [model] if isinstance(model, (LoadedModel, str, os.PathLike)) else list(model)
+    models = _models(model)
     if not any(isinstance(one, LoadedModel) for one in models):
         models, are_folds = resolve_model_paths(models)
         average = average or are_folds
     opened = [one if isinstance(one, LoadedModel) else LoadedModel.open(one) for one in models]
     given = as_volume(volume)
+    check_grey(given)
     options = PredictOptions(
         threshold=threshold,
         probability=probability,
@@ -120,7 +125,24 @@ def predict(
         path = pathlib.Path(folder, "result.h5")
         done = predict_volume(opened, given, path, options=options, progress=progress, shown_as=given.name)
         found = np.asarray(open_volume(done.path).array[:])
-    if isinstance(volume, np.ndarray):
-        return found.reshape(volume.shape)
+    if not isinstance(volume, (Volume, str, os.PathLike)):
+        return found[0] if np.ndim(volume) == 2 else found
     # Without the marks of the file that the input came from: the array is no longer in it.
     return dataclasses.replace(given, array=found, metadata={}, source=None, format=None)
+
+
+def _models(model: ModelLike | Sequence[ModelLike]) -> list[ModelLike]:
+    kinds = (LoadedModel, str, os.PathLike)
+    models = list(model) if isinstance(model, Iterable) and not isinstance(model, kinds) else [model]
+    for one in models:
+        if isinstance(one, keras.Model):
+            raise ValueError(
+                "`model` must have a card, which says how voxels are normalised; give segkit.LoadedModel(model, card). "
+                f"Received: the model {one.name}"
+            )
+        if not isinstance(one, kinds):
+            raise ValueError(
+                "`model` must be a run folder, a model file or a LoadedModel, or several of them. "
+                f"Received: model={one!r}"
+            )
+    return models

@@ -32,7 +32,7 @@ from segkit.training.plan import TrainingPlan
 from segkit.training.precision import dtype_policy, resolve_precision
 from segkit.training.preparation import prepare, shrink_patch
 from segkit.training.seeding import seed_everything
-from segkit.volumes.checks import check_finite, check_same_shape
+from segkit.volumes.checks import check_finite, check_grey, check_same_shape
 
 _LOG = logging.getLogger(__name__)
 
@@ -263,6 +263,7 @@ def _labeled(
     for number, (image, annotation) in enumerate(zip(images, annotations, strict=True)):
         volume, mask = as_volume(image), as_volume(annotation)
         check_same_shape(mask, volume)
+        check_grey(volume)
         check_finite(volume)
         found = task.check_annotation(mask, ignore_value=plan.ignore_value, progress=None)
         split = splits[number] if splits is not None else hold_out_every(volume.shape[0], depth=depth)

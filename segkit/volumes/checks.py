@@ -125,6 +125,23 @@ def check_finite(volume: Volume, *, progress: Callable[[int, int], None] | None 
         )
 
 
+def check_grey(volume: Volume) -> None:
+    """Refuse a volume that holds no grey values.
+
+    Raises:
+        InputError: If it has no voxels, or they are true or false, complex, or no numbers.
+    """
+    if 0 in volume.shape:
+        raise InputError(f"{volume.name}: found no voxels ({_extent(volume)}), expected grey values")
+    if volume.dtype.kind not in "iuf":
+        what, remedy = "voxels", "convert them to numbers"
+        if volume.dtype.kind == "b":
+            what, remedy = "true and false", "give the image, not a mask"
+        elif volume.dtype.kind == "c":
+            what, remedy = "complex numbers", "give their magnitude, such as np.abs(array)"
+        raise InputError(f"{volume.name}: found {what} ({volume.dtype}), expected grey values; {remedy}")
+
+
 def check_same_shape(mask: Volume, tomogram: Volume) -> None:
     """Refuse an annotation that is not of the shape of its volume.
 

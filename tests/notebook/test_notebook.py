@@ -147,6 +147,57 @@ def test_what_comes_back_is_of_the_kind_that_was_given(trained, tmp_path):
         segkit.predict(model, tmp_path / "in.mrc", output=tmp_path / "out.mrc")
 
 
+def test_what_numpy_makes_an_array_of_comes_back_as_one(trained):
+    model, _ = trained
+    image, _ = blobs(seed=5)
+    found = segkit.predict(model, image)
+    for given in (image.tolist(), keras.ops.convert_to_tensor(image), image.astype(">f4")):
+        again = segkit.predict(model, given)
+        assert isinstance(again, np.ndarray)
+        np.testing.assert_array_equal(again, found)
+    np.testing.assert_array_equal(segkit.predict(model, image[1].tolist()), found[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda image: image > 60, InputError, "found true and false .*; give the image, not a mask"),
+        (lambda image: image.astype(complex), InputError, "found complex numbers"),
+        (lambda image: image[:0], InputError, "found no voxels"),
+        (lambda image: image.astype(object), InputError, r"found voxels \(object\), expected grey values"),
+        (lambda image: np.ma.masked_greater(image, 90), ValueError, r"`volume.filled\(value\)`"),
+    ],
+)
+def test_what_holds_no_grey_values_is_neither_predicted_nor_trained_on(trained, change, error, message, tmp_path):
+    image, mask = blobs(seed=5)
+    with pytest.raises(error, match=message):
+        segkit.predict(trained[0], change(image))
+    wrong = change(image)
+    with pytest.raises(error, match=message):
+        segkit.train(wrong, mask[: len(wrong)], tmp_path, network=two_layers, plan=TrainingPlan(patch_px=32))
+
+
+def test_a_model_without_its_card_is_refused(trained):
+    image, _ = blobs()
+    for model in (trained[0].model, [trained[0], trained[0].model]):
+        with pytest.raises(ValueError, match=r"`model` must have a card.*LoadedModel\(model, card\)"):
+            segkit.predict(model, image)
+    with pytest.raises(ValueError, match=r"`model` must be a run folder.*model=3"):
+        segkit.predict(3, image)
+
+
+def test_a_copy_in_another_precision_follows_the_weights():
+    card = segkit.ModelCard(name="a", structure="a", halo_px=3)
+    model, (image, _) = segkit.LoadedModel(two_layers(), card), blobs()
+    ask = {"probability": True, "precision": "mixed_bfloat16"}
+    assert segkit.predict(model, image, **ask).std() > 0.01
+    kept = model.probability_model("mixed_bfloat16")
+    assert model.probability_model("mixed_bfloat16") is kept
+    model.model.set_weights([0 * weight for weight in model.model.get_weights()])
+    np.testing.assert_array_equal(segkit.predict(model, image, **ask), np.float32(0.5))
+    np.testing.assert_array_equal(segkit.predict(model, image, probability=True), np.float32(0.5))
+
+
 def test_the_options_of_a_prediction_are_named_and_typed():
     asked = inspect.signature(segkit.predict).parameters
     assert not [name for name, one in asked.items() if one.kind is inspect.Parameter.VAR_KEYWORD]

@@ -19,6 +19,7 @@ from segkit.console import parse_size
 from segkit.errors import InputError
 from segkit.volumes.files import checked_suffix, open_volume, save_volume
 from segkit.volumes.lazy_volume import slice_stack
+from segkit.volumes.output_checks import check_not_input, check_text_output
 from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import check_output, whole_file
 
@@ -61,6 +62,10 @@ def run_components(args: argparse.Namespace) -> None:
         raise InputError(f"--table {args.table}: is the output; choose another file")
     max_ram = parse_size(args.max_ram)
     checked_suffix(args.output)
+    if args.table:
+        check_text_output(args.table, "--table", ".csv")
+    for path in filter(None, (args.output, args.table)):
+        check_not_input(path, [args.input])
     target = check_output(args.output, overwrite=args.overwrite)
     if args.table:
         check_output(args.table, overwrite=args.overwrite)

@@ -19,6 +19,7 @@ from segkit.experiments.plan import PLAN_NAME, read_plan
 from segkit.model_path import resolve_model_path
 from segkit.progress import ProgressLine
 from segkit.volumes.files import open_volume
+from segkit.volumes.output_checks import check_not_input, check_text_output
 from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import check_output, whole_file
 
@@ -93,6 +94,8 @@ def run_evaluate(args: argparse.Namespace) -> None:
     if is_challenge and (ignored := first_given(args, _OF_VOLUMES)):
         raise InputError(f"{ignored} cannot be combined with --ctc-result, which is scored whole; leave it out")
     if args.json and args.json != "-":
+        check_text_output(args.json, "--json", ".json")
+        check_not_input(args.json, () if is_challenge else given)
         check_output(args.json, overwrite=args.overwrite)  # scoring may take long
     from segkit.evaluation.misfit import holds, misfit, unpainted  # here: their package takes long to load
 

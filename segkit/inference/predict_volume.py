@@ -28,6 +28,7 @@ from segkit.inference.prediction_output import PredictionOutput
 from segkit.volumes.block_store import BlockStore, Position
 from segkit.volumes.files import save_volume
 from segkit.volumes.lazy_volume import slice_stack
+from segkit.volumes.output_checks import check_not_input
 from segkit.volumes.volume import Volume
 
 _log = logging.getLogger(__name__)
@@ -138,7 +139,7 @@ def check_room(job: PredictionJob, output: PredictionOutput) -> int:
     Raises:
         InputError: If it exists or is part of the input, or its folder is missing, read-only or full.
     """
-    _check_not_in_input(output.path, job.volume)
+    check_not_input(output.path, [job.volume.source])
     # What an interrupted run has stored takes its room already.
     needed = max(0, job.disk_bytes - _stored_bytes(output.folder))
     output.check(expected_bytes=needed)
@@ -153,17 +154,6 @@ def _stored_bytes(folder: pathlib.Path) -> int:
             with contextlib.suppress(FileNotFoundError):
                 stored += os.stat(os.path.join(place, name)).st_size
     return stored
-
-
-def _check_not_in_input(target: pathlib.Path, volume: Volume) -> None:
-    """Refuse an output that would replace the input, or become one of its slices."""
-    if volume.source is None:
-        return
-    if target.exists() and target.samefile(volume.source):
-        raise InputError(f"{target}: is the input; choose another output")
-    source, real = (pathlib.Path(os.path.realpath(path)) for path in (volume.source, target))
-    if source.is_dir() and real.is_relative_to(source):
-        raise InputError(f"{target}: is inside the input, a folder of slices; choose an output outside of it")
 
 
 def _predict_blocks(

@@ -126,8 +126,10 @@ def test_slice_by_slice_no_component_reaches_another_slice(capsys, given):
     [
         (("--input", "probability.tif"), r"found 0\.2 in slice 0, expected a mask or labels; .* --threshold"),
         (("--input", "mask.mrc", "--min-size", "-1"), "--min-size -1: expected a number of voxels"),
-        (("--input", "mask.mrc", "--output", "mask.mrc"), r"mask\.mrc: already exists"),
-        (("--input", "mask.mrc", "--table", "labels.tif"), r"labels\.tif: already exists"),
+        (("--input", "mask.mrc", "--output", "labels.tif"), r"labels\.tif: already exists"),
+        (("--input", "mask.mrc", "--output", "mask.mrc", "--overwrite"), r"mask\.mrc: is the input; choose another"),
+        (("--input", "mask.mrc", "--table", "mask.mrc", "--overwrite"), r"--table mask\.mrc: \.mrc is the suffix of a"),
+        (("--input", "mask", "--table", "mask", "--overwrite"), "mask: is the input; choose another output"),
         (("--input", "probability.tif", "--threshold", "nan"), "--threshold nan: expected a probability"),
         (("--input", "mask.mrc", "--table", "./out.tif"), r"--table \./out\.tif: is the output"),
         (("--input", "none.mrc"), r"none\.mrc: no such file"),
@@ -135,10 +137,11 @@ def test_slice_by_slice_no_component_reaches_another_slice(capsys, given):
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(words, message, folder):
-    before = sorted(path.name for path in folder.iterdir())
+    (folder / "mask").write_bytes((folder / "mask.mrc").read_bytes())  # a volume without a suffix
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(InputError, match=message):
         cli.main(["components", "--output", "out.tif", *words])
-    assert sorted(path.name for path in folder.iterdir()) == before
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_a_volume_without_background_is_noticed(folder, capsys):

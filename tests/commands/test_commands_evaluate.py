@@ -123,3 +123,20 @@ def test_a_label_that_does_not_occur_is_told_of(capsys):
     assert told.count("no voxel has the label") == 1 and "warning: labels.tif: no voxel has the label 1\n" in told
     told = evaluate(capsys, "labels.tif", "--label", "2", "--reference-label", "3").err
     assert told.count("no voxel has the label") == 1 and "warning: truth.tif: no voxel has the label 3\n" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--json", "truth.tif"], r"--json truth\.tif: \.tif is the suffix of a volume; choose a name that ends in"),
+        (["--prediction", "copy", "--json", "copy"], "copy: is the input; choose another output"),
+        (["--reference", "copy", "--json", "link"], "link: is the input; choose another output"),
+    ],
+)
+def test_scores_never_replace_a_volume(words, message, folder):
+    (folder / "copy").write_bytes((folder / "truth.tif").read_bytes())
+    (folder / "link").symlink_to("copy")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(InputError, match=message):
+        cli.main(["evaluate", "--prediction", "moved.tif", "--reference", "truth.tif", "--overwrite", *words])
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

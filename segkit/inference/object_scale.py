@@ -7,6 +7,7 @@ import logging
 import math
 
 from segkit.models.card import ModelCard
+from segkit.tasks.task import Task
 from segkit.volumes.volume import Volume
 
 _log = logging.getLogger(__name__)
@@ -38,7 +39,8 @@ def object_scale(volume: Volume, card: ModelCard, *, rescale: bool) -> ObjectSca
         rescale: Slices are resampled to the voxel size of the training data; both sizes must be known.
     """
     found, expected = volume.voxel_size_nm, card.voxel_size_nm
-    if found is None and expected is not None and len({*expected}) > 1:
+    has_objects = type(card.task).finish is not Task.finish  # that of masks and classes has no use for a scale
+    if has_objects and found is None and expected is not None and len({*expected}) > 1:
         _log.info(
             "%s: its voxel size is unknown; objects are separated as if it were the model's, %s nm (z, y, x)",
             volume.name,

@@ -5,14 +5,17 @@ import pytest
 
 from segkit.inference.object_scale import ObjectScale, object_scale
 from segkit.models.card import ModelCard
+from segkit.tasks.cells import CellsTask
+from segkit.tasks.foreground import ForegroundTask
 from segkit.volumes.volume import Volume
 
 VOXELS = np.zeros((2, 3, 4), np.uint8)
 
 
-def scale(found, expected, rescale=False):
+def scale(found, expected, rescale=False, task=CellsTask()):  # noqa: B008 (frozen)
     volume = Volume(array=VOXELS, voxel_size_nm=found)
-    return object_scale(volume, ModelCard(name="a", structure="a", voxel_size_nm=expected), rescale=rescale)
+    card = ModelCard(name="a", structure="a", voxel_size_nm=expected, task=task)
+    return object_scale(volume, card, rescale=rescale)
 
 
 def test_distances_are_in_pixels_of_the_volume():
@@ -29,3 +32,9 @@ def test_a_volume_of_unknown_voxel_size_has_the_models(caplog):
         assert scale(None, (400.0, 100.0, 100.0)) == ObjectScale((4.0, 1.0, 1.0), 1.0)
     assert "its voxel size is unknown; objects are separated as if it were the model's, 400 x 100 x 100" in caplog.text
     assert scale(None, None) == ObjectScale((1.0, 1.0, 1.0), 1.0)
+
+
+def test_nothing_is_said_of_objects_where_the_result_is_a_mask(caplog):
+    with caplog.at_level("INFO"):
+        scale(None, (400.0, 100.0, 100.0), task=ForegroundTask())
+    assert not caplog.text

@@ -13,6 +13,7 @@ from segkit.errors import InputError
 from segkit.inference.predict_options import PredictOptions
 from segkit.models.card import ModelCard
 from segkit.preprocessing.grey_values import (
+    EXCHANGED,
     ByteReading,
     GreyValues,
     better_reading,
@@ -24,6 +25,8 @@ from segkit.volumes.lazy_volume import LazyVolume
 from segkit.volumes.volume import Volume
 
 _log = logging.getLogger(__name__)
+
+_EXCHANGED_BY_THE_OPTION = "light and dark seem to be exchanged by --invert: if they are, leave it out"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,12 +136,16 @@ def _asked_for(found: GreyValues, trained: GreyValues | None, card: ModelCard, o
                 f"{card.name}: its card does not hold the grey values of the training; leave out --match-grey-values"
             )
         return GreyScale(gain=-1.0, shift=2 * found.mean, dtype=dtype)  # about the mean, which stays
-    if not options.match_grey_values:
+    if options.match_grey_values:
+        gain = trained.std / found.std if found.std > 0 else 1.0
+        gain = -gain if options.invert else gain
+        shift, std = trained.mean - gain * found.mean, trained.std
+    else:
         # About the middle between both means, so that the volume gets that of the training.
-        turned = dataclasses.replace(found, dtype=dtype or found.dtype, mean=trained.mean, skewness=-found.skewness)
-        fault = card.preprocessing.mismatch(turned, trained)
-        remarks = () if fault is None else (fault,)
-        return GreyScale(gain=-1.0, shift=found.mean + trained.mean, dtype=dtype, remarks=remarks)
-    gain = trained.std / found.std if found.std > 0 else 1.0
-    gain = -gain if options.invert else gain
-    return GreyScale(gain=gain, shift=trained.mean - gain * found.mean, dtype=dtype)
+        gain, shift, std = -1.0, found.mean + trained.mean, found.std
+    skewness = found.skewness if found.skewness is None or gain > 0 else -found.skewness
+    scaled = GreyValues(dtype=dtype or found.dtype, mean=trained.mean, std=std, skewness=skewness)
+    fault = card.preprocessing.mismatch(scaled, trained)
+    if fault is not None and options.invert:
+        fault = fault.replace(EXCHANGED, _EXCHANGED_BY_THE_OPTION)
+    return GreyScale(gain=gain, shift=shift, dtype=dtype, remarks=() if fault is None else (fault,))

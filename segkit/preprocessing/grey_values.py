@@ -14,6 +14,9 @@ MEAN_TOLERANCE = 1.5
 STD_TOLERANCE = 1.75
 """Ratio of standard deviations that is borne."""
 
+EXCHANGED = "light and dark seem to be exchanged: if they are, use --invert"
+"""What is said of values whose contrast is the other way round."""
+
 _LEAST_SKEWNESS = 0.2  # of both volumes, below which light and dark cannot be told from each other
 _SLICES = 24  # that are looked at, over all volumes
 _SLICES_OF_ONE = 3
@@ -85,7 +88,7 @@ def grey_mismatch(found: GreyValues, trained: GreyValues, counts: Sequence[str])
     if {"mean", "deviation"} & {*differing}:
         remedies.append("bring its grey values to those of the training data, or try --match-grey-values")
     if "polarity" in differing:
-        remedies.append("light and dark seem to be exchanged: if they are, use --invert")
+        remedies.append(EXCHANGED)
     return (
         f"the grey values are {found}, but the model was trained on {trained}; the result may be empty or wrong; "
         f"{'; '.join(remedies)}"

@@ -105,6 +105,21 @@ def test_light_and_dark_are_exchanged_where_that_is_asked_for(scale, tmp_path, c
     assert (found != expected).mean() < 0.002 and not warned
 
 
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("situation", ["as it was", "256 times", "inverted", "inverted about its mean"])
+def test_exchanged_light_and_dark_are_told_of_where_values_are_matched_too(scale, situation, tmp_path, caplog):
+    loaded, is_inverted = model(SCALES[scale]), "inverted" in situation
+    for inverts in (False, True):
+        options = {"match_grey_values": True, "invert": inverts}
+        _, warned = predicted(loaded, SITUATIONS[situation], tmp_path, caplog, **options)
+        assert len(warned) == (is_inverted != inverts)
+        if warned:
+            remedy = "exchanged by --invert: if they are, leave it out" if inverts else "if they are, use --invert"
+            assert remedy in warned[0] and "--match-grey-values" not in warned[0]
+    _, warned = predicted(loaded, SITUATIONS[situation], tmp_path, caplog, invert=True)
+    assert is_inverted or "leave it out" in warned[0]
+
+
 def test_inverted_values_are_compared_with_the_training_too(tmp_path, caplog):
     loaded = model(Standardize())
     expected, _ = predicted(loaded, SECTION, tmp_path, caplog)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import itertools
+import logging
 import math
 from collections.abc import Callable, Sequence
 
@@ -28,6 +30,8 @@ from segkit.tasks.task import Task
 from segkit.volumes.block_store import Position
 from segkit.volumes.checks import check_axes
 from segkit.volumes.volume import Volume
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,8 +111,22 @@ class PredictionJob:
     def tell(self) -> None:
         """Log what is converted for the models, and what does not fit them."""
         cards = [loaded.card for loaded in self.models]
+        self._tell_namesakes()
         tell_voxel_size(self.volume, cards, rescale=self.options.rescale, takes_volumes=self.takes_volumes)
         tell_grey_scale(self.volume, cards, self.options)
+
+    def _tell_namesakes(self) -> None:
+        """Warn of models of one structure that get a label each, which folds and repeated trainings hardly should."""
+        for name, count in collections.Counter(self.structures).items():
+            if count > 1 and len(self.tasks) > 1:
+                labels = [str(label) for label, known in enumerate(self.structures, start=1) if known == name]
+                _log.warning(
+                    "warning: %d models are of one structure, %s, which gets the labels %s; for one mask, of the mean "
+                    "of the models, add --average",
+                    count,
+                    name,
+                    ", ".join(labels),
+                )
 
     def grid(self) -> BlockGrid | Callable[[tuple[int, ...] | None], BlockGrid]:
         """Return how the volume is cut, into slices or into boxes; for boxes as a function of those that there are.

@@ -58,3 +58,18 @@ def test_what_does_not_fit_is_refused():
         PredictionJob([], VOLUME)
     with pytest.raises(InputError, match="give one index along c"):
         PredictionJob([pointwise()], Volume(array=np.zeros((2, 6, 20, 24), np.float32), axes="czyx"))
+
+
+def test_models_of_one_structure_are_told_of_unless_they_are_averaged(caplog):
+    others = [pointwise(structure=name) for name in ("blob", "golgi", "blob")]
+    PredictionJob(others, VOLUME).tell()
+    lines = [record.getMessage() for record in caplog.records if "structure" in record.getMessage()]
+    assert lines == [
+        "warning: 2 models are of one structure, blob, which gets the labels 1, 3; for one mask, of the mean of the "
+        "models, add --average"
+    ]
+    caplog.clear()
+    PredictionJob([others[0], others[2]], VOLUME, PredictOptions(average=True)).tell()
+    PredictionJob(others[:2], VOLUME).tell()
+    PredictionJob(others[:1], VOLUME).tell()
+    assert "structure" not in caplog.text

@@ -70,20 +70,37 @@ def read_mrc(
 def _unsigned_hint(raw: bytes, mapped: LazyVolume) -> str | None:
     """Return a warning where bytes that nothing marks as signed look like unsigned ones.
 
-    Read with the wrong sign, values around the middle of the range jump from one end to the other, and spread more than
-    any of their kind.
+    Read with the wrong sign, values around the middle of the range jump from one end to the other: they spread more
+    than any of their kind, and neighbours differ by more than half of the range, also where contrast was stretched.
     """
     (stamp,) = struct.unpack_from("=i", raw, IMOD_WORDS)
     if IMOD_STAMP in (stamp, int.from_bytes(raw[IMOD_WORDS : IMOD_WORDS + 4], "big")):
         return None
-    middle = mapped[mapped.shape[0] // 2]
-    signed, unsigned = float(middle.std()), float(middle.view(np.uint8).std())
-    if not unsigned < 0.6 * signed:
+    sections = mapped.shape[0]
+    values = np.stack([mapped[z] for z in dict.fromkeys((sections // 2, sections // 4))])
+    signed, unsigned = float(values[0].std()), float(values[0].view(np.uint8).std())
+    jumps, fewer = _share_of_jumps(values), _share_of_jumps(values.view(np.uint8))
+    if unsigned < 0.6 * signed:
+        sign = f"unsigned ones would spread less ({unsigned:.0f} against {signed:.0f} in the middle section)"
+    elif jumps >= _LEAST_JUMPS and fewer < jumps / 4:
+        sign = f"as unsigned ones fewer neighbours would differ by more than 128 ({fewer:.1%} against {jumps:.1%})"
+    else:
         return None
     return (
-        f"mode 0 is read as signed bytes, as the standard says, but unsigned ones would spread less ({unsigned:.0f} "
-        f"against {signed:.0f} in the middle section); if they are unsigned, open it so (--unsigned)"
+        f"mode 0 is read as signed bytes, as the standard says, but {sign}; if they are unsigned, open it so "
+        "(--unsigned)"
     )
+
+
+_LEAST_JUMPS = 0.005
+"""Share of neighbours along a row below which jumps may be the edges of a mask or of what a detector left out."""
+
+
+def _share_of_jumps(values: np.ndarray) -> float:
+    """Return the share of neighbours along a row that differ by more than half the range of a byte."""
+    wide = values.astype(np.int16)
+    differences = np.abs(wide[..., 1:] - wide[..., :-1])
+    return float(np.count_nonzero(differences > 128) / max(1, differences.size))
 
 
 def _check_size(path: pathlib.Path, header: MrcHeader, warnings: list[str]) -> None:

@@ -307,3 +307,33 @@ def test_bytes_of_the_wrong_sign_are_noticed_and_can_be_set_right(tmp_path):
     patch(path, 152, "<ii", 1146047817, 1)
     assert not [line for line in open_volume(path).warnings if "mode 0" in line]
     np.testing.assert_array_equal(open_volume(path, unsigned=False).array[:], image.view(np.int8))
+
+
+def smooth_noise(rng, low, high):
+    """Sections of fine grain whose contrast is equalised: as many pixels of every value of a range."""
+    image = rng.normal(0, 1, (4, 62, 82))
+    for _ in range(8):
+        image = image + np.roll(image, 1, axis=1) + np.roll(image, 1, axis=2)
+    ranks = image.ravel().argsort().argsort().reshape(image.shape)
+    return (low + ranks / (image.size - 1) * (high - low)).round()
+
+
+def test_unsigned_bytes_of_stretched_contrast_are_noticed_by_neighbours_that_jump(tmp_path):
+    rng = np.random.default_rng(0)
+    noticed = {}
+    for dtype, low, high in ((np.uint8, 0, 255), (np.uint8, 0, 200), (np.int8, -128, 127), (np.int8, -40, 127)):
+        path = write(tmp_path / f"{low}_{high}.mrc", smooth_noise(rng, low, high).astype(dtype).view(np.int8))
+        patch(path, 76, "<fff", 0.0, 0.0, 0.0)  # a header without a range
+        volume = open_volume(path)
+        assert volume.dtype == np.int8
+        noticed[low, high] = [line for line in volume.warnings if "mode 0" in line]
+    (warning,) = noticed[0, 255]
+    assert "fewer neighbours would differ by more than 128 (0." in warning and "--unsigned" in warning
+    assert len(noticed[0, 200]) == 1
+    assert noticed[-128, 127] == noticed[-40, 127] == []
+    # A mask of 0 and 255, and labels, whose edges are the only jumps.
+    for values in (np.uint8([0, 255]), np.uint8([0, 1]), np.uint8([0, 100])):
+        mask = values[(smooth_noise(rng, 0, 255) > 128).astype(int)]
+        path = write(tmp_path / f"mask{values[1]}.mrc", mask.view(np.int8))
+        patch(path, 76, "<fff", 0.0, 0.0, 0.0)
+        assert not [line for line in open_volume(path).warnings if "mode 0" in line]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import dataclasses
 import logging
@@ -36,7 +37,9 @@ def add_components_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--label", type=int, metavar="N", help="label that counts as foreground (default: all but 0)")
     what.add_argument("--threshold", type=float, metavar="P", help="probability above which a voxel is foreground")
-    parser.add_argument("--min-size", type=int, default=1, metavar="VOXELS", help="smaller components are left out")
+    parser.add_argument(
+        "--min-size", type=_whole_number, default=1, metavar="VOXELS", help="smaller components are left out"
+    )
     parser.add_argument(
         "--slice-wise",
         action="store_true",
@@ -46,6 +49,19 @@ def add_components_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", metavar="FILE", help="write sizes and centres of the components as CSV")
     parser.add_argument("--max-ram", metavar="SIZE", help="memory limit, such as 4G")
     parser.add_argument("--overwrite", action="store_true", help="replace the outputs")
+
+
+def _whole_number(text: str) -> int:
+    """Return a whole number, as ``int`` does or written like ``1e4``."""
+    with contextlib.suppress(ValueError):
+        return int(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not number.is_integer():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, such as 10000")
+    return int(number)
 
 
 def run_components(args: argparse.Namespace) -> None:
@@ -95,10 +111,50 @@ def run_components(args: argparse.Namespace) -> None:
         save_volume(args.output, Volume(array=array), like=like, overwrite=args.overwrite)
     if sizes.voxels.sum() == math.prod(volume.shape):
         _LOG.warning("warning: %s: every voxel is foreground; a mask is 0 outside of the structure", volume.name)
+    if args.label is None and args.threshold is None:
+        _tell_values(volume, foreground.values)
     if args.table:
         _write_table(args, sizes, volume.voxel_size_nm)
     told = _summary(sizes, volume.voxel_size_nm) if len(sizes.ids) else foreground.why_none(args.min_size)
     sys.stdout.write(f"{told}\n")
+
+
+_FEW = 20  # values that may be labels of classes; more are ids of objects, or grey values
+
+
+def _tell_values(volume: Volume, values: set[float]) -> None:
+    """Log what counts as one structure because no label was chosen; of grey values it is no structure at all."""
+    if len(values) <= _FEW:
+        if len(values) > 1:
+            _LOG.info(
+                "note: %s: holds the labels %s, which count as one structure; give --label N for one of them",
+                volume.name,
+                ", ".join(f"{value:g}" for value in sorted(values)),
+            )
+    elif _share_of_changes(volume) > 0.5:
+        _LOG.warning(
+            "warning: %s: most neighbouring voxels differ, as in an image: these look like grey values, of which all "
+            "but 0 count as one structure; give a mask, labels, or a probability with --threshold",
+            volume.name,
+        )
+    else:
+        _LOG.info(
+            "note: %s: holds more than %d values, which count as one structure: objects that touch become one",
+            volume.name,
+            _FEW,
+        )
+
+
+def _share_of_changes(volume: Volume) -> float:
+    """Return the share of neighbours along a row, both of them foreground, that have two values; of some slices."""
+    changed = counted = 0
+    for z in {volume.shape[0] // 4, volume.shape[0] // 2, 3 * volume.shape[0] // 4}:
+        values = np.asarray(volume.array[z])
+        left, right = values[:, :-1], values[:, 1:]
+        both = (left != 0) & (right != 0)
+        changed += np.count_nonzero(both & (left != right))
+        counted += np.count_nonzero(both)
+    return changed / max(1, counted)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +164,8 @@ class _Foreground:
     volume: Volume
     label: int | None
     threshold: float | None
+    values: set[float] = dataclasses.field(default_factory=set)
+    """Values besides 0 that were read so far where all are foreground; not all of more than ``_FEW``."""
 
     def read_slice(self, z: int) -> np.ndarray:
         """Return 1 where a slice is foreground and 0 elsewhere, float32 ``(y, x)``."""
@@ -119,7 +177,20 @@ class _Foreground:
                 f"{self.volume.name}: found {values[values != np.round(values)][0]:g} in slice {z}, expected a mask or "
                 "labels; for a probability give --threshold, such as 0.5"
             )
-        return (values != 0 if self.label is None else values == self.label).astype(np.float32)
+        if self.label is not None:
+            return (values == self.label).astype(np.float32)
+        self._note(values)
+        return (values != 0).astype(np.float32)
+
+    def _note(self, values: np.ndarray) -> None:
+        if len(self.values) > _FEW:
+            return
+        rest = values[values != 0]
+        for value in list(self.values):
+            rest = rest[rest != value]
+        while rest.size and len(self.values) <= _FEW:
+            self.values.add(rest[0].item())
+            rest = rest[rest != rest[0]]
 
     def why_none(self, min_size: int) -> str:
         """Return a line for a volume of which no component is left."""

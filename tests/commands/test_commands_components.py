@@ -126,6 +126,9 @@ def test_slice_by_slice_no_component_reaches_another_slice(capsys, given):
     [
         (("--input", "probability.tif"), r"found 0\.2 in slice 0, expected a mask or labels; .* --threshold"),
         (("--input", "mask.mrc", "--min-size", "-1"), "--min-size -1: expected a number of voxels"),
+        (("--input", "mask.mrc", "--min-size", "2.5"), r"--min-size: '2\.5' is not a whole number, such as 10000"),
+        (("--input", "mask.mrc", "--min-size", "many"), "--min-size: 'many' is not a whole number"),
+        (("--input", "mask.mrc", "--min-size", "inf"), "--min-size: 'inf' is not a whole number"),
         (("--input", "mask.mrc", "--output", "labels.tif"), r"labels\.tif: already exists"),
         (("--input", "mask.mrc", "--output", "mask.mrc", "--overwrite"), r"mask\.mrc: is the input; choose another"),
         (("--input", "mask.mrc", "--table", "mask.mrc", "--overwrite"), r"--table mask\.mrc: \.mrc is the suffix of a"),
@@ -150,3 +153,40 @@ def test_a_volume_without_background_is_noticed(folder, capsys):
     found = capsys.readouterr()
     assert "warning: full.tif: every voxel is foreground; a mask is 0 outside of the structure" in found.err
     assert found.out == "1 component of 60 voxels\n"
+
+
+def test_a_number_of_voxels_may_have_an_exponent(capsys):
+    told = components(capsys, "--input", "mask.mrc", "--output", "ids.tif", "--min-size", "1.92e3")
+    assert told == "no component of at least 1920 voxels\n"
+
+
+PIECES = np.kron(np.arange(1, 37).reshape(1, 6, 6), np.ones((3, 7, 8), int))
+NOISE = np.random.default_rng(1).integers(-90, 90, PIECES.shape)
+IS_THERE = np.random.default_rng(2).random(PIECES.shape) < 0.9
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (MASK, None),
+        (MASK == 1, None),
+        (255 * MASK, None),
+        (-1 * MASK.astype(np.int8), None),
+        (np.where(IS_THERE, PIECES % 3 + 1, 0), "note: v.mrc: holds the labels 1, 2, 3, which count as one structure"),
+        (np.where(PIECES > 34, 255, PIECES > 30), "note: v.mrc: holds the labels 1, 255, which count as one structure"),
+        (np.where(IS_THERE, PIECES, 0), "note: v.mrc: holds more than 20 values, which count as one structure"),
+        (NOISE, "warning: v.mrc: most neighbouring voxels differ, as in an image: these look like grey values"),
+        (200 + NOISE.astype(np.float32), "warning: v.mrc: most neighbouring voxels differ"),
+    ],
+)
+@pytest.mark.parametrize("words", [(), ("--slice-wise",)])
+def test_values_that_count_as_one_structure_are_told(values, told, words, capsys):
+    dtype = np.float32 if values.dtype == np.float32 else np.uint8 if values.dtype == bool else np.int16
+    save_volume("v.mrc", Volume(array=values.astype(dtype)), overwrite=True)
+    given = ["components", "--input", "v.mrc", *words, "--overwrite"]
+    assert run_command(cli.main, [*given, "--output", "ids.tif"]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith(("note", "warning: v.mrc: most"))]
+    assert len(said) == (told is not None) and (told is None or said[0].startswith(told))
+    # One label is meant, and said to be.
+    assert run_command(cli.main, [*given, "--output", "ids.tif", "--label", "1"]) == 0
+    assert "note" not in capsys.readouterr().err

@@ -104,6 +104,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
         evaluation = evaluate_result(args)
     else:
         volumes = open_volume(args.prediction), open_volume(args.reference, flip_y=args.flip_y)
+        size = surface_voxel_size(args, *volumes) if args.surface else None
         evaluation = evaluate_sweep(args, *volumes) if args.sweep else evaluate_prediction(args, *volumes)
         labels = args.label is not None or args.reference_label is not None  # others than these are no foreground
         if not labels and (fault := misfit(*volumes, ignore_value=args.ignore_value)) and not args.sweep:
@@ -121,7 +122,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
         ):
             if label is not None and not holds(volume, label):
                 say(f"warning: {path}: no voxel has the label {label}")
-        surface = evaluate_surface(args, *volumes) if args.surface else None
+        surface = None if size is None else evaluate_surface(args, *volumes, size)
     content = evaluation.to_dict() if surface is None else {**evaluation.to_dict(), "surface": surface}
     text = json.dumps(content, indent=2) + "\n"
     if args.json == "-":
@@ -234,20 +235,48 @@ def evaluate_sweep(args: argparse.Namespace, probability: Volume, reference: Vol
     return sweep_thresholds(probability, reference, progress=ProgressLine("scoring", "slices"), **shared)
 
 
-def evaluate_surface(args: argparse.Namespace, prediction: Volume, reference: Volume) -> dict[str, Any]:
-    """Return distances of the surfaces of what is foreground in both volumes, by name.
+def surface_voxel_size(args: argparse.Namespace, prediction: Volume, reference: Volume) -> tuple[float, float, float]:
+    """Return the voxel size that distances of surfaces are measured with [nm]; that of the reference where it is known.
 
     Raises:
-        InputError: If the voxel size is unknown, or the tolerance negative.
+        InputError: If both are unknown, or the tolerance is negative.
     """
-    from segkit.evaluation.surface_distance import surface_distance
-
     size = reference.voxel_size_nm or prediction.voxel_size_nm
     if size is None:
         raise InputError(f"{args.reference}: the voxel size is unknown, but needed for distances; leave out --surface")
+    if args.tolerance is not None and not args.tolerance >= 0:
+        raise InputError(f"--tolerance {args.tolerance:g}: expected a distance [nm], 0 or more")
+    other, shown = prediction.voxel_size_nm, _as_size(size)
+    if other is None:
+        say(f"note: {args.prediction}: the voxel size is unknown; distances are measured with the reference's, {shown}")
+    elif reference.voxel_size_nm is None:
+        say(f"note: {args.reference}: the voxel size is unknown; distances are measured with the prediction's, {shown}")
+    elif not np.allclose(other, size, rtol=0.01, atol=0):
+        say(
+            f"warning: {args.prediction}: has voxels of {_as_size(other)}, but the reference of {shown}; distances are "
+            "measured with those of the reference"
+        )
+    return size
+
+
+def _as_size(size: Sequence[float]) -> str:
+    return f"{' x '.join(f'{extent:.4g}' for extent in size)} nm (z, y, x)"
+
+
+def evaluate_surface(
+    args: argparse.Namespace, prediction: Volume, reference: Volume, size: tuple[float, float, float]
+) -> dict[str, Any]:
+    """Return distances of the surfaces of what is foreground in both volumes, by name.
+
+    Args:
+        args: The command line.
+        prediction: What is scored.
+        reference: What it is compared with.
+        size: Voxel size that distances are measured with [nm].
+    """
+    from segkit.evaluation.surface_distance import surface_distance
+
     tolerance = max(size) if args.tolerance is None else args.tolerance
-    if not tolerance >= 0:
-        raise InputError(f"--tolerance {tolerance:g}: expected a distance [nm], 0 or more")
     masks = []
     for volume, label in ((prediction, args.label), (reference, args.reference_label)):
         part = np.stack([np.asarray(volume.array[z]) for z in _slices(args, reference) or range(reference.shape[0])])

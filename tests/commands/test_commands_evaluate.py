@@ -1,6 +1,7 @@
 """``segkit evaluate``: what is offered besides the scores of a kind, and what looks wrong."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -140,3 +141,39 @@ def test_scores_never_replace_a_volume(words, message, folder):
     with pytest.raises(InputError, match=message):
         cli.main(["evaluate", "--prediction", "moved.tif", "--reference", "truth.tif", "--overwrite", *words])
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("prediction", "reference", "told"),
+    [
+        ("moved.tif", "truth.tif", None),
+        ("plain.tif", "truth.tif", "note: plain.tif: the voxel size is unknown; .* with the reference's, 40 x 5 x 5"),
+        ("moved.tif", "plain.tif", "note: plain.tif: the voxel size is unknown; .* with the prediction's, 40 x 5 x 5"),
+        (
+            "coarse.tif",
+            "truth.tif",
+            r"warning: coarse.tif: has voxels of 40 x 10 x 10 nm \(z, y, x\), but the reference of 40 x 5 x 5 nm .*; "
+            "distances are measured with those of the reference",
+        ),
+    ],
+)
+def test_the_voxel_size_of_distances_is_told_where_it_could_be_another(prediction, reference, told, capsys):
+    save_volume("coarse.tif", Volume(array=TRUTH, voxel_size_nm=(40.0, 10.0, 10.0)))
+    said = evaluate(capsys, prediction, "--surface", reference=reference).err
+    assert re.search(told, said) if told else "voxel" not in said
+
+
+@pytest.mark.parametrize(
+    ("prediction", "words", "message"),
+    [
+        ("plain.tif", [], "plain.tif: the voxel size is unknown, but needed for distances; leave out --surface"),
+        ("moved.tif", ["--tolerance", "-5"], "--tolerance -5: expected a distance"),
+        ("moved.tif", ["--tolerance", "nan"], "--tolerance nan: expected a distance"),
+    ],
+)
+def test_surfaces_that_cannot_be_measured_are_refused_before_the_scores(prediction, words, message, monkeypatch):
+    monkeypatch.setattr("segkit.commands.evaluate.evaluate_prediction", lambda *_: pytest.fail("scored first"))
+    reference = "plain.tif" if prediction == "plain.tif" else "truth.tif"
+    given = ["evaluate", "--prediction", prediction, "--reference", reference, "--surface", *words]
+    with pytest.raises(InputError, match=message):
+        cli.main(given)

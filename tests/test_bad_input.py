@@ -326,7 +326,12 @@ def test_a_fault_of_the_program_keeps_its_traceback():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--output", "T.mrc"], "T.mrc: already exists"),
+        (["--output", "text.keras"], "text.keras: found the suffix"),
+        (["--output", "there.mrc"], "there.mrc: already exists"),
+        (["--output", "T.mrc"], "T.mrc: is the input; choose another output"),
+        (["--output", "T.mrc", "--overwrite", "--workers", "2"], "T.mrc: is the input; choose another output"),
+        (["--output", "m.png", "--probability"], "m.png: .*expected"),
+        (["--output", "m.png"], "m.png: .*expected"),
         (["--output", "no/such/m.mrc"], "no/such"),
         (["--roi", "0:40,:,:"], "region 0:40,:,: reaches beyond the volume of 6 x 64 x 64"),
         (["--model", "none.keras"], "none.keras: no such file"),
@@ -341,6 +346,7 @@ def test_paths_and_regions_are_checked_before_a_model_is_opened(change, message,
     monkeypatch.setattr(LoadedModel, "open", lambda path: pytest.fail("a model was opened"))
     with zipfile.ZipFile("zip.keras", "w") as archive:
         archive.writestr("readme.txt", "no model")
+    pathlib.Path("there.mrc").touch()
     words = ["predict", "--model", "good.keras", "--input", "T.mrc", "--output", "m.mrc", *change]
     with pytest.raises(InputError, match=message):
         cli.run_predict(cli.parse_args(words))

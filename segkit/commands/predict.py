@@ -9,9 +9,12 @@ import math
 import os
 import pathlib
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from segkit.console import parse_size, printable, whole_numbers
 from segkit.errors import InputError
@@ -19,12 +22,13 @@ from segkit.geometry.region import Region
 from segkit.inference.engines import Deferred
 from segkit.inference.predict_options import PRECISIONS, PredictOptions
 from segkit.inference.prediction import Prediction
-from segkit.inference.prediction_output import PredictionOutput
+from segkit.inference.prediction_output import PredictionOutput, check_format
 from segkit.model_path import resolve_model_paths
 from segkit.progress import ProgressLine, clock
 from segkit.volumes.compressed import COMPRESSED_SUFFIXES
 from segkit.volumes.files import open_volume, suffix_like
 from segkit.volumes.hdf5 import split_dataset
+from segkit.volumes.output_checks import check_not_input
 from segkit.volumes.volume import Volume
 
 if TYPE_CHECKING:
@@ -59,7 +63,7 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
         "--continue",
         dest="skip_existing",
         action="store_true",
-        help="skip inputs whose output is in --output-dir already",
+        help="skip inputs whose output is in --output-dir already, whatever models and options made it",
     )
     parser.add_argument("--threshold", type=float, help="probability above which a voxel is foreground")
     parser.add_argument("--probability", action="store_true", help="write the probability, float32")
@@ -230,14 +234,22 @@ def _predictor(
         from segkit.inference.predict_in_processes import predict_in_processes
 
         processes = {"num_workers": args.workers, "modules": args.imports}
-        return lambda source, output: predict_in_processes(
-            models, Deferred(source), output, options, **processes, **shared
-        )
+
+        def predict_together(source: _Input, output: str | os.PathLike[str]) -> Prediction:
+            check_not_input(output, [source.path])
+            return predict_in_processes(models, Deferred(source), output, options, **processes, **shared)
+
+        return predict_together
     loaded: list[Any] = []
 
     def predict(source: _Input, output: str | os.PathLike[str]) -> Prediction | Estimate:
-        PredictionOutput(output, overwrite=args.overwrite).check()
+        place = PredictionOutput(output, overwrite=args.overwrite)
+        check_not_input(output, [source.path])
+        place.check()
         volume = source(ProgressLine("opening", "bytes"))
+        # What a mask or labels are written with at least; what the result needs is known of the model.
+        least = np.dtype(np.float32 if options.probability else np.uint8)
+        check_format(output, pathlib.Path(tempfile.gettempdir()), volume, least)
         if options.roi is not None:
             options.roi.within(volume.shape)
         # Mistakes in paths and region are found before TensorFlow is imported, which takes seconds.
@@ -266,7 +278,7 @@ def _predict_all(args: argparse.Namespace, predict: Callable[[_Input, pathlib.Pa
                 raise InputError(f"{source}: its output would be that of {other}; predict it into another folder")
             names[output] = source
             if args.skip_existing and output.exists():
-                state = "was there"
+                state = "was there (not compared with these models and options)"
             else:
                 state = str(predict(_input(args, source), output))
         except InputError as fault:

@@ -17,9 +17,9 @@ from segkit.inference.box_engine import BoxEngine
 from segkit.inference.engines import Block
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
-from segkit.inference.predict_volume import check_format, check_room
+from segkit.inference.predict_volume import check_room
 from segkit.inference.prediction_job import PredictionJob
-from segkit.inference.prediction_output import PredictionOutput
+from segkit.inference.prediction_output import PredictionOutput, check_format
 from segkit.inference.slice_engine import SliceEngine
 from segkit.process_memory import peak_bytes
 from segkit.volumes.block_store import Position

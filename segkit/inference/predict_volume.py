@@ -8,13 +8,11 @@ import functools
 import logging
 import os
 import pathlib
-import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from segkit.errors import InputError
 from segkit.inference.executors import InProcess, Share
 from segkit.inference.identity import task_identity
 from segkit.inference.legend import write_legend
@@ -24,9 +22,8 @@ from segkit.inference.object_scale import object_scale
 from segkit.inference.predict_options import PredictOptions
 from segkit.inference.prediction import Prediction
 from segkit.inference.prediction_job import PredictionJob
-from segkit.inference.prediction_output import PredictionOutput
+from segkit.inference.prediction_output import PredictionOutput, check_format
 from segkit.volumes.block_store import BlockStore, Position
-from segkit.volumes.files import save_volume
 from segkit.volumes.lazy_volume import slice_stack
 from segkit.volumes.output_checks import check_not_input
 from segkit.volumes.volume import Volume
@@ -214,29 +211,6 @@ def _result(store: BlockStore, job: PredictionJob) -> Any:
         folder=store.work_folder / "objects",
         max_ram=job.options.max_ram,
     )
-
-
-def check_format(output_path: str | os.PathLike[str], folder: pathlib.Path, volume: Volume, dtype: np.dtype) -> None:
-    """Check in advance that the output's format can hold the result, by writing a tiny volume.
-
-    Args:
-        output_path: The output; its suffix chooses the format.
-        folder: Where the tiny volume is written, and removed.
-        volume: The input.
-        dtype: Type of the result.
-
-    Raises:
-        InputError: If it cannot.
-    """
-    # As many slices as the result has, which the message may name; two for a folder, of which each is a file.
-    is_file = bool(pathlib.Path(output_path).suffix)
-    tiny = np.zeros((volume.shape[0] if is_file else min(2, volume.shape[0]), 2, 2), dtype)
-    kind = Volume(array=tiny, voxel_size_nm=volume.voxel_size_nm, file_axes=volume.file_axes, format=volume.format)
-    with tempfile.TemporaryDirectory(dir=folder) as trial:  # of its own: several processes may try at a time
-        try:
-            save_volume(pathlib.Path(trial) / pathlib.Path(output_path).name, kind)
-        except InputError as fault:
-            raise InputError(str(fault).replace(f"{trial}{os.sep}", "")) from fault
 
 
 def _tell(shown: str, counts: tuple[tuple[str, int], ...], overlap: int | None) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import pathlib
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
 
 from segkit.errors import InputError
 from segkit.inference.legend import legend_path
@@ -132,3 +135,26 @@ def _mark(path: pathlib.Path) -> list[int]:
 
 def _is_marked(path: pathlib.Path, marks: Marks) -> bool:
     return path.exists() and _mark(path) == marks.get(path.name)
+
+
+def check_format(output_path: str | os.PathLike[str], folder: pathlib.Path, volume: Volume, dtype: np.dtype) -> None:
+    """Check in advance that the output's format can hold the result, by writing a tiny volume.
+
+    Args:
+        output_path: The output; its suffix chooses the format.
+        folder: Where the tiny volume is written, and removed.
+        volume: The input.
+        dtype: Type of the result.
+
+    Raises:
+        InputError: If it cannot.
+    """
+    # As many slices as the result has, which the message may name; two for a folder, of which each is a file.
+    is_file = bool(pathlib.Path(output_path).suffix)
+    tiny = np.zeros((volume.shape[0] if is_file else min(2, volume.shape[0]), 2, 2), dtype)
+    kind = Volume(array=tiny, voxel_size_nm=volume.voxel_size_nm, file_axes=volume.file_axes, format=volume.format)
+    with tempfile.TemporaryDirectory(dir=folder) as trial:  # of its own: several processes may try at a time
+        try:
+            save_volume(pathlib.Path(trial) / pathlib.Path(output_path).name, kind)
+        except InputError as fault:
+            raise InputError(str(fault).replace(f"{trial}{os.sep}", "")) from fault

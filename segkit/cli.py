@@ -135,7 +135,7 @@ def import_modules(names: Sequence[str]) -> None:
 def run() -> None:
     """Run the command and end the process with its exit status."""
     is_training = sys.argv[1:2] == ["train"]
-    kept = "Epochs that were finished" if is_training else "Finished blocks"
+    kept = "Epochs that were finished, if any," if is_training else "Finished blocks"
     again = "" if is_training else ": run the same command again to resume"
     sys.exit(run_command(main, when_interrupted=f"{kept} are kept{again}."))
 

@@ -175,11 +175,12 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--saved-models",
         type=pathlib.Path,
-        default=pathlib.Path("saved_models"),
         metavar="FOLDER",
-        help="root folder of SavedModels (default: saved_models)",
+        help="root folder of SavedModels (default: saved_models, or that of the run that is resumed)",
     )
-    output.add_argument("--no-export", action="store_true", help="write no SavedModel for serving")
+    output.add_argument(
+        "--no-export", action="store_true", help="write no SavedModel for serving, nor when the run is resumed"
+    )
     output.add_argument(
         "--folds", type=int, metavar="K", help="cross-validation: K runs, each scored on another part of the data"
     )

@@ -46,6 +46,7 @@ from segkit.experiments.modes import (
     write_mode,
 )
 from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan, write_plan
+from segkit.experiments.served_folder import EXPORT_NAME, served_folder, write_served_folder
 from segkit.experiments.settings import TINY
 from segkit.model_path import FOLDS_NAME, fold_folders
 from segkit.volumes.whole_output import whole_file
@@ -247,9 +248,9 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
     # Read the command line, and refuse what cannot be done.
     args = parse_args(recipe, argv)
     max_ram = parse_size(args.max_ram)
-    if not args.no_export:
-        check_writable(args.saved_models)
     drafts = drafts_of(recipe, args)
+    for served in {served_folder(args, draft.folder) for draft in drafts} - {None}:
+        check_writable(served)
     roots = list(dict.fromkeys(draft.folder.parent for draft in drafts if draft.is_fold))
     mode: Mode = {"kind": "run"}
     if recipe.has_modes:
@@ -276,7 +277,7 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
                 check_folder(root, resume=False, overwrite=args.overwrite, keeps_plan=True)
                 if args.overwrite:
                     remove_run(root)
-                for name in (PLAN_NAME, MODE_NAME):  # of a single run that is replaced
+                for name in (PLAN_NAME, MODE_NAME, EXPORT_NAME):  # of a single run that is replaced
                     (root / name).unlink(missing_ok=True)
                 folds = sum(draft.folder.parent == root for draft in drafts)
                 with whole_file(root / FOLDS_NAME, overwrite=True) as unfinished:
@@ -325,6 +326,8 @@ def _write(recipe: Recipe, plan: RunPlan, folder: pathlib.Path, mode: Mode, args
         if args.overwrite and not serves_search(mode):
             remove_run(folder)
         write_plan(plan, folder / PLAN_NAME)
+    if not serves_search(mode):
+        write_served_folder(served_folder(args, folder), folder)
     if recipe.has_modes:
         write_mode(mode, folder)
     if args.plan_only:
@@ -383,7 +386,7 @@ def _run(recipe: Recipe, job: Job, mode: Mode, args: argparse.Namespace, max_ram
             return
         job = found
     is_resumed = args.resume or mode["kind"] in SEARCHES
-    saved_models = args.saved_models if serves and not args.no_export else None
+    saved_models = served_folder(args, job.folder) if serves else None
     run(job, saved_models=saved_models, resume=is_resumed, max_ram=max_ram)
     write_plan(job.plan, job.folder / PLAN_NAME)  # with what was found, or the epochs that a resumed run was given
     recipe.finish(job, mode, max_ram)
@@ -394,5 +397,5 @@ def recipe_command(recipe: Recipe, argv: Sequence[str] | None = None) -> int:
     return run_command(
         lambda words: run_recipe(recipe, words),
         argv,
-        when_interrupted="Epochs that were finished are kept.",
+        when_interrupted="Epochs that were finished, if any, are kept.",
     )

@@ -311,6 +311,34 @@ def test_an_interrupted_run_tells_how_to_resume(monkeypatch, caplog):
         assert caplog.records[-1].getMessage() == f"to resume: python -m recipes.toy --out {root} --resume"
 
 
+def test_a_resumed_run_is_exported_as_its_first_command_said(no_training, monkeypatch):
+    exported = []
+    monkeypatch.setattr(training_run, "run", lambda job, **how: exported.append(how["saved_models"]))
+    served = pathlib.Path("sm")
+    for words, expected in [
+        (["--no-export"], None),
+        (["--resume"], None),
+        (["--resume", "--saved-models", "sm"], served),
+        (["--resume"], served),
+        (["--resume", "--no-export"], None),
+        (["--overwrite"], pathlib.Path("saved_models")),
+        (["--resume"], pathlib.Path("saved_models")),
+        (["--overwrite", "--saved-models", "sm", "--plan-only"], "waits"),
+        (["--resume"], served),
+    ]:
+        exported.clear()
+        run_recipe(TOY, ["--out", "run", *words])
+        assert exported == ([] if expected == "waits" else [expected]), words
+        pathlib.Path("run/state").mkdir(exist_ok=True)  # it has begun
+    pathlib.Path("run/export.json").write_text('{"saved_models": 3}')
+    with pytest.raises(InputError, match=r"export\.json: damaged; delete it, and give --saved-models or --no-export"):
+        run_recipe(TOY, ["--out", "run", "--resume"])
+    pathlib.Path("run/export.json").write_text('{"saved_models": "file"}')
+    pathlib.Path("file").touch()
+    with pytest.raises(InputError, match="file: cannot be written to"):
+        run_recipe(TOY, ["--out", "run", "--resume"])
+
+
 def test_a_resumed_run_tells_each_notice_once(monkeypatch, caplog):
     monkeypatch.setattr(ForegroundTask, "notices", lambda task, volumes: ["odd data"])
     monkeypatch.setattr(training_run, "run", lambda job, **how: None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -243,6 +244,15 @@ def _not_binary(mask: Volume, found: Iterable[float], z: int) -> str:
     values = sorted(found, key=lambda value: (value != value, value))
     shown = ", ".join(f"{value:g}" for value in values[:_SHOWN_VALUES])
     more = ", ..." if len(values) > _SHOWN_VALUES else ""
+    if len(values) == 2 and all(value > 0 and float(value).is_integer() for value in values):
+        # Classes counted from 1, as in ilastik's Simple Segmentation.
+        source, dataset = str(mask.source or mask.name), mask.metadata.get("dataset")
+        given = shlex.quote(source if dataset is None else f"{source}:{dataset}")
+        return (
+            f"{mask.name}: found the values {shown} up to slice {z}, none of them 0, expected 0 and one other value; "
+            f"if {values[1]:g} is the structure, make a mask of it: segkit components --input {given} --label "
+            f"{values[1]:g} --mask --output mask.tif"
+        )
     return (
         f"{mask.name}: found the values {shown}{more} up to slice {z}, expected 0 and one other value; "
         "give the mask of one structure (not the tomogram, nor labels of several structures), or give the value of "

@@ -76,6 +76,8 @@ def _grey(path: pathlib.Path, image: PngImagePlugin.PngImageFile) -> np.ndarray:
         values = values[..., :-1]
     if values.ndim == 3:
         if (values != values[..., :1]).any():
-            raise InputError(f"{path}: found colour, expected a grey image; convert it to grey")
+            raise InputError(
+                f"{path}: found colour, expected a grey image; convert it to grey (in Fiji: Image > Type > 8-bit)"
+            )
         values = values[..., 0]
     return values

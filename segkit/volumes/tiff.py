@@ -158,7 +158,10 @@ def _choose_axes(path: pathlib.Path, series: Any, channel: int | None, warnings:
             kept += axis
             picks.append(slice(None))
         elif axis == "S" and length > 1:
-            raise InputError(f"{path}: found colour ({length} samples per pixel), expected grey; convert it to grey")
+            raise InputError(
+                f"{path}: found colour ({length} samples per pixel), expected grey; convert it to grey (in Fiji: "
+                "Image > Type > 8-bit)"
+            )
         elif axis == "C" and length > 1:
             picks.append(_checked_channel(path, length, channel))
         else:

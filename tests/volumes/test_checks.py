@@ -1,6 +1,7 @@
 """What a tomogram and its mask must fulfil."""
 
 import pathlib
+import shlex
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from segkit import cli
 from segkit.errors import InputError
 from segkit.volumes.checks import check_axes, check_binary_mask, check_comparable, check_finite, check_same_shape
+from segkit.volumes.files import open_volume, save_volume
 from segkit.volumes.volume import Volume
 
 
@@ -129,3 +132,19 @@ def test_axes_that_nothing_is_known_of_are_named():
         check_axes(stack)
     with pytest.raises(InputError, match="transpose the array"):
         check_axes(Volume(array=np.zeros((2, 3, 4, 5)), axes="zyxc"), "czyx")
+
+
+@pytest.mark.parametrize("name", ["a b.tif", "a.h5:exported_data"])
+def test_classes_counted_from_1_become_a_mask_by_the_command_that_is_told(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    classes = np.ones((3, 8, 9), np.uint8)
+    classes[1, 2:5, 2:6] = 2
+    save_volume(name, Volume(array=classes))
+    message = "found the values 1, 2 up to slice 1, none of them 0, .* if 2 is the structure"
+    with pytest.raises(InputError, match=message) as told:
+        check_binary_mask(open_volume(name))
+    command = shlex.split(str(told.value).partition("make a mask of it: segkit ")[2])
+    assert command[command.index("--input") + 1] == name
+    cli.main(command)
+    np.testing.assert_array_equal(open_volume("mask.tif").array[:], classes - 1)
+    assert check_binary_mask(open_volume("mask.tif")).foreground == (0, 12, 0)

@@ -58,8 +58,22 @@ class CommandParser(argparse.ArgumentParser):
         raise InputError(f"{self.prog}: {message}; see {self.prog} --help")
 
 
+_OTHER_WORDS = {
+    "--mask": ("--labels", "--reference"),
+    "--masks": ("--mask", "--labels", "--reference"),
+    "--labels": ("--mask", "--reference"),
+    "--tomogram": ("--images", "--input"),
+    "--images": ("--tomogram", "--input"),
+    "--saved-models": ("--root",),
+    "--root": ("--saved-models",),
+}
+"""Options of one command, and what other commands call the same; the first one that a command has is meant."""
+
+
 def _meant(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
+    known = list(known)
+    same = [other for other in _OTHER_WORDS.get(word, ()) if other in known]
+    close = same or difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 

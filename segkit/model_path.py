@@ -37,6 +37,11 @@ def resolve_model_path(path: str | os.PathLike[str]) -> pathlib.Path:
     if not found.is_file():
         if fold_folders(path):
             raise InputError(f"{path}: holds the folds of a cross-validation; give one of them, such as {path}/fold-1")
+        if (path / "plan.json").is_file():
+            raise InputError(
+                f"{path}: no {RUN_MODEL_NAME} in this folder, as its training has not finished; finish it with --out "
+                f"{path} --resume (in Python resume=True)"
+            )
         where = f"{path}: no {RUN_MODEL_NAME} in this folder" if path.is_dir() else f"{path}: no such file"
         raise InputError(f"{where}; give a .keras file or the folder of a finished training run")
     open_archive(found).close()

@@ -7,6 +7,9 @@ import warnings
 
 import pytest
 
+from recipes.fre import RECIPE as FRE
+from recipes.segET import RECIPE as SEGET
+from segkit import cli
 from segkit.console import (
     CommandParser,
     add_console_arguments,
@@ -16,6 +19,7 @@ from segkit.console import (
     set_console,
 )
 from segkit.errors import InputError
+from segkit.experiments.recipe import parse_args
 from segkit.progress import ProgressLine
 
 
@@ -42,6 +46,8 @@ def parser():
     predict = commands.add_parser("predict")
     predict.add_argument("--output-dir", required=True)
     predict.add_argument("--epochs", type=int)
+    predict.add_argument("--labels")
+    predict.add_argument("--max-ram")
     return made
 
 
@@ -52,6 +58,7 @@ def parser():
         (["predict", "--output_dir", "x"], "tool predict: no option --output_dir; did you mean --output-dir?; see"),
         (["predict", "--out", "x"], "tool predict: no option --out; see tool predict --help"),
         (["predict", "--epoch=3"], "tool predict: no option --epoch; did you mean --epochs?"),
+        (["predict", "--mask", "x"], "tool predict: no option --mask; did you mean --labels?"),
         (["predict"], "the following arguments are required: --output-dir"),
         (["predict", "--output-dir", "x", "--epochs", "three"], "argument --epochs: invalid int value: 'three'"),
         ([], "the following arguments are required: COMMAND"),
@@ -62,6 +69,23 @@ def test_a_wrong_command_line_is_one_line_with_what_may_have_been_meant(words, m
         parser().parse_args(words)
     assert str(fault.value).startswith(message) or message in str(fault.value)
     assert "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("main", "words", "meant"),
+    [
+        (cli.parse_args, ["export", "--model", "m", "--saved-models", "s"], "--root"),
+        (cli.parse_args, ["evaluate", "--prediction", "p", "--mask", "m"], "--reference"),
+        (cli.parse_args, ["predict", "--model", "m", "--tomogram", "t"], "--input"),
+        (lambda argv: parse_args(FRE, argv), ["--images", "i", "--mask", "m"], "--labels"),
+        (lambda argv: parse_args(FRE, argv), ["--tomogram", "i", "--labels", "m"], "--images"),
+        (lambda argv: parse_args(SEGET, argv), ["--images", "i", "--mask", "m"], "--tomogram"),
+        (lambda argv: parse_args(SEGET, argv), ["--tomogram", "i", "--labels", "m"], "--mask"),
+    ],
+)
+def test_what_another_command_calls_the_same_is_meant(main, words, meant):
+    with pytest.raises(InputError, match=rf"did you mean {meant}\?"):
+        main(words)
 
 
 @pytest.mark.parametrize(("words", "told"), [([], {"note", "warning: odd"}), (["--quiet"], {"warning: odd"}),

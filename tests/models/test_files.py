@@ -156,10 +156,13 @@ def test_a_class_of_the_program_that_wrote_the_model_is_named_as_such(decorator,
 
 def test_what_is_no_model_is_said_in_one_line(tmp_path):
     (tmp_path / "text.keras").write_text("no model")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "plan.json").touch()
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "plain.keras")
     for path, message in (
         (tmp_path / "missing.keras", "no such file"),
-        (tmp_path, "no model.keras in this folder"),
+        (tmp_path, "no model.keras in this folder; give"),
+        (tmp_path / "run", r"run: no model.keras .* has not finished; finish it with --out .*run --resume"),
         (tmp_path / "text.keras", "not a Keras model file"),
         (tmp_path / "plain.keras", "without segkit's card"),
     ):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import keras
@@ -18,6 +19,7 @@ _PNG_CHANNELS = (1, 3, 4)
 MAX_PNG_PX = 2**26
 """Most pixels of an image that the signature ``png`` takes, such as 8192 x 8192."""
 
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_SIZE_BYTE = 16  # of width and height in the IHDR chunk
 _PNG_BIT_DEPTH_BYTE = 24  # in the IHDR chunk, which the PNG standard puts first
 
@@ -53,7 +55,7 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
         trained on int8 (``card.dtype``) 128 is subtracted, as signed bytes are shown. Images of more than
         ``MAX_PNG_PX`` pixels are refused. Offered where the network has 1, 3 or 4 input channels.
 
-    Requests with NaN or infinite values are refused.
+    Requests of another number of axes or channels, or with NaN or infinite values, are refused.
 
     A network whose preprocessing a graph cannot hold (coloured slices) has ``serving_default`` alone: ``voxels``,
     float32 ``(b, y, x, 3)``, coloured, 0..1 -> ``probability``, float32 ``(b, y, x)``, and ``mask``, uint8
@@ -75,16 +77,30 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
     served = _Served(model, card)
     # Asked with any tensor: `None` where no graph can hold the preprocessing.
     if card.preprocessing.in_graph(tf.zeros((1, 1, 1, 1))) is None:
-        return {"serving_default": Signature(served.with_decision, served.voxels_spec)}
+        return {"serving_default": _signature(served.with_decision, served.voxels_spec)}
     *size, channels = served.shape
     raw_shape = (None, *size) if channels == 1 else (None, *size, channels)
-    signatures = {"serving_default": Signature(served.from_voxels, served.voxels_spec)}
+    signatures = {"serving_default": _signature(served.from_voxels, served.voxels_spec)}
     for dtype in RAW_DTYPES:
         spec = tf.TensorSpec(raw_shape, dtype, name="slices")
-        signatures[f"raw_{dtype}"] = Signature(served.from_grey_values, spec)
+        signatures[f"raw_{dtype}"] = _signature(served.from_grey_values, spec)
     if len(size) == 2 and channels in _PNG_CHANNELS:
-        signatures["png"] = Signature(served.from_png, tf.TensorSpec((None,), tf.string, name="png"))
+        signatures["png"] = _signature(served.from_png, tf.TensorSpec((None,), tf.string, name="png"))
     return signatures
+
+
+def _signature(function: Callable[[tf.Tensor], dict[str, tf.Tensor]], spec: tf.TensorSpec) -> Signature:
+    """Return a signature that refuses requests of another shape than its own.
+
+    The runtime does not compare them: operations that were laid out for other axes would answer wrongly, or end the
+    whole server.
+    """
+
+    @functools.wraps(function)
+    def of_its_shape(values: tf.Tensor) -> dict[str, tf.Tensor]:
+        return function(tf.raw_ops.EnsureShape(input=values, shape=spec.shape))
+
+    return Signature(of_its_shape, spec)
 
 
 class _Served:
@@ -181,8 +197,14 @@ def decode_png(encoded: tf.Tensor, channels: int) -> tf.Tensor:
         Tensor ``(y, x, channels)``, float32.
 
     Raises:
-        InvalidArgumentError: When it is run, if the image is of more than ``MAX_PNG_PX`` pixels, as its header says.
+        InvalidArgumentError: When it is run, if the bytes are not those of a PNG file, or the image is of more than
+            ``MAX_PNG_PX`` pixels, as its header says.
     """
+    is_png = tf.strings.substr(encoded, 0, len(_PNG_SIGNATURE)) == _PNG_SIGNATURE
+    is_png &= tf.strings.length(encoded) > _PNG_BIT_DEPTH_BYTE
+    check = tf.debugging.Assert(is_png, ["png: not a PNG image; encode the slice as PNG, or send it as raw slices"])
+    with tf.control_dependencies([check]):
+        encoded = tf.identity(encoded)
     header = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, _PNG_SIZE_BYTE, 8), tf.uint8), tf.int64)
     # Width and height, four bytes each, the highest first.
     width, height = tf.unstack(tf.reduce_sum(tf.reshape(header, (2, 4)) * [2**24, 2**16, 2**8, 1], axis=-1))

@@ -259,6 +259,48 @@ def test_what_would_empty_a_mask_or_end_the_server_is_refused(loaded: Callable) 
         loaded.signatures["png"](png=tf.constant([bytes(png)]))
 
 
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("raw_uint8", (48, 40)),
+        ("raw_int8", (1, 48, 40, 1)),
+        ("raw_float32", (40,)),
+        ("serving_default", (1, 1, 48, 40, 1)),
+        ("serving_default", (48, 40, 1)),
+        ("serving_default", (1, 48, 40, 3)),
+        ("png", ()),
+        ("png", (1, 1)),
+    ],
+)
+def test_a_request_of_another_shape_is_refused_and_the_process_lives(
+    loaded: Callable, name: str, shape: tuple[int, ...]
+) -> None:
+    import tensorflow as tf
+
+    signature = loaded.signatures[name]
+    ((argument, spec),) = signature.structured_input_signature[1].items()
+    request = tf.fill(shape, encoded(PNG_8_BIT)[0]) if name == "png" else tf.zeros(shape, spec.dtype)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"not compatible with expected shape \["):
+        signature(**{argument: request})
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".bmp"])
+def test_an_image_of_another_format_is_no_png(loaded: Callable, extension: str) -> None:
+    import tensorflow as tf
+
+    data = cv2.imencode(extension, PNG_8_BIT[0])[1].tobytes()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="png: not a PNG image"):
+        loaded.signatures["png"](png=tf.constant([data]))
+
+
+@pytest.mark.parametrize("length", [0, 3, 8, 20])
+def test_what_is_too_short_for_a_png_is_none(loaded: Callable, length: int) -> None:
+    import tensorflow as tf
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="png: not a PNG image"):
+        loaded.signatures["png"](png=tf.constant([encoded(PNG_8_BIT)[0][:length]]))
+
+
 def test_a_batch_equals_its_slices(loaded: Callable) -> None:
     import tensorflow as tf
 

@@ -7,12 +7,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from segkit.losses.scalar_loss import ScalarLoss
 from segkit.ops.overlap_loss import jaccard_distance, stable_bce
 from segkit.ops.split_weight import split_weight
 
 
 @keras.saving.register_keras_serializable(package="segkit")
-class BCEJaccard(keras.losses.Loss):
+class BCEJaccard(ScalarLoss):
     """Weighted binary cross entropy plus Jaccard distance, from logits.
 
     ``mean(w * bce(t, y)) + 1 - J(sigmoid(y), t)``. The weights act on the cross entropy alone, so they travel as the
@@ -22,7 +23,7 @@ class BCEJaccard(keras.losses.Loss):
     Args:
         per_sample: Take the Jaccard distance of every sample and average them. By default it is taken once over the
             whole batch, as printed in the paper.
-        reduction: As in Keras.
+        reduction: ``"sum_over_batch_size"``, ``"mean"`` or ``None``; makes no difference, as the loss is one number.
         name: Name of the loss.
 
     Call arguments:
@@ -33,7 +34,8 @@ class BCEJaccard(keras.losses.Loss):
         Scalar, float32 [nat], not negative.
 
     Raises:
-        ValueError: If ``y_true`` has not one channel more than ``y_pred``.
+        ValueError: If ``y_true`` has not one channel more than ``y_pred`` or other sizes, ``reduction`` is another,
+            such as ``"sum"``, or a ``sample_weight`` is given.
 
     Reference:
         Zhang et al. (2019), SegET, Eqs. 1, 3 and 5; weights Sec. 3.2. The L2 term of Eq. 1 sits in the layers'
@@ -47,7 +49,7 @@ class BCEJaccard(keras.losses.Loss):
         self,
         *,
         per_sample: bool = False,
-        reduction: str = "sum_over_batch_size",
+        reduction: str | None = "sum_over_batch_size",
         name: str = "bce_jaccard",
         **kwargs: Any,
     ) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from segkit.losses.scalar_loss import ScalarLoss
 from segkit.ops.overlap_loss import jaccard_distance
 from segkit.ops.split_weight import split_weight
 
 
 @keras.saving.register_keras_serializable(package="segkit")
-class Dice(keras.losses.Loss):
+class Dice(ScalarLoss):
     """One minus the soft Dice coefficient, ``1 - 2 sum(t p) / (sum(t) + sum(p))`` with ``p = sigmoid(y)``.
 
     The weight is the last channel of ``y_true``, as it is for ``BCEJaccard``; a pixel of weight 0 is not
@@ -21,7 +22,7 @@ class Dice(keras.losses.Loss):
     Args:
         per_sample: Take the coefficient of every sample and average. By default it is taken once over the whole batch,
             so that a sample without foreground does not count as much as one full of it.
-        reduction: As in Keras.
+        reduction: ``"sum_over_batch_size"``, ``"mean"`` or ``None``; makes no difference, as the loss is one number.
         name: Name of the loss.
 
     Call arguments:
@@ -32,7 +33,8 @@ class Dice(keras.losses.Loss):
         Scalar, float32, in [0, 1].
 
     Raises:
-        ValueError: If ``y_true`` has not one channel more than ``y_pred``.
+        ValueError: If ``y_true`` has not one channel more than ``y_pred`` or other sizes, ``reduction`` is another,
+            such as ``"sum"``, or a ``sample_weight`` is given.
 
     Reference:
         Wagner & Rohr (2022), "EfficientCellSeg", Sec. 3.2, after Milletari et al. (2016), "V-Net", whose denominator
@@ -43,7 +45,12 @@ class Dice(keras.losses.Loss):
     """
 
     def __init__(
-        self, *, per_sample: bool = False, reduction: str = "sum_over_batch_size", name: str = "dice", **kwargs: Any
+        self,
+        *,
+        per_sample: bool = False,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "dice",
+        **kwargs: Any,
     ) -> None:
         super().__init__(name=name, reduction=reduction, **kwargs)
         self.per_sample = per_sample

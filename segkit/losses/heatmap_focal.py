@@ -7,11 +7,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from segkit.losses.scalar_loss import ScalarLoss
 from segkit.ops.split_weight import split_weight
 
 
 @keras.saving.register_keras_serializable(package="segkit")
-class HeatmapFocal(keras.losses.Loss):
+class HeatmapFocal(ScalarLoss):
     """Focal loss of heatmaps that are 1 at centres and fall off around them, from logits.
 
     With ``p = sigmoid(y)`` and ``n`` centres (pixels with ``t = 1``)
@@ -25,7 +26,7 @@ class HeatmapFocal(keras.losses.Loss):
     Args:
         alpha: Power that takes weight from what is right already, not negative.
         beta: Power that takes weight from the surroundings of a centre, not negative.
-        reduction: As in Keras.
+        reduction: ``"sum_over_batch_size"``, ``"mean"`` or ``None``; makes no difference, as the loss is one number.
         name: Name of the loss.
 
     Call arguments:
@@ -36,7 +37,8 @@ class HeatmapFocal(keras.losses.Loss):
         Scalar, float32 [nat], not negative.
 
     Raises:
-        ValueError: If a power is negative, or ``y_true`` has not one channel more than ``y_pred``.
+        ValueError: If a power is negative, ``y_true`` has not one channel more than ``y_pred`` or other sizes,
+            ``reduction`` is another, such as ``"sum"``, or a ``sample_weight`` is given.
 
     Reference:
         Wagner & Rohr (2022), "EfficientCellSeg", Sec. 3.3 (focal loss on heatmaps of cell centres); the form for soft
@@ -51,7 +53,7 @@ class HeatmapFocal(keras.losses.Loss):
         *,
         alpha: float = 2.0,
         beta: float = 4.0,
-        reduction: str = "sum_over_batch_size",
+        reduction: str | None = "sum_over_batch_size",
         name: str = "heatmap_focal",
         **kwargs: Any,
     ) -> None:

@@ -7,18 +7,19 @@ from typing import Any
 import keras
 from keras import ops
 
+from segkit.losses.scalar_loss import ScalarLoss
 from segkit.ops.split_weight import split_weight
 
 
 @keras.saving.register_keras_serializable(package="segkit")
-class SoftmaxCrossEntropy(keras.losses.Loss):
+class SoftmaxCrossEntropy(ScalarLoss):
     """Softmax cross entropy from logits, averaged over annotated pixels.
 
     ``sum(w * ce) / n`` over the ``n`` pixels of positive weight. The weight is the last channel of ``y_true``, as it
     is for ``BCEJaccard``; a pixel of weight 0 is not annotated.
 
     Args:
-        reduction: As in Keras.
+        reduction: ``"sum_over_batch_size"``, ``"mean"`` or ``None``; makes no difference, as the loss is one number.
         name: Name of the loss.
 
     Call arguments:
@@ -29,14 +30,15 @@ class SoftmaxCrossEntropy(keras.losses.Loss):
         Scalar, float32 [nat], not negative.
 
     Raises:
-        ValueError: If ``y_true`` has not two channels, or ``y_pred`` has one alone, which is no choice of classes.
+        ValueError: If ``y_true`` has not two channels or other sizes than ``y_pred``, ``y_pred`` has one channel alone,
+            which is no choice of classes, ``reduction`` is another, such as ``"sum"``, or a ``sample_weight`` is given.
 
     Example:
         Two classes, logits 0 and 0, weight 3: ``3 ln 2``.
     """
 
     def __init__(
-        self, *, reduction: str = "sum_over_batch_size", name: str = "softmax_cross_entropy", **kwargs: Any
+        self, *, reduction: str | None = "sum_over_batch_size", name: str = "softmax_cross_entropy", **kwargs: Any
     ) -> None:
         super().__init__(name=name, reduction=reduction, **kwargs)
 

@@ -26,7 +26,8 @@ class PredictedForeground(keras.metrics.Mean):
         Scalar in [0, 1]: exactly 0 if no pixel was foreground, exactly 1 if all were.
 
     Raises:
-        ValueError: If ``y_true`` has not one channel more than ``y_pred``.
+        ValueError: If ``y_true`` has not one channel more than ``y_pred`` or other sizes, or a ``sample_weight`` is
+            given.
     """
 
     def __init__(self, threshold: float = 0.0, *, name: str = "predicted_foreground", **kwargs: Any) -> None:
@@ -34,7 +35,9 @@ class PredictedForeground(keras.metrics.Mean):
         self.threshold = threshold
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Add a batch."""
+        """Add a batch. ``sample_weight`` is refused: weights travel in ``y_true``."""
+        if sample_weight is not None:
+            raise ValueError("`sample_weight` must be None: put weights into the last channel of `y_true`")
         y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
         _, weight = split_weight(y_true, y_pred, name=type(self).__name__)
         foreground = ops.cast(y_pred > self.threshold, "float32")

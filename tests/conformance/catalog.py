@@ -60,12 +60,14 @@ CATALOG = {
     "segkit>FREnhance": Entry(layers.FREnhance, {"num_enhanced": 1, "gain": 8.0, "redraw": "never", "seed": 3}, 2),
     "segkit>ResizeTo": Entry(layers.ResizeTo, {"height": 5, "width": 11}, 2, axes=(2,)),
     "segkit>ResizeLike": Entry(layers.ResizeLike, {}, [2, 1], axes=(2,)),
-    "segkit>Dice": Entry(losses.Dice, {"per_sample": True, "reduction": "sum", "name": "other"}),
-    "segkit>HeatmapFocal": Entry(losses.HeatmapFocal, {"alpha": 3.0, "beta": 2.0, "reduction": "sum", "name": "other"}),
-    "segkit>BCEJaccard": Entry(losses.BCEJaccard, {"per_sample": True, "reduction": "sum", "name": "other"}),
+    "segkit>Dice": Entry(losses.Dice, {"per_sample": True, "reduction": "mean", "name": "other"}),
+    "segkit>HeatmapFocal": Entry(
+        losses.HeatmapFocal, {"alpha": 3.0, "beta": 2.0, "reduction": "mean", "name": "other"}
+    ),
+    "segkit>BCEJaccard": Entry(losses.BCEJaccard, {"per_sample": True, "reduction": "mean", "name": "other"}),
     "segkit>BinaryMeanIoU": Entry(metrics.BinaryMeanIoU, {"threshold": 0.4, "name": "other"}),
     "segkit>MeanIoU": Entry(metrics.MeanIoU, {"num_classes": 3, "class_ids": [1], "name": "other"}, outputs=3),
-    "segkit>SoftmaxCrossEntropy": Entry(losses.SoftmaxCrossEntropy, {"reduction": "sum", "name": "other"}, outputs=3),
+    "segkit>SoftmaxCrossEntropy": Entry(losses.SoftmaxCrossEntropy, {"reduction": "mean", "name": "other"}, outputs=3),
     "segkit>PredictedForeground": Entry(metrics.PredictedForeground, {"threshold": 0.4, "name": "other"}),
 }
 

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 
 import keras
 import numpy as np
@@ -111,6 +112,32 @@ def test_targets_of_another_width_are_refused_with_both_widths(name, channels):
     call(np.zeros((2, 4, 4, CATALOG[name].target_channels + 1), "float32"), y_pred)
     with pytest.raises(ValueError, match=rf"y_true.shape=\(2, 4, 4, {channels}\), y_pred.shape=\(2, 4, 4, {outputs}\)"):
         call(y_true, y_pred)
+
+
+def scored(name):
+    """Return what scores, and a target and a prediction for it."""
+    entry = CATALOG[name]
+    scoring = entry.make(**entry.arguments)
+    call = scoring.update_state if isinstance(scoring, keras.metrics.Metric) else scoring
+    return call, np.ones((2, 4, 4, entry.target_channels + 1), "float32"), np.zeros((2, 4, 4, entry.outputs), "float32")
+
+
+@pytest.mark.parametrize("name", SCORING)
+def test_weights_beside_the_target_are_refused(name):
+    call, y_true, y_pred = scored(name)
+    call(y_true, y_pred, sample_weight=None)
+    for weights in (np.ones(2, "float32"), np.ones((2, 4, 4), "float32")):
+        with pytest.raises(ValueError, match=r"`sample_weight` must be None: .*last channel of `y_true`"):
+            call(y_true, y_pred, sample_weight=weights)
+
+
+@pytest.mark.parametrize("name", SCORING)
+def test_targets_of_another_size_are_refused_with_both_shapes(name):
+    call, y_true, y_pred = scored(name)
+    for other in (y_true[:1], y_true[:, :1], y_true[:, :, :3]):
+        shapes = re.escape(f"y_true.shape={other.shape}, y_pred.shape={y_pred.shape}")
+        with pytest.raises(ValueError, match=f"the sizes of `y_pred`.*{shapes}"):
+            call(other, y_pred)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -21,18 +21,20 @@ class MeanIoU(ConfusionCounts):
 
     Args:
         num_classes: Number of classes, background among them.
-        class_ids: Classes whose mean is taken, all by default; one alone gives that class's IoU.
+        class_ids: Different classes whose mean is taken, all by default; one alone gives that class's IoU.
         name: Name of the metric.
 
     Call arguments:
-        y_true: Shape ``(batch, ..., 2)``: class, then weight; a pixel of weight 0 is left out.
+        y_true: Shape ``(batch, ..., 2)``: class, then weight; a pixel of weight 0 is left out, and so is one whose
+            class is not among the ``num_classes``.
         y_pred: Logits or probabilities, shape ``(batch, ..., num_classes)``; the largest is what is predicted.
 
     Returns:
         Scalar in [0, 1], float32; 0 where none of the classes has occurred.
 
     Raises:
-        ValueError: If ``y_true`` has not two channels, or ``y_pred`` not one per class.
+        ValueError: If ``class_ids`` is empty or names a class twice or one that there is not, ``y_true`` has not two
+            channels, or ``y_pred`` not one per class.
 
     Reference:
         Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Module", Sec. 4.1.
@@ -42,10 +44,13 @@ class MeanIoU(ConfusionCounts):
         self, num_classes: int, class_ids: Sequence[int] | None = None, *, name: str = "mean_iou", **kwargs: Any
     ) -> None:
         super().__init__(num_classes, name=name, **kwargs)
-        if class_ids is not None and not (class_ids and all(0 <= k < num_classes for k in class_ids)):
-            raise ValueError(
-                f"`class_ids` must be classes from 0 to {num_classes - 1}. Received: class_ids={class_ids!r}"
-            )
+        if class_ids is not None:
+            known = len(class_ids) > 0 and all(0 <= k < num_classes for k in class_ids)
+            if not known or len(set(class_ids)) < len(class_ids):
+                raise ValueError(
+                    f"`class_ids` must be different classes from 0 to {num_classes - 1}. "
+                    f"Received: class_ids={class_ids!r}"
+                )
         self.class_ids = None if class_ids is None else list(class_ids)
 
     def update_state(self, y_true, y_pred, sample_weight=None):

@@ -60,3 +60,23 @@ def test_classes_that_there_are_not(class_ids):
 def test_sample_weight_is_refused():
     with pytest.raises(ValueError, match="last channel"):
         MeanIoU(2).update_state(np.ones((1, 1, 1)), np.ones((1, 1, 2)), sample_weight=np.ones(1))
+
+
+def test_a_class_that_is_none_of_them_is_left_out_as_if_not_annotated():
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 3, (2, 6, 6, 1)).astype("float32")
+    weights = np.ones_like(classes)
+    y_pred = rng.normal(size=(2, 6, 6, 3)).astype("float32")
+    strange = rng.random(classes.shape) < 0.3
+    for value in (3, 255, -1):
+        found, expected = MeanIoU(3), MeanIoU(3)
+        found.update_state(np.concatenate([np.where(strange, value, classes), weights], axis=-1), y_pred)
+        expected.update_state(np.concatenate([classes, np.where(strange, 0, weights)], axis=-1), y_pred)
+        np.testing.assert_array_equal(
+            keras.ops.convert_to_numpy(found.confusion()), keras.ops.convert_to_numpy(expected.confusion())
+        )
+
+
+def test_a_class_is_named_once():
+    with pytest.raises(ValueError, match=r"`class_ids` must be different classes .* class_ids=\[1, 1\]"):
+        MeanIoU(4, class_ids=[1, 1])

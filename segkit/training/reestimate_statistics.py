@@ -33,17 +33,24 @@ class ReestimateStatistics(keras.callbacks.Callback):
     are put back, so that the training is the same, bit for bit, as without this callback. A network without batch
     normalisation is left unchanged.
 
+    If the last epoch is not validated, statistics are re-estimated when the training ends, so that the network has them
+    in any case. A checkpoint at the end of any other epoch without validation holds the running ones.
+
     Use it the same way on every network of a comparison: running statistics lag behind quick changes in any training.
 
     Args:
         batches: What can be iterated repeatedly: a list of batches, a ``tf.data.Dataset``, a ``PyDataset``. A
             batch is what the network takes, or a tuple that begins with it. All of one shape, or the network is
-            compiled for each.
+            compiled for each. Images in one array are made batches by ``[images[:8], images[8:16]]``.
         steps: Number of batches that are taken of it; all by default, so give it for a stream without end.
 
     Attributes:
         running: The running statistics of the training that were put aside, by layer: means, then variances; ``None``
             while the network has them itself. ``use_running_statistics`` puts them into a network.
+
+    Raises:
+        ValueError: If ``batches`` is one array, which would be iterated image by image, or can be iterated only once,
+            such as a generator.
 
     Reference:
         Ando & Hotta (2021) do not say how their network is scored. Measured with the spec of segkit: without this,
@@ -59,20 +66,28 @@ class ReestimateStatistics(keras.callbacks.Callback):
 
     def __init__(self, batches: Iterable[Any], *, steps: int | None = None) -> None:
         super().__init__()
+        if hasattr(batches, "shape") or isinstance(batches, Iterator):
+            raise ValueError(
+                "`batches` must be what can be iterated repeatedly and gives batches, such as a list of batches. "
+                f"Received: one {type(batches).__name__}"
+            )
         self.batches = batches
         self.steps = steps
         self.running: list[list[list[float]]] | None = None
+        self._is_behind = False  # trained since the last time
         self._pass: _TrainingPass | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget another training."""
         self.running = None
+        self._is_behind = False
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Put the running statistics back."""
         if self.running is not None:
             use_running_statistics(self.model, self.running)
             self.running = None
+        self._is_behind = True
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Put the running statistics aside, and take new ones."""
@@ -82,6 +97,12 @@ class ReestimateStatistics(keras.callbacks.Callback):
         if self._pass is None or self._pass.inner is not self.model:
             self._pass = _TrainingPass(self.model)
         _reestimate(self._pass, itertools.islice(self.batches, self.steps))
+        self._is_behind = False
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Make up for a validation that the last epoch did not have."""
+        if self._is_behind:
+            self.on_test_begin()
 
 
 def use_running_statistics(model: keras.Model, running: list[list[list[float]]]) -> None:

@@ -205,3 +205,52 @@ def test_steps_end_a_stream_without_end():
     callback.on_test_begin()
     found = features(model, batches(1))
     np.testing.assert_allclose(statistics(model)[0], found.mean((0, 1, 2)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "validation", [{}, {"validation_freq": 2, "validation_data": (batches(1)[0], batches(1)[0])}], ids=["none", "rare"]
+)
+def test_a_last_epoch_without_validation_is_made_up_for_at_the_end(validation):
+    def fitted(*callbacks):
+        model = network(FREnhance(3, 5.0, seed=1), keras.layers.ReLU())
+        model.compile(keras.optimizers.SGD(1e-3), "mse")
+        images = np.concatenate(batches(2))
+        model.fit(
+            images, images, batch_size=4, epochs=3, shuffle=False, verbose=0, callbacks=[RedrawEnhanced(), *callbacks],
+            **validation,
+        )  # fmt: skip
+        return model
+
+    callback = ReestimateStatistics(batches(2))
+    model = fitted(callback)
+    part = keras.Model(model.input, model.get_layer("norm").input)
+    found = np.concatenate([ops.convert_to_numpy(part(batch)) for batch in batches(2)]).astype(np.float64)
+    np.testing.assert_allclose(statistics(model)[0], found.mean((0, 1, 2)), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(statistics(model)[1], found.var((0, 1, 2)), rtol=1e-3)
+    # The running ones are kept as after any validation.
+    use_running_statistics(model, callback.running)
+    for mine, other in zip(model.weights, fitted().weights, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-6, atol=1e-7, err_msg=mine.path)
+
+
+def test_a_training_without_an_epoch_leaves_all_as_it_was():
+    model = network()
+    model.compile("sgd", "mse")
+    before = statistics(model)
+    images = batches(1)[0]
+    model.fit(images, images, epochs=2, initial_epoch=2, verbose=0, callbacks=[ReestimateStatistics(batches(2))])
+    np.testing.assert_array_equal(statistics(model), before)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (np.zeros((4, 8, 8, 1), "float32"), "ndarray"),
+        (ops.zeros((4, 8, 8, 1)), ""),
+        ((batch for batch in batches()), "generator"),
+        (iter(batches()), "list_iterator"),
+    ],
+)
+def test_one_array_or_what_is_iterated_once_is_refused(given, found):
+    with pytest.raises(ValueError, match=rf"`batches` must be .*such as a list of batches.*Received: .*{found}"):
+        ReestimateStatistics(given)

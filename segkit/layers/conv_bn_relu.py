@@ -78,6 +78,7 @@ class ConvBNReLU(keras.layers.Layer):
             strides=self.strides,
             dilation_rate=self.dilation_rate,
             padding="same",
+            data_format="channels_last",
             use_bias=self.use_bias,
             kernel_initializer=self.kernel_initializer,
             kernel_regularizer=keras.regularizers.L2(self.l2) if self.l2 else None,

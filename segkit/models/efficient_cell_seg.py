@@ -65,7 +65,8 @@ def efficient_cell_seg(
 
     Raises:
         ValueError: If the images have not three channels, ``size`` is no multiple of the stride, the filters are not
-            one for each skip and one more, ``prior`` is out of range, or the encoder is none or its layers do not fit.
+            one for each skip and one more, ``prior`` is out of range, the encoder is none or its layers do not fit, or
+            Keras is set to channels first, which the encoders would follow.
         InputError: If the encoder has another name, or its weights are missing or of another network.
 
     Reference:
@@ -100,6 +101,7 @@ def efficient_cell_seg(
     head = keras.layers.Conv2D(
         1,
         1,
+        data_format="channels_last",
         kernel_regularizer=penalty,
         # The logit of the prior.
         bias_initializer=keras.initializers.Constant(math.log(prior / (1 - prior))),

@@ -57,8 +57,14 @@ class Encoder:
 
         Raises:
             InputError: If the weights are missing or of another network.
-            ValueError: If a layer is unknown, or a skip has not twice the resolution of what comes before it.
+            ValueError: If a layer is unknown, a skip has not twice the resolution of what comes before it, or Keras is
+                set to channels first.
         """
+        if keras.config.image_data_format() != "channels_last":
+            raise ValueError(
+                "networks of keras.applications are built with the axes that Keras is set to, and segkit's have "
+                "channels last; call keras.config.set_image_data_format('channels_last') before"
+            )
         if self.preprocess is not None:
             images = self.preprocess(images)
         network = self.build(include_top=False, weights=None, input_tensor=images)

@@ -150,7 +150,7 @@ def seget(
     factors = tuple(2**i for i in range(len(higher) - 1, -1, -1))
     context = fusion_block(filters[1], factors=factors, l2=l2, name="fuse_context")(higher)
     fused = fusion_block(filters[0], factors=(1, 2), l2=l2, name="fuse_last")([last, context])
-    logits = keras.layers.Conv2D(1, 1, kernel_regularizer=keras.regularizers.L2(l2), dtype="float32", name="logits")(
-        fused
-    )
+    penalty = keras.regularizers.L2(l2)
+    as_logits = {"data_format": "channels_last", "dtype": "float32", "name": "logits"}
+    logits = keras.layers.Conv2D(1, 1, kernel_regularizer=penalty, **as_logits)(fused)
     return keras.Model(inputs, {"logits": logits}, name=name)

@@ -84,7 +84,8 @@ def unet(
         )
         x = block([x, skips[level - 1]])
     penalty = keras.regularizers.L2(l2) if l2 else None
-    logits = head(out_channels, 1, kernel_regularizer=penalty, dtype="float32", name="logits")(x)
+    as_logits = {"data_format": "channels_last", "dtype": "float32", "name": "logits"}
+    logits = head(out_channels, 1, kernel_regularizer=penalty, **as_logits)(x)
     return keras.Model(inputs, {"logits": logits}, name=name)
 
 

@@ -74,7 +74,7 @@ def unet_se(
         x = ConvPairSE(width, **block, name=f"encoder_{level}")(x)
         if level < levels:
             skips.append(x)
-            x = keras.layers.MaxPooling2D(name=f"pool_{level}")(x)
+            x = keras.layers.MaxPooling2D(data_format="channels_last", name=f"pool_{level}")(x)
     for layer in [bottleneck] if isinstance(bottleneck, keras.layers.Layer) else bottleneck:
         x = layer(x)
     deep = x
@@ -99,4 +99,5 @@ def unet_se(
 
 def _head(num_classes: int, l2: float, name: str) -> keras.layers.Layer:
     regularizer = keras.regularizers.L2(l2) if l2 else None
-    return keras.layers.Conv2D(num_classes, 1, kernel_regularizer=regularizer, dtype="float32", name=name)
+    as_logits = {"data_format": "channels_last", "dtype": "float32", "name": name}
+    return keras.layers.Conv2D(num_classes, 1, kernel_regularizer=regularizer, **as_logits)

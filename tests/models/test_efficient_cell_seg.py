@@ -329,3 +329,13 @@ def test_copies_of_a_model_normalise_as_it_does(tmp_path):
             expected = keras.ops.convert_to_numpy(expected)
             found = keras.ops.convert_to_numpy(copy(image)[name])
             np.testing.assert_allclose(found, expected, atol=0.05 * abs(expected).max())
+
+
+def test_an_encoder_with_channels_first_is_refused():
+    before = keras.config.image_data_format()
+    try:
+        keras.config.set_image_data_format("channels_first")
+        with pytest.raises(ValueError, match=r"keras\.config\.set_image_data_format\('channels_last'\)"):
+            efficient_cell_seg(size=32, encoder="efficientnet_b0")
+    finally:
+        keras.config.set_image_data_format(before)

@@ -76,8 +76,11 @@ class ForegroundTarget:
     """Target 1 on foreground and 0 on background; foreground weighs ``min(B / F, weight_limit)`` in its own patch.
 
     Attributes:
-        weight_limit: Bound of the weights; ``None`` for no weighting.
+        weight_limit: Bound of the weights, positive; ``None`` for no weighting.
         ignore_value: Mask value of unannotated pixels, which weigh 0.
+
+    Raises:
+        ValueError: If ``weight_limit`` is not positive.
 
     Reference:
         Zhang et al. (2019), SegET, Sec. 3.2.
@@ -87,6 +90,10 @@ class ForegroundTarget:
     ignore_value: int | None = None
     channels: ClassVar[int] = 1
     nearest: ClassVar[tuple[bool, ...]] = (True,)
+
+    def __post_init__(self) -> None:
+        if self.weight_limit is not None and not self.weight_limit > 0:
+            raise ValueError(f"`weight_limit` must be positive, or None. Received: weight_limit={self.weight_limit!r}")
 
     def __call__(self, parts: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
         """Return target and weight of a mask, any shape: not zero is foreground."""

@@ -42,7 +42,7 @@ class TrainingPlan:
         validation_stride_px: Step over validation slices [px].
         batch_size: Patches per step.
         positive_copies: Extra copies of patches that hold foreground.
-        weight_limit: Bound of the adaptive weights B/F; ``None`` for no weighting.
+        weight_limit: Bound of the adaptive weights B/F, positive; ``None`` for no weighting.
         ignore_value: Mask value of unannotated pixels.
         augmentation: Random changes of the training patches; ``Augmentation(flips=False, turns=False)`` for none.
         epochs: Epochs at most.
@@ -98,6 +98,8 @@ class TrainingPlan:
             raise InputError(f"plan: seed is {self.seed}; give a whole number up to {_LARGEST_SEED}")
         if not self.learning_rate > 0:
             raise InputError(f"plan: learning_rate is {self.learning_rate!r}; give a positive number such as 1e-3")
+        if self.weight_limit is not None and not self.weight_limit > 0:
+            raise InputError(f"plan: weight_limit is {self.weight_limit!r}; give a positive number, or null")
         if not 0 < self.plateau_factor <= 1:
             raise InputError(f"plan: plateau_factor is {self.plateau_factor!r}; give a number in (0, 1]")
         if not (self.ignore_value is None or isinstance(self.ignore_value, int)):

@@ -71,3 +71,9 @@ def test_classes_are_counted_in_a_byte(count):
 def test_an_image_cannot_be_scaled_by_nothing(numbers):
     with pytest.raises(ValueError, match=r"`std` positive|`image_channels` must be positive"):
         ImageTarget(**numbers)
+
+
+@pytest.mark.parametrize("limit", [0, 0.0, -1.0, float("nan")])
+def test_a_limit_that_is_not_positive_is_refused(limit):
+    with pytest.raises(ValueError, match=f"`weight_limit` must be positive, or None. Received: weight_limit={limit!r}"):
+        ForegroundTarget(weight_limit=limit)

@@ -104,6 +104,7 @@ def test_plan_comes_back_from_json_and_refuses_slips():
         ({"batch_size": 2.5}, "batch_size is 2.5; give a whole number of at least 1"),
         ({"positive_copies": -2}, "positive_copies is -2"),
         ({"weight_limit": -3.0}, "weight_limit is -3.0; give a number that is not negative"),
+        ({"weight_limit": 0.0}, "weight_limit is 0.0; give a positive number, or null"),
         ({"decay": "fast"}, "decay is 'fast'"),
         ({"ignore_value": 1.5}, "ignore_value is 1.5"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),

@@ -5,11 +5,16 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import numbers
 from collections.abc import Sequence
 
 import numpy as np
 
 _AGREEMENT = 0.01  # voxel sizes that differ by less than 1 % are equal: files round them
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,13 +41,20 @@ class Augmentation:
     elastic_grid_px: int = 64
 
     def __post_init__(self) -> None:
-        if not 0 <= self.contrast < 1:
+        for name in ("flips", "turns"):
+            value = getattr(self, name)
+            if not isinstance(value, (bool, np.bool_)):
+                raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
+        if not (_is_number(self.contrast) and 0 <= self.contrast < 1):
             raise ValueError(f"`contrast` must be in [0, 1). Received: contrast={self.contrast!r}")
-        if self.brightness < 0 or self.elastic_px < 0:
-            raise ValueError(f"`brightness` and `elastic_px` must not be negative. Received: {self!r}")
-        if self.elastic_grid_px < 1:
+        for name in ("brightness", "elastic_px"):
+            value = getattr(self, name)
+            if not (_is_number(value) and 0 <= value < math.inf):
+                raise ValueError(f"`{name}` must be finite and not negative. Received: {name}={value!r}")
+        grid = self.elastic_grid_px
+        if not (_is_number(grid) and isinstance(grid, numbers.Integral) and grid >= 1):
             raise ValueError(
-                f"`elastic_grid_px` must be positive [px]. Received: elastic_grid_px={self.elastic_grid_px!r}"
+                f"`elastic_grid_px` must be a positive whole number [px]. Received: elastic_grid_px={grid!r}"
             )
 
     def draw(

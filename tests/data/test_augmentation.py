@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -118,8 +119,8 @@ def test_coarse_axes_are_displaced_by_fewer_pixels():
     ("call", "message"),
     [
         (lambda: Augmentation(contrast=1.0), r"`contrast` must be in \[0, 1\)"),
-        (lambda: Augmentation(brightness=-1.0), "must not be negative"),
-        (lambda: Augmentation(elastic_grid_px=0), r"`elastic_grid_px` must be positive \[px\]"),
+        (lambda: Augmentation(brightness=-1.0), "must be finite and not negative"),
+        (lambda: Augmentation(elastic_grid_px=0), r"`elastic_grid_px` must be a positive whole number \[px\]"),
         (lambda: Augmentation().draw(np.random.default_rng(0), (4,)), "two axes or more"),
         (lambda: Augmentation().draw(np.random.default_rng(0), (4, 4), (1.0,)), "two axes or more"),
     ],
@@ -127,3 +128,27 @@ def test_coarse_axes_are_displaced_by_fewer_pixels():
 def test_refuses(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"elastic_px": float("nan")}, "`elastic_px` must be finite and not negative. Received: elastic_px=nan"),
+        ({"elastic_px": float("inf")}, "elastic_px=inf"),
+        ({"brightness": float("nan")}, "`brightness` must be finite and not negative. Received: brightness=nan"),
+        ({"brightness": "a"}, "brightness='a'"),
+        ({"contrast": "a"}, "contrast='a'"),
+        ({"turns": "yes"}, "`turns` must be True or False. Received: turns='yes'"),
+        ({"flips": 1}, "`flips` must be True or False. Received: flips=1"),
+        ({"elastic_grid_px": 0}, "elastic_grid_px=0"),
+        ({"elastic_grid_px": 16.5}, "elastic_grid_px=16.5"),
+    ],
+)
+def test_settings_of_another_kind_are_refused(settings, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Augmentation(**settings)
+
+
+def test_numbers_of_numpy_are_numbers():
+    settings = Augmentation(brightness=np.float32(0.2), elastic_grid_px=np.int64(8), flips=np.bool_(False))
+    assert settings.brightness == np.float32(0.2)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
+from segkit.layers.whole_number import whole_number
 from segkit.ops.mix_bits import mix_bits
 
 _LARGEST_FLOAT16_GAIN = 64.0  # beyond it the next convolution sums to more than float16's largest number, 65504
@@ -27,14 +28,16 @@ class FREnhance(keras.layers.Layer):
     re-estimate them before the network is used, with ``segkit.training.ReestimateStatistics``.
 
     Args:
-        num_enhanced: Number of number of feature maps to enhance (the paper's B), from 1 to the number of channels.
+        num_enhanced: Number of feature maps to enhance (the paper's B), from 1 to the number of channels.
         gain: Factor of the enhanced maps (the paper's X), positive. At most 64 under float16: the next convolution
             would overflow; bfloat16 has no such limit.
         redraw: When a new set of maps is drawn. ``"epoch"``: when ``draw()`` is called, which
             ``segkit.training.RedrawEnhanced`` does at the beginning of every epoch; training without any draw, and
-            ``fit`` without one by a callback, is an error. A whole number: every that many training steps, counted by
-            the layer itself. ``"never"``: one set, drawn when the layer is built.
-        seed: Seed of the draws; drawn itself if not given. Two layers of one seed and size draw the same sets.
+            ``fit`` without one by a callback, is an error. Callbacks of your own that draw are subclasses of
+            ``RedrawEnhanced``: see ``require_draw``. A whole number: every that many training steps, counted by the
+            layer itself. ``"never"``: one set, drawn when the layer is built.
+        seed: Seed of the draws, a whole number; drawn itself if not given. Two layers of one seed and size draw the
+            same sets.
 
     Call arguments:
         inputs: Tensor, shape ``(batch, ..., channels)``, any rank from 2 on.
@@ -51,7 +54,10 @@ class FREnhance(keras.layers.Layer):
     Raises:
         ValueError: If an argument is out of range, or there are fewer channels than ``num_enhanced``.
         RuntimeError: If ``redraw="epoch"`` and the network is trained before anything was drawn, or by ``fit`` without
-            a callback that draws: one set for the whole training is no random enhancement.
+            a callback that draws: one set for the whole training is no random enhancement. Looked at when a training
+            step is compiled: a step that was compiled after a draw goes on with the last set, unless it is compiled
+            again, as ``RedrawEnhanced`` asks for when its training ends. Compile a model again after this error; on
+            JAX, build it again, as a step that failed leaves it without its weights.
 
     Reference:
         Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Module", Sec. 3.
@@ -89,11 +95,12 @@ class FREnhance(keras.layers.Layer):
         self.num_enhanced = num_enhanced
         self.gain = float(gain)
         self.redraw = redraw
-        self.seed = random.randrange(2**31) if seed is None else seed
+        self.seed = random.randrange(2**31) if seed is None else whole_number("seed", seed)
         self.supports_masking = True
         self.active = True
         self._is_drawn = redraw != "epoch"
         self._is_drawn_in_fit = False
+        self._early_draws = 0  # before the layer was built
 
     def build(self, input_shape):
         channels = input_shape[-1]
@@ -102,33 +109,44 @@ class FREnhance(keras.layers.Layer):
                 f"`num_enhanced` must be at most the number of channels. Received: num_enhanced={self.num_enhanced}, "
                 f"input_shape={tuple(input_shape)}"
             )
+        draws = 1 if self.redraw == "never" else self._early_draws
         self.enhanced = self.add_weight(
             shape=(channels,),
-            initializer=(lambda shape, dtype: self._random_set(shape, 0)) if self.redraw == "never" else "zeros",
+            initializer=(lambda shape, dtype: self._random_set(shape, draws - 1)) if draws else "zeros",
             dtype="float32",
             trainable=False,
             name="enhanced",
         )
         # Draws, or training steps where the layer counts them; saved, so that a resumed run continues its sequence.
-        self.count = self.add_weight(initializer="zeros", shape=(), dtype="int32", trainable=False, name="count")
+        count = keras.initializers.Constant(self._early_draws)
+        self.count = self.add_weight(initializer=count, shape=(), dtype="int32", trainable=False, name="count")
 
     def draw(self) -> None:
-        """Draw a new set of enhanced maps, now; for ``redraw="epoch"`` alone.
+        """Draw a new set of enhanced maps, now, or when the layer is built; for ``redraw="epoch"`` alone.
+
+        For your own training loop. A callback of your own that decides when ``fit`` draws is best a subclass of
+        ``segkit.training.RedrawEnhanced``, which asks for a draw again when the training ends.
 
         Raises:
-            RuntimeError: If the layer is not built yet, or draws by itself.
+            RuntimeError: If the layer draws by itself.
         """
-        if not self.built:
-            raise RuntimeError(f"{self.name}: call the layer, or build it, before the first draw()")
         if self.redraw != "epoch":
             raise RuntimeError(f"{self.name}: draws by itself (redraw={self.redraw!r}); draw() is for redraw='epoch'")
-        self.enhanced.assign(self._random_set(self.enhanced.shape, ops.convert_to_tensor(self.count)))
-        self.count.assign(self.count + 1)
+        if self.built:
+            self.enhanced.assign(self._random_set(self.enhanced.shape, ops.convert_to_tensor(self.count)))
+            self.count.assign(self.count + 1)
+        else:
+            self._early_draws += 1
         self._is_drawn = True
         self._is_drawn_in_fit = _is_in_fit()
 
     def require_draw(self) -> None:
-        """Make training an error again until the next ``draw()``; for ``redraw="epoch"`` alone."""
+        """Make training an error again until the next ``draw()``; without effect unless ``redraw="epoch"``.
+
+        The layer looks for a draw when a training step is compiled. A step that is compiled already goes on with the
+        last set, so compile it again as well (``model.make_train_function(force=True)``), which
+        ``segkit.training.RedrawEnhanced`` and its subclasses do when a training ends.
+        """
         self._is_drawn = self.redraw != "epoch"
 
     def call(self, inputs, training=False):
@@ -138,7 +156,8 @@ class FREnhance(keras.layers.Layer):
         if not self._is_drawn or (self.redraw == "epoch" and not self._is_drawn_in_fit and _is_in_fit()):
             raise RuntimeError(
                 f"{self.name}: redraw='epoch', but no maps have been drawn. Add segkit.training.RedrawEnhanced() to "
-                "the callbacks of fit, or call draw() at the beginning of every epoch of your own training loop"
+                "the callbacks of fit, or call draw() at the beginning of every epoch of your own training loop, and "
+                "compile the model again (on JAX, build it again too)"
             )
         if _is_whole(self.redraw):
             self._count_step()

@@ -13,7 +13,8 @@ class RedrawEnhanced(keras.callbacks.Callback):
     """Draw a new set in every ``FREnhance`` layer with ``redraw="epoch"`` at the beginning of every epoch.
 
     After the training its layers ask for a draw again, so that a later ``fit`` without this callback is an error and
-    does not silently continue with the last set.
+    does not silently continue with the last set. To draw at other times, subclass it: a callback of another kind that
+    calls ``draw()`` leaves a compiled training step behind that goes on with its last set.
 
     Raises:
         ValueError: When the training begins, if the model has no such layer.

@@ -128,6 +128,41 @@ def test_one_draw_before_fit_is_none_for_its_epochs():
     model.train_on_batch(x, x[:, :1])  # a loop of one's own
 
 
+def test_what_the_message_advises_works():
+    model = tiny_model(FREnhance(3, 250.0))
+    with pytest.raises(RuntimeError, match=r"RedrawEnhanced.* and compile the model again \(on JAX, build it again"):
+        fit(model)
+    if keras.backend.backend() == "jax":
+        model = tiny_model(FREnhance(3, 250.0))
+    fit(model, callbacks=[RedrawEnhanced()])  # compiles
+    assert len(chosen(model.layers[2])) == 3
+
+
+def test_draws_before_the_layer_is_built_are_made_up_for():
+    late, early = FREnhance(3, 250.0, seed=1), built(seed=1)
+    for _ in range(2):
+        late.draw()
+        early.draw()
+    late.build((None, C))
+    for _ in range(2):
+        assert chosen(late) == chosen(early)
+        assert int(late.count) == int(early.count)
+        late.draw()
+        early.draw()
+
+
+def test_an_unbuilt_model_is_trained_like_a_built_one():
+    def sets(*first):
+        layer = FREnhance(3, 250.0, seed=1)
+        seen = []
+        record = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(chosen(layer)))
+        model = keras.Sequential([*first, keras.layers.Dense(C), layer, keras.layers.Dense(1)])
+        fit(model, epochs=3, callbacks=[RedrawEnhanced(), record])
+        return seen
+
+    assert sets() == sets(keras.Input((C,)))
+
+
 def test_the_callback_draws_once_an_epoch():
     layer = FREnhance(3, 250.0, seed=1)
     seen = []
@@ -216,6 +251,7 @@ def test_compiled_training_enhances_what_eager_training_does(jit_compile):
         ({"gain": 0.0}, "`gain` must be finite and positive. Received: gain=0.0"),
         ({"gain": float("nan")}, "`gain` must be finite and positive. Received: gain=nan"),
         ({"gain": float("inf")}, "`gain` must be finite and positive. Received: gain=inf"),
+        ({"seed": 1.5}, "`seed` must be a whole number. Received: seed=1.5"),
         ({"redraw": 0}, "`redraw` must be 'epoch', 'never' or a positive number of steps. Received: redraw=0"),
         ({"redraw": "batch"}, "Received: redraw='batch'"),
         ({"gain": 65.0, "dtype": "mixed_float16"}, "under float16.*mixed_bfloat16. Received: gain=65.0"),
@@ -236,8 +272,6 @@ def test_bfloat16_takes_any_gain_and_keeps_its_dtype():
 def test_more_maps_than_there_are():
     with pytest.raises(ValueError, match=r"at most the number of channels\. Received: num_enhanced=9"):
         FREnhance(9, 2.0).build((None, 4, 4, C))
-    with pytest.raises(RuntimeError, match="before the first draw"):
-        FREnhance(3, 2.0).draw()
 
 
 @pytest.mark.parametrize("redraw", ["never", 2])

@@ -9,6 +9,7 @@ import keras
 from segkit.geometry.per_axis import PerAxis, along_axes, positive_per_axis
 from segkit.layers.convolution import convolution
 from segkit.layers.fused_batch_norm import FusedBatchNorm
+from segkit.layers.whole_number import whole_number
 
 _RENORM_CLIPPING = {"rmin": 1 / 3, "rmax": 3.0, "dmax": 5.0}  # Ioffe (2017), Batch Renormalization, Sec. 4
 
@@ -57,11 +58,11 @@ class ConvBNReLU(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if l2 < 0:
+        if not l2 >= 0:
             raise ValueError(f"`l2` must not be negative. Received: l2={l2!r}")
         if normalization not in ("batch", "renorm"):
             raise ValueError(f"`normalization` must be 'batch' or 'renorm'. Received: normalization={normalization!r}")
-        self.filters = filters
+        self.filters = whole_number("filters", filters, least=1)
         self.kernel_size = positive_per_axis("kernel_size", kernel_size)
         self.strides = positive_per_axis("strides", strides)
         self.dilation_rate = positive_per_axis("dilation_rate", dilation_rate)

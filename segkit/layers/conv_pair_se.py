@@ -29,6 +29,9 @@ class ConvPairSE(keras.layers.Layer):
     Returns:
         Tensor, shape ``(batch, ..., filters)``, not negative.
 
+    Raises:
+        ValueError: If an argument is out of range.
+
     Reference:
         Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Module", Fig. 4.
     """

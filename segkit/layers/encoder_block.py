@@ -8,6 +8,7 @@ import keras
 
 from segkit.geometry.per_axis import PerAxis, positive_per_axis
 from segkit.layers.conv_bn_relu import ConvBNReLU
+from segkit.layers.whole_number import whole_number
 
 
 @keras.saving.register_keras_serializable(package="segkit")
@@ -32,7 +33,7 @@ class EncoderBlock(keras.layers.Layer):
         sizes of the input and ``filters // 2`` channels.
 
     Raises:
-        ValueError: If ``filters`` is less than 2.
+        ValueError: If ``filters`` is less than 2, or another argument is out of range.
 
     Reference:
         Zhang et al. (2019), SegET, Sec. 2.1. That the third convolution halves the channels and is in the main
@@ -43,9 +44,7 @@ class EncoderBlock(keras.layers.Layer):
         self, filters: int, *, kernel_size: PerAxis = 3, strides: PerAxis = 2, l2: float = 0.0, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if filters < 2:
-            raise ValueError(f"`filters` must be at least 2. Received: filters={filters!r}")
-        self.filters = filters
+        self.filters = whole_number("filters", filters, least=2)
         self.kernel_size = positive_per_axis("kernel_size", kernel_size)
         self.strides = positive_per_axis("strides", strides)
         self.l2 = l2

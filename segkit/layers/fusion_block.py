@@ -9,6 +9,7 @@ import keras
 
 from segkit.geometry.per_axis import PerAxis, along_axes, positive_per_axis
 from segkit.layers.conv_bn_relu import ConvBNReLU
+from segkit.layers.whole_number import whole_number
 from segkit.ops.linear_up import linear_up
 
 
@@ -34,7 +35,8 @@ class FusionBlock(keras.layers.Layer):
         Tensor, shape ``(batch, ..., filters)``.
 
     Raises:
-        ValueError: If ``factors`` is empty or holds one below 1, or if there is not one input per factor.
+        ValueError: If an argument is out of range, ``factors`` is empty or holds one below 1, there is not one input
+            per factor, or sizes times factors are known and not the same.
 
     Reference:
         Zhang et al. (2019), SegET, Secs. 2.1 and 2.4.
@@ -53,7 +55,7 @@ class FusionBlock(keras.layers.Layer):
         super().__init__(**kwargs)
         if not factors:
             raise ValueError(f"`factors` must hold at least one factor. Received: {factors!r}")
-        self.filters = filters
+        self.filters = whole_number("filters", filters, least=1)
         self.factors = tuple(positive_per_axis("factors", factor) for factor in factors)
         self.kernel_size = positive_per_axis("kernel_size", kernel_size)
         self.l2 = l2
@@ -68,6 +70,7 @@ class FusionBlock(keras.layers.Layer):
         self.second.build((*joined[:-1], self.filters))
 
     def call(self, inputs, training=False):
+        self._joined_shape([x.shape for x in inputs])  # refuses sizes that do not meet
         # All at the size of the output, joined along the channels.
         raised = [linear_up(x, factor) for x, factor in zip(inputs, self.factors, strict=True)]
         joined = keras.ops.concatenate(raised, axis=-1)
@@ -81,10 +84,14 @@ class FusionBlock(keras.layers.Layer):
             raise ValueError(
                 f"`inputs` must be one tensor per factor. Received: {len(input_shape)} tensors, factors={self.factors}"
             )
-        batch, *sizes, _ = input_shape[0]
-        factors = along_axes("factors", self.factors[0], len(sizes))
-        raised = (size and size * factor for size, factor in zip(sizes, factors, strict=True))
-        return (batch, *raised, sum(shape[-1] for shape in input_shape))
+        raised = [_raised(shape[1:-1], factor) for shape, factor in zip(input_shape, self.factors, strict=True)]
+        if any(len({size for size in along if size is not None}) > 1 for along in zip(*raised, strict=False)):
+            raise ValueError(
+                f"{self.name}: sizes times factors must be the same for all inputs. Received: "
+                f"{' and '.join(map(str, raised))}. The sizes that a network takes must be a multiple of the product "
+                "of its strides"
+            )
+        return (input_shape[0][0], *raised[0], sum(shape[-1] for shape in input_shape))
 
     def get_config(self):
         return {
@@ -95,3 +102,9 @@ class FusionBlock(keras.layers.Layer):
             "l2": self.l2,
             "use_bias": self.use_bias,
         }
+
+
+def _raised(sizes: Sequence[int | None], factor: PerAxis) -> tuple[int | None, ...]:
+    """Return sizes times factors; an unknown size stays ``None``."""
+    factors = along_axes("factors", factor, len(sizes))
+    return tuple(size * f if isinstance(size, int) else None for size, f in zip(sizes, factors, strict=True))

@@ -9,6 +9,7 @@ import keras
 
 from segkit.geometry.per_axis import PerAxis, positive_per_axis
 from segkit.layers.conv_bn_relu import ConvBNReLU
+from segkit.layers.whole_number import whole_number
 
 
 @keras.saving.register_keras_serializable(package="segkit")
@@ -33,7 +34,7 @@ class MultiScaleCenter(keras.layers.Layer):
         Tensor, shape ``(batch, ..., filters)``.
 
     Raises:
-        ValueError: If ``dilation_rates`` is empty or holds a rate below 1.
+        ValueError: If an argument is out of range, or ``dilation_rates`` is empty or holds a rate below 1.
 
     Reference:
         Zhang et al. (2019), SegET, Sec. 2.3. The paper's scale "0" is read as rate 1, an ordinary convolution.
@@ -51,7 +52,7 @@ class MultiScaleCenter(keras.layers.Layer):
         super().__init__(**kwargs)
         if not dilation_rates:
             raise ValueError(f"`dilation_rates` must hold at least one rate. Received: {dilation_rates!r}")
-        self.filters = filters
+        self.filters = whole_number("filters", filters, least=1)
         self.dilation_rates = tuple(positive_per_axis("dilation_rates", rate) for rate in dilation_rates)
         self.kernel_size = positive_per_axis("kernel_size", kernel_size)
         self.l2 = l2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from segkit.layers.two_tensors import two_tensors
 from segkit.ops.resize_bilinear import resize_bilinear
 
 
@@ -18,10 +19,13 @@ class ResizeLike(keras.layers.Layer):
 
     Returns:
         Tensor, shape ``(batch, height, width, channels)``.
+
+    Raises:
+        ValueError: If the layer is not called with two tensors.
     """
 
     def call(self, inputs):
-        values, like = inputs
+        values, like = two_tensors(type(self).__name__, inputs)
         static, dynamic = like.shape, ops.shape(like)
         # Static where it is known, so that the layers behind know their shapes.
         size = tuple(dynamic[axis] if static[axis] is None else static[axis] for axis in (1, 2))

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from segkit.layers.whole_number import whole_number
 from segkit.ops.resize_bilinear import resize_bilinear
 
 
@@ -24,15 +25,13 @@ class ResizeTo(keras.layers.Layer):
         Tensor, shape ``(batch, height, width, channels)``.
 
     Raises:
-        ValueError: If a size is not positive.
+        ValueError: If a size is not a positive whole number.
     """
 
     def __init__(self, height: int, width: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if height < 1 or width < 1:
-            raise ValueError(f"`height` and `width` must be positive [px]. Received: {height!r} and {width!r}")
-        self.height = height
-        self.width = width
+        self.height = whole_number("height", height, least=1)
+        self.width = whole_number("width", width, least=1)
 
     def call(self, inputs):
         return resize_bilinear(inputs, (self.height, self.width))

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from segkit.layers.whole_number import whole_number
+
 
 @keras.saving.register_keras_serializable(package="segkit")
 class SqueezeExcite(keras.layers.Layer):
@@ -24,7 +26,7 @@ class SqueezeExcite(keras.layers.Layer):
         Tensor of the same shape.
 
     Raises:
-        ValueError: If ``reduction`` is not positive.
+        ValueError: If ``reduction`` is not a positive whole number.
 
     Reference:
         Hu, Shen & Sun (2018), "Squeeze-and-Excitation Networks", Sec. 3.
@@ -32,9 +34,7 @@ class SqueezeExcite(keras.layers.Layer):
 
     def __init__(self, reduction: int = 16, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if reduction < 1:
-            raise ValueError(f"`reduction` must be positive. Received: reduction={reduction!r}")
-        self.reduction = reduction
+        self.reduction = whole_number("reduction", reduction, least=1)
 
     def build(self, input_shape):
         channels = input_shape[-1]

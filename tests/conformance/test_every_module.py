@@ -117,6 +117,10 @@ SHARED = {
         "seeds are judged by the objects that they give",
         "instances.instance_settings instances.saddles instances.seeds",
     ),
+    "layers/test_every_layer.py": (
+        "what Keras asks of every layer, and what layers refuse",
+        "layers.two_tensors",
+    ),
     "layers/test_blocks.py": (
         "the layers of one network, on the same inputs",
         "layers.bilinear_up_2d layers.conv_bn_relu layers.encoder_block layers.fusion_block layers.multi_scale_center",

@@ -127,7 +127,7 @@ def test_fusion_refuses_another_number_of_inputs():
     [
         (lambda: LinearUp(0), "`factor` must be a positive whole number"),
         (lambda: FusionBlock(2, factors=()), "`factors` must hold"),
-        (lambda: EncoderBlock(1), "`filters` must be at least 2"),
+        (lambda: EncoderBlock(1), "`filters` must be a whole number of at least 2"),
     ],
 )
 def test_arguments_without_meaning_are_refused(make, message):

@@ -86,3 +86,71 @@ def test_settings_come_back(name):
     again.set_weights(layer.get_weights())
     for found, expected in zip(as_list(again(inputs)), as_list(layer(inputs)), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("make", [layers.MatchStatistics, layers.ResizeLike])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_layer_of_two_tensors_takes_no_other_number(make, count):
+    tensor = inputs_of(1)
+    given = [tensor] * count if count != 2 else tensor  # a single tensor of a batch of two unpacks into two as well
+    with pytest.raises(ValueError, match=f"{make.__name__}: `inputs` must be two tensors"):
+        make()(given)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: layers.ConvBNReLU(0), "`filters` must be a positive whole number. Received: filters=0"),
+        (lambda: layers.ConvBNReLU(True), "filters=True"),
+        (lambda: layers.ConvBNReLU(4, l2=float("nan")), "`l2` must not be negative. Received: l2=nan"),
+        (lambda: layers.ConvPairSE(0), "filters=0"),
+        (lambda: layers.ConvPairSE(4, reduction=2.5), "reduction=2.5"),
+        (lambda: layers.FusionBlock(0), "filters=0"),
+        (lambda: layers.MultiScaleCenter(0), "filters=0"),
+        (lambda: layers.EncoderBlock(1), "`filters` must be a whole number of at least 2. Received: filters=1"),
+        (lambda: layers.EncoderBlock(6.5), "filters=6.5"),
+        (lambda: layers.SqueezeExcite(2.5), "`reduction` must be a positive whole number. Received: reduction=2.5"),
+        (lambda: layers.ResizeTo(4.5, 3), r"`height` must be a positive whole number. Received: height=4.5"),
+        (lambda: layers.ResizeTo(4, 0), r"`width` must be a positive whole number. Received: width=0"),
+        (lambda: layers.MatchStatistics(-1.0), "`epsilon` must not be negative. Received: epsilon=-1.0"),
+        (lambda: layers.MatchStatistics(float("nan")), "`epsilon` must not be negative. Received: epsilon=nan"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    assert layers.ConvBNReLU(np.int64(4))(inputs_of(1)).shape[-1] == 4
+
+
+@pytest.fixture
+def channels_first():
+    before = keras.config.image_data_format()
+    yield lambda: keras.config.set_image_data_format("channels_first")
+    keras.config.set_image_data_format(before)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_channels_come_last_whatever_keras_is_set_to(name, channels_first):
+    make, sizes = CASES[name]
+    inputs, found = inputs_of(sizes), []
+    for switch in (lambda: None, channels_first):
+        switch()
+        keras.utils.set_random_seed(3)
+        found.append(as_list(make()(inputs, training=True)))
+    for first, second in zip(*found, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_sizes_that_do_not_meet_are_named():
+    coarse, skip = np.zeros((1, 4, 6, 2), "float32"), np.zeros((1, 7, 12, 2), "float32")
+    message = r"sizes times factors must be the same.*\(8, 12\) and \(7, 12\).*multiple"
+    with pytest.raises(ValueError, match=message):
+        layers.FusionBlock(3)([coarse, skip])
+    inputs = keras.Input((None, None, 2)), keras.Input((None, None, 2))
+    model = keras.Model(inputs, layers.FusionBlock(3)(list(inputs)))
+    assert model([coarse, np.zeros((1, 8, 12, 2), "float32")]).shape == (1, 8, 12, 3)
+    with pytest.raises(ValueError, match=message):
+        model([coarse, skip])

@@ -60,5 +60,5 @@ def test_the_first_dense_layer_is_smaller_and_never_empty(channels, reduction, h
 
 
 def test_a_reduction_that_is_none_is_refused():
-    with pytest.raises(ValueError, match="`reduction` must be positive"):
+    with pytest.raises(ValueError, match="`reduction` must be a positive whole number"):
         SqueezeExcite(0)

@@ -55,7 +55,7 @@ class FREnhance(keras.layers.Layer):
         ValueError: If an argument is out of range, or there are fewer channels than ``num_enhanced``.
         RuntimeError: If ``redraw="epoch"`` and the network is trained before anything was drawn, or by ``fit`` without
             a callback that draws: one set for the whole training is no random enhancement. Looked at when a training
-            step is compiled: a step that was compiled after a draw goes on with the last set, unless it is compiled
+            step is compiled: a step that was compiled after a draw continues with the last set, unless it is compiled
             again, as ``RedrawEnhanced`` asks for when its training ends. Compile a model again after this error; on
             JAX, build it again, as a step that failed leaves it without its weights.
 
@@ -143,7 +143,7 @@ class FREnhance(keras.layers.Layer):
     def require_draw(self) -> None:
         """Make training an error again until the next ``draw()``; without effect unless ``redraw="epoch"``.
 
-        The layer looks for a draw when a training step is compiled. A step that is compiled already goes on with the
+        The layer looks for a draw when a training step is compiled. A step that is compiled already continues with the
         last set, so compile it again as well (``model.make_train_function(force=True)``), which
         ``segkit.training.RedrawEnhanced`` and its subclasses do when a training ends.
         """

@@ -14,7 +14,7 @@ class RedrawEnhanced(keras.callbacks.Callback):
 
     After the training its layers ask for a draw again, so that a later ``fit`` without this callback is an error and
     does not silently continue with the last set. To draw at other times, subclass it: a callback of another kind that
-    calls ``draw()`` leaves a compiled training step behind that goes on with its last set.
+    calls ``draw()`` leaves a compiled training step behind that continues with its last set.
 
     Raises:
         ValueError: When the training begins, if the model has no such layer.

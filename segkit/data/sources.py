@@ -114,6 +114,7 @@ class LabeledVolume:
         split: Slices for training, validation and test.
         warnings: What looked wrong, one line each.
         labels: What the check of the annotation has found out, such as the voxels of every class; else ``None``.
+        ignore_value: Mask value of unannotated pixels.
     """
 
     source: Source
@@ -122,6 +123,7 @@ class LabeledVolume:
     split: Split
     warnings: tuple[str, ...] = ()
     labels: Any = None
+    ignore_value: int | None = None
 
     @property
     def arrays(self) -> tuple[Any, Any]:
@@ -167,7 +169,7 @@ def open_source(
         warnings.append(f"{mask.name}: {flipped}")
     for warning in warnings if tell else ():
         _LOG.warning("warning: %s", warning)
-    return LabeledVolume(source, tomogram, mask, split, tuple(warnings), labels)
+    return LabeledVolume(source, tomogram, mask, split, tuple(warnings), labels, ignore_value)
 
 
 _USES = ("train", "validation", "test")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from segkit.volumes.empty_slices import around, between, forgotten
 from segkit.volumes.volume import Volume
 
 _LEAST_IOU = 0.3  # of the flipped volumes, below which nothing fits
@@ -53,11 +55,11 @@ def misfit(prediction: Volume, reference: Volume, *, ignore_value: int | None = 
 def unpainted(
     prediction: Volume, reference: Volume, *, slices: Sequence[int] | None = None, ignore_value: int | None = None
 ) -> str | None:
-    """Return a line where a reference looks as if only some of its slices, or none, were painted; else ``None``.
+    """Return a line where empty slices of a reference look as if nobody had painted them; else ``None``.
 
-    A structure that is in some slices and not in others is in consecutive ones, mostly: slices that are empty in the
-    reference alone, between others that are not, were perhaps never annotated, and all that is found there counts as
-    wrong.
+    The rules are those of ``segkit.tasks.painted``: at least as many empty slices between painted ones as painted ones,
+    at least as many around a block of painted slices that breaks off, and single ones before and after which the same
+    structure is painted. Only slices count on which the prediction has foreground: all of it would be wrong.
 
     Args:
         prediction: Mask, labels or ids.
@@ -65,21 +67,38 @@ def unpainted(
         slices: The slices that are scored; all by default.
         ignore_value: Value of unannotated reference voxels; they do not count.
     """
-    scored = range(reference.shape[0]) if slices is None else sorted(slices)
-    painted = [z for z in scored if _true(reference, z, ignore_value)[0].any()]
+    counts, found = {}, set()
+    for z in range(reference.shape[0]) if slices is None else sorted(slices):
+        truth, kept = _true(reference, z, ignore_value)
+        if not kept.any():
+            continue
+        counts[z] = int(np.count_nonzero(truth))
+        if not counts[z] and (np.asarray(prediction.array[z])[kept] != 0).any():
+            found.add(z)
+    painted = [z for z, count in counts.items() if count]
     if not painted:
         return "empty on all slices that are scored: only what is found wrongly can be counted"
-    empty = [z for z in scored if painted[0] < z < painted[-1] and z not in painted]
-    # Of unannotated voxels nothing counts as wrong.
-    found = [z for z in empty if (np.asarray(prediction.array[z])[_true(reference, z, ignore_value)[1]] != 0).any()]
+    size = math.prod(reference.shape[1:])
+    gaps, outside = ([z for z in empty if z in found] for empty in (between(counts), around(counts, size)))
+    wrong = "where the prediction has foreground, which is counted as wrong; if"
+    remedy = f"score the others with --slices {_listed(painted)}"
     # Fewer gaps than painted slices: a structure with a hole in it.
-    if len(found) < len(painted):
-        return None
-    return (
-        f"empty on {len(found)} slices between others that are not, where the prediction has foreground, which is "
-        "counted as wrong; if they were not annotated, score the others with --slices "
-        f"{','.join(map(str, painted[:_SHOWN]))}{',...' if len(painted) > _SHOWN else ''}"
-    )
+    if len(gaps) >= len(painted):
+        return f"empty on {len(gaps)} slices between others that are not, {wrong} they were not annotated, {remedy}"
+    if len(outside) >= len(painted):
+        return (
+            f"foreground on the slices {_listed(painted)}, as much on the outermost as on others, and empty on "
+            f"{len(outside)} before or after, {wrong} they were not annotated, {remedy}"
+        )
+    # The other gaps are right: nothing was found there.
+    holes = [z for z in forgotten(counts, lambda z: _true(reference, z, ignore_value)[0]) if z in found]
+    if holes:
+        where = f"slice {holes[0]}" if len(holes) == 1 else f"slices {_listed(holes)}"
+        return (
+            f"empty on {where}, but with the same structure before and after, {wrong} forgotten, paint it there, or "
+            f"{remedy}"
+        )
+    return None
 
 
 def holds(reference: Volume, value: int) -> bool:
@@ -90,6 +109,10 @@ def holds(reference: Volume, value: int) -> bool:
         value: The value.
     """
     return any((np.asarray(reference.array[z]) == value).any() for z in range(reference.shape[0]))
+
+
+def _listed(slices: Sequence[int]) -> str:
+    return f"{','.join(map(str, slices[:_SHOWN]))}{',...' if len(slices) > _SHOWN else ''}"
 
 
 def _true(reference: Volume, z: int, ignore_value: int | None) -> tuple[np.ndarray, np.ndarray]:

@@ -273,5 +273,5 @@ def _labeled(
                 f"to {volume.shape[0] - 1}"
             )
         source = Source(tomogram=volume.name, mask=mask.name)
-        labeled.append(LabeledVolume(source, volume, mask, split, labels=found))
+        labeled.append(LabeledVolume(source, volume, mask, split, labels=found, ignore_value=plan.ignore_value))
     return labeled

@@ -48,9 +48,41 @@ def test_a_reference_that_is_painted_on_some_slices_is_noticed():
     assert line.startswith("empty on 4 slices between others") and line.endswith("score the others with --slices 1,4,7")
     assert told([1, 4, 7], slices=[1, 4, 7]) is None
     assert told([1, 4, 7], Volume(array=np.zeros((9, 4, 4), np.uint8))) is None  # nothing is counted as wrong
-    assert told([3]) is told([2, 3, 4]) is told([1, 2, 3, 5, 6]) is None  # a structure with a hole in it
+    assert told([1, 2, 3, 6, 7]) is None  # a structure with a hole in it
     nothing = "empty on all slices that are scored: only what is found wrongly can be counted"
     assert told([]) == told([3], slices=[1, 2]) == told([1, 4, 7], ignore_value=3) == nothing
+
+
+def test_a_reference_of_which_a_block_is_painted_is_noticed():
+    truth = np.zeros((9, 4, 40), np.uint8)
+    truth[2:5, :, 5:15] = 1
+    everywhere, here = np.ones_like(truth), truth.copy()
+    line = unpainted(Volume(array=everywhere), Volume(array=truth))
+    assert line.startswith(
+        "foreground on the slices 2,3,4, as much on the outermost as on others, and empty on 6 before"
+    )
+    assert line.endswith("score the others with --slices 2,3,4")
+    assert unpainted(Volume(array=here), Volume(array=truth)) is None  # nothing was found elsewhere
+    here[4:6] = 1
+    assert unpainted(Volume(array=here), Volume(array=truth)) is None  # and on fewer slices than are painted
+    truth = np.concatenate([truth[:3], truth[3:4], truth[3:]])
+    truth[[2, 5], :, 8:] = 0  # it begins and ends
+    everywhere = np.ones_like(truth)
+    assert unpainted(Volume(array=everywhere), Volume(array=truth)) is None
+
+
+def test_a_forgotten_slice_of_a_reference_is_noticed():
+    truth = np.zeros((9, 4, 40), np.uint8)
+    truth[:, :, 5:15] = 1
+    found = truth.copy()
+    truth[6] = 0
+    line = unpainted(Volume(array=found), Volume(array=truth))
+    assert line.startswith("empty on slice 6, but with the same structure before and after, where the prediction has")
+    assert "--slices 0,1,2,3,4,5,7,8" in line
+    assert unpainted(Volume(array=found), Volume(array=truth), slices=[0, 6]) is None
+    assert unpainted(Volume(array=truth), Volume(array=truth)) is None
+    truth[7] = np.roll(truth[7], 20, axis=1)
+    assert unpainted(Volume(array=found), Volume(array=truth)) is None
 
 
 def test_where_slices_are_unannotated_nothing_is_counted_as_wrong():

@@ -107,7 +107,8 @@ def run_evaluate(args: argparse.Namespace) -> None:
         size = surface_voxel_size(args, *volumes) if args.surface else None
         evaluation = evaluate_sweep(args, *volumes) if args.sweep else evaluate_prediction(args, *volumes)
         labels = args.label is not None or args.reference_label is not None  # others than these are no foreground
-        if not labels and (fault := misfit(*volumes, ignore_value=args.ignore_value)) and not args.sweep:
+        shared = {"ignore_value": args.ignore_value, "is_flipped": args.flip_y}
+        if not (labels or args.sweep) and (fault := misfit(*volumes, **shared)):
             say(f"warning: {args.prediction}: {fault}")
         chosen = _slices(args, volumes[1])
         if not labels and (doubt := unpainted(*volumes, slices=chosen, ignore_value=args.ignore_value)):

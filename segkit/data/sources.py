@@ -14,7 +14,7 @@ from segkit.data.strokes import from_strokes
 from segkit.errors import InputError
 from segkit.volumes.checks import check_binary_mask, check_finite, check_same_shape, no_foreground
 from segkit.volumes.files import open_volume
-from segkit.volumes.orientation import mask_orientation
+from segkit.volumes.orientation import OrientationScore, mask_orientation
 from segkit.volumes.volume import Volume
 
 _LOG = logging.getLogger(__name__)
@@ -115,6 +115,7 @@ class LabeledVolume:
         warnings: What looked wrong, one line each.
         labels: What the check of the annotation has found out, such as the voxels of every class; else ``None``.
         ignore_value: Mask value of unannotated pixels.
+        orientation: How well the mask fits the tomogram, where that was measured.
     """
 
     source: Source
@@ -124,6 +125,7 @@ class LabeledVolume:
     warnings: tuple[str, ...] = ()
     labels: Any = None
     ignore_value: int | None = None
+    orientation: OrientationScore | None = None
 
     @property
     def arrays(self) -> tuple[Any, Any]:
@@ -142,7 +144,7 @@ def open_source(
     """Open a source, check that it can be learnt from, and warn about what looks wrong.
 
     What the files themselves leave unsaid (an unknown voxel size, say) and a mask that fits its tomogram clearly
-    better upside down are logged as warnings; nothing is flipped without being asked.
+    better in another orientation are logged as warnings; nothing is flipped without being asked.
 
     Args:
         source: Paths and slices.
@@ -165,11 +167,12 @@ def open_source(
     if ignore_value is not None and not any(getattr(labels, "ignored", (True,))):
         warnings.append(f"{mask.name}: no voxel has the ignore value {ignore_value}")
     # Strokes say too little of where the structure is.
-    if not source.strokes and (flipped := mask_orientation(tomogram, mask).warning):
-        warnings.append(f"{mask.name}: {flipped}")
+    orientation = None if source.strokes else mask_orientation(tomogram, mask, is_flipped=source.flip_y)
+    if orientation is not None and orientation.warning:
+        warnings.append(f"{mask.name}: {orientation.warning}")
     for warning in warnings if tell else ():
         _LOG.warning("warning: %s", warning)
-    return LabeledVolume(source, tomogram, mask, split, tuple(warnings), labels, ignore_value)
+    return LabeledVolume(source, tomogram, mask, split, tuple(warnings), labels, ignore_value, orientation)
 
 
 _USES = ("train", "validation", "test")

@@ -14,42 +14,58 @@ _LEAST_IOU = 0.3  # of the flipped volumes, below which nothing fits
 _SHOWN = 10  # slices that are named
 _CLEARLY = 2.0  # times the IoU as they are
 
-_FLIPS: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
-    ("rows (y) flipped: --flip-y", lambda image: image[::-1]),
-    ("columns (x) flipped", lambda image: image[:, ::-1]),
-    ("rows and columns flipped", lambda image: image[::-1, ::-1]),
+_TURNS: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
+    ("rows (y) flipped: {flip_y}", lambda image: image[::-1]),
+    ("columns (x) flipped: write it again with x reversed", lambda image: image[:, ::-1]),
+    ("rows and columns flipped: write it again with y and x reversed", lambda image: image[::-1, ::-1]),
+    ("x and y exchanged: write it again with its axes in the other order", lambda image: image.T),
 )
+_REVERSED = "slices (z) in reverse order: write it again in that order"
+_INVERTED = "foreground and background exchanged: write it again with 0 outside the structure"
 
 
-def misfit(prediction: Volume, reference: Volume, *, ignore_value: int | None = None) -> str | None:
+def misfit(
+    prediction: Volume, reference: Volume, *, ignore_value: int | None = None, is_flipped: bool = False
+) -> str | None:
     """Return in which other orientation a prediction fits clearly better; ``None`` where there is none.
 
-    What is not 0 is compared, by its IoU. Programs disagree about which end of y is up, and about the order of slices;
-    a mask that went through two of them may be upside down.
+    What is not 0 is compared, by its IoU. Programs disagree about which end of y is up, about the order of slices and
+    axes, and about what is 0; a mask that went through two of them may be upside down or inverted. An inverted
+    reference must fit in its background too: a prediction that is foreground everywhere fits nothing.
 
     Args:
         prediction: Mask, labels or ids.
         reference: The same of the annotation, of the same shape.
         ignore_value: Value of unannotated reference voxels; they do not count.
+        is_flipped: The rows of the reference were reversed when it was opened, by ``--flip-y``.
     """
-    depth = reference.shape[0]
-    names = ["", *(name for name, _ in _FLIPS), "slices (z) in reverse order"]
+    depth, height, width = reference.shape
+    fitting = _TURNS if height == width else _TURNS[:-1]  # the last one exchanges y and x
+    names = ["", *(name for name, _ in fitting), _REVERSED, _INVERTED]
     counts = np.zeros((len(names), 2), np.int64)  # intersection and union of every orientation
+    outside = np.zeros(2, np.int64)  # those of the inverted one's background
     for z in range(depth):
         found = np.asarray(prediction.array[z]) != 0
-        candidates = [_true(reference, z, ignore_value)]
-        candidates += [(flip(truth), flip(kept)) for _, flip in _FLIPS for truth, kept in candidates[:1]]
-        candidates.append(_true(reference, depth - 1 - z, ignore_value))
-        for row, (truth, kept) in zip(counts, candidates, strict=True):
-            row += [np.count_nonzero(found & truth & kept), np.count_nonzero((found | truth) & kept)]
+        truth, kept = _true(reference, z, ignore_value)
+        candidates = [(truth, kept), *((turn(truth), turn(kept)) for _, turn in fitting)]
+        candidates += [_true(reference, depth - 1 - z, ignore_value), (~truth & kept, kept)]
+        for row, pair in zip(counts, candidates, strict=True):
+            row += _overlap(found, *pair)
+        outside += _overlap(~found, truth, kept)
     iou = counts[:, 0] / np.maximum(counts[:, 1], 1)
+    iou[-1] = min(iou[-1], outside[0] / max(outside[1], 1))
     best = int(iou.argmax())
     if best == 0 or iou[best] < max(_LEAST_IOU, _CLEARLY * iou[0]):
         return None
+    how = names[best].format(flip_y="leave out --flip-y" if is_flipped else "--flip-y")
     return (
-        f"the prediction fits much better with the reference's {names[best]} (IoU of all that is not 0: "
+        f"the prediction fits much better with the reference's {how} (IoU of all that is not 0: "
         f"{iou[best]:.2f} against {iou[0]:.2f}); is one of the two the wrong way round?"
     )
+
+
+def _overlap(found: np.ndarray, truth: np.ndarray, kept: np.ndarray) -> tuple[int, int]:
+    return np.count_nonzero(found & truth & kept), np.count_nonzero((found | truth) & kept)
 
 
 def unpainted(

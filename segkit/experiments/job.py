@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import keras
 
+from segkit.data.exchanged import exchanged_masks
 from segkit.data.sources import LabeledVolume, open_source, shared_warnings
 from segkit.errors import InputError
 from segkit.experiments.plan import RunPlan
@@ -163,6 +164,9 @@ def open_all(plan: RunPlan) -> list[LabeledVolume]:
     foreground = [sum(volume.labels.foreground) for volume in volumes if hasattr(volume.labels, "foreground")]
     if foreground and plan.task.needs_foreground and not any(foreground):
         raise InputError(no_foreground(volumes[0].mask))
+    for number, line in exchanged_masks(volumes).items():
+        told = (*volumes[number].warnings, f"{volumes[number].mask.name}: {line}")
+        volumes[number] = dataclasses.replace(volumes[number], warnings=told)
     for warning in shared_warnings(volumes):
         _LOG.warning("warning: %s", warning)
     return volumes

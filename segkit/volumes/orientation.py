@@ -34,31 +34,51 @@ _LEAST_GAP = 4.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OrientationScore:
-    """How sharply the outline of a mask locks to the image, unchanged and with its rows (y) reversed.
+    """How sharply the outline of a mask locks to the image, unchanged and in other orientations.
 
     Args:
         as_is: Score of the unchanged mask [standard deviations]; about 0 to 2 where it does not fit.
         flipped: Score of the mask with its rows reversed.
         slices: The slices that were used; empty where the images are too small to decide.
+        transposed: Score of the mask with x and y exchanged; 0 where slices are not square.
+        reversed_z: Score of the mask with its slices in reverse order; 0 for a single slice.
+        is_flipped: The rows of the mask were reversed when it was opened, by ``--flip-y``.
     """
 
     as_is: float
     flipped: float
     slices: tuple[int, ...]
+    transposed: float = 0.0
+    reversed_z: float = 0.0
+    is_flipped: bool = False
+
+    def fits_better(self, score: float) -> bool:
+        """Whether a mask with another score fits clearly: a score of 5 and more, and 4 above that of the unchanged."""
+        return score >= _LEAST_SCORE and score - self.as_is >= _LEAST_GAP
+
+    @property
+    def fits(self) -> bool:
+        """Whether the unchanged mask fits clearly, by a score of 5 and more."""
+        return self.as_is >= _LEAST_SCORE
 
     @property
     def flipped_fits_better(self) -> bool:
-        """Whether the flipped mask fits clearly: a score of 5 and more, and 4 above that of the unchanged mask."""
-        return self.flipped >= _LEAST_SCORE and self.flipped - self.as_is >= _LEAST_GAP
+        """Whether the flipped mask fits clearly."""
+        return self.fits_better(self.flipped)
 
     @property
     def warning(self) -> str | None:
-        """One line for the user where the flipped mask fits clearly better, else ``None``."""
-        if not self.flipped_fits_better:
+        """One line for the user where the mask fits clearly in another orientation, else ``None``."""
+        score, how, remedy = max(
+            (self.flipped, "rows (y) flipped", "leave out --flip-y" if self.is_flipped else "use --flip-y"),
+            (self.transposed, "x and y exchanged", "write it again with its axes in the order of the tomogram's"),
+            (self.reversed_z, "slices (z) in reverse order", "write it again with its slices in reverse order"),
+        )
+        if not self.fits_better(score):
             return None
         return (
-            f"the mask fits the image clearly better with its rows (y) flipped: {self.flipped:.1f} against "
-            f"{self.as_is:.1f} standard deviations in {len(self.slices)} slices; check it, and use --flip-y"
+            f"the mask fits the image clearly better with its {how}: {score:.1f} against "
+            f"{self.as_is:.1f} standard deviations in {len(self.slices)} slices; check it, and {remedy}"
         )
 
 
@@ -67,9 +87,10 @@ def mask_orientation(
     mask: Volume,
     *,
     num_slices: int | None = None,
+    is_flipped: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> OrientationScore:
-    """Measure whether a mask fits its tomogram better with y flipped.
+    """Measure whether a mask fits its tomogram better with y flipped, x and y exchanged, or z reversed.
 
     The strength of edges (first derivatives) and of lines (second derivatives) of the image, as ranks so that no
     gold bead outweighs the rest, is summed over the outline of the mask, for every small displacement of the
@@ -78,15 +99,19 @@ def mask_orientation(
     standard deviations, for edges or lines, whichever is higher. Comparing a place only with its surroundings
     makes the score blind to where in the image there is texture at all.
 
+    All orientations are compared with the same slices of the tomogram: of the mask in reverse order only slices count
+    that have foreground at both ends.
+
     Args:
         tomogram: Image; only the slices looked at are read.
         mask: Mask of the same shape; everything but 0 is foreground, and labels count as separate objects.
         num_slices: Number of slices with foreground to look at, spread evenly. By default 8 of up to a million
             pixels, fewer of larger ones, at least 2.
+        is_flipped: The rows of the mask were reversed when it was opened, which the warning then names.
         progress: Called as ``progress(done, total)`` with the number of these slices.
 
     Returns:
-        Both scores; two zeros and no slices where the images are below 72 pixels or nothing has an outline.
+        All scores; zeros and no slices where the images are below 72 pixels or nothing has an outline.
 
     Raises:
         ValueError: If the shapes differ, or ``num_slices`` is not positive.
@@ -97,21 +122,28 @@ def mask_orientation(
         num_slices = min(8, max(2, _PIXELS // (tomogram.shape[1] * tomogram.shape[2])))
     if num_slices < 1:
         raise ValueError(f"`num_slices` must be positive. Received: num_slices={num_slices}")
+    depth, height, width = tomogram.shape
     # At most a third of the image, so that displaced outlines stay mostly on it.
-    reach = min(_OUTER_PX, min(tomogram.shape[1:]) // 3)
+    reach = min(_OUTER_PX, min(height, width) // 3)
     slices = _slices_with_outlines(mask, num_slices) if reach >= _SMALLEST_OUTER_PX else ()
     if not slices:
-        return OrientationScore(as_is=0.0, flipped=0.0, slices=())
-    as_is, flipped = 0.0, 0.0
+        return OrientationScore(as_is=0.0, flipped=0.0, slices=(), is_flipped=is_flipped)
+    sums: dict[str, np.ndarray] = {}
     for done, z in enumerate(slices):
-        # Transform of both features, (2, y, frequency); it serves both orientations.
+        # Transform of both features, (2, y, frequency); it serves all orientations.
         features = np.fft.rfft2(_feature_ranks(np.asarray(tomogram.array[z])))
         outline = _outline(np.asarray(mask.array[z]))
-        as_is = as_is + _sums_by_displacement(features, outline, reach)
-        flipped = flipped + _sums_by_displacement(features, outline[::-1], reach)
+        turned = {"as_is": outline, "flipped": outline[::-1]}
+        if height == width:
+            turned["transposed"] = outline.T
+        if depth > 1:
+            turned["reversed_z"] = _outline(np.asarray(mask.array[depth - 1 - z]))
+        for name, each in turned.items():
+            sums[name] = sums.get(name, 0.0) + _sums_by_displacement(features, each, reach)
         if progress is not None:
             progress(done + 1, len(slices))
-    return OrientationScore(as_is=max(map(_peak_score, as_is)), flipped=max(map(_peak_score, flipped)), slices=slices)
+    scores = {name: max(map(_peak_score, both)) for name, both in sums.items()}
+    return OrientationScore(**scores, slices=slices, is_flipped=is_flipped)
 
 
 def _slices_with_outlines(mask: Volume, num_slices: int) -> tuple[int, ...]:

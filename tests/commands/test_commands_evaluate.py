@@ -65,6 +65,7 @@ def test_the_wrong_way_round_is_told(capsys):
         "warning: flipped.tif: the prediction fits much better with the reference's rows (y) flipped: --flip-y" in told
     )
     assert "warning" not in evaluate(capsys, "flipped.tif", "--flip-y").err
+    assert "rows (y) flipped: leave out --flip-y (" in evaluate(capsys, "truth.tif", "--flip-y").err
     assert "warning" not in evaluate(capsys, "moved.tif").err
 
 

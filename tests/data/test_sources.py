@@ -65,6 +65,16 @@ def test_a_mask_that_is_upside_down_is_warned_of_and_flipped_only_when_asked(blo
     asked = open_source(source(blobs, "F.mrc", flip_y=True))
     assert asked.warnings == ()
     np.testing.assert_array_equal(asked.mask.array[0], open_source(source(blobs)).mask.array[0])
+    needless = open_source(source(blobs, flip_y=True))
+    assert "rows (y) flipped" in needless.warnings[0] and "leave out --flip-y" in needless.warnings[0]
+
+
+def test_masks_with_x_and_y_exchanged_or_in_reverse_order_are_warned_of(blobs):
+    mask = np.asarray(open_source(source(blobs)).mask.array[:])
+    for wrong, how in ((mask.swapaxes(1, 2), "x and y exchanged"), (mask[::-1], "slices (z) in reverse order")):
+        save_volume(blobs / "W.mrc", Volume(array=wrong.copy(), voxel_size_nm=(5.0, 2.0, 2.0)), overwrite=True)
+        (found,) = open_source(source(blobs, "W.mrc")).warnings
+        assert how in found and "write it again" in found and "--flip-y" not in found
 
 
 def test_an_ignore_value_that_does_not_occur_is_warned_of(blobs):

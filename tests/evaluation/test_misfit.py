@@ -28,6 +28,24 @@ def test_the_better_orientation_is_named(found, expected):
     assert (told is None) if expected is None else (expected in told and "IoU" in told)
 
 
+def test_exchanged_axes_an_inverted_reference_and_needless_flips_are_named():
+    square = np.zeros((3, 30, 30), np.uint8)
+    square[:, 2:8, 3:20] = 1
+    square[2] = 0
+
+    def told(found, truth, **options):
+        return misfit(Volume(array=found), Volume(array=truth), **options)
+
+    assert "x and y exchanged: write it again" in told(square.swapaxes(1, 2), square)
+    assert "foreground and background exchanged: write it again" in told(square, 1 - square)
+    assert "foreground and background exchanged" in told(1 - square, square)
+    assert told(np.ones_like(square), square) is None  # a network that finds everything
+    half = square.copy()
+    half[:, 10:] = 1
+    assert told(half, square) is None  # and one that finds much
+    assert told(square[:, ::-1], square, is_flipped=True).count("leave out --flip-y") == 1
+
+
 def test_what_is_the_same_both_ways_is_not_told_and_unannotated_voxels_do_not_count():
     even = np.maximum(TRUTH, TRUTH[:, ::-1])
     assert misfit(Volume(array=even), Volume(array=even)) is None

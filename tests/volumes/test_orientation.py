@@ -43,6 +43,24 @@ def test_flipped_mask_is_noticed(seed):
     assert "--flip-y" in wrong.warning
 
 
+def test_other_orientations_are_noticed_where_they_are_possible():
+    image, mask = (np.concatenate(parts) for parts in zip(tissue(0), tissue(1), strict=True))
+    reverse = score(image, mask[::-1])
+    assert reverse.reversed_z > 6 and "slices (z) in reverse order" in reverse.warning
+    assert reverse.transposed == 0  # slices are not square
+    image, mask = image[:, :, :200], mask[:, :, :200]
+    swapped = score(image, mask.swapaxes(1, 2))
+    assert swapped.transposed > 6 and "x and y exchanged" in swapped.warning
+    single = score(image[:1], mask[:1])
+    assert single.reversed_z == 0 and single.warning is None
+
+
+def test_rows_that_were_flipped_by_option_are_to_be_left_as_they_are():
+    image, mask = tissue(0)
+    assert "and leave out --flip-y" in score(image, mask[:, ::-1], is_flipped=True).warning
+    assert "and use --flip-y" in score(image, mask[:, ::-1]).warning
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_flipping_the_image_swaps_the_scores(seed):
     image, mask = tissue(seed)
@@ -57,8 +75,8 @@ def test_no_alarm_over_a_mask_of_something_else(seed):
     noise = np.random.default_rng(seed).random(SHAPE) < 0.05
     for mask in (foreign, noise, np.roll(foreign, 60, axis=2)):
         found = score(image, mask)
-        assert not found.flipped_fits_better
-        assert max(found.as_is, found.flipped) < 5
+        assert found.warning is None
+        assert max(found.as_is, found.flipped, found.reversed_z) < 5
 
 
 @pytest.mark.parametrize("seed", range(3))

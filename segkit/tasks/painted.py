@@ -1,4 +1,4 @@
-"""Whether an annotation looks as if only some of its slices were painted."""
+"""Whether an annotation looks as if only some of its slices were painted, or as if it were inverted."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from segkit.volumes.empty_slices import around, between, forgotten
 
 
 def unpainted_notices(volumes: Sequence[LabeledVolume]) -> list[str]:
-    """Return a line for each volume whose empty slices look as if nobody had painted them.
+    """Return lines about volumes whose empty slices look as if nobody had painted them, or whose mask as if inverted.
 
     All slices are looked at that are used for anything. A structure that is in some slices and not in others is in
     consecutive ones, mostly, gets smaller before it ends, and does not vanish for one slice. So a line is returned
     where there are at least as many empty slices between the painted ones as painted ones; where a block of painted
     slices breaks off and at least as many slices around it are empty; and for single empty slices before and after
     which the same structure is painted (see ``segkit.volumes.empty_slices``). All others are learnt as background
-    without a word.
+    without a word. Inverted masks are those of ``MaskCounts.warning``.
 
     Args:
         volumes: Opened volumes whose ``labels`` have ``foreground``, the voxels of every slice; where they have
@@ -27,6 +27,9 @@ def unpainted_notices(volumes: Sequence[LabeledVolume]) -> list[str]:
     """
     lines = []
     for volume in volumes:
+        # Strokes show little of the structure and of the background.
+        if not volume.source.strokes and (inverted := getattr(volume.labels, "warning", None)):
+            lines.append(f"{volume.mask.name}: {inverted}")
         if volume.source.annotated_in_part:
             continue
         split, foreground = volume.split, volume.labels.foreground

@@ -12,6 +12,7 @@ from segkit.errors import InputError
 from segkit.volumes.volume import Volume
 
 _SHOWN_VALUES = 6
+_INVERTED_SHARE, _INVERTED_BORDER = 0.75, 0.5  # foreground of all voxels, and of those at the borders of slices
 _LONGEST_AXIS = 2**24  # as in MRC headers; larger numbers are damage, not volumes
 _DEFLATE_RATIO = 1032  # what deflate can gain at most: 258 bytes from two bits
 
@@ -25,17 +26,34 @@ class MaskCounts:
         foreground: Foreground voxels of every slice.
         background: Background voxels of every slice.
         ignored: Voxels of the ignore value of every slice.
+        border_share: Share of foreground in the annotated voxels of the first and last rows and columns.
     """
 
     foreground_value: float | None
     foreground: tuple[int, ...]
     background: tuple[int, ...]
     ignored: tuple[int, ...]
+    border_share: float = 0.0
 
     @property
     def background_per_foreground(self) -> float:
         """Background voxels for every foreground voxel."""
         return sum(self.background) / sum(self.foreground)
+
+    @property
+    def warning(self) -> str | None:
+        """One line where the mask looks inverted, else ``None``.
+
+        That is where more than three quarters of the annotated voxels are foreground, and more than half of those at
+        the borders of slices: structures fill less, and a large object in the middle leaves the borders free.
+        """
+        share = sum(self.foreground) / max(sum(self.foreground) + sum(self.background), 1)
+        if share <= _INVERTED_SHARE or self.border_share <= _INVERTED_BORDER:
+            return None
+        return (
+            f"{100 * share:.0f} % of the mask is foreground; is it inverted? 0 is background, any other value the "
+            "structure; if so, write it again the other way round"
+        )
 
 
 def check_axes(volume: Volume, axes: str = "zyx") -> None:
@@ -198,6 +216,7 @@ def check_binary_mask(
         raise InputError(f"{mask.name}: the ignore value is 0, which is the background; choose another value")
     value: float | None = None
     foreground, background, ignored = [], [], []
+    border = np.zeros(2, np.int64)  # foreground and background
     for z in range(mask.shape[0]):
         values = np.asarray(mask.array[z])
         is_background = values == 0
@@ -211,6 +230,7 @@ def check_binary_mask(
         foreground.append(int(labeled.size))
         background.append(int(is_background.sum()))
         ignored.append(int(is_ignored.sum()))
+        border += [np.count_nonzero(_border(kind)) for kind in (~(is_background | is_ignored), is_background)]
         if progress is not None:
             progress(z + 1, mask.shape[0])
     if value is None and not may_be_empty:
@@ -225,7 +245,13 @@ def check_binary_mask(
         foreground=tuple(foreground),
         background=tuple(background),
         ignored=tuple(ignored),
+        border_share=float(border[0] / max(border.sum(), 1)),
     )
+
+
+def _border(image: np.ndarray) -> np.ndarray:
+    """Return the first and last rows and columns; corners are there twice."""
+    return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
 
 
 def no_foreground(mask: Volume) -> str:

@@ -97,3 +97,10 @@ def test_slices_that_are_unannotated_as_wholes_are_no_gaps():
         known = volume(foreground)
         known.labels.ignored = tuple(ignored)
         assert len(unpainted_notices([known])) == count
+
+
+def test_an_inverted_mask_is_told_once_however_it_is_annotated():
+    for source, count in (({}, 1), ({"annotated_in_part": True}, 1), ({"annotated_in_part": True, "strokes": True}, 0)):
+        inverted = volume([900, 900], **source)
+        inverted.labels.warning = "90 % of the mask is foreground"
+        assert unpainted_notices([inverted]) == count * ["m.mrc: 90 % of the mask is foreground"]

@@ -148,3 +148,30 @@ def test_classes_counted_from_1_become_a_mask_by_the_command_that_is_told(name, 
     cli.main(command)
     np.testing.assert_array_equal(open_volume("mask.tif").array[:], classes - 1)
     assert check_binary_mask(open_volume("mask.tif")).foreground == (0, 12, 0)
+
+
+def test_an_inverted_mask_is_told_of():
+    mask = np.ones((2, 20, 20), np.uint8)
+    mask[:, 5:12, 5:12] = 0  # 12 %
+    found = check_binary_mask(mask_of(mask))
+    assert found.warning.startswith("88 % of the mask is foreground; is it inverted? 0 is background")
+    assert check_binary_mask(mask_of(1 - mask)).warning is None
+    mask[:, :11] = 0
+    assert check_binary_mask(mask_of(mask)).warning is None  # less than half
+    # Unannotated voxels do not count.
+    partly = np.ones((2, 20, 20), np.uint8)
+    partly[:, 5:12, 5:12], partly[:, 12:] = 0, 7
+    assert check_binary_mask(mask_of(partly), ignore_value=7).warning.startswith("80 %")
+
+
+def test_a_large_object_in_the_middle_is_no_inverted_mask():
+    mask = np.zeros((2, 20, 20), np.uint8)
+    mask[:, 1:-1, 1:-1] = 1  # 81 %
+    assert check_binary_mask(mask_of(mask)).warning is None
+    mask[:, 0] = mask[:, :-1, 0] = 1  # half of the border
+    assert check_binary_mask(mask_of(mask)).warning is None
+    mask[:, -1, 5] = mask[:, 5, -1] = 1
+    assert check_binary_mask(mask_of(mask)).warning is not None
+    cells = np.ones((1, 20, 20), np.uint8)
+    cells[:, ::4] = 0  # 75 %: cells side by side
+    assert check_binary_mask(mask_of(cells)).warning is None

@@ -11,6 +11,10 @@ from segkit.instances.instance_settings import InstanceSettings
 _ONE_ID = (
     "All cells of a stack have one id. If the labels are a mask, give ids: otherwise cells cannot be scored separately."
 )
+_RESTARTS = (
+    "Ids repeat from slice to slice without touching each other. If the slices are images of their own, give each as a "
+    "file of its own: otherwise sizes, centres and scores are those of cells over several slices."
+)
 _FLAT_CENTERS = (
     "Single slices are annotated, so centres are those of cross-sections: cells are separated slice by slice, then "
     "joined."
@@ -51,6 +55,8 @@ def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
         notices.append(_FLAT_CENTERS)
     if cells.one_id:
         notices.append(_ONE_ID)
+    if cells.restarts:
+        notices.append(_RESTARTS)
     if args.images and cells.huge:  # only labels of one's own may have an ignore value
         first, *more = cells.huge
         notices.append(f"{first}; label files that are alike: {len(more)} more" if more else first)

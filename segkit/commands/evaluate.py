@@ -19,8 +19,9 @@ from segkit.experiments.plan import PLAN_NAME, read_plan
 from segkit.model_path import resolve_model_path
 from segkit.progress import ProgressLine
 from segkit.volumes.files import open_volume
+from segkit.volumes.instance_ids import ids_by_slice
 from segkit.volumes.output_checks import check_not_input, check_text_output
-from segkit.volumes.volume import Volume
+from segkit.volumes.volume import ArrayLike3D, Volume
 from segkit.volumes.whole_output import check_output, whole_file
 
 if TYPE_CHECKING:
@@ -118,6 +119,12 @@ def run_evaluate(args: argparse.Namespace) -> None:
         # Evaluations of objects have counted the ids.
         if (huge := getattr(evaluation, "huge_object_warning", None)) and (doubt := huge()):
             say(f"warning: {args.reference}: {doubt}")
+        if isinstance(parts := getattr(evaluation, "parts", None), tuple):  # of objects
+            joined = all(part.z is None for part in parts)
+            for path, volume in ((args.prediction, volumes[0]), (args.reference, volumes[1])):
+                ids = ids_by_slice(volume, chosen, ignore_value=args.ignore_value, annotation=volumes[1])
+                for doubt in doubts_about_ids(ids, joined=joined):
+                    say(f"warning: {path}: {doubt}")
         for path, volume, label in zip(
             (args.prediction, args.reference), volumes, (args.label, args.reference_label), strict=True
         ):
@@ -136,6 +143,29 @@ def run_evaluate(args: argparse.Namespace) -> None:
     if args.json:
         with whole_file(args.json, overwrite=args.overwrite) as unfinished:
             unfinished.write_text(text)
+
+
+def doubts_about_ids(ids: ArrayLike3D, *, joined: bool) -> list[str]:
+    """Return a line for everything that looks wrong about ids that were scored.
+
+    Args:
+        ids: Ids of the slices that were scored.
+        joined: Objects of several slices were scored as wholes.
+    """
+    from segkit.instances.id_checks import one_id_in_pieces, share_of_restarts
+
+    doubts = []
+    if one_id_in_pieces(ids):
+        doubts.append(
+            "one id in several pieces: if it is a mask, number its objects with segkit components; otherwise they are "
+            "scored as one"
+        )
+    if joined and (share := share_of_restarts(ids)):
+        doubts.append(
+            f"{100 * share:.0f} % of the ids that two neighbouring slices have in common do not touch there; if the "
+            "slices are images of their own, give --slice-wise"
+        )
+    return doubts
 
 
 _OF_KINDS = ("label", "reference_label", "slice_wise", "ignore_value")

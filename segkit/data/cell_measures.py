@@ -11,12 +11,12 @@ from skimage.measure import label
 from segkit.data.sources import Source
 from segkit.data.splits import parse_slices
 from segkit.errors import InputError
+from segkit.instances.id_checks import one_id_in_pieces, share_of_restarts
 from segkit.instances.object_sizes import huge_object_warning
 from segkit.volumes.files import open_volume
-from segkit.volumes.instance_ids import instance_ids, unannotated
+from segkit.volumes.instance_ids import ids_by_slice, instance_ids, unannotated
 from segkit.volumes.volume import Volume
 
-_PIECES = 3  # of one cell in a slice: more than its folds make
 _SCATTERED = 10  # pieces of a mean cell in a slice: no cell is that torn
 
 
@@ -29,6 +29,7 @@ class CellMeasures:
         radius_px: Median over cells of the radius of a circle as large as its largest cross-section [px along x].
         voxels: Median size of a cell [voxels].
         one_id: A stack has one id alone, and it is in several pieces: perhaps a mask.
+        restarts: Most ids that two neighbouring slices of a stack have in common do not touch there.
         huge: A line for every stack with an object far larger than all others, which may stand for unannotated voxels.
     """
 
@@ -36,6 +37,7 @@ class CellMeasures:
     radius_px: float
     voxels: float
     one_id: bool
+    restarts: bool = False
     huge: tuple[str, ...] = ()
 
 
@@ -50,7 +52,8 @@ def measure_cells(sources: Sequence[Source], *, ignore_value: int | None = None)
         InputError: If there are none, or an id is negative or not a whole number.
     """
     inside = total = 0
-    areas, sizes, one_id, huge = [], [], False, []
+    areas, sizes, huge = [], [], []
+    one_id = restarts = False
     for source in sources:
         if not source.train:
             continue
@@ -69,10 +72,13 @@ def measure_cells(sources: Sequence[Source], *, ignore_value: int | None = None)
                     summed[number] = summed.get(number, 0) + count
         # A single id: one cell, or a mask of many.
         if len(largest) == 1:
-            one_id |= any(label(_slice_ids(labels, z, ignore_value)).max() >= _PIECES for z in slices)
+            one_id |= one_id_in_pieces(ids_by_slice(labels, ignore_value=ignore_value), slices)
         elif largest:
             # Grey values taken for ids have many ids, each scattered over the slice.
             _check_compact(labels, slices, ignore_value)
+            # Slices that were annotated one by one are not joined.
+            if not source.annotated_in_part:
+                restarts |= share_of_restarts(ids_by_slice(labels, ignore_value=ignore_value), slices) is not None
         if ignore_value is None and (warning := huge_object_warning(summed, looked_at)):
             huge.append(f"{labels.name}: {warning}")
         total += looked_at
@@ -82,7 +88,7 @@ def measure_cells(sources: Sequence[Source], *, ignore_value: int | None = None)
         raise InputError("no cell on the training slices; choose slices with cells")
     # The circle of the same area.
     radius = float(np.sqrt(np.median(areas) / np.pi))
-    shared = {"voxels": float(np.median(sizes)), "one_id": one_id, "huge": tuple(huge)}
+    shared = {"voxels": float(np.median(sizes)), "one_id": one_id, "restarts": restarts, "huge": tuple(huge)}
     return CellMeasures(share=inside / total, radius_px=radius, **shared)
 
 

@@ -117,6 +117,24 @@ def test_an_id_that_looks_like_unannotated_voxels_is_told_of(capsys):
     assert "no voxel has the ignore value 254" in evaluate(capsys, "ids.tif", *words, reference="ids.tif").err
 
 
+def test_ids_of_masks_and_ids_that_restart_are_told_of(capsys):
+    drawn = np.zeros((3, 20, 24), np.uint8)
+    for z in range(3):
+        for number in range(1, 5):
+            drawn[z, 4 * number : 4 * number + 2, 6 * z : 6 * z + 5] = number
+    save_volume("ids.tif", Volume(array=drawn))
+    save_volume("one.tif", Volume(array=np.where(drawn, 255, 0).astype(np.uint8)))
+    told = evaluate(capsys, "one.tif", "--instances", reference="ids.tif").err.splitlines()
+    assert told[-2].startswith(
+        "warning: one.tif: one id in several pieces: if it is a mask, number its objects with segkit"
+    )
+    assert told[-1].startswith("warning: ids.tif: 100 % of the ids that two neighbouring slices have in common do not ")
+    assert told[-1].endswith("if the slices are images of their own, give --slice-wise")
+    for words in (["--slice-wise"], ["--slices", "0-1"]):
+        assert "warning" not in evaluate(capsys, "ids.tif", "--instances", *words, reference="ids.tif").err
+    assert "one id" not in evaluate(capsys, "one.tif", reference="one.tif").err  # masks are no ids
+
+
 def test_a_label_that_does_not_occur_is_told_of(capsys):
     save_volume("labels.tif", Volume(array=2 * TRUTH))
     told = evaluate(capsys, "labels.tif", "--label", "2", "--reference-label", "1").err

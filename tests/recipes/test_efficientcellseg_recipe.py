@@ -126,6 +126,23 @@ def test_the_radius_of_cells_is_in_pixels_along_x_whatever_their_shape():
     assert measure_cells([Source(tomogram="i.tif", mask="m.tif", train="0-1")]) == cells
 
 
+def test_ids_that_restart_in_every_slice_are_told_of():
+    labels = np.zeros((5, 40, 60), np.uint16)
+    for z in range(5):
+        for number in range(1, 5):
+            labels[z, 8 * number : 8 * number + 4, 10 * z : 10 * z + 8] = number
+    save_volume("l.tif", Volume(array=labels))
+    save_volume("i.tif", Volume(array=labels))
+    source = Source(tomogram="i.tif", mask="l.tif", train="1-4", validation="0")
+    assert measure_cells([source]).restarts
+    assert not measure_cells([dataclasses.replace(source, annotated_in_part=True)]).restarts
+    assert any(
+        notice.startswith("Ids repeat") for notice in resolve("--images", "i.tif", "--labels", "l.tif")[0].notices
+    )
+    save_volume("l.tif", Volume(array=np.stack([labels[0]] * 5)), overwrite=True)
+    assert not measure_cells([source]).restarts
+
+
 def test_a_stack_without_cells_is_fine_beside_others():
     write_stacks(5)  # three are trained on
     expected = measure_cells(resolve(*FOLDERS)[0].data[1:])

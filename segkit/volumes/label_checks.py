@@ -15,6 +15,7 @@ MAX_CLASSES = 255
 """One byte holds a class, and one value is reserved for unannotated voxels."""
 
 _SHOWN = 8
+_MASK_VALUE = 255  # what image programs write for foreground
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,8 @@ def _count(labels: Volume, z: int, values: np.ndarray, most: int, *, is_given: b
         outside = values if whole is None else values[(whole != values) | (whole < 0) | (whole >= most)]
         expected = f"whole numbers from 0 to {most - 1}"
         remedy = "give more classes, or renumber them" if is_given else "give class labels, not grey values"
+        if {*np.unique(values).tolist()} == {0, _MASK_VALUE}:
+            remedy = f"these are 0 and {_MASK_VALUE}, as in a mask: renumber {_MASK_VALUE} to 1"
         raise InputError(
             f"{labels.name}: found {_listed(np.unique(outside))} in slice {z}, expected {expected}; {remedy}, or "
             "give the value of unannotated voxels as the ignore value"

@@ -40,6 +40,13 @@ def test_a_class_may_be_missing_where_the_number_is_given():
         ([[[0.0, 0.5]]], None, "found 0.5 in slice 0"),
         ([[[0.0, np.nan, 1.0]]], None, "in slice 0, expected whole numbers"),
         ([[[0, 300]]], None, "found 300 in slice 0"),
+        ([[[0, 255]]], None, "these are 0 and 255, as in a mask: renumber 255 to 1, or give the value of unannotated"),
+        (
+            [[[0, 255]]],
+            2,
+            "found 255 in slice 0, expected whole numbers from 0 to 1; these are 0 and 255, as in a mask",
+        ),
+        ([[[0, 1, 255]]], 2, "found 255 in slice 0, expected whole numbers from 0 to 1; give more classes"),
         ([[[0, 1]]], 1, "1 classes asked for, expected 2 to 255"),
     ],
 )

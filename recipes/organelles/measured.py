@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 
 from recipes.organelles.structures import Structure, demo_plan, measured_structure, paper_plan
-from segkit.data.sources import open_source
+from segkit.data.sources import check_any_foreground, open_source
 from segkit.errors import InputError
 from segkit.experiments.arguments import overridden
 from segkit.experiments.plan import RunPlan
@@ -24,7 +24,9 @@ def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
 
     to_plan, ignore_value = demo_plan if args.preset == "demo" else paper_plan, args.ignore_value
     progress = ProgressLine("measuring the mask")
-    volumes = [open_source(source, ignore_value=ignore_value, progress=progress, tell=False) for source in plan.data]
+    shared = {"ignore_value": ignore_value, "check": plan.task.check_annotation, "progress": progress, "tell": False}
+    volumes = [open_source(source, **shared) for source in plan.data]
+    check_any_foreground(volumes)
     # Patch size and strides are the same for all structures; the rest of this plan is not used.
     cut = dataclasses.replace(to_plan(Structure(name=plan.structure, epochs=1)), ignore_value=ignore_value)
     table = tabulate(volumes, "train", shrink_patch(cut, volumes, seget_multiple_px()))

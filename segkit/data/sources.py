@@ -192,6 +192,17 @@ def shared_warnings(volumes: Sequence[LabeledVolume]) -> list[str]:
     ]
 
 
+def check_any_foreground(volumes: Sequence[LabeledVolume]) -> None:
+    """Refuse volumes of which none has foreground; some may be empty beside others.
+
+    Raises:
+        InputError: If there is none, and the annotations were counted.
+    """
+    counted = [volume for volume in volumes if hasattr(volume.labels, "foreground")]
+    if counted and not any(sum(volume.labels.foreground) for volume in counted):
+        raise InputError(no_foreground(counted[0].mask, strokes=counted[0].source.strokes))
+
+
 def split_by_hold_out(sources: Sequence[Source], slices: Sequence[Sequence[int]], step: int) -> list[Source]:
     """Return the sources with every ``step``-th slice held out for validation.
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import keras
 
 from segkit.data.exchanged import exchanged_masks
-from segkit.data.sources import LabeledVolume, open_source, shared_warnings
+from segkit.data.sources import LabeledVolume, check_any_foreground, open_source, shared_warnings
 from segkit.errors import InputError
 from segkit.experiments.plan import RunPlan
 from segkit.models.files import load_model, read_card
@@ -20,7 +20,6 @@ from segkit.report.page import Section
 from segkit.training.precision import resolve_precision
 from segkit.training.preparation import Prepared, prepare, shrink_patch
 from segkit.training.resumable import Resumable
-from segkit.volumes.checks import no_foreground
 
 _LOG = logging.getLogger("segkit.run")
 
@@ -161,9 +160,8 @@ def open_all(plan: RunPlan) -> list[LabeledVolume]:
         volumes.append(open_source(source, **settings, progress=one, tell=False))
         if is_many:
             over_all(len(volumes), len(plan.data))
-    foreground = [sum(volume.labels.foreground) for volume in volumes if hasattr(volume.labels, "foreground")]
-    if foreground and plan.task.needs_foreground and not any(foreground):
-        raise InputError(no_foreground(volumes[0].mask))
+    if plan.task.needs_foreground:
+        check_any_foreground(volumes)
     for number, line in exchanged_masks(volumes).items():
         told = (*volumes[number].warnings, f"{volumes[number].mask.name}: {line}")
         volumes[number] = dataclasses.replace(volumes[number], warnings=told)

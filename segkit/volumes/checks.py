@@ -254,8 +254,10 @@ def _border(image: np.ndarray) -> np.ndarray:
     return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
 
 
-def no_foreground(mask: Volume) -> str:
-    """Return the message about a mask that is empty where it must not be."""
+def no_foreground(mask: Volume, *, strokes: bool = False) -> str:
+    """Return the message about a mask, or strokes, that are empty where they must not be."""
+    if strokes:
+        return f"{mask.name}: strokes: 1 is background, 2 and more the structure; no voxel is 2 or more; number them so"
     return (
         f"{mask.name}: found no foreground (every labelled voxel is 0), expected some; give the mask of this structure"
     )

@@ -153,6 +153,12 @@ def test_strokes_of_a_structure_and_of_background(files):
     assert read_plan_of(plan) == plan
     ((own, _),) = resolve(*("--structure", "mine", *words[2:]), "--preset", "demo", "--hold-out-every", 2)
     assert "with 2.5 times as much background" in own.notices[0]
+    write_mrc("S.mrc", (strokes == 2).astype(np.int8))
+    message = r"S\.mrc: strokes: 1 is background, 2 and more the structure; no voxel is 2 or more"
+    for name in ("golgi", "mine"):
+        with pytest.raises(InputError, match=message):
+            ((other, folder),) = resolve("--structure", name, *words[2:], "--preset", "demo", "--hold-out-every", 2)
+            set_up(other, folder, segET.network(other))
     strokes[4, 0, 0] = -3
     write_mrc("S.mrc", strokes)
     with pytest.raises(InputError, match=r"S\.mrc: found values other than whole numbers from 0 to 255 in slice 4"):

@@ -103,8 +103,8 @@ def unpainted(
         return f"empty on {len(gaps)} slices between others that are not, {wrong} they were not annotated, {remedy}"
     if len(outside) >= len(painted):
         return (
-            f"foreground on the slices {_listed(painted)}, as much on the outermost as on others, and empty on "
-            f"{len(outside)} before or after, {wrong} they were not annotated, {remedy}"
+            f"foreground on the slices {_listed(painted)}, where it breaks off, and empty on {len(outside)} before or "
+            f"after, {wrong} they were not annotated, {remedy}"
         )
     # The other gaps are right: nothing was found there.
     holes = [z for z in forgotten(counts, lambda z: _true(reference, z, ignore_value)[0]) if z in found]

@@ -50,8 +50,8 @@ def unpainted_notices(volumes: Sequence[LabeledVolume]) -> list[str]:
             continue
         if painted and len(outside) >= len(painted):
             lines.append(
-                f"{told}, as large on the outermost as on others; all other slices are learnt as background; if they "
-                f"were not annotated, train on painted slices only: {_REMEDY}"
+                f"{told}, where it breaks off; all others are learnt as background; if they were not annotated, train "
+                f"on painted slices only: {_REMEDY}"
             )
         if holes := forgotten(counts, lambda z, volume=volume: _foreground(volume, z)):
             are, they = ("slice", "it is") if len(holes) == 1 else ("slices", "they are")

@@ -76,9 +76,7 @@ def test_a_reference_of_which_a_block_is_painted_is_noticed():
     truth[2:5, :, 5:15] = 1
     everywhere, here = np.ones_like(truth), truth.copy()
     line = unpainted(Volume(array=everywhere), Volume(array=truth))
-    assert line.startswith(
-        "foreground on the slices 2,3,4, as much on the outermost as on others, and empty on 6 before"
-    )
+    assert line.startswith("foreground on the slices 2,3,4, where it breaks off, and empty on 6 before or after, where")
     assert line.endswith("score the others with --slices 2,3,4")
     assert unpainted(Volume(array=here), Volume(array=truth)) is None  # nothing was found elsewhere
     here[4:6] = 1

@@ -38,7 +38,7 @@ def volume(foreground, train=None, validation=(), *, overlap=True, ignore_value=
 )
 def test_gaps_between_painted_slices_are_told(foreground, is_told):
     found = unpainted_notices([volume(foreground, overlap=False), volume([1, 1])])
-    found = [line for line in found if "as large" not in line]
+    found = [line for line in found if "breaks off" not in line]
     assert len(found) == is_told
     if found:
         painted = sum(map(bool, foreground))
@@ -60,7 +60,7 @@ def test_a_block_of_painted_slices_that_breaks_off_is_told(foreground, is_told):
     found = unpainted_notices([volume(foreground)])
     assert len(found) == is_told
     if found:
-        assert "as large on the outermost" in found[0] and "--annotation slices" in found[0]
+        assert "where it breaks off" in found[0] and "--annotation slices" in found[0]
 
 
 def test_a_forgotten_slice_is_told_whatever_it_is_used_for():

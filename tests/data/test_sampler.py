@@ -152,7 +152,7 @@ def test_masks_of_any_type_can_be_bent(dtype):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"contrast": 1.0}, "`contrast` must be in"), ({"brightness": -1.0}, "must not be negative")],
+    [({"contrast": 1.0}, "`contrast` must be in"), ({"brightness": -1.0}, "must be finite and not negative")],
 )
 def test_augmentation_without_meaning_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):

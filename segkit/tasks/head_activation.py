@@ -47,9 +47,10 @@ def head_activation(tensor: Any) -> str | None:
     while True:
         operation, node, place = (history := tensor._keras_history).operation, history.node_index, history.tensor_index
         if isinstance(operation, keras.Model):
-            if not operation.outputs:  # not functional: nothing is known about it
+            outputs = getattr(operation, "outputs", None)
+            if not outputs:  # not functional: nothing is known about it
                 return None
-            tensor = operation.outputs[place]
+            tensor = outputs[place]
         elif (name := _activation(operation)) is not None:
             return name
         elif _is_identity(operation):

@@ -30,6 +30,17 @@ class OwnConvolution(layers.Conv2D):
     """A convolution that is a subclass."""
 
 
+class OwnModel(keras.Model):
+    """A model that is a subclass, and no graph of layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution = layers.Conv2D(1, 1, activation="sigmoid")
+
+    def call(self, x):
+        return self.convolution(x)
+
+
 ACTIVATED = {
     "argument": (lambda x: conv(x, activation="sigmoid"), "sigmoid"),
     "relu": (lambda x: conv(x, activation="relu"), "relu"),
@@ -68,6 +79,7 @@ def test_a_head_that_gives_probabilities_is_refused(kind, build):
         lambda x: conv(x, activation=lambda logits: 2 * logits),
         lambda x: layers.BatchNormalization()(conv(x)),
         lambda x: layers.Concatenate()([conv(x, activation="relu")]),
+        lambda x: OwnModel()(x),  # nothing is known about it
     ],
 )
 @pytest.mark.parametrize("build", [network, inside_another])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -19,9 +20,8 @@ from segkit.experiments.plan import PLAN_NAME, read_plan
 from segkit.model_path import resolve_model_path
 from segkit.progress import ProgressLine
 from segkit.volumes.files import open_volume
-from segkit.volumes.instance_ids import ids_by_slice
 from segkit.volumes.output_checks import check_not_input, check_text_output
-from segkit.volumes.volume import ArrayLike3D, Volume
+from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import check_output, whole_file
 
 if TYPE_CHECKING:
@@ -98,38 +98,16 @@ def run_evaluate(args: argparse.Namespace) -> None:
         check_text_output(args.json, "--json", ".json")
         check_not_input(args.json, () if is_challenge else given)
         check_output(args.json, overwrite=args.overwrite)  # scoring may take long
-    from segkit.evaluation.misfit import holds, misfit, unpainted  # here: their package takes long to load
-
     surface = None
     if is_challenge:
         evaluation = evaluate_result(args)
     else:
         volumes = open_volume(args.prediction), open_volume(args.reference, flip_y=args.flip_y)
         size = surface_voxel_size(args, *volumes) if args.surface else None
-        evaluation = evaluate_sweep(args, *volumes) if args.sweep else evaluate_prediction(args, *volumes)
-        labels = args.label is not None or args.reference_label is not None  # others than these are no foreground
-        shared = {"ignore_value": args.ignore_value, "is_flipped": args.flip_y}
-        if not (labels or args.sweep) and (fault := misfit(*volumes, **shared)):
-            say(f"warning: {args.prediction}: {fault}")
-        chosen = _slices(args, volumes[1])
-        if not labels and (doubt := unpainted(*volumes, slices=chosen, ignore_value=args.ignore_value)):
-            say(f"warning: {args.reference}: {doubt}")
-        if args.ignore_value is not None and not holds(volumes[1], args.ignore_value):
-            say(f"warning: {args.reference}: no voxel has the ignore value {args.ignore_value}")
-        # Evaluations of objects have counted the ids.
-        if (huge := getattr(evaluation, "huge_object_warning", None)) and (doubt := huge()):
-            say(f"warning: {args.reference}: {doubt}")
-        if isinstance(parts := getattr(evaluation, "parts", None), tuple):  # of objects
-            joined = all(part.z is None for part in parts)
-            for path, volume in ((args.prediction, volumes[0]), (args.reference, volumes[1])):
-                ids = ids_by_slice(volume, chosen, ignore_value=args.ignore_value, annotation=volumes[1])
-                for doubt in doubts_about_ids(ids, joined=joined):
-                    say(f"warning: {path}: {doubt}")
-        for path, volume, label in zip(
-            (args.prediction, args.reference), volumes, (args.label, args.reference_label), strict=True
-        ):
-            if label is not None and not holds(volume, label):
-                say(f"warning: {path}: no voxel has the label {label}")
+        task = None if args.sweep else chosen_task(args, volumes[1])
+        evaluation = evaluate_sweep(args, *volumes) if task is None else evaluate_prediction(args, task, *volumes)
+        for line in warnings_about(args, task, evaluation, *volumes):
+            say(f"warning: {line}")
         surface = None if size is None else evaluate_surface(args, *volumes, size)
     content = evaluation.to_dict() if surface is None else {**evaluation.to_dict(), "surface": surface}
     text = json.dumps(content, indent=2) + "\n"
@@ -145,27 +123,39 @@ def run_evaluate(args: argparse.Namespace) -> None:
             unfinished.write_text(text)
 
 
-def doubts_about_ids(ids: ArrayLike3D, *, joined: bool) -> list[str]:
-    """Return a line for everything that looks wrong about ids that were scored.
+def warnings_about(
+    args: argparse.Namespace, task: Task | None, evaluation: EvaluationLike, prediction: Volume, reference: Volume
+) -> list[str]:
+    """Return what looks wrong about volumes that were scored, one line each; each is said once.
 
     Args:
-        ids: Ids of the slices that were scored.
-        joined: Objects of several slices were scored as wholes.
+        args: The command line.
+        task: The task that scored them; ``None`` for a probability at several thresholds.
+        evaluation: Their scores.
+        prediction: What was scored.
+        reference: What it was compared with.
     """
-    from segkit.instances.id_checks import one_id_in_pieces, share_of_restarts
+    from segkit.evaluation.misfit import holds, misfit, unpainted  # here: their package takes long to load
 
-    doubts = []
-    if one_id_in_pieces(ids):
-        doubts.append(
-            "one id in several pieces: if it is a mask, number its objects with segkit components; otherwise they are "
-            "scored as one"
-        )
-    if joined and (share := share_of_restarts(ids)):
-        doubts.append(
-            f"{100 * share:.0f} % of the ids that two neighbouring slices have in common do not touch there; if the "
-            "slices are images of their own, give --slice-wise"
-        )
-    return doubts
+    is_one_file = os.path.realpath(args.prediction) == os.path.realpath(args.reference)
+    found, truth = args.prediction, args.prediction if is_one_file else args.reference
+    chosen, ignore_value = _slices(args, reference), args.ignore_value
+    lines = []
+    # Other labels than the chosen ones are no foreground, and of a probability nearly everything is above 0.
+    if task is not None and args.label is None and args.reference_label is None:
+        if fault := misfit(prediction, reference, ignore_value=ignore_value, is_flipped=args.flip_y):
+            lines.append(f"{found}: {fault}")
+        if doubt := unpainted(prediction, reference, slices=chosen, ignore_value=ignore_value):
+            lines.append(f"{truth}: {doubt}")
+    if ignore_value is not None and not holds(reference, ignore_value):
+        lines.append(f"{truth}: no voxel has the ignore value {ignore_value}")
+    if task is not None:
+        doubts = task.doubts(evaluation, prediction, reference, slices=chosen, ignore_value=ignore_value)
+        lines += [f"{found if volume is prediction else truth}: {doubt}" for volume, doubt in doubts]
+    for path, volume, label in ((found, prediction, args.label), (truth, reference, args.reference_label)):
+        if label is not None and not holds(volume, label):
+            lines.append(f"{path}: no voxel has the label {label}")
+    return list(dict.fromkeys(lines))
 
 
 _OF_KINDS = ("label", "reference_label", "slice_wise", "ignore_value")
@@ -235,17 +225,25 @@ def parameters_of(models: Sequence[str]) -> int:
     return sum(load_model(path).count_params() for path in paths)
 
 
-def evaluate_prediction(args: argparse.Namespace, prediction: Volume, reference: Volume) -> EvaluationLike:
-    """Score a predicted volume as its kind of result is scored.
+def chosen_task(args: argparse.Namespace, reference: Volume) -> Task:
+    """Return the task that scores a predicted volume.
 
     Raises:
-        InputError: If arguments or volumes do not fit each other, or a file cannot be read.
+        InputError: If options do not fit each other or the volumes, or a file cannot be read.
     """
     kind = chosen_kind(args)
     if "label" in kind.evaluation_settings:
         check_label(args.prediction, args.label)
-    task = kind.of_reference(reference, ignore_value=args.ignore_value, label_names=label_names(args.prediction))
-    given = {name: value for name in kind.evaluation_settings if (value := getattr(args, name, None)) is not None}
+    return kind.of_reference(reference, ignore_value=args.ignore_value, label_names=label_names(args.prediction))
+
+
+def evaluate_prediction(args: argparse.Namespace, task: Task, prediction: Volume, reference: Volume) -> EvaluationLike:
+    """Score a predicted volume as its kind of result is scored.
+
+    Raises:
+        InputError: If the volumes do not fit each other, or a file cannot be read.
+    """
+    given = {name: value for name in task.evaluation_settings if (value := getattr(args, name, None)) is not None}
     chosen, progress = _slices(args, reference), ProgressLine("scoring", "slices")
     return task.evaluate(prediction, reference, slices=chosen, progress=progress, **given)
 

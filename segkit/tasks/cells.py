@@ -137,6 +137,40 @@ class CellsTask(ForegroundTask):
         shared = {"slices": slices, "ignore_value": ignore_value, "progress": progress}
         return evaluate_instances(prediction, reference, slice_wise=slice_wise, **shared)
 
+    def doubts(
+        self,
+        evaluation: Any,
+        prediction: Volume,
+        reference: Volume,
+        *,
+        slices: Sequence[int] | None = None,
+        ignore_value: int | None = None,
+    ) -> list[tuple[Volume, str]]:
+        """Return lines about an object that may mean unannotated, ids of a mask, and ids that restart in slices."""
+        from segkit.evaluation.evaluate_instances import InstanceEvaluation
+        from segkit.instances.id_checks import one_id_in_pieces, share_of_restarts
+        from segkit.volumes.instance_ids import ids_by_slice
+
+        if not isinstance(evaluation, InstanceEvaluation):  # of a subclass that scores in its own way
+            return []
+        huge = evaluation.huge_object_warning()
+        lines = [] if huge is None else [(reference, huge)]
+        chosen = None if slices is None else sorted(slices)
+        are_wholes = all(part.z is None for part in evaluation.parts)
+        for volume in (prediction, reference):
+            ids = ids_by_slice(volume, ignore_value=ignore_value, annotation=reference)
+            if one_id_in_pieces(ids, chosen):
+                told = (
+                    "one id in several pieces: if it is a mask, number its objects with segkit components; otherwise "
+                )
+                lines.append((volume, f"{told}they are scored as one"))
+            if are_wholes and (share := share_of_restarts(ids, chosen)):
+                told = (
+                    f"{100 * share:.0f} % of the ids that two neighbouring slices have in common do not touch there; "
+                )
+                lines.append((volume, f"{told}if the slices are images of their own, give --slice-wise"))
+        return lines
+
     def headline(self, scores: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Return SEG, average precision and mean IoU, with those of Otsu's threshold and PESEG where they are known."""
         from segkit.evaluation.seg_score import parameter_efficiency

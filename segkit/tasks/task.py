@@ -447,6 +447,29 @@ class Task(abc.ABC):
             added to it by ``+``.
         """
 
+    def doubts(
+        self,
+        evaluation: Any,
+        prediction: Volume,
+        reference: Volume,
+        *,
+        slices: Sequence[int] | None = None,
+        ignore_value: int | None = None,
+    ) -> list[tuple[Volume, str]]:
+        """Return what looks wrong about two volumes that were scored; nothing by default.
+
+        Args:
+            evaluation: What ``evaluate`` returned for them.
+            prediction: The predicted volume.
+            reference: Its annotation.
+            slices: The slices that were scored; all by default.
+            ignore_value: Value of unannotated voxels.
+
+        Returns:
+            Which of the two is meant, and a line about it without its name.
+        """
+        return []
+
     @abc.abstractmethod
     def headline(self, scores: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Return the numbers that matter, as name and value, from what ``scores.json`` holds."""

@@ -1,5 +1,6 @@
 """``segkit evaluate``: what is offered besides the scores of a kind, and what looks wrong."""
 
+import dataclasses
 import json
 import re
 
@@ -9,6 +10,8 @@ import pytest
 from segkit import cli
 from segkit.console import run_command
 from segkit.errors import InputError
+from segkit.tasks.cells import CellsTask
+from segkit.tasks.task import TASKS
 from segkit.volumes.files import save_volume
 from segkit.volumes.volume import Volume
 
@@ -57,6 +60,59 @@ def test_every_threshold(capsys):
         evaluate(capsys, "probability.tif", "--sweep", "--label", "1")
     with pytest.raises(InputError, match="expected probabilities from 0 to 1"):
         evaluate(capsys, "moved.tif", "--sweep")
+
+
+def test_where_a_probability_is_above_0_nothing_is_told(capsys):
+    drawn = TRUTH.copy()
+    drawn[1:3] = 0
+    save_volume("gap.tif", Volume(array=drawn))
+    assert "warning" not in evaluate(capsys, "probability.tif", "--sweep", reference="gap.tif").err
+    assert (
+        "warning: gap.tif: empty on 2 slices between others" in evaluate(capsys, "plain.tif", reference="gap.tif").err
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RowsTask(CellsTask):
+    """A kind whose evaluation has parts of its own, and a doubt of its own."""
+
+    def evaluate(self, prediction, reference, *, slices=None, ignore_value=None, progress=None, slice_wise=None):
+        return Rows()
+
+    def doubts(self, evaluation, prediction, reference, *, slices=None, ignore_value=None):
+        lines = super().doubts(evaluation, prediction, reference, slices=slices, ignore_value=ignore_value)
+        return [*lines, (reference, f"has {len(evaluation.parts)} rows in {slices}")]
+
+
+class Rows:
+    parts = ("first", "second")
+
+    def to_dict(self):
+        return {"total": {}, "slices": []}
+
+    def to_table(self):
+        return "rows"
+
+
+def test_an_evaluation_of_ones_own_may_have_parts_and_doubts(capsys, monkeypatch):
+    monkeypatch.setattr(TASKS, "find", lambda kind: RowsTask)
+    monkeypatch.setattr(RowsTask, "of_reference", classmethod(lambda kind, *_, **__: kind()))
+    found = evaluate(capsys, "moved.tif", "--task", "rows", "--slices", "1")
+    assert found.out == "rows\n"
+    assert found.err.splitlines()[-1] == "warning: truth.tif: has 2 rows in (1,)"
+
+
+def test_one_file_is_warned_of_once(folder, capsys):
+    drawn = np.zeros((3, 20, 24), np.uint8)
+    drawn[:, ::3, ::3] = 1
+    save_volume("one.tif", Volume(array=drawn))
+    for name in ("one.tif", str(folder / "one.tif")):
+        told = evaluate(capsys, "one.tif", "--instances", reference=name).err
+        assert told.count("one id in several pieces") == 1
+    told = evaluate(capsys, "one.tif", "--label", "4", "--reference-label", "4", reference="one.tif").err
+    assert told.count("no voxel has the label 4") == 1
+    save_volume("two.tif", Volume(array=drawn))
+    assert evaluate(capsys, "one.tif", "--instances", reference="two.tif").err.count("one id in several pieces") == 2
 
 
 def test_the_wrong_way_round_is_told(capsys):

@@ -73,7 +73,7 @@ def check_labels(
         every = np.ravel(np.asarray(labels.array[z]))
         values = every if ignore_value is None else every[every != ignore_value]
         ignored.append(every.size - values.size)
-        counts.append(_count(labels, z, values, most, is_given=num_classes is not None))
+        counts.append(_count(labels, z, values, most, ignore_value, is_given=num_classes is not None))
         if progress is not None:
             progress(z + 1, labels.shape[0])
     voxels = np.stack(counts)  # (slices, classes)
@@ -87,19 +87,28 @@ def check_labels(
     return LabelCounts(num_classes=voxels.shape[1], voxels=voxels, ignored=tuple(ignored))
 
 
-def _count(labels: Volume, z: int, values: np.ndarray, most: int, *, is_given: bool) -> np.ndarray:
+def _count(
+    labels: Volume, z: int, values: np.ndarray, most: int, ignore_value: int | None, *, is_given: bool
+) -> np.ndarray:
     whole = values.astype(np.int64) if values.dtype.kind in "biu" or np.isfinite(values).all() else None
     if whole is None or (whole != values).any() or (values.size and not 0 <= whole.min() <= whole.max() < most):
         outside = values if whole is None else values[(whole != values) | (whole < 0) | (whole >= most)]
         expected = f"whole numbers from 0 to {most - 1}"
         remedy = "give more classes, or renumber them" if is_given else "give class labels, not grey values"
-        if {*np.unique(values).tolist()} == {0, _MASK_VALUE}:
+        if (outside == _MASK_VALUE).all() and _is_mask(labels, ignore_value):
             remedy = f"these are 0 and {_MASK_VALUE}, as in a mask: renumber {_MASK_VALUE} to 1"
         raise InputError(
             f"{labels.name}: found {_listed(np.unique(outside))} in slice {z}, expected {expected}; {remedy}, or "
             "give the value of unannotated voxels as the ignore value"
         )
     return np.bincount(whole, minlength=most)
+
+
+def _is_mask(labels: Volume, ignore_value: int | None) -> bool:
+    """Return whether a volume holds nothing but 0 and 255, as image programs write masks."""
+    known = [0, _MASK_VALUE, *([] if ignore_value is None else [ignore_value])]
+    slices = (np.asarray(labels.array[z]) for z in range(labels.shape[0]))
+    return all(np.isin(values, known).all() for values in slices)
 
 
 def _listed(values: np.ndarray) -> str:

@@ -109,10 +109,9 @@ def run_components(args: argparse.Namespace) -> None:
         shown = (0, 1) if args.mask else (0, max(1, len(sizes.ids)))
         like = dataclasses.replace(volume, metadata={**volume.metadata, "display_range": shown})
         save_volume(args.output, Volume(array=array), like=like, overwrite=args.overwrite)
-    if sizes.voxels.sum() == math.prod(volume.shape):
+    is_told = args.label is None and args.threshold is None and _tell_values(volume, foreground.values)
+    if not is_told and sizes.voxels.sum() == math.prod(volume.shape):
         _LOG.warning("warning: %s: every voxel is foreground; a mask is 0 outside of the structure", volume.name)
-    if args.label is None and args.threshold is None:
-        _tell_values(volume, foreground.values)
     if args.table:
         _write_table(args, sizes, volume.voxel_size_nm)
     told = _summary(sizes, volume.voxel_size_nm) if len(sizes.ids) else foreground.why_none(args.min_size)
@@ -122,15 +121,20 @@ def run_components(args: argparse.Namespace) -> None:
 _FEW = 20  # values that may be labels of classes; more are ids of objects, or grey values
 
 
-def _tell_values(volume: Volume, values: set[float]) -> None:
-    """Log what counts as one structure because no label was chosen; of grey values it is no structure at all."""
+def _tell_values(volume: Volume, values: set[float]) -> bool:
+    """Log what counts as one structure because no label was chosen; of grey values it is no structure at all.
+
+    Returns:
+        Whether anything was logged: of a mask nothing is.
+    """
+    if len(values) <= 1:
+        return False
     if len(values) <= _FEW:
-        if len(values) > 1:
-            _LOG.info(
-                "note: %s: holds the labels %s, which count as one structure; give --label N for one of them",
-                volume.name,
-                ", ".join(f"{value:g}" for value in sorted(values)),
-            )
+        _LOG.info(
+            "note: %s: holds the labels %s, which count as one structure; give --label N for one of them",
+            volume.name,
+            ", ".join(f"{value:g}" for value in sorted(values)),
+        )
     elif _share_of_changes(volume) > 0.5:
         _LOG.warning(
             "warning: %s: most neighbouring voxels differ, as in an image: these look like grey values, of which all "
@@ -143,6 +147,7 @@ def _tell_values(volume: Volume, values: set[float]) -> None:
             volume.name,
             _FEW,
         )
+    return True
 
 
 def _share_of_changes(volume: Volume) -> float:

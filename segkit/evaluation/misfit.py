@@ -1,4 +1,4 @@
-"""Whether a reference is the other way round than its prediction, or annotated in part."""
+"""Whether a prediction and its reference lie or count the other way round, or the reference is annotated in part."""
 
 from __future__ import annotations
 
@@ -16,22 +16,26 @@ _CLEARLY = 2.0  # times the IoU as they are
 
 _TURNS: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
     ("rows (y) flipped: {flip_y}", lambda image: image[::-1]),
-    ("columns (x) flipped: write it again with x reversed", lambda image: image[:, ::-1]),
-    ("rows and columns flipped: write it again with y and x reversed", lambda image: image[::-1, ::-1]),
-    ("x and y exchanged: write it again with its axes in the other order", lambda image: image.T),
+    ("columns (x) flipped: {write} with x reversed", lambda image: image[:, ::-1]),
+    ("rows and columns flipped: {write} with y and x reversed", lambda image: image[::-1, ::-1]),
+    ("x and y exchanged: {write} with its axes in the other order", lambda image: image.T),
 )
-_REVERSED = "slices (z) in reverse order: write it again in that order"
-_INVERTED = "foreground and background exchanged: write it again with 0 outside the structure"
+_REVERSED = "slices (z) in reverse order: {write} with z reversed"
+_WRITE = "write the one that is wrong again"
+_INVERTED = "foreground and background exchanged: {write} with 0 outside the structure"
 
 
 def misfit(
     prediction: Volume, reference: Volume, *, ignore_value: int | None = None, is_flipped: bool = False
 ) -> str | None:
-    """Return in which other orientation a prediction fits clearly better; ``None`` where there is none.
+    """Return how the reference fits its prediction clearly better than as it is; ``None`` where it does not.
 
-    What is not 0 is compared, by its IoU. Programs disagree about which end of y is up, about the order of slices and
-    axes, and about what is 0; a mask that went through two of them may be upside down or inverted. An inverted
-    reference must fit in its background too: a prediction that is foreground everywhere fits nothing.
+    Programs disagree about which end of y is up, about the order of slices and axes, and about what is 0; a mask that
+    went through two of them may be upside down or inverted. So the reference is compared as it is; with its rows, its
+    columns, or both flipped; with x and y exchanged, where slices are square; with its slices in reverse order; and
+    inverted. Other combinations are not tried. What is not 0 is compared, in all slices, by its IoU: the best one
+    counts if it is 0.3 or more, and twice that of the reference as it is. An inverted reference has the smaller IoU of
+    foreground and background: a prediction that is foreground everywhere fits nothing.
 
     Args:
         prediction: Mask, labels or ids.
@@ -57,7 +61,7 @@ def misfit(
     best = int(iou.argmax())
     if best == 0 or iou[best] < max(_LEAST_IOU, _CLEARLY * iou[0]):
         return None
-    how = names[best].format(flip_y="leave out --flip-y" if is_flipped else "--flip-y")
+    how = names[best].format(flip_y="leave out --flip-y" if is_flipped else "--flip-y", write=_WRITE)
     return (
         f"the prediction fits much better with the reference's {how} (IoU of all that is not 0: "
         f"{iou[best]:.2f} against {iou[0]:.2f}); is one of the two the wrong way round?"
@@ -71,11 +75,13 @@ def _overlap(found: np.ndarray, truth: np.ndarray, kept: np.ndarray) -> tuple[in
 def unpainted(
     prediction: Volume, reference: Volume, *, slices: Sequence[int] | None = None, ignore_value: int | None = None
 ) -> str | None:
-    """Return a line where empty slices of a reference look as if nobody had painted them; else ``None``.
+    """Return a line where slices of a reference look as if nobody had painted them; else ``None``.
 
-    The rules are those of ``segkit.tasks.painted``: at least as many empty slices between painted ones as painted ones,
-    at least as many around a block of painted slices that breaks off, and single ones before and after which the same
-    structure is painted. Only slices count on which the prediction has foreground: all of it would be wrong.
+    Slices without an annotated voxel are left out; where that leaves none, or no foreground in the reference but some
+    in the prediction, this is said. Otherwise an empty slice counts where the prediction has foreground, all of which
+    would be wrong. The first of these is said: at least as many such slices between painted ones as there are painted
+    ones; at least as many before and after a block of painted slices that breaks off; and single ones before and after
+    which the same structure is painted (see ``segkit.volumes.empty_slices``).
 
     Args:
         prediction: Mask, labels or ids.
@@ -91,9 +97,12 @@ def unpainted(
         counts[z] = int(np.count_nonzero(truth))
         if not counts[z] and (np.asarray(prediction.array[z])[kept] != 0).any():
             found.add(z)
+    if not counts:
+        return f"every voxel that is scored has the ignore value {ignore_value}: there is nothing to compare with"
     painted = [z for z, count in counts.items() if count]
     if not painted:
-        return "empty on all slices that are scored: only what is found wrongly can be counted"
+        wrongly = "empty on all slices that are scored: only what is found wrongly can be counted"
+        return wrongly if found else None
     size = math.prod(reference.shape[1:])
     gaps, outside = ([z for z in empty if z in found] for empty in (between(counts), around(counts, size)))
     wrong = "where the prediction has foreground, which is counted as wrong; if"

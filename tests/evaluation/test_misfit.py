@@ -16,9 +16,9 @@ TRUTH[2, 12:14, 20:28] = 1
     [
         (TRUTH, None),
         (TRUTH[:, ::-1], "rows (y) flipped: --flip-y"),
-        (TRUTH[:, :, ::-1], "columns (x) flipped"),
-        (TRUTH[:, ::-1, ::-1], "rows and columns flipped"),
-        (TRUTH[::-1], "slices (z) in reverse order"),
+        (TRUTH[:, :, ::-1], "columns (x) flipped: write the one that is wrong again with x reversed ("),
+        (TRUTH[:, ::-1, ::-1], "rows and columns flipped: write the one that is wrong again with y and x reversed ("),
+        (TRUTH[::-1], "slices (z) in reverse order: write the one that is wrong again with z reversed ("),
         (np.roll(TRUTH, 10, axis=2), None),  # fits no way round
         (0 * TRUTH, None),
     ],
@@ -36,8 +36,10 @@ def test_exchanged_axes_an_inverted_reference_and_needless_flips_are_named():
     def told(found, truth, **options):
         return misfit(Volume(array=found), Volume(array=truth), **options)
 
-    assert "x and y exchanged: write it again" in told(square.swapaxes(1, 2), square)
-    assert "foreground and background exchanged: write it again" in told(square, 1 - square)
+    assert "x and y exchanged: write the one that is wrong again with its axes in the other order" in told(
+        square.swapaxes(1, 2), square
+    )
+    assert "background exchanged: write the one that is wrong again with 0 outside" in told(square, 1 - square)
     assert "foreground and background exchanged" in told(1 - square, square)
     assert told(np.ones_like(square), square) is None  # a network that finds everything
     half = square.copy()
@@ -69,6 +71,8 @@ def test_a_reference_that_is_painted_on_some_slices_is_noticed():
     assert told([1, 2, 3, 6, 7]) is None  # a structure with a hole in it
     nothing = "empty on all slices that are scored: only what is found wrongly can be counted"
     assert told([]) == told([3], slices=[1, 2]) == told([1, 4, 7], ignore_value=3) == nothing
+    empty = Volume(array=np.zeros((9, 4, 4), np.uint8))
+    assert told([], empty) is told([3], empty, slices=[1, 2]) is told([1, 4, 7], empty, ignore_value=3) is None
 
 
 def test_a_reference_of_which_a_block_is_painted_is_noticed():
@@ -103,8 +107,11 @@ def test_a_forgotten_slice_of_a_reference_is_noticed():
 
 def test_where_slices_are_unannotated_nothing_is_counted_as_wrong():
     found, truth = np.ones((9, 4, 4), np.uint8), np.full((9, 4, 4), 255, np.uint8)
+    nothing = "every voxel that is scored has the ignore value 255: there is nothing to compare with"
+    assert unpainted(Volume(array=found), Volume(array=truth), ignore_value=255) == nothing
     truth[[1, 4, 7]] = 0
     truth[[1, 4, 7], 1:3] = 3
+    assert unpainted(Volume(array=found), Volume(array=truth), slices=[0, 2], ignore_value=255) == nothing
     assert unpainted(Volume(array=found), Volume(array=truth), ignore_value=255) is None
     truth[[2, 3, 5], 0, 0] = 0
     assert "empty on 3 slices" in unpainted(Volume(array=found), Volume(array=truth), ignore_value=255)

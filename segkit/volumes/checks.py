@@ -257,7 +257,10 @@ def _border(image: np.ndarray) -> np.ndarray:
 def no_foreground(mask: Volume, *, strokes: bool = False) -> str:
     """Return the message about a mask, or strokes, that are empty where they must not be."""
     if strokes:
-        return f"{mask.name}: strokes: 1 is background, 2 and more the structure; no voxel is 2 or more; number them so"
+        return (
+            f"{mask.name}: found strokes of background (1) alone, expected some of the structure (2) as well; paint 1 "
+            "on background and 2 on the structure"
+        )
     return (
         f"{mask.name}: found no foreground (every labelled voxel is 0), expected some; give the mask of this structure"
     )

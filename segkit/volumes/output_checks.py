@@ -16,8 +16,7 @@ from segkit.volumes.nifti import NIFTI_SUFFIXES
 from segkit.volumes.png import PNG_SUFFIXES
 from segkit.volumes.tiff import TIFF_SUFFIXES
 
-_OF_NO_TEXT = {*MRC_SUFFIXES, *TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES, *NIFTI_SUFFIXES, *AMIRA_SUFFIXES}
-_OF_NO_TEXT |= {*COMPRESSED_SUFFIXES, MODEL_SUFFIX}
+_OF_VOLUMES = {*MRC_SUFFIXES, *TIFF_SUFFIXES, *HDF5_SUFFIXES, *PNG_SUFFIXES, *NIFTI_SUFFIXES, *AMIRA_SUFFIXES}
 
 
 def check_not_input(output: str | os.PathLike[str], inputs: Iterable[str | os.PathLike[str] | None]) -> None:
@@ -52,9 +51,11 @@ def check_text_output(path: str | os.PathLike[str], option: str, example: str) -
         example: A suffix that it may have.
 
     Raises:
-        InputError: If it has the suffix of a volume or a model.
+        InputError: If it has the suffix of a volume, a model or a compressed file.
     """
     suffix = split_dataset(path)[0].suffix.lower()
-    if suffix in _OF_NO_TEXT:
+    if suffix in COMPRESSED_SUFFIXES:
+        raise InputError(f"{option} {path}: text is not written compressed; choose a name that ends in {example}")
+    if suffix in {*_OF_VOLUMES, MODEL_SUFFIX}:
         what = "model" if suffix == MODEL_SUFFIX else "volume"
         raise InputError(f"{option} {path}: {suffix} is the suffix of a {what}; choose a name that ends in {example}")

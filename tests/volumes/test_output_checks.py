@@ -45,9 +45,15 @@ def test_other_outputs_are_not_refused(output):
     check_not_input(output, [None, "a.mrc", "b.h5:raw", "slices", "other/x.tif"])
 
 
-@pytest.mark.parametrize("name", ["a.mrc", "A.TIF", "s.ome.tiff", "b.h5:raw", "m.png", "v.nii.gz", "r.rec.bz2", "l.am"])
+@pytest.mark.parametrize("name", ["a.mrc", "A.TIF", "s.ome.tiff", "b.h5:raw", "m.png", "v.nii", "l.am"])
 def test_text_is_not_written_to_volumes(name):
     with pytest.raises(InputError, match=r"--json .*: \.\w+ is the suffix of a volume; .* ends in \.json"):
+        check_text_output(name, "--json", ".json")
+
+
+@pytest.mark.parametrize("name", ["scores.json.gz", "S.BZ2", "v.nii.gz"])
+def test_text_is_not_written_compressed(name):
+    with pytest.raises(InputError, match=rf"--json {name}: text is not written compressed; .* ends in \.json"):
         check_text_output(name, "--json", ".json")
 
 

@@ -93,10 +93,10 @@ class ForegroundTask(Task):
         return check_binary_mask(annotation, ignore_value=ignore_value, may_be_empty=True, progress=progress)
 
     def notices(self, volumes: Sequence[LabeledVolume]) -> list[str]:
-        """Return a line for each volume of which only some slices seem to be painted."""
-        from segkit.tasks.painted import unpainted_notices
+        """Return a line for each mask that seems to be inverted, or of which only some slices seem to be painted."""
+        from segkit.tasks.painted import inverted_notices, unpainted_notices
 
-        return unpainted_notices(volumes)
+        return [*inverted_notices(volumes), *unpainted_notices(volumes)]
 
     def annotation_parts(
         self, volume: LabeledVolume, size_px: int | None, windows: Sequence[int] | None, ignore_value: int | None

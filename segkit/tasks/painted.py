@@ -8,18 +8,31 @@ from collections.abc import Sequence
 import numpy as np
 
 from segkit.data.sources import LabeledVolume, write_slices
+from segkit.volumes.checks import MaskCounts
 from segkit.volumes.empty_slices import around, between, forgotten
 
 
+def inverted_notices(volumes: Sequence[LabeledVolume]) -> list[str]:
+    """Return lines about volumes whose mask looks inverted, by ``MaskCounts.warning``.
+
+    Strokes show little of the structure and of the background, and other annotation than masks has no such side.
+
+    Args:
+        volumes: Opened volumes.
+    """
+    masks = [volume for volume in volumes if isinstance(volume.labels, MaskCounts) and not volume.source.strokes]
+    return [f"{volume.mask.name}: {line}" for volume in masks if (line := volume.labels.warning)]
+
+
 def unpainted_notices(volumes: Sequence[LabeledVolume]) -> list[str]:
-    """Return lines about volumes whose empty slices look as if nobody had painted them, or whose mask as if inverted.
+    """Return lines about volumes whose empty slices look as if nobody had painted them.
 
     All slices are looked at that are used for anything. A structure that is in some slices and not in others is in
     consecutive ones, mostly, gets smaller before it ends, and does not vanish for one slice. So a line is returned
     where there are at least as many empty slices between the painted ones as painted ones; where a block of painted
     slices breaks off and at least as many slices around it are empty; and for single empty slices before and after
     which the same structure is painted (see ``segkit.volumes.empty_slices``). All others are learnt as background
-    without a word. Inverted masks are those of ``MaskCounts.warning``.
+    without a word.
 
     Args:
         volumes: Opened volumes whose ``labels`` have ``foreground``, the voxels of every slice; where they have
@@ -27,9 +40,6 @@ def unpainted_notices(volumes: Sequence[LabeledVolume]) -> list[str]:
     """
     lines = []
     for volume in volumes:
-        # Strokes show little of the structure and of the background.
-        if not volume.source.strokes and (inverted := getattr(volume.labels, "warning", None)):
-            lines.append(f"{volume.mask.name}: {inverted}")
         if volume.source.annotated_in_part:
             continue
         split, foreground = volume.split, volume.labels.foreground

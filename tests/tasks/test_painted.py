@@ -7,7 +7,9 @@ import pytest
 
 from segkit.data.sources import Source
 from segkit.data.splits import Split
-from segkit.tasks.painted import unpainted_notices
+from segkit.tasks.foreground import ForegroundTask
+from segkit.tasks.painted import inverted_notices, unpainted_notices
+from segkit.volumes.checks import MaskCounts
 from segkit.volumes.volume import Volume
 
 
@@ -102,5 +104,11 @@ def test_slices_that_are_unannotated_as_wholes_are_no_gaps():
 def test_an_inverted_mask_is_told_once_however_it_is_annotated():
     for source, count in (({}, 1), ({"annotated_in_part": True}, 1), ({"annotated_in_part": True, "strokes": True}, 0)):
         inverted = volume([900, 900], **source)
-        inverted.labels.warning = "90 % of the mask is foreground"
-        assert unpainted_notices([inverted]) == count * ["m.mrc: 90 % of the mask is foreground"]
+        assert not unpainted_notices([inverted])
+        counts = {"foreground": (900, 900), "background": (100, 100), "ignored": (0, 0)}
+        inverted.labels = MaskCounts(foreground_value=1, **counts, border_share=0.9)
+        assert inverted_notices([inverted]) == count * [f"m.mrc: {inverted.labels.warning}"]
+        assert ForegroundTask().notices([inverted]) == inverted_notices([inverted])
+        # Counts of another kind may have a warning of their own.
+        inverted.labels = types.SimpleNamespace(**counts, warning="something else")
+        assert ForegroundTask().notices([inverted]) == []

@@ -17,7 +17,7 @@ from segkit.preprocessing.preprocessing import Preprocessing
 from segkit.preprocessing.standardize import Standardize
 from segkit.preprocessing.standardize_each import StandardizeEach
 from segkit.progress import ProgressLine
-from segkit.training.plan import TrainingPlan
+from segkit.training.plan import PRECISIONS, TrainingPlan
 from segkit.volumes.checks import check_same_shape
 
 
@@ -159,7 +159,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     )
     training.add_argument(
         "--precision",
-        choices=("auto", "float32", "mixed_bfloat16"),
+        choices=PRECISIONS,
         help="arithmetic; auto is bfloat16 where the processor computes with it",
     )
     training.add_argument("--seed", type=int, help="of weights, order and augmentation (default: 0)")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import keras
 
 from segkit.errors import InputError
+from segkit.training.plan import PRECISIONS
 
 _CPU_FLAGS = ("avx512_bf16", "amx_bf16")
 
@@ -20,12 +21,12 @@ def resolve_precision(precision: str) -> str:
     AMX, as Linux reports them) has bfloat16 arithmetic, else ``"float32"``.
 
     Raises:
-        InputError: If the setting is not one of the three.
+        InputError: If the setting is not one of ``PRECISIONS``.
     """
-    if precision in ("float32", "mixed_bfloat16"):
-        return precision
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
     if precision != "auto":
-        raise InputError(f"precision {precision!r} is unknown; use auto, float32 or mixed_bfloat16")
+        return precision
     gpus = _gpu_capabilities()
     gains = all(capability >= (8, 0) for capability in gpus) if gpus else _cpu_has_bfloat16()
     return "mixed_bfloat16" if gains else "float32"

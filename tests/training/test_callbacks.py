@@ -7,7 +7,7 @@ import pytest
 from segkit.errors import InputError
 from segkit.tasks.collapse_alarm import CollapseAlarm
 from segkit.training.decay_on_plateau import DecayOnPlateau
-from segkit.training.plan import TrainingPlan
+from segkit.training.plan import PRECISIONS, TrainingPlan
 from segkit.training.precision import dtype_policy, resolve_precision
 from segkit.training.stop_diverged import StopDiverged
 
@@ -69,9 +69,9 @@ def test_alarm_after_several_collapsed_epochs(share, word, caplog):
 
 
 def test_precision_is_what_was_asked_for_and_auto_is_one_of_the_two():
-    assert resolve_precision("float32") == "float32"
-    assert resolve_precision("auto") in ("float32", "mixed_bfloat16")
-    with pytest.raises(InputError, match="'float16' is unknown"):
+    for precision in PRECISIONS:
+        assert resolve_precision(precision) in ({*PRECISIONS} - {"auto"} if precision == "auto" else {precision})
+    with pytest.raises(InputError, match="'float16' is unknown; use one of auto, float32, mixed_bfloat16"):
         resolve_precision("float16")
 
 

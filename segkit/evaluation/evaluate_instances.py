@@ -18,7 +18,9 @@ from segkit.volumes.checks import check_comparable
 from segkit.volumes.instance_ids import ids_by_slice, unannotated
 from segkit.volumes.volume import Volume
 
-_TOLD = {"found": "predicted"}  # the name in files stays
+COUNT_TITLES = {"found": "predicted"}
+"""What counts are called in tables, where it is not their name in files, which stays."""
+
 _OF_THE_MASK = ("background_iou", "dice", "precision", "recall", "pixel_accuracy")
 
 
@@ -142,7 +144,7 @@ class InstanceEvaluation:
             if name in _OF_THE_MASK:
                 continue
             shown = "-" if value is None else str(value) if isinstance(value, int) else f"{value:.6f}"
-            lines.append(f"{_TOLD.get(name, name):<16}{shown}")
+            lines.append(f"{COUNT_TITLES.get(name, name):<16}{shown}")
         return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from segkit.evaluation.evaluate_instances import COUNT_TITLES
 from segkit.monitor import MEAN_IOU, Monitor
 from segkit.progress import clock
 from segkit.report.curves import Curve, curves
@@ -29,7 +30,7 @@ SCORE_NAMES = {
 }
 """Scores from 0 to 1 in the order of their columns; others follow under their own names."""
 
-_COUNT_NAMES = {"found": "Predicted"}  # the name in files stays
+_COUNT_NAMES = {name: title.capitalize() for name, title in COUNT_TITLES.items()}
 
 _IOU_OF = "IoU: "
 _MISSING = "\N{EN DASH}"

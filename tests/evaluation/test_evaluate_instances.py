@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from segkit.errors import InputError
-from segkit.evaluation.evaluate_instances import evaluate_instances
+from segkit.evaluation.evaluate_instances import COUNT_TITLES, evaluate_instances
 from segkit.evaluation.evaluate_volumes import evaluate_volumes
 from segkit.volumes.volume import Volume
 
@@ -59,6 +59,7 @@ def test_the_table_has_a_line_a_part_and_the_scores():
     lines = evaluate_instances(*volumes(), slice_wise=True).to_table().splitlines()
     assert lines[1].split() == ["0", "2", "2", "2", "1.0000", "1.0000"]
     assert "seg             0.833333" in lines
+    assert f"{COUNT_TITLES['found']:<16}6" in lines and not any(line.startswith("found") for line in lines)
 
 
 def test_the_head_of_the_table_names_its_columns():

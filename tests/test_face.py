@@ -49,15 +49,6 @@ def test_the_module_of_the_command_is_the_command():
     assert "nothing.mrc" in done.stderr
 
 
-def test_what_models_and_their_files_need_is_offered_by_their_rooms():
-    offered = {
-        "models": ["ENCODERS", "Encoder", "register_all", "with_precision"],
-        "preprocessing": ["StandardizeEach"],
-    }
-    for room, names in offered.items():
-        assert set(names) <= set(getattr(segkit, room).__all__)
-
-
 def test_builders_and_layers_are_called_by_their_public_names():
     model = segkit.models.seget(filters=(2, 4), encoder_block=segkit.layers.EncoderBlock)
     assert model.name == "seget"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import zipfile
@@ -37,15 +38,36 @@ def resolve_model_path(path: str | os.PathLike[str]) -> pathlib.Path:
     if not found.is_file():
         if fold_folders(path):
             raise InputError(f"{path}: holds the folds of a cross-validation; give one of them, such as {path}/fold-1")
+        if kind := _comparison_in(path):
+            trained = sorted(file.parent for file in path.glob(f"cells/*/{RUN_MODEL_NAME}"))
+            raise InputError(
+                f"{path}: holds {kind}; give one of its models, such as {trained[0]}"
+                if trained
+                else f"{path}: holds {kind} of which no model has been trained to its end; continue it with its recipe's "
+                f"--out {path} --resume"
+            )
         if (path / "plan.json").is_file():
             raise InputError(
-                f"{path}: no {RUN_MODEL_NAME} in this folder, as its training has not finished; finish it with --out "
-                f"{path} --resume (in Python resume=True)"
+                f"{path}: no {RUN_MODEL_NAME} in this folder, as its training has not finished; finish it with its "
+                f"recipe's --out {path} --resume (in Python resume=True)"
             )
         where = f"{path}: no {RUN_MODEL_NAME} in this folder" if path.is_dir() else f"{path}: no such file"
         raise InputError(f"{where}; give a .keras file or the folder of a finished training run")
     open_archive(found).close()
     return found
+
+
+_COMPARISONS = {"compare": ("a comparison", "comparison.json"), "ablation": ("an ablation", "ablation.json")}
+"""What a folder holds, and the file of its results, by the kind in ``mode.json``."""
+
+
+def _comparison_in(folder: pathlib.Path) -> str | None:
+    """Return what a folder holds where its models are those of a comparison; ``None`` elsewhere."""
+    with contextlib.suppress(InputError, OSError):  # damaged, or of a recipe that compares nothing
+        kind = read_object(folder / "mode.json", "the mode of a run").get("kind")
+        if isinstance(kind, str):
+            return _COMPARISONS[kind][0] if kind in _COMPARISONS else None
+    return next((title for title, result in _COMPARISONS.values() if (folder / result).is_file()), None)
 
 
 def open_archive(path: pathlib.Path) -> zipfile.ZipFile:

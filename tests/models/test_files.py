@@ -1,4 +1,5 @@
 import dataclasses
+import pathlib
 import textwrap
 import zipfile
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from segkit.errors import InputError
+from segkit.model_path import resolve_model_path
 from segkit.models.card import ModelCard
 from segkit.models.files import load_model, read_card, replace_card, save_model
 from segkit.models.precision import with_precision
@@ -162,13 +164,34 @@ def test_what_is_no_model_is_said_in_one_line(tmp_path):
     for path, message in (
         (tmp_path / "missing.keras", "no such file"),
         (tmp_path, "no model.keras in this folder; give"),
-        (tmp_path / "run", r"run: no model.keras .* has not finished; finish it with --out .*run --resume"),
+        (tmp_path / "run", r"run: no model.keras .* has not finished; finish it with its recipe's --out .*run --res"),
         (tmp_path / "text.keras", "not a Keras model file"),
         (tmp_path / "plain.keras", "without segkit's card"),
     ):
         with pytest.raises(InputError, match=message) as caught:
             read_card(path)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "title"), [("compare", "a comparison"), ("ablation", "an ablation")])
+def test_the_folder_of_a_comparison_names_its_models(kind, title, tmp_path):
+    (tmp_path / "plan.json").touch()
+    (tmp_path / "mode.json").write_text(f'{{"kind": "{kind}"}}')
+    with pytest.raises(InputError, match=rf"holds {title} of which no model .* its recipe's --out .* --resume"):
+        resolve_model_path(tmp_path)
+    for name in ("plain-0", "plain-1", "waits-0"):
+        (tmp_path / "cells" / name).mkdir(parents=True)
+    for name in ("plain-0", "plain-1"):
+        save_model(tiny(), tmp_path / "cells" / name / "model.keras", CARD)
+    with pytest.raises(InputError, match=rf"holds {title}; give one of its models, such as (.*)$") as caught:
+        resolve_model_path(tmp_path)
+    named = pathlib.Path(str(caught.value).rpartition("such as ")[2])
+    assert resolve_model_path(named) == tmp_path / "cells" / "plain-0" / "model.keras"
+    # Where the mode is missing or damaged, the results tell.
+    (tmp_path / "mode.json").write_text("{")
+    (tmp_path / "ablation.json").touch()
+    with pytest.raises(InputError, match="holds an ablation; give one"):
+        resolve_model_path(tmp_path)
 
 
 def test_a_failed_save_leaves_the_older_file_alone(tmp_path, monkeypatch):

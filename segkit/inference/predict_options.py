@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from typing import Any
 
 from segkit.errors import InputError
@@ -64,8 +65,8 @@ class PredictOptions:
                 f"tile of {self.tile_px} px: expected more than twice the halo of {self.halo_px or 0} px; "
                 "give a larger tile or a smaller halo"
             )
-        if self.windows is not None and not (len(self.windows) == 2 and min(self.windows) >= 1):
-            raise InputError(f"windows {self.windows}: expected two numbers (y, x), at least 1")
+        if self.windows is not None and not _is_pair_of_counts(self.windows):
+            raise InputError(f"windows {self.windows!r}: expected two whole numbers (y, x), at least 1")
         if self.max_ram is not None and self.max_ram <= 0:
             raise InputError(f"memory bound of {self.max_ram} bytes: expected more than 0")
         if self.precision not in PRECISIONS:
@@ -96,3 +97,11 @@ class PredictOptions:
         roi, windows = self.roi, self.windows
         own = {"roi": None if roi is None else str(roi), "windows": None if windows is None else list(windows)}
         return {**choices, **own}
+
+
+def _is_pair_of_counts(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) == 2
+        and all(isinstance(each, numbers.Integral) and not isinstance(each, bool) and each >= 1 for each in value)
+    )

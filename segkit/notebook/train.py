@@ -135,7 +135,11 @@ def train(
     if not preprocessing.resizes:
         _check_sizes(model, multiple_px)
     if card.tile_px is not None:
-        _LOG.warning("%s: predicted in tiles of %d px, as no halo_px is given", name, card.tile_px)
+        _LOG.info(
+            "note: %s: predicted in tiles of %d px, as no halo_px is given; results of tiles are blended; give halo_px "
+            "for those of whole slices",
+            *(name, card.tile_px),
+        )
     with only_process_in(folder):
         check_folder(folder, **claim)  # the data took their time: another run may have begun since the first look
         if overwrite:
@@ -220,7 +224,12 @@ _LARGEST_MULTIPLE_PX = {"slices": 64, "volumes": 8}
 _ODD_COUNTS = (5, 7, 11, 13, 17, 19, 23, 29)
 """Primes: a size of so many times a number is a multiple of nothing else that a network may need."""
 
+_FEW_COUNTS = (3, 1)
+"""Taken where more would be too large."""
+
 _SMALLEST_TRIED_PX = 24
+_LARGEST_TRIED_PX = {"slices": 512, "volumes": 96}
+"""Sides of a trial run: larger ones cost time and memory. A multiple that is larger itself is tried once."""
 
 
 def _problem_at(model: keras.Model, multiple_px: int) -> str | None:
@@ -228,19 +237,30 @@ def _problem_at(model: keras.Model, multiple_px: int) -> str | None:
 
     The network is run: shapes that Keras works out beforehand do not tell where tensors cannot be joined.
     """
-    size = multiple_px * next(count for count in _ODD_COUNTS if count * multiple_px >= _SMALLEST_TRIED_PX)
     *axes, channels = model.input_shape[1:]
+    largest = _LARGEST_TRIED_PX["volumes" if len(axes) == 3 else "slices"]
+    size = multiple_px * next(count for count in _ODD_COUNTS if count * multiple_px >= _SMALLEST_TRIED_PX)
+    if size > largest:
+        size = multiple_px * next((count for count in _FEW_COUNTS if count * multiple_px <= largest), 1)
     sides = (size,) * len(axes)
     of_input = f"for an input of {' x '.join(map(str, sides))} px"
     try:
         outputs = model(np.zeros((1, *sides, channels), np.float32), training=False)
     except Exception as fault:  # what a backend raises where shapes do not fit can be anything
+        if _is_out_of_memory(fault):
+            raise
         reason = (str(fault).strip() or type(fault).__name__).splitlines()[0]
         return f"an error {of_input} ({reason})"
     for name, output in outputs.items():
         if (found := tuple(output.shape[1:-1])) != sides:
             return f"{name!r} of {' x '.join(map(str, found))} px {of_input}"
     return None
+
+
+def _is_out_of_memory(fault: Exception) -> bool:
+    # By name: every backend has a class of its own, and JAX tells it in the message alone.
+    names = {kind.__name__ for kind in type(fault).__mro__}
+    return not names.isdisjoint({"MemoryError", "ResourceExhaustedError"}) or "RESOURCE_EXHAUSTED" in str(fault)
 
 
 def _several(given: VolumeLike | Sequence[VolumeLike]) -> list[VolumeLike]:

@@ -7,6 +7,7 @@ import inspect
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from tiny_encoder import TINY_ENCODER
 
 import segkit
@@ -361,6 +362,40 @@ def test_a_network_that_cannot_take_its_multiple_is_refused_with_the_right_one(n
     assert not out.exists()
 
 
+class Watched(keras.layers.Layer):
+    """Keeps the sides of what it is given, and fails as it is told."""
+
+    def __init__(self, fault=None):
+        super().__init__()
+        self.fault, self.sides = fault, set()
+
+    def call(self, inputs):
+        if inputs.shape[1] is not None:
+            self.sides |= set(inputs.shape[1:-1])
+            if self.fault is not None:
+                raise self.fault
+        return inputs
+
+
+@pytest.mark.parametrize(
+    ("axes", "multiple_px", "side"),
+    [(2, 1, 29), (2, 64, 320), (2, 128, 384), (2, 512, 512), (3, 8, 40), (3, 32, 96), (3, 64, 64)],
+)
+def test_the_trial_of_a_network_stays_small(axes, multiple_px, side):
+    inputs, watched = keras.Input((*(None,) * axes, 1)), Watched()
+    model = keras.Model(inputs, {"logits": watched(inputs)})
+    importlib.import_module("segkit.notebook.train")._check_sizes(model, multiple_px)
+    assert watched.sides == {side}
+
+
+@pytest.mark.parametrize("fault", [MemoryError("full"), tf.errors.ResourceExhaustedError(None, None, "full")])
+def test_a_trial_that_runs_out_of_memory_is_no_wrong_network(fault, tmp_path):
+    plan = TrainingPlan(patch_px=32, epochs=1, precision="float32")
+    network = network_of(lambda x: head(Watched(fault)(x)))
+    with pytest.raises(type(fault), match="full"):
+        segkit.train(*blobs(), tmp_path, network=network, plan=plan)
+
+
 def test_a_network_of_volumes_is_tried_too(tmp_path):
     plan = TrainingPlan(patch_px=16, patch_slices=4, stride_px=16, validation_stride_px=16, precision="float32")
     with pytest.raises(ValueError, match="give multiple_px=2"):
@@ -409,6 +444,11 @@ def test_the_log_tells_that_tiles_are_blended_where_the_context_is_unknown(tmp_p
     for halo_px in (None, 3):
         caplog.clear()
         plan = TrainingPlan(patch_px=32, epochs=1, precision="float32")
-        with pytest.raises(ZeroDivisionError):
+        with caplog.at_level("INFO"), pytest.raises(ZeroDivisionError):
             segkit.train(*blobs(), tmp_path, network=two_layers, plan=plan, halo_px=halo_px)
-        assert ("predicted in tiles of 32 px, as no halo_px is given" in caplog.text) == (halo_px is None)
+        told = [(r.levelname, r.getMessage()) for r in caplog.records if "predicted in tiles" in r.getMessage()]
+        line = (
+            "note: model: predicted in tiles of 32 px, as no halo_px is given; results of tiles are blended; give "
+            "halo_px for those of whole slices"
+        )
+        assert told == ([("INFO", line)] if halo_px is None else [])

@@ -18,14 +18,26 @@ SEARCH_NAME, CELLS_NAME = "search", "cells"
 MODE_NAME = "mode.json"
 """What was started in a folder, besides its plan: one run, a comparison, a search, an ablation."""
 
+EXPORT_NAME = "export.json"
+"""Root folder of SavedModels that a run was told to write to, or null for no export; in its folder where it is not the
+default."""
+
 COMMANDS_NAME = "commands.txt"
 """The commands that a run was made with, one per line: the first one, and those that resumed it."""
 
 _TRACES = ("state", "model.keras", CELLS_NAME, SEARCH_NAME)
 """What a run that has begun leaves in its folder; a plan alone is none yet."""
 
-_RESULTS = ("tensorboard", COMMANDS_NAME, "log.csv", "magnitudes.csv", "scores.json", "report.html")
-_RESULTS += ("comparison.json", "comparison.md", "ablation.json", "ablation.md", "folds.json", "folds.md")
+_RESULTS = (MODE_NAME, EXPORT_NAME, COMMANDS_NAME, "tensorboard", "log.csv", "magnitudes.csv", "scores.json")
+_RESULTS += (
+    "report.html",
+    "comparison.json",
+    "comparison.md",
+    "ablation.json",
+    "ablation.md",
+    "folds.json",
+    "folds.md",
+)
 
 
 def has_begun(folder: pathlib.Path) -> bool:

@@ -24,7 +24,6 @@ from segkit.experiments.comparison import Comparison
 from segkit.experiments.draft import Draft
 from segkit.experiments.folder import (
     COMMANDS_NAME,
-    MODE_NAME,
     check_folder,
     check_writable,
     claim_folder,
@@ -46,7 +45,7 @@ from segkit.experiments.modes import (
     write_mode,
 )
 from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan, write_plan
-from segkit.experiments.served_folder import EXPORT_NAME, served_folder, write_served_folder
+from segkit.experiments.served_folder import served_folder, write_served_folder
 from segkit.experiments.settings import TINY
 from segkit.model_path import FOLDS_NAME, fold_folders
 from segkit.volumes.whole_output import whole_file
@@ -277,8 +276,7 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
                 check_folder(root, resume=False, overwrite=args.overwrite, keeps_plan=True)
                 if args.overwrite:
                     remove_run(root)
-                for name in (PLAN_NAME, MODE_NAME, EXPORT_NAME):  # of a single run that is replaced
-                    (root / name).unlink(missing_ok=True)
+                (root / PLAN_NAME).unlink(missing_ok=True)  # of a single run that is replaced
                 folds = sum(draft.folder.parent == root for draft in drafts)
                 with whole_file(root / FOLDS_NAME, overwrite=True) as unfinished:
                     unfinished.write_text(json.dumps({"folds": folds}) + "\n")

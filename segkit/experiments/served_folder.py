@@ -7,12 +7,9 @@ import json
 import pathlib
 
 from segkit.errors import InputError
+from segkit.experiments.folder import EXPORT_NAME
 from segkit.json_object import read_object
 from segkit.volumes.whole_output import whole_file
-
-EXPORT_NAME = "export.json"
-"""Root folder of SavedModels that a run was told to write to, or null for no export; in its folder where it is not the
-default."""
 
 _DEFAULT = pathlib.Path("saved_models")
 

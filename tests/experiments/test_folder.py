@@ -30,7 +30,7 @@ def test_a_plan_that_waits_is_kept_where_that_is_asked_for(tmp_path):
 def test_a_users_files_stay(tmp_path):
     for name in ("state", "01_RES", "cells", "notes"):
         (tmp_path / name).mkdir()
-    for name in ("model.keras", "scores.json", "ablation.md", "mine.txt", "plan.json"):
+    for name in ("model.keras", "scores.json", "ablation.md", "mode.json", "export.json", "mine.txt", "plan.json"):
         (tmp_path / name).write_text("")
     remove_run(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.txt", "notes", "plan.json"]

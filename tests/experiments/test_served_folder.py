@@ -6,7 +6,8 @@ import pathlib
 import pytest
 
 from segkit.errors import InputError
-from segkit.experiments.served_folder import EXPORT_NAME, served_folder, write_served_folder
+from segkit.experiments.folder import EXPORT_NAME
+from segkit.experiments.served_folder import served_folder, write_served_folder
 
 
 def command(saved_models=None, *, no_export=False, resume=False):

@@ -30,9 +30,8 @@ def exchanged_masks(volumes: Sequence[LabeledVolume]) -> dict[int, str]:
     for numbers in by_shape.values():
         for number in numbers if 2 <= len(numbers) <= _MOST else ():
             mask, own = volumes[number].mask, volumes[number].orientation
-            scores = {
-                other: mask_orientation(volumes[other].tomogram, mask).as_is for other in numbers if other != number
-            }
+            others = [other for other in numbers if other != number]
+            scores = {n: mask_orientation(volumes[n].tomogram, mask, others=False).as_is for n in others}
             best = max(scores, key=scores.__getitem__)
             if own is not None and own.fits_better(scores[best]):
                 lines[number] = (

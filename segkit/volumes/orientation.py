@@ -62,11 +62,6 @@ class OrientationScore:
         return self.as_is >= _LEAST_SCORE
 
     @property
-    def flipped_fits_better(self) -> bool:
-        """Whether the flipped mask fits clearly."""
-        return self.fits_better(self.flipped)
-
-    @property
     def warning(self) -> str | None:
         """One line for the user where the mask fits clearly in another orientation, else ``None``."""
         score, how, remedy = max(
@@ -87,6 +82,7 @@ def mask_orientation(
     mask: Volume,
     *,
     num_slices: int | None = None,
+    others: bool = True,
     is_flipped: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> OrientationScore:
@@ -107,6 +103,7 @@ def mask_orientation(
         mask: Mask of the same shape; everything but 0 is foreground, and labels count as separate objects.
         num_slices: Number of slices with foreground to look at, spread evenly. By default 8 of up to a million
             pixels, fewer of larger ones, at least 2.
+        others: Measure the other orientations too; otherwise their scores are 0.
         is_flipped: The rows of the mask were reversed when it was opened, which the warning then names.
         progress: Called as ``progress(done, total)`` with the number of these slices.
 
@@ -133,16 +130,18 @@ def mask_orientation(
         # Transform of both features, (2, y, frequency); it serves all orientations.
         features = np.fft.rfft2(_feature_ranks(np.asarray(tomogram.array[z])))
         outline = _outline(np.asarray(mask.array[z]))
-        turned = {"as_is": outline, "flipped": outline[::-1]}
-        if height == width:
+        turned = {"as_is": outline}
+        if others:
+            turned["flipped"] = outline[::-1]
+        if others and height == width:
             turned["transposed"] = outline.T
-        if depth > 1:
+        if others and depth > 1:
             turned["reversed_z"] = _outline(np.asarray(mask.array[depth - 1 - z]))
         for name, each in turned.items():
             sums[name] = sums.get(name, 0.0) + _sums_by_displacement(features, each, reach)
         if progress is not None:
             progress(done + 1, len(slices))
-    scores = {name: max(map(_peak_score, both)) for name, both in sums.items()}
+    scores = {"flipped": 0.0} | {name: max(map(_peak_score, both)) for name, both in sums.items()}
     return OrientationScore(**scores, slices=slices, is_flipped=is_flipped)
 
 

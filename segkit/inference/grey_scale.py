@@ -145,7 +145,6 @@ def _asked_for(found: GreyValues, trained: GreyValues | None, card: ModelCard, o
         gain, shift, std = -1.0, found.mean + trained.mean, found.std
     skewness = found.skewness if found.skewness is None or gain > 0 else -found.skewness
     scaled = GreyValues(dtype=dtype or found.dtype, mean=trained.mean, std=std, skewness=skewness)
-    fault = card.preprocessing.mismatch(scaled, trained)
-    if fault is not None and options.invert:
-        fault = fault.replace(EXCHANGED, _EXCHANGED_BY_THE_OPTION)
+    exchanged = _EXCHANGED_BY_THE_OPTION if options.invert else EXCHANGED
+    fault = card.preprocessing.mismatch(scaled, trained, exchanged=exchanged)
     return GreyScale(gain=gain, shift=shift, dtype=dtype, remarks=() if fault is None else (fault,))

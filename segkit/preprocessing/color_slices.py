@@ -13,7 +13,7 @@ import numpy as np
 from segkit.errors import InputError
 from segkit.preprocessing.colored_stack import ColoredStack
 from segkit.preprocessing.colorings import COLORINGS, WHITE, Coloring
-from segkit.preprocessing.grey_values import GreyValues, grey_mismatch
+from segkit.preprocessing.grey_values import EXCHANGED, GreyValues, grey_mismatch
 from segkit.preprocessing.preprocessing import PREPROCESSINGS
 from segkit.preprocessing.pseudocolor import Pseudocoloring
 from segkit.preprocessing.resized_slices import ResizedSlices, colored_slices, cut_windows
@@ -116,7 +116,7 @@ class ColorSlices:
         """Return the type, which is what matters for CLAHE; nothing else is known."""
         return None if dtype is None else GreyValues(dtype=dtype, mean=0.0, std=math.inf)
 
-    def mismatch(self, found: GreyValues, trained: GreyValues) -> str | None:
+    def mismatch(self, found: GreyValues, trained: GreyValues, *, exchanged: str = EXCHANGED) -> str | None:
         """Return a line where a colouring that equalises meets bytes and was trained on another type, or vice versa, or
         where the contrast is another one, or inverted.
         """
@@ -130,7 +130,7 @@ class ColorSlices:
         keeps_contrast = isinstance(self.coloring, Pseudocoloring) and found.dtype == trained.dtype == "uint8"
         keeps_contrast = keeps_contrast and math.isfinite(trained.std)  # cards of before know the type alone
         counts = ("deviation", "polarity") if keeps_contrast else ("polarity",)
-        return grey_mismatch(found, trained, counts)
+        return grey_mismatch(found, trained, counts, exchanged=exchanged)
 
     def in_graph(self, slices: Any) -> None:
         """Return ``None``: equalising a neighbour's histogram is no operation of a backend."""

@@ -73,13 +73,16 @@ class GreyValues:
         return f"{self.dtype} of {', '.join(numbers[:-1])} and {numbers[-1]}"
 
 
-def grey_mismatch(found: GreyValues, trained: GreyValues, counts: Sequence[str]) -> str | None:
+def grey_mismatch(
+    found: GreyValues, trained: GreyValues, counts: Sequence[str], *, exchanged: str = EXCHANGED
+) -> str | None:
     """Return a line that says in what grey values differ from those of a training; ``None`` where they do not.
 
     Args:
         found: Grey values of a volume.
         trained: Those of the training.
         counts: Which differences count, of ``"mean"``, ``"deviation"`` and ``"polarity"``.
+        exchanged: What is said where the polarity differs.
     """
     differing = [difference for difference in found.differences(trained) if difference in counts]
     if not differing:
@@ -88,7 +91,7 @@ def grey_mismatch(found: GreyValues, trained: GreyValues, counts: Sequence[str])
     if {"mean", "deviation"} & {*differing}:
         remedies.append("bring its grey values to those of the training data, or try --match-grey-values")
     if "polarity" in differing:
-        remedies.append(EXCHANGED)
+        remedies.append(exchanged)
     return (
         f"the grey values are {found}, but the model was trained on {trained}; the result may be empty or wrong; "
         f"{'; '.join(remedies)}"

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from segkit.preprocessing.grey_values import GreyValues
+from segkit.preprocessing.grey_values import EXCHANGED, GreyValues
 from segkit.registry import Registry
 
 PREPROCESSINGS = Registry(
@@ -108,12 +108,13 @@ class Preprocessing(Protocol):
             dtype: Type of the training voxels; ``None`` where it is unknown.
         """
 
-    def mismatch(self, found: GreyValues, trained: GreyValues) -> str | None:
+    def mismatch(self, found: GreyValues, trained: GreyValues, *, exchanged: str = EXCHANGED) -> str | None:
         """Return why the preprocessing does not fit the grey values of a volume; ``None`` where it does.
 
         Args:
             found: Grey values of a volume that is to be predicted.
             trained: Those of the training.
+            exchanged: What is said of light and dark that are exchanged.
         """
 
     def in_graph(self, slices: Any) -> Any | None:

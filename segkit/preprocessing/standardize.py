@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from segkit.preprocessing.grey_values import GreyValues, grey_mismatch
+from segkit.preprocessing.grey_values import EXCHANGED, GreyValues, grey_mismatch
 from segkit.preprocessing.normalization import measure_normalization
 from segkit.preprocessing.preprocessing import PREPROCESSINGS
 
@@ -97,9 +97,9 @@ class Standardize:
         """Return mean and standard deviation; how skewed the values were is not known of them."""
         return GreyValues(dtype=dtype or "voxels", mean=self.mean, std=self.std)
 
-    def mismatch(self, found: GreyValues, trained: GreyValues) -> str | None:
+    def mismatch(self, found: GreyValues, trained: GreyValues, *, exchanged: str = EXCHANGED) -> str | None:
         """Return a line where mean, standard deviation or polarity are not those of the training."""
-        return grey_mismatch(found, trained, ("mean", "deviation", "polarity"))
+        return grey_mismatch(found, trained, ("mean", "deviation", "polarity"), exchanged=exchanged)
 
     def in_graph(self, slices: Any) -> Any:
         """Return ``(slices - mean) / std``, float32, of the shape of the slices."""

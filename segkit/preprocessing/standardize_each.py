@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from segkit.errors import InputError
-from segkit.preprocessing.grey_values import GreyValues, grey_mismatch
+from segkit.preprocessing.grey_values import EXCHANGED, GreyValues, grey_mismatch
 from segkit.preprocessing.preprocessing import PREPROCESSINGS
 from segkit.preprocessing.standardize import StoredSlices
 from segkit.volumes.lazy_volume import LazyVolume, Region
@@ -106,9 +106,9 @@ class StandardizeEach:
         """Nothing is known: the card holds it."""
         return None
 
-    def mismatch(self, found: GreyValues, trained: GreyValues) -> str | None:
+    def mismatch(self, found: GreyValues, trained: GreyValues, *, exchanged: str = EXCHANGED) -> str | None:
         """Return a line where the contrast is inverted; brightness and contrast do not matter."""
-        return grey_mismatch(found, trained, ("polarity",))
+        return grey_mismatch(found, trained, ("polarity",), exchanged=exchanged)
 
     def in_graph(self, slices: Any) -> Any | None:
         """Return slices on their scale, float32, of the same shape; ``None`` where volumes are measured as wholes."""

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def two_tensors(name: str, inputs: Any) -> tuple[Any, Any]:
-    """Return the two tensors that a layer was called with, or their two shapes.
+    """Return the two tensors that a layer was called with.
 
     A single tensor would come apart along its batch, and if that is of two the result would be wrong without a word.
 

@@ -23,7 +23,8 @@ class BCEJaccard(ScalarLoss):
     Args:
         per_sample: Take the Jaccard distance of every sample and average them. By default it is taken once over the
             whole batch, as printed in the paper.
-        reduction: ``"sum_over_batch_size"``, ``"mean"`` or ``None``; makes no difference, as the loss is one number.
+        reduction: ``"sum_over_batch_size"``, ``"mean"``, ``"mean_with_sample_weight"``, ``"none"`` or ``None``, which
+            make no difference, as the loss is one number.
         name: Name of the loss.
 
     Call arguments:

@@ -22,7 +22,8 @@ class Dice(ScalarLoss):
     Args:
         per_sample: Take the coefficient of every sample and average. By default it is taken once over the whole batch,
             so that a sample without foreground does not count as much as one full of it.
-        reduction: ``"sum_over_batch_size"``, ``"mean"`` or ``None``; makes no difference, as the loss is one number.
+        reduction: ``"sum_over_batch_size"``, ``"mean"``, ``"mean_with_sample_weight"``, ``"none"`` or ``None``, which
+            make no difference, as the loss is one number.
         name: Name of the loss.
 
     Call arguments:

@@ -26,7 +26,8 @@ class HeatmapFocal(ScalarLoss):
     Args:
         alpha: Power that takes weight from what is right already, not negative.
         beta: Power that takes weight from the surroundings of a centre, not negative.
-        reduction: ``"sum_over_batch_size"``, ``"mean"`` or ``None``; makes no difference, as the loss is one number.
+        reduction: ``"sum_over_batch_size"``, ``"mean"``, ``"mean_with_sample_weight"``, ``"none"`` or ``None``, which
+            make no difference, as the loss is one number.
         name: Name of the loss.
 
     Call arguments:

@@ -19,7 +19,8 @@ class SoftmaxCrossEntropy(ScalarLoss):
     is for ``BCEJaccard``; a pixel of weight 0 is not annotated.
 
     Args:
-        reduction: ``"sum_over_batch_size"``, ``"mean"`` or ``None``; makes no difference, as the loss is one number.
+        reduction: ``"sum_over_batch_size"``, ``"mean"``, ``"mean_with_sample_weight"``, ``"none"`` or ``None``, which
+            make no difference, as the loss is one number.
         name: Name of the loss.
 
     Call arguments:

@@ -1,6 +1,6 @@
-"""Write ``gallery.md`` from the reports of finished runs: a typical slice of each, its scores and its command.
+"""Write ``gallery.md`` from the reports of finished runs: a middle slice of each, its scores and its command.
 
-python docs/make_gallery.py runs/centriole runs/cells --to docs
+python docs/make_gallery.py runs/centriole runs/cells --machine "two CPU cores" --to docs
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from PIL import Image, ImageDraw
 GAP_PX, TITLE_PX, SIDE_PX = 8, 18, 240
 HEAD = """# Gallery
 
-Each picture is the slice of a scored volume whose score is the median of all, taken from the run's own report; the
-scores are of all scored slices. The runs had two CPU cores that did other work too. Made by `docs/make_gallery.py`.
-"""
+Each picture is a middle slice of those that the report shows; the scores are of all scored slices. Made by
+`docs/make_gallery.py`."""
 
 
 def figure_of(page: str) -> tuple[str, list[tuple[str, Image.Image]]]:
@@ -71,11 +70,13 @@ def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=pathlib.Path, nargs="+")
+    parser.add_argument("--machine", metavar="WORDS", help='what "The runs had ..." tells of the machine')
     parser.add_argument("--to", type=pathlib.Path, default=pathlib.Path(__file__).parent)
     args = parser.parse_args()
     pictures = args.to / "images"
     pictures.mkdir(exist_ok=True)
-    (args.to / "gallery.md").write_text(HEAD + "".join(section(run, pictures) for run in args.runs))
+    machine = f" The runs had {args.machine}." if args.machine else ""
+    (args.to / "gallery.md").write_text(HEAD + machine + "\n" + "".join(section(run, pictures) for run in args.runs))
 
 
 if __name__ == "__main__":

@@ -43,8 +43,8 @@ def resolve_model_path(path: str | os.PathLike[str]) -> pathlib.Path:
             raise InputError(
                 f"{path}: holds {kind}; give one of its models, such as {trained[0]}"
                 if trained
-                else f"{path}: holds {kind} of which no model has been trained to its end; continue it with its recipe's "
-                f"--out {path} --resume"
+                else f"{path}: holds {kind} of which no model has been trained to its end; continue it with its "
+                f"recipe's --out {path} --resume"
             )
         if (path / "plan.json").is_file():
             raise InputError(

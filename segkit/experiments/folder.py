@@ -29,15 +29,8 @@ _TRACES = ("state", "model.keras", CELLS_NAME, SEARCH_NAME)
 """What a run that has begun leaves in its folder; a plan alone is none yet."""
 
 _RESULTS = (MODE_NAME, EXPORT_NAME, COMMANDS_NAME, "tensorboard", "log.csv", "magnitudes.csv", "scores.json")
-_RESULTS += (
-    "report.html",
-    "comparison.json",
-    "comparison.md",
-    "ablation.json",
-    "ablation.md",
-    "folds.json",
-    "folds.md",
-)
+_RESULTS += ("report.html", "comparison.json", "comparison.md", "ablation.json", "ablation.md")
+_RESULTS += ("folds.json", "folds.md")
 
 
 def has_begun(folder: pathlib.Path) -> bool:

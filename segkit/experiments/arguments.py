@@ -56,9 +56,8 @@ def add_reading_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--channel", type=_channel, metavar="N", help="channel, for images with several, from 0 on")
     group.add_argument(
         "--unsigned",
-        action="store_true",
-        default=None,
-        help="bytes of images in MRC mode 0 are unsigned, whatever the header says",
+        action=argparse.BooleanOptionalAction,
+        help="bytes of images in MRC mode 0 are unsigned (or signed), whatever the header says",
     )
 
 
@@ -74,9 +73,9 @@ def check_reading_arguments(args: argparse.Namespace, option: str) -> None:
     """
     if getattr(args, option.removeprefix("--")):
         return
-    for name in ("channel", "unsigned"):
-        if getattr(args, name) is not None:
-            raise InputError(f"--{name} without {option}; leave it out")
+    given = {"channel": args.channel is not None, "unsigned": args.unsigned, "no-unsigned": args.unsigned is False}
+    for name in (name for name, is_given in given.items() if is_given):
+        raise InputError(f"--{name} without {option}; leave it out")
 
 
 def _channel(text: str) -> int:

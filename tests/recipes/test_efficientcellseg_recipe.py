@@ -294,8 +294,10 @@ def test_bytes_of_the_stacks_are_read_as_unsigned():
     write_stacks(3)
     plan, _ = resolve(*FOLDERS, "--unsigned")
     assert {source.unsigned for source in plan.data} == {True}
-    with pytest.raises(InputError, match="--unsigned without --images"):
-        resolve("--unsigned")
+    assert {source.unsigned for source in resolve(*FOLDERS, "--no-unsigned")[0].data} == {False}
+    for option in ("--unsigned", "--no-unsigned"):
+        with pytest.raises(InputError, match=f"{option} without --images"):
+            resolve(option)
 
 
 def test_options_are_never_guessed():

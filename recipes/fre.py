@@ -96,7 +96,7 @@ def resumed(args: argparse.Namespace) -> list[Draft]:
         known = dataclasses.replace(known, model=plan.model, task=plan.task)
     if any(getattr(known, name) != getattr(plan, name) for name in ("data", "preprocessing", "model", "task")):
         raise InputError(f"{folder}: holds a run with other data or settings; choose another --out")
-    return [Draft(plan=dataclasses.replace(plan, notices=known.notices), folder=folder)]
+    return [Draft(plan=dataclasses.replace(plan, notices=known.notices, warnings=known.warnings), folder=folder)]
 
 
 def tiny(plan: RunPlan) -> RunPlan:

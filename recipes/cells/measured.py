@@ -50,22 +50,24 @@ def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
         f"a seed distance of {instances['seed_distance']} px, a smoothing of {instances['smoothing']} px and a "
         f"minimum size of {instances['min_size']} voxels."
     )
-    notices = [*plan.notices]
+    notices, warnings = [*plan.notices], [*plan.warnings]
     if has_flat_centers and not args.slice_wise:
         notices.append(_FLAT_CENTERS)
     if cells.one_id:
-        notices.append(_ONE_ID)
+        warnings.append(_ONE_ID)
     if cells.restarts:
-        notices.append(_RESTARTS)
+        warnings.append(_RESTARTS)
     if args.images and cells.huge:  # only labels of one's own may have an ignore value
         first, *more = cells.huge
-        notices.append(f"{first}; label files that are alike: {len(more)} more" if more else first)
+        files = f"{len(more)} more label file{'s' if len(more) > 1 else ''}"
+        warnings.append(f"{first}; the same in {files}" if more else first)
     preprocessing = plan.preprocessing
     if isinstance(preprocessing.coloring, Pseudocoloring):
         coloring = dataclasses.replace(preprocessing.coloring, expected_share=share)
         preprocessing = dataclasses.replace(preprocessing, coloring=coloring)
     task = dataclasses.replace(plan.task, instances=InstanceSettings(**instances))
-    return dataclasses.replace(plan, task=task, preprocessing=preprocessing, notices=(*notices, told))
+    told_of = {"notices": (*notices, told), "warnings": tuple(warnings)}
+    return dataclasses.replace(plan, task=task, preprocessing=preprocessing, **told_of)
 
 
 def _first(given: float | None, measured: float) -> float:

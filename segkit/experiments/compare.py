@@ -13,7 +13,7 @@ from segkit.experiments.job import Job
 from segkit.experiments.provenance import command_line, versions
 from segkit.experiments.trials import run_trial
 from segkit.report.page import Section
-from segkit.report.sections import Provenance
+from segkit.report.sections import Provenance, Warned
 from segkit.report.write_report import write_report
 from segkit.training.resumable import Resumable
 from segkit.volumes.whole_output import whole_file
@@ -76,8 +76,8 @@ def write_page(findings: Findings, heading: str, job: Job, trials: Sequence[Tria
     write_report(
         job.folder / "report.html",
         title=findings.title,
-        notices=[*plan.notices, *findings.notices],
-        plan={name: value for name, value in plan.to_dict().items() if name != "notices"},
+        notices=[*plan.notices, *findings.notices, *map(Warned, plan.warnings)],
+        plan={name: value for name, value in plan.to_dict().items() if name not in ("notices", "warnings")},
         extra=[Section(heading, findings.table.to_html()), *findings.sections()],
         provenance=Provenance(
             versions=versions(),

@@ -138,10 +138,13 @@ def write_summary(root: pathlib.Path) -> Table | None:
     for suffix, text in ((".json", json.dumps(content, indent=1)), (".md", table.to_markdown())):
         with whole_file(root / f"{TABLE_NAME}{suffix}", overwrite=True) as unfinished:
             unfinished.write_text(text + "\n")
-    shared = [notice for notice in plans[0].notices if all(notice in plan.notices for plan in plans)]
+    notices, warnings = (
+        tuple(line for line in getattr(plans[0], told) if all(line in getattr(plan, told) for plan in plans))
+        for told in ("notices", "warnings")
+    )
     _write_page(
         root,
-        dataclasses.replace(plans[0], notices=tuple(shared)),
+        dataclasses.replace(plans[0], notices=notices, warnings=warnings),
         table,
         sum(scores["training_seconds"] for scores in found),
     )
@@ -172,7 +175,7 @@ def _table(names: Sequence[str], totals: Sequence[Mapping[str, float | None]]) -
 def _write_page(root: pathlib.Path, plan: RunPlan, table: Table, seconds: float) -> None:
     from segkit.experiments.provenance import command_line, versions
     from segkit.report.page import Section
-    from segkit.report.sections import Provenance
+    from segkit.report.sections import Provenance, Warned
     from segkit.report.write_report import write_report
 
     count = len(table.rows) - 1
@@ -184,6 +187,7 @@ def _write_page(root: pathlib.Path, plan: RunPlan, table: Table, seconds: float)
             *plan.notices,
             "Every part of the data is scored by a network that has not seen it. Each fold has a report of its own; "
             "numbers are mean and standard deviation over the folds.",
+            *map(Warned, plan.warnings),
         ],
         extra=[Section("Folds", table.to_html())],
         provenance=Provenance(versions=versions(), seed=plan.training.seed, seconds=seconds, command=command_line()),

@@ -106,15 +106,14 @@ def set_up(plan: RunPlan, folder: pathlib.Path, network: Network) -> Job:
     if not plan.preprocessing.resizes:
         settings = shrink_patch(settings, volumes, network.multiple_px)
     settings = dataclasses.replace(settings, precision=resolve_precision(settings.precision))
-    # Warnings last: those of a run that is resumed stand in its plan already.
-    warnings = dict.fromkeys(plan.task.notices(volumes))
-    for notice in dict.fromkeys(plan.notices):
-        if notice not in warnings:
-            _LOG.info("note: %s", notice)
+    # Warnings of a run that is resumed stand in its plan already, in one of an earlier version among the notices.
+    warnings = tuple(dict.fromkeys((*plan.warnings, *plan.task.notices(volumes))))
+    notices = tuple(notice for notice in dict.fromkeys(plan.notices) if notice not in warnings)
+    for notice in notices:
+        _LOG.info("note: %s", notice)
     for warning in warnings:
         _LOG.warning("warning: %s", warning)
-    plan = dataclasses.replace(plan, notices=tuple(dict.fromkeys((*plan.notices, *warnings))))
-    plan = dataclasses.replace(plan, training=settings)
+    plan = dataclasses.replace(plan, notices=notices, warnings=warnings, training=settings)
     return Job(plan, folder, network, volumes, prepare_plan(plan, volumes))
 
 

@@ -41,6 +41,7 @@ class RunPlan:
         training: How patches are cut and the network is fitted.
         init: Model file that the weights start from; ``None`` for random weights.
         notices: What a reader of the results must know, such as that the data are a phantom.
+        warnings: What may be wrong with the data, such as a mask in the place of ids.
 
     Raises:
         InputError: If recipe or structure cannot be part of a file name.
@@ -56,6 +57,7 @@ class RunPlan:
     training: TrainingPlan = dataclasses.field(default_factory=TrainingPlan)
     init: str | None = None
     notices: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # Both become parts of the names of files and folders.
@@ -97,6 +99,7 @@ class RunPlan:
                 "preprocessing": PREPROCESSINGS.from_dict(values.get("preprocessing", {"kind": "standardize"})),
                 "training": TrainingPlan.from_dict(values.get("training", {})),
                 "notices": tuple(values.get("notices", ())),
+                "warnings": tuple(values.get("warnings", ())),
             }
         )
 

@@ -260,7 +260,7 @@ def write_scores(
     scores: dict[str, Any] = {
         "structure": plan.structure,
         "preset": plan.preset,
-        "notices": list(plan.notices),
+        "notices": [*plan.notices, *plan.warnings],
         "best_epoch": record.best_row,
         "epochs": len(record.rows),
         "training_seconds": round(record.seconds, 1),
@@ -300,7 +300,7 @@ def report(
     best, monitor = record.best_row, task.monitor
     tested = any(volume.split.test for volume in volumes)
     uses = "test slices" if tested else "validation slices, which also chose the checkpoint"
-    warned = [line for line in plan.notices if line in task.notices(volumes)]
+    warned = [*plan.warnings]
     warned += [line for callback, _ in record.tracked.values() for line in getattr(callback, "alarms", ())]
     warned += shared_warnings(volumes)
     evidence = [section for one in job.network.evidence for section in one.sections(finished, scores)]
@@ -312,11 +312,11 @@ def report(
             (f"Validation {monitor.title} of the checkpoint", monitor.shown(best[monitor.name])),
         ],
         notices=[
-            *(line for line in plan.notices if line not in warned),
+            *plan.notices,
             f"Preset: {plan.preset}. Scores are of the {uses}.",
             *map(Warned, dict.fromkeys(warned)),
         ],
-        plan={name: value for name, value in used.to_dict().items() if name != "notices"},
+        plan={name: value for name, value in used.to_dict().items() if name not in ("notices", "warnings")},
         history=record.rows,
         monitor=monitor,
         evaluation=merged(evaluations).to_dict(),

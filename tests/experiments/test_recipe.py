@@ -351,7 +351,35 @@ def test_a_resumed_run_tells_each_notice_once(monkeypatch, caplog):
             "note: measured",
             "warning: odd data",
         ]
-    assert read_plan(pathlib.Path("run/plan.json")).notices == ("measured", "odd data")
+    plan = read_plan(pathlib.Path("run/plan.json"))
+    assert (plan.notices, plan.warnings) == (("measured",), ("odd data",))
+
+
+def test_a_plan_of_before_had_its_warnings_among_the_notices(monkeypatch, caplog):
+    monkeypatch.setattr(ForegroundTask, "notices", lambda task, volumes: ["odd data"])
+    monkeypatch.setattr(training_run, "run", lambda job, **how: None)
+    run_recipe(TOY, ["--out", "run"])
+    path = pathlib.Path("run/plan.json")
+    stored = json.loads(path.read_text())
+    stored["notices"] += stored.pop("warnings")
+    path.write_text(json.dumps(stored))
+    caplog.clear()
+    run_recipe(TOY, ["--out", "run", "--resume"])
+    assert [r.getMessage() for r in caplog.records if "odd data" in r.getMessage()] == ["warning: odd data"]
+    assert (read_plan(path).notices, read_plan(path).warnings) == (("measured",), ("odd data",))
+
+
+def test_what_a_measure_warns_of_is_a_warning_in_log_and_report(monkeypatch, caplog):
+    measure = lambda plan: dataclasses.replace(plan, warnings=("a mask of ids",))  # noqa: E731
+    drafted = TOY.draft
+    odd = dataclasses.replace(TOY, draft=lambda args: [dataclasses.replace(d, measure=measure) for d in drafted(args)])
+    caplog.set_level("INFO", logger="segkit.run")
+    run_recipe(odd, ["--out", "run", "--no-export"])
+    told = [(r.levelname, r.getMessage()) for r in caplog.records if "a mask of ids" in r.getMessage()]
+    assert told == [("WARNING", "warning: a mask of ids")]
+    page = pathlib.Path("run/report.html").read_text()
+    assert page.count("a mask of ids") == 1 and '<li class="warned">a mask of ids</li>' in page
+    assert json.loads(pathlib.Path("run/scores.json").read_text())["notices"] == ["a mask of ids"]
 
 
 @pytest.mark.parametrize(("channel", "unsigned"), [(None, None), (1, None), (None, True), (2, False)])

@@ -136,9 +136,7 @@ def test_ids_that_restart_in_every_slice_are_told_of():
     source = Source(tomogram="i.tif", mask="l.tif", train="1-4", validation="0")
     assert measure_cells([source]).restarts
     assert not measure_cells([dataclasses.replace(source, annotated_in_part=True)]).restarts
-    assert any(
-        notice.startswith("Ids repeat") for notice in resolve("--images", "i.tif", "--labels", "l.tif")[0].notices
-    )
+    assert any(line.startswith("Ids repeat") for line in resolve("--images", "i.tif", "--labels", "l.tif")[0].warnings)
     save_volume("l.tif", Volume(array=np.stack([labels[0]] * 5)), overwrite=True)
     assert not measure_cells([source]).restarts
 
@@ -400,12 +398,12 @@ def test_the_score_of_the_paper_stands_beside_those_of_its_data_sets():
 
 def test_a_mask_in_the_place_of_ids_is_noticed():
     write_stacks(3)
-    assert not any("one id" in notice for notice in resolve(*FOLDERS)[0].notices)
+    assert not resolve(*FOLDERS)[0].warnings
     for path in pathlib.Path("labels").iterdir():
         mask = np.zeros((5, 40, 48), np.uint8)
         mask[:, 4:8, 4:8] = mask[:, 4:8, 20:24] = mask[:, 20:24, 4:8] = 255
         tifffile.imwrite(path, mask, photometric="minisblack")
-    assert any("one id" in notice for notice in resolve(*FOLDERS)[0].notices)
+    assert any("one id" in line for line in resolve(*FOLDERS)[0].warnings)
 
 
 def test_what_follows_from_the_cells_is_told():
@@ -664,7 +662,7 @@ def test_slices_that_hold_unannotated_pixels_alone_are_not_painted():
 
 def test_an_id_that_looks_like_unannotated_pixels_is_noticed():
     def told(*argv):
-        return [notice for notice in resolve(*argv)[0].notices if "--ignore-value" in notice]
+        return [line for line in resolve(*argv)[0].warnings if "--ignore-value" in line]
 
     write_stacks(4)  # two are trained on
     assert not told(*FOLDERS)
@@ -675,7 +673,7 @@ def test_an_id_that_looks_like_unannotated_pixels_is_noticed():
     (notice,) = told(*FOLDERS)
     assert notice == (
         "labels/s0.tiff: the object 255 has 99 % of the voxels with an id, 240 times as many as the next; where it "
-        "means unannotated, pass --ignore-value 255; label files that are alike: 1 more"
+        "means unannotated, pass --ignore-value 255; the same in 1 more label file"
     )
     assert not told(*FOLDERS, "--ignore-value", "255")
     (notice,) = told("--images", "stacks/s0.tif", "--labels", "labels/s0.tiff")

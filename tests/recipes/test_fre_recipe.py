@@ -316,7 +316,7 @@ def test_a_class_that_the_training_images_lack_is_named(data, small_plans, monke
     monkeypatch.setattr(training_run, "run", lambda job, **_: found.append(job.plan))
     fre.main([*DATA, *SPLIT, "--class-names", "background,disc,ring", "--out", "run"])
     for plan in (*found, read_plan(pathlib.Path("run/plan.json"))):
-        assert any("no ring on the slices for training: it cannot be learnt" in notice for notice in plan.notices)
+        assert any("no ring on the slices for training: it cannot be learnt" in line for line in plan.warnings)
 
 
 @pytest.mark.parametrize(("method", "trials"), [("fre", 50), ("supervision", 15)])

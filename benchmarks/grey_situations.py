@@ -64,6 +64,8 @@ def situations(values: np.ndarray) -> dict[str, tuple[np.ndarray, dict[str, bool
         "brighter by 2 deviations": (grey + 2 * grey.std(), {}),
         "inverted": (turned, {}),
         "inverted, --invert": (turned, {"invert": True}),
+        "inverted, --match-grey-values": (turned, {"match_grey_values": True}),
+        "as it is, --match-grey-values --invert": (values, {"match_grey_values": True, "invert": True}),
         "inverted, of mean 0 and deviation 1, both options": (-standard, {"match_grey_values": True, "invert": True}),
     }
 

@@ -51,6 +51,8 @@ def situations(image: np.ndarray, mask: np.ndarray) -> dict[str, tuple[np.ndarra
     """Return annotations with the options that are given for them."""
     some = np.zeros_like(mask)
     some[_PAINTED] = mask[_PAINTED]
+    block, forgotten = np.zeros_like(mask), mask.copy()
+    block[3:6], forgotten[5] = mask[3:6], 0
     strokes = np.zeros_like(mask)
     for row in (20, 45, 70):
         strokes[:, row : row + 3] = 1 + mask[:, row : row + 3]
@@ -60,6 +62,8 @@ def situations(image: np.ndarray, mask: np.ndarray) -> dict[str, tuple[np.ndarra
         "all slices painted": (mask, []),
         "3 of 10 slices painted": (some, []),
         "3 of 10 slices painted, --annotation slices": (some, ["--annotation", "slices"]),
+        "a block of 3 of 10 slices painted": (block, []),
+        "one slice forgotten": (forgotten, []),
         "strokes of background and structure": (strokes, []),
         "strokes, --annotation strokes": (strokes, ["--annotation", "strokes"]),
         "left part unknown (255)": (unknown, []),
@@ -69,7 +73,9 @@ def situations(image: np.ndarray, mask: np.ndarray) -> dict[str, tuple[np.ndarra
         "0 and 255": (255 * mask, []),
         "rows upside down": (mask[:, ::-1], []),
         "rows upside down, --flip-y": (mask[:, ::-1], ["--flip-y"]),
+        "x and y exchanged": (mask.transpose(0, 2, 1), []),
         "slices in reverse order": (mask[::-1], []),
+        "inverted": (1 - mask, []),
         "of another volume": (discs(1)[1], []),
         "one slice fewer": (mask[:-1], []),
         "the tomogram in its place": (image, []),

@@ -16,7 +16,6 @@ import argparse
 import csv
 import json
 import pathlib
-import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -29,7 +28,7 @@ from segkit.evaluation.evaluate_volumes import evaluate_volumes
 from segkit.experiments.command_trials import run_command_trial
 from segkit.experiments.comparison import run_trials
 from segkit.experiments.plan import PLAN_NAME, read_plan
-from segkit.experiments.tables import Table, spread_text
+from segkit.experiments.tables import Table, mean_and_deviation, spread_text
 from segkit.experiments.training_run import scored_slices
 from segkit.volumes.files import open_volume
 
@@ -114,8 +113,11 @@ def differences_table(cells: Sequence[Mapping[str, Any]]) -> Table:
             values = [
                 by[structure, "mixed_bfloat16", seed][score] - by[structure, "float32", seed][score] for seed in seeds
             ]
-            error = f", error {statistics.stdev(values) / len(values) ** 0.5:.4f}" if len(values) > 1 else ""
-            line.append(f"{spread_text(values, '+.4f')}{error}")
+            mean, deviation = mean_and_deviation(values)
+            shown = f"{mean:+.4f}"
+            if deviation is not None:
+                shown += f" \N{PLUS-MINUS SIGN} {deviation:.4f}, error {deviation / len(values) ** 0.5:.4f}"
+            line.append(shown)
         rows.append(line)
     return Table(["mixed_bfloat16 less float32", *_SCORES.values()], rows)
 

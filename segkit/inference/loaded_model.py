@@ -67,7 +67,7 @@ class LoadedModel:
     def probability_model(self, precision: str = "float32") -> keras.Model:
         """Return the network that ends in maps, always the same one: volume after volume, traced once.
 
-        A copy of another precision than the model's own is made anew when the model's weights have changed.
+        A copy of another precision than the model's own is made again when the model's weights have changed.
         """
         if precision not in self._ready or not _has_weights_of(self._ready[precision], self.model):
             facts = {"task": self.card.task, "preprocessing": self.card.preprocessing}

@@ -43,7 +43,7 @@ def one_id_in_pieces(labels: Any, slices: Sequence[int] | None = None) -> bool:
 def share_of_restarts(labels: Any, slices: Sequence[int] | None = None) -> float | None:
     """Return which share of the ids that two neighbouring slices have in common do not touch there.
 
-    An object in both slices overlaps itself. Where ids begin anew in every slice, the same id is mostly elsewhere.
+    An object in both slices overlaps itself. Where ids restart in every slice, the same id is mostly elsewhere.
 
     Args:
         labels: Ids, whole numbers, not negative, 0 is background, ``(z, y, x)``; read slice by slice.

@@ -100,16 +100,3 @@ def test_the_penalty_is_lambda_times_the_squares_of_the_kernels():
     model = seget(filters=(2, 4), dilation_rates=(1, 2), l2=0.5)
     squares = sum(float(np.sum(np.square(keras.ops.convert_to_numpy(w)))) for w in model.weights if w.name == "kernel")
     assert float(sum(model.losses)) == pytest.approx(0.5 * squares, rel=1e-4)
-
-
-def test_channels_come_last_whatever_keras_is_set_to():
-    images, before, found = np.ones((1, 8, 12, 1), "float32"), keras.config.image_data_format(), []
-    images[:, 2:5] = 0
-    try:
-        for order in ("channels_last", "channels_first"):
-            keras.config.set_image_data_format(order)
-            keras.utils.set_random_seed(3)
-            found.append(keras.ops.convert_to_numpy(seget(filters=(4, 8), dilation_rates=(1, 2))(images)["logits"]))
-    finally:
-        keras.config.set_image_data_format(before)
-    np.testing.assert_array_equal(*found)

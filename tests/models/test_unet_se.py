@@ -78,16 +78,3 @@ def test_matched_features_have_the_mean_and_spread_of_the_skip():
 def test_arguments_out_of_range(arguments, message):
     with pytest.raises(ValueError, match=message):
         unet_se(**arguments)
-
-
-def test_channels_come_last_whatever_keras_is_set_to():
-    images, before, found = np.ones((1, 8, 12, 1), "float32"), keras.config.image_data_format(), []
-    images[:, 2:5] = 0
-    try:
-        for order in ("channels_last", "channels_first"):
-            keras.config.set_image_data_format(order)
-            keras.utils.set_random_seed(3)
-            found.append(keras.ops.convert_to_numpy(unet_se(filters=(4, 8))(images)["logits"]))
-    finally:
-        keras.config.set_image_data_format(before)
-    np.testing.assert_array_equal(*found)

@@ -10,7 +10,8 @@ from segkit.errors import InputError
 from segkit.instances.instance_settings import InstanceSettings
 from segkit.targets.centers import CentersTarget
 from segkit.tasks.cells import CellsTask
-from segkit.tasks.task import TASKS, Output
+from segkit.tasks.output import Output
+from segkit.tasks.task import TASKS
 
 if TYPE_CHECKING:
     import keras

@@ -11,7 +11,8 @@ import numpy as np
 from segkit.errors import InputError
 from segkit.monitor import MEAN_IOU, Monitor, as_fraction
 from segkit.targets.classes import ClassTarget
-from segkit.tasks.task import TASKS, Alarms, Output, Scored, Task
+from segkit.tasks.output import Output
+from segkit.tasks.task import TASKS, Alarms, Scored, Task
 
 if TYPE_CHECKING:
     import keras

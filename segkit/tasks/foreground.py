@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -10,7 +11,8 @@ import numpy as np
 
 from segkit.monitor import MEAN_IOU, Monitor, as_fraction
 from segkit.targets.foreground import UNKNOWN, ForegroundTarget
-from segkit.tasks.task import TASKS, Alarms, Output, Scored, Task, check_share
+from segkit.tasks.output import Output
+from segkit.tasks.task import TASKS, Alarms, Scored, Task
 
 if TYPE_CHECKING:
     import keras
@@ -48,7 +50,7 @@ class ForegroundTask(Task):
     def __post_init__(self) -> None:
         if self.loss not in FOREGROUND_LOSSES:
             raise ValueError(f"`loss` must be one of {', '.join(FOREGROUND_LOSSES)}. Received: loss={self.loss!r}")
-        check_share("threshold", self.threshold)
+        _check_share("threshold", self.threshold)
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -164,3 +166,8 @@ class ForegroundTask(Task):
         from segkit.report.mask_pictures import mask_pictures
 
         return mask_pictures(scored, ignore_value)
+
+
+def _check_share(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not (math.isfinite(value) and 0 <= value <= 1):
+        raise ValueError(f"`{name}` must be a number from 0 to 1. Received: {name}={value!r}")

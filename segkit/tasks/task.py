@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import abc
-import dataclasses
-import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from segkit.errors import InputError
 from segkit.monitor import Monitor
 from segkit.registry import Registry
+from segkit.tasks.output import Output, check_outputs
 
 if TYPE_CHECKING:
     import keras
@@ -47,30 +46,6 @@ ReadSlice = Callable[[int], np.ndarray]
 
 Scored = Sequence["tuple[LabeledVolume, Volume, Any]"]
 """Volumes, what was predicted for them, and the evaluations of both."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Output:
-    """One output of a network.
-
-    Attributes:
-        name: Its name in the network's dict of outputs; part of file formats and never renamed.
-        channels: Number of its channels.
-        span: Channels of the target that it is compared with: the first, and the one after the last.
-        activation: The function that turns it into maps.
-        share: Share of the loss.
-        served: Name under which a served model gives its maps; ``None`` for outputs that are used in training alone.
-        in_grey_values: The output is an image on the scale of the network's input, and its maps are converted to grey
-            values by the inverse of the preprocessing.
-    """
-
-    name: str
-    channels: int
-    span: tuple[int, int]
-    activation: Literal["sigmoid", "softmax", "linear"] = "sigmoid"
-    share: float = 1.0
-    served: str | None = None
-    in_grey_values: bool = False
 
 
 class Task(abc.ABC):
@@ -224,27 +199,7 @@ class Task(abc.ABC):
         Raises:
             ValueError: If it has not, or one of these outputs ends in an activation.
         """
-        from segkit.tasks.head_activation import head_activation
-
-        outputs = model.output
-        expected = {output.name: output.channels for output in self.outputs}
-        must_give = f"`model` must give {_channels(expected)} for a task of the kind {self.kind!r}"
-        if not isinstance(outputs, Mapping):
-            received = f"outputs of the type {type(outputs).__name__}"
-            if hasattr(outputs, "shape"):
-                received = f"one output without a name, of {outputs.shape[-1]} channels"
-            named = ", ".join(f"{name!r}: ..." for name in expected)
-            raise ValueError(f"{must_give}; end it in a dict: keras.Model(inputs, {{{named}}}). Received: {received}")
-        found = {name: x.shape[-1] for name, x in outputs.items()}
-        if found != expected:
-            raise ValueError(f"{must_give}. Received: {_channels(found)}")
-        for output in self.outputs:
-            activation = head_activation(outputs[output.name])
-            if activation is not None and output.activation != "linear":
-                raise ValueError(
-                    f"`model` must give logits in {output.name!r}, of which segkit makes probabilities; leave out the "
-                    f"activation of its last layer. Received: activation={activation!r}"
-                )
+        check_outputs(model, self.outputs, self.kind)
 
     @property
     def spans(self) -> dict[str, tuple[int, int]]:
@@ -277,7 +232,7 @@ class Task(abc.ABC):
 
         maps = []
         for output in self.predicted:
-            values = _ACTIVATIONS[output.activation](ops, ops.cast(outputs[output.name], "float32"))
+            values = output.activated(outputs[output.name])
             maps.append(preprocessing.to_grey_values(values) if output.in_grey_values else values)
         return maps[0] if len(maps) == 1 else ops.concatenate(maps, axis=-1)
 
@@ -481,24 +436,3 @@ class Task(abc.ABC):
     def sections(self, scores: Mapping[str, Any], scored: Scored) -> list[Section]:
         """Return more sections of the report; none by default."""
         return []
-
-
-def check_share(name: str, value: Any) -> None:
-    """Check that a setting is a number from 0 to 1.
-
-    Raises:
-        ValueError: If it is not.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not (math.isfinite(value) and 0 <= value <= 1):
-        raise ValueError(f"`{name}` must be a number from 0 to 1. Received: {name}={value!r}")
-
-
-def _channels(outputs: Mapping[str, int]) -> str:
-    return " and ".join(f"{name!r} of {count} channel{'' if count == 1 else 's'}" for name, count in outputs.items())
-
-
-_ACTIVATIONS: dict[str, Callable[[Any, Any], Any]] = {
-    "sigmoid": lambda ops, logits: ops.sigmoid(logits),
-    "softmax": lambda ops, logits: ops.softmax(logits),
-    "linear": lambda ops, values: values,
-}

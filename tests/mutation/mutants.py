@@ -85,6 +85,8 @@ class _Places:
                 hidden = [node.annotation]
             elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("_LOG.", "_log.", "warnings.")):
                 hidden = [node]
+            elif isinstance(node, ast.keyword) and node.arg == "strict":
+                hidden = [node]  # `zip` of equal lengths: a guard
             for one in hidden:
                 skipped.update(map(id, ast.walk(one)))
         for index, node in enumerate(ast.walk(tree)):

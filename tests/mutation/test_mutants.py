@@ -51,7 +51,9 @@ def test_one_thing_is_changed_at_a_time():
         assert sum(before != after for before, after in lines) == 1
 
 
-@pytest.mark.parametrize("text", ["import os", "x: int = y", "raise ValueError(1 + 2)", "'7 < 8'"])
+@pytest.mark.parametrize(
+    "text", ["import os", "x: int = y", "raise ValueError(1 + 2)", "'7 < 8'", "x = zip(a, strict=True)"]
+)
 def test_what_decides_no_result_is_left_alone(text):
     assert count_mutants(text) == 0
 

@@ -47,7 +47,7 @@ def drawn(count, seed, rooms):
 
 
 def tests_of(module):
-    """Return the test files of a module: its own, its room's, and those that the conformance test names for it."""
+    """Return the test files of a module: its own, its room's, those that the conformance test names, and defaults."""
     room, name = pathlib.Path(module).parts[1], pathlib.Path(module).stem
     table = ROOT / "tests" / "conformance" / "test_every_module.py"
     spec = importlib.util.spec_from_file_location("every_module", table)
@@ -62,7 +62,7 @@ def tests_of(module):
     for file, (_, modules) in every_module.SHARED.items():
         if any(dotted.endswith(f".{one}") for one in modules.split()):
             found.append(f"tests/{file}")
-    return found
+    return [*found, "tests/conformance/test_public_defaults.py"]
 
 
 def copied(folder):

@@ -149,3 +149,37 @@ def test_the_smallest_object_is_as_large_in_voxels_of_any_size(tmp_path):
     np.testing.assert_array_equal(finish(voxel_volume=1 / 8)[..., :8], 0)
     np.testing.assert_array_equal(finish(voxel_volume=1 / 8)[..., 8:], maps[..., 8:])
     assert finish().max() == 2
+
+
+def test_the_numbers_that_matter():
+    classes = {"mean_iou": 0.5, "iou": {"sky": 0.75, "sun": None}}
+    assert CASES["classes"].headline({"total": classes}) == [
+        ("Mean IoU", "0.500"),
+        ("IoU: sky", "0.750"),
+        ("IoU: sun", "undefined"),
+    ]
+    binary = {"foreground_iou": 0.25, "mean_iou": 0.5, "dice": 0.4, "precision": 1.0}
+    assert CASES["foreground"].headline({"total": binary}) == [
+        ("Foreground IoU", "0.250"),
+        ("Mean IoU", "0.500"),
+        ("Dice", "0.400"),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["cells", "centers"])
+def test_the_numbers_that_matter_of_cells(kind):
+    total = {"seg": 0.5, "ap_50": 0.75, "mean_iou": 0.25}
+    scores = {"total": total, "otsu": {"seg": 0.125}, "slice_by_slice": False, "num_parameters": 2_000_000}
+    assert CASES[kind].headline(scores) == [
+        ("SEG, whole cells", "0.500"),
+        ("SEG of Otsu's threshold", "0.125"),
+        ("Average precision at IoU 0.5", "0.750"),
+        ("Mean IoU", "0.250"),
+        ("PESEG", "0.250"),
+    ]
+    names = [name for name, _ in CASES[kind].headline({"total": total, "slice_by_slice": True})]
+    assert names == ["SEG, slice by slice", "Average precision at IoU 0.5", "Mean IoU"]
+    # No cell, no SEG.
+    nothing = {"total": {**total, "seg": None}, "num_parameters": 2_000_000}
+    assert CASES[kind].headline(nothing)[0][0] == "SEG"
+    assert [CASES[kind].headline(nothing)[place][1] for place in (0, -1)] == ["undefined"] * 2

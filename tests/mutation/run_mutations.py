@@ -1,10 +1,12 @@
 """Do the tests notice? Mutants of the package are run against the tests of their module, one after the other.
 
     python tests/mutation/run_mutations.py --count 300 --seed 0 --record mutations.jsonl
+    python tests/mutation/run_mutations.py --record mutations.jsonl --again
     python tests/mutation/run_mutations.py --record mutations.jsonl --table
 
-A mutant dies if a test of its module fails, or does not end in time. Mutants are drawn evenly over the files of the
-rooms. The record is kept after each one: the same command resumes where it was interrupted.
+A mutant dies if a test of its module fails, or one of its room or of those that import the module, or if they do not
+end in time. Mutants are drawn evenly over the files of the rooms. The record is kept after each one: the same command
+resumes where it was interrupted. ``--again`` runs those that survived once more, after tests were added.
 """
 
 import argparse
@@ -22,6 +24,7 @@ import time
 ROOT = pathlib.Path(__file__).parents[2]
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(ROOT / "tests")]
 
+from conftest import LONGEST  # noqa: E402
 from mutants import count_mutants, mutant  # noqa: E402
 from warm_python import WarmPython  # noqa: E402
 
@@ -65,6 +68,23 @@ def tests_of(module):
     return [*found, "tests/conformance/test_public_defaults.py"]
 
 
+def tests_around(module):
+    """Return the other test files of a module's room, and those that import the module or what imports it.
+
+    The longest ones, which run whole recipes, are left out.
+    """
+    dotted = pathlib.Path(module).with_suffix("").as_posix().replace("/", ".")
+    users = [path for path in (ROOT / "segkit").rglob("*.py") if dotted in path.read_text()]
+    names = [dotted, *(path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in users)]
+    room = ROOT / "tests" / pathlib.Path(module).parts[1]
+    others = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if room not in path.parents]
+    found = sorted(room.rglob("test_*.py"))
+    found += [path for path in others if any(f"from {name} import" in path.read_text() for name in names)]
+    found = [path.relative_to(ROOT).as_posix() for path in found]
+    known = tests_of(module)
+    return [test for test in found if test not in known and pathlib.Path(test).name not in LONGEST]
+
+
 def copied(folder):
     """Return a fresh copy of the project."""
     place = folder / "tree"
@@ -88,7 +108,8 @@ def tested(python, place, tests, longest_s):
 
 def check_unchanged(python, modules, folder):
     """Make sure that the tests pass where nothing is changed: else every mutant would seem to die."""
-    done = tested(python, copied(folder), sorted({test for module in modules for test in tests_of(module)}), 3600)
+    tests = sorted({test for module in modules for test in (*tests_of(module), *tests_around(module))})
+    done = tested(python, copied(folder), tests, 3600)
     assert done.returncode == 0, f"the tests fail without any change:\n{done.stdout[-3000:]}{done.stderr[-1000:]}"
 
 
@@ -98,6 +119,8 @@ def outcome(python, module, source, folder):
     (place / module).write_text(source)
     start = time.monotonic()
     done = tested(python, place, tests_of(module), LONGEST_S)
+    if done.returncode == 0 and (around := tests_around(module)):
+        done = tested(python, place, around, LONGEST_S)
     seconds = time.monotonic() - start
     failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     by = failed[0] if failed else f"status {done.returncode}" if done.returncode else None
@@ -109,6 +132,21 @@ def run(python, module, number, folder):
     changed = mutant((ROOT / module).read_text(), number)
     row = {"module": module, "number": number, "line": changed.line, "change": changed.change}
     return {**row, **outcome(python, module, changed.source, folder)}
+
+
+def run_again(rows, record):
+    """Run those that survived once more, and keep what became of them."""
+    python = WarmPython()
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        for place, row in enumerate(rows):
+            if row["dies"]:
+                continue
+            rows[place] = run(python, row["module"], row["number"], pathlib.Path(folder))
+            assert rows[place]["change"] == row["change"], f"{row['module']} is no longer what it was"
+            record.write_text("".join(json.dumps(one) + "\n" for one in rows))
+            print(f"{row['module']}:{row['line']} {'dies' if rows[place]['dies'] else 'SURVIVES'}", flush=True)
+    python.close()
+    return rows
 
 
 def print_table(rows):
@@ -129,10 +167,13 @@ def main():
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rooms", nargs="+", default=ROOMS)
+    parser.add_argument("--again", action="store_true", help="run those that survived once more")
     parser.add_argument("--table", action="store_true", help="print what the record holds, and run nothing")
     arguments = parser.parse_args()
     rows = [json.loads(line) for line in arguments.record.read_text().splitlines()] if arguments.record.exists() else []
-    if not arguments.table:
+    if arguments.again:
+        rows = run_again(rows, arguments.record)
+    elif not arguments.table:
         known = {(row["module"], row["number"]) for row in rows}
         python = WarmPython()
         with tempfile.TemporaryDirectory(prefix="mutation-") as folder:

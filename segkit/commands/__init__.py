@@ -5,7 +5,7 @@ from __future__ import annotations
 from segkit.lazy_face import lazy_face
 
 _HOMES = {
-    "choose_device": "segkit.commands.predict",
+    "choose_device": "segkit.commands.device",
     "output_in": "segkit.commands.predict",
     "run_evaluate": "segkit.commands.evaluate",
     "run_predict": "segkit.commands.predict",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segkit.commands.device import choose_device
 from segkit.console import parse_size, printable, whole_numbers
 from segkit.errors import InputError
 from segkit.geometry.region import Region
@@ -122,13 +123,14 @@ def run_predict(args: argparse.Namespace) -> None:
             inputs, when all others are done.
     """
     options = _options(args)
-    choose_device(args.device)
     _check_outputs(args)
     models, are_folds = resolve_model_paths(args.model)
     if are_folds:
         _log.info("%s: the mean of %d folds is predicted", args.model[0], len(models))
         options = dataclasses.replace(options, average=True)
     options.check_count(len(models))  # here too, as models take seconds to load
+    choose_device(args.device)
+    _make_output_folder(args)
     predict = _predictor(args, models, options)
     if args.output:
         (source,) = args.input
@@ -161,29 +163,6 @@ def _options(args: argparse.Namespace) -> PredictOptions:
     )
 
 
-def choose_device(name: str | None) -> None:
-    """Let this process and its children see one device; before TensorFlow or JAX is imported.
-
-    Args:
-        name: ``"cpu"``, ``"gpu"`` or ``"gpu:<n>"``; ``None`` for any that there is.
-
-    Raises:
-        InputError: If it is another name.
-    """
-    if name is None:
-        return
-    kind, colon, number = name.lower().partition(":")
-    if kind == "cpu" and not colon:
-        visible = "-1"
-    elif kind == "gpu" and (not colon or number.isdecimal()):
-        visible = number or "0"
-    else:
-        raise InputError(f"--device {name}: expected cpu, gpu, or gpu:N; choose one of those")
-    os.environ["CUDA_VISIBLE_DEVICES"] = visible
-    if visible == "-1":
-        os.environ["JAX_PLATFORMS"] = "cpu"
-
-
 def _check_outputs(args: argparse.Namespace) -> None:
     """Refuse outputs that cannot be meant, before TensorFlow is imported, which takes seconds."""
     if bool(args.output) == bool(args.output_dir):
@@ -192,13 +171,18 @@ def _check_outputs(args: argparse.Namespace) -> None:
         raise InputError(f"{len(args.input)} inputs and one --output; give --output-dir FOLDER")
     if args.skip_existing and (args.output or args.overwrite):
         raise InputError("--continue cannot be combined with --output or --overwrite; it is for --output-dir alone")
-    if args.output_dir and not args.output_dir.is_dir():
-        if args.output_dir.exists() or not args.output_dir.parent.is_dir():
-            raise InputError(f"{args.output_dir}: is not a folder; create it, or choose another --output-dir")
-        if args.dry_run:  # written nowhere, so any folder will do
-            args.output_dir = args.output_dir.parent
-        else:
-            args.output_dir.mkdir()
+    folder = args.output_dir
+    if folder and not folder.is_dir() and (folder.exists() or not folder.parent.is_dir()):
+        raise InputError(f"{folder}: is not a folder; create it, or choose another --output-dir")
+
+
+def _make_output_folder(args: argparse.Namespace) -> None:
+    if not args.output_dir or args.output_dir.is_dir():
+        return
+    if args.dry_run:  # written nowhere, so any folder will do
+        args.output_dir = args.output_dir.parent
+    else:
+        args.output_dir.mkdir()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import keras
 
 from segkit.errors import InputError
+from segkit.gpus import gpus
 from segkit.training.plan import PRECISIONS
 
 _CPU_FLAGS = ("avx512_bf16", "amx_bf16")
@@ -53,14 +54,4 @@ def _cpu_has_bfloat16() -> bool:
 
 def _gpu_capabilities() -> list[tuple[int, int]]:
     """Return the compute capability of every GPU that the backend in use sees."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf  # only on the backend that has it
-
-        details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
-        return [detail.get("compute_capability", (0, 0)) for detail in details]
-    if keras.backend.backend() == "jax":
-        import jax  # only on the backend that has it
-
-        devices = [device for device in jax.devices() if device.platform == "gpu"]
-        return [tuple(int(part) for part in device.compute_capability.split(".")) for device in devices]
-    return []
+    return [gpu.capability for gpu in gpus() or ()]

@@ -1,12 +1,10 @@
 """``segkit predict``: one input or many, on a chosen device, at a given voxel size."""
 
-import os
-
 import numpy as np
 import pytest
 
 from segkit import cli
-from segkit.commands.predict import choose_device, output_in, run_predict
+from segkit.commands.predict import output_in, run_predict
 from segkit.console import run_command
 from segkit.errors import InputError
 from segkit.models.card import ModelCard
@@ -102,12 +100,14 @@ def test_a_voxel_size_that_the_file_does_not_know(model, folder):
     assert open_volume("m.mrc").voxel_size_nm == pytest.approx((4.0, 1.0, 1.0))
 
 
-@pytest.mark.parametrize(("name", "visible"), [("cpu", "-1"), ("gpu", "0"), ("GPU:3", "3"), (None, "as it was")])
-def test_devices(name, visible, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "as it was")
-    monkeypatch.setenv("JAX_PLATFORMS", "")
-    choose_device(name)
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == visible
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_done(model, folder, monkeypatch, capsys):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    for output in (["--output", "m.mrc"], ["--output-dir", "new"], ["--output", "m.mrc", "--workers", "2"]):
+        assert predict(model, "--input", "a.mrc", *output, "--device", "gpu:1") == 2
+        found = capsys.readouterr()
+        assert found.err.startswith("error: --device gpu:1: ") and " finds no GPU" in found.err
+        assert found.err.count("\n") == 1 and not found.out
+    assert not (folder / "m.mrc").exists() and not (folder / "new").exists()
 
 
 @pytest.mark.parametrize(

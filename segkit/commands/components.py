@@ -18,6 +18,7 @@ import numpy as np
 
 from segkit.console import parse_size
 from segkit.errors import InputError
+from segkit.volumes.annotation_like import looks_like_image
 from segkit.volumes.files import checked_suffix, open_volume, save_volume
 from segkit.volumes.lazy_volume import slice_stack
 from segkit.volumes.output_checks import check_not_input, check_text_output
@@ -135,9 +136,9 @@ def _tell_values(volume: Volume, values: set[float]) -> bool:
             volume.name,
             ", ".join(f"{value:g}" for value in sorted(values)),
         )
-    elif _share_of_changes(volume) > 0.5:
+    elif looks_like_image(volume):
         _LOG.warning(
-            "warning: %s: most neighbouring voxels differ, as in an image: these look like grey values, of which all "
+            "warning: %s: many neighbouring voxels differ, as in an image: these look like grey values, of which all "
             "but 0 count as one structure; give a mask, labels, or a probability with --threshold",
             volume.name,
         )
@@ -148,18 +149,6 @@ def _tell_values(volume: Volume, values: set[float]) -> bool:
             _FEW,
         )
     return True
-
-
-def _share_of_changes(volume: Volume) -> float:
-    """Return the share of neighbours along a row, both of them foreground, that have two values; of some slices."""
-    changed = counted = 0
-    for z in {volume.shape[0] // 4, volume.shape[0] // 2, 3 * volume.shape[0] // 4}:
-        values = np.asarray(volume.array[z])
-        left, right = values[:, :-1], values[:, 1:]
-        both = (left != 0) & (right != 0)
-        changed += np.count_nonzero(both & (left != right))
-        counted += np.count_nonzero(both)
-    return changed / max(1, counted)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,7 @@ from segkit.model_path import resolve_model_path
 from segkit.progress import ProgressLine
 from segkit.volumes.files import open_volume
 from segkit.volumes.output_checks import check_not_input, check_text_output
+from segkit.volumes.physical_size import other_voxels, shown_size
 from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import check_output, whole_file
 
@@ -141,6 +142,8 @@ def warnings_about(
     found, truth = args.prediction, args.prediction if is_one_file else args.reference
     chosen, ignore_value = _slices(args, reference), args.ignore_value
     lines = []
+    if not args.surface and (differ := other_voxels(prediction, reference, "the reference")):  # of surfaces it was said
+        lines.append(f"{found}: {differ}; if both are of one volume, correct the size that is wrong")
     # Other labels than the chosen ones are no foreground, and of a probability nearly everything is above 0.
     if task is not None and args.label is None and args.reference_label is None:
         if fault := misfit(prediction, reference, ignore_value=ignore_value, is_flipped=args.flip_y):
@@ -275,21 +278,14 @@ def surface_voxel_size(args: argparse.Namespace, prediction: Volume, reference: 
         raise InputError(f"{args.reference}: the voxel size is unknown, but needed for distances; leave out --surface")
     if args.tolerance is not None and not args.tolerance >= 0:
         raise InputError(f"--tolerance {args.tolerance:g}: expected a distance [nm], 0 or more")
-    other, shown = prediction.voxel_size_nm, _as_size(size)
+    other, shown = prediction.voxel_size_nm, shown_size(size)
     if other is None:
         say(f"note: {args.prediction}: the voxel size is unknown; distances are measured with the reference's, {shown}")
     elif reference.voxel_size_nm is None:
         say(f"note: {args.reference}: the voxel size is unknown; distances are measured with the prediction's, {shown}")
-    elif not np.allclose(other, size, rtol=0.01, atol=0):
-        say(
-            f"warning: {args.prediction}: has voxels of {_as_size(other)}, but the reference of {shown}; distances are "
-            "measured with those of the reference"
-        )
+    elif differ := other_voxels(prediction, reference, "the reference", tolerance=0.01):
+        say(f"warning: {args.prediction}: {differ}; distances are measured with those of the reference")
     return size
-
-
-def _as_size(size: Sequence[float]) -> str:
-    return f"{' x '.join(f'{extent:.4g}' for extent in size)} nm (z, y, x)"
 
 
 def evaluate_surface(

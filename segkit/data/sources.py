@@ -12,9 +12,11 @@ import numpy as np
 from segkit.data.splits import Split, hold_out_every, parse_slices
 from segkit.data.strokes import from_strokes
 from segkit.errors import InputError
+from segkit.volumes.annotation_like import looks_like_annotation
 from segkit.volumes.checks import check_binary_mask, check_finite, check_same_shape, no_foreground
 from segkit.volumes.files import open_volume
 from segkit.volumes.orientation import OrientationScore, mask_orientation
+from segkit.volumes.physical_size import other_voxels
 from segkit.volumes.volume import Volume
 
 _LOG = logging.getLogger(__name__)
@@ -143,8 +145,9 @@ def open_source(
 ) -> LabeledVolume:
     """Open a source, check that it can be learnt from, and warn about what looks wrong.
 
-    What the files themselves leave unsaid (an unknown voxel size, say) and a mask that fits its tomogram clearly
-    better in another orientation are logged as warnings; nothing is flipped without being asked.
+    What the files themselves leave unsaid (an unknown voxel size, say), what ``pair_warnings`` returns, and a mask that
+    fits its tomogram clearly better in another orientation are logged as warnings; nothing is flipped without being
+    asked.
 
     Args:
         source: Paths and slices.
@@ -164,6 +167,7 @@ def open_source(
     labels = check(mask, ignore_value=ignore_value, progress=progress)
     split = source.split(tomogram.shape[0])
     warnings = [f"{volume.name}: {warning}" for volume in (tomogram, mask) for warning in volume.warnings]
+    warnings += pair_warnings(tomogram, mask)
     if ignore_value is not None and not any(getattr(labels, "ignored", (True,))):
         warnings.append(f"{mask.name}: no voxel has the ignore value {ignore_value}")
     # Strokes say too little of where the structure is.
@@ -173,6 +177,24 @@ def open_source(
     for warning in warnings if tell else ():
         _LOG.warning("warning: %s", warning)
     return LabeledVolume(source, tomogram, mask, split, tuple(warnings), labels, ignore_value, orientation)
+
+
+def pair_warnings(image: Volume, annotation: Volume) -> list[str]:
+    """Return a line for what makes doubtful that two volumes of one shape are an image and its annotation.
+
+    Args:
+        image: Grey values. They look like an annotation where areas of it are of one whole number each.
+        annotation: What is learnt. Its voxels may differ in size from those of the image.
+    """
+    lines = []
+    if looks_like_annotation(image):
+        lines.append(
+            f"{image.name}: looks like a mask or labels and not like an image, as neighbouring voxels are equal; check "
+            "that it is the right file"
+        )
+    if differ := other_voxels(annotation, image, "its image"):
+        lines.append(f"{annotation.name}: {differ}; if both are of one volume, correct the size that is wrong")
+    return lines
 
 
 _USES = ("train", "validation", "test")

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from segkit.data.sources import LabeledVolume, Source
+from segkit.data.sources import LabeledVolume, Source, pair_warnings
 from segkit.data.splits import Split, hold_out_every
 from segkit.errors import InputError
 from segkit.experiments.folder import PLAN_NAME, check_folder, claim_folder, remove_run
@@ -285,6 +285,8 @@ def _labeled(
         check_same_shape(mask, volume)
         check_grey(volume)
         check_finite(volume)
+        for line in pair_warnings(volume, mask):
+            _LOG.warning("warning: %s", line)
         found = task.check_annotation(mask, ignore_value=plan.ignore_value, progress=None)
         split = splits[number] if splits is not None else hold_out_every(volume.shape[0], depth=depth)
         if outside := sorted(z for z in (*split.train, *split.validation, *split.test) if not 0 <= z < volume.shape[0]):

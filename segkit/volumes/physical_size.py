@@ -1,8 +1,11 @@
-"""Lengths as TIFF writers spell them."""
+"""Lengths as TIFF writers spell them, and voxel sizes that differ."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+
+from segkit.volumes.volume import Volume
 
 # What OME, Fiji and resolution tags call their units.
 _NM_PER_UNIT = {
@@ -62,3 +65,44 @@ def complete_voxel_size(
         return float(x), float(y), float(x)
     warnings.append(f"voxel size unknown: the pixels are {y:g} x {x:g} nm, but the file gives no slice distance")
     return None
+
+
+def other_voxels(volume: Volume, other: Volume, what: str, *, tolerance: float = 0.05) -> str | None:
+    """Return how the voxels of two volumes of one shape differ in size; ``None`` where they do not, or one is unknown.
+
+    The thickness of a single slice is not compared. A size of 1 angstrom, 1 micrometre or 1 millimetre along every axis
+    is what programs write where they know none.
+
+    Args:
+        volume: The volume that the line is about.
+        other: What it is compared with.
+        what: What ``other`` is called in the line.
+        tolerance: Relative difference that is borne: formats round.
+
+    Example:
+        >>> import numpy as np
+        >>> mask, tomogram = (Volume(array=np.zeros((2, 3, 4)), voxel_size_nm=(size, 2.0, 2.0)) for size in (5.0, 8.0))
+        >>> other_voxels(mask, tomogram, "its tomogram")
+        'has voxels of 5 x 2 x 2 nm (z, y, x), but its tomogram of 8 x 2 x 2 nm (z, y, x)'
+    """
+    sizes = [each.voxel_size_nm for each in (volume, other)]
+    if any(size is None or size in _DUMMIES_NM for size in sizes):
+        return None
+    start = 1 if volume.shape[0] == 1 else 0
+    if all(abs(a - b) <= tolerance * max(a, b) for a, b in zip(*(size[start:] for size in sizes), strict=True)):
+        return None
+    own, others = map(shown_size, sizes)
+    return f"has voxels of {own}, but {what} of {others}"
+
+
+_DUMMIES_NM = [(size, size, size) for size in (0.1, 1e3, 1e6)]
+
+
+def shown_size(size: Sequence[float]) -> str:
+    """Return a voxel size as messages give it.
+
+    Example:
+        >>> shown_size((5.0, 2.0, 2.0))
+        '5 x 2 x 2 nm (z, y, x)'
+    """
+    return f"{' x '.join(f'{extent:.4g}' for extent in size)} nm (z, y, x)"

@@ -238,6 +238,15 @@ def test_the_voxel_size_of_distances_is_told_where_it_could_be_another(predictio
     assert re.search(told, said) if told else "voxel" not in said
 
 
+def test_a_reference_whose_voxels_have_another_size_is_warned_of_once(capsys):
+    save_volume("coarse.tif", Volume(array=TRUTH, voxel_size_nm=(40.0, 10.0, 10.0)))
+    told = r"warning: coarse.tif: has voxels of 40 x 10 x 10 nm .*, but the reference of 40 x 5 x 5 nm .*; if both are"
+    assert re.search(told, evaluate(capsys, "coarse.tif").err)
+    for prediction, words in (("coarse.tif", ["--surface"]), ("plain.tif", []), ("moved.tif", [])):
+        said = evaluate(capsys, prediction, *words).err
+        assert said.count("has voxels of") == len(words) and "if both are" not in said
+
+
 @pytest.mark.parametrize(
     ("prediction", "words", "message"),
     [

@@ -39,12 +39,11 @@ def test_slices_are_told_apart_and_nothing_is_warned_of(blobs):
 
 
 def test_a_warning_that_many_files_share_stands_once(blobs, caplog):
-    volume = Volume(array=np.asarray(open_source(source(blobs)).mask.array[:]))
-    sources = []
+    opened, sources = open_source(source(blobs)), []
     for number in range(3):
         paths = [str(blobs / f"{kind}{number}.tif") for kind in "im"]
-        for path in paths:
-            save_volume(path, volume)
+        for path, array in zip(paths, opened.arrays, strict=True):
+            save_volume(path, Volume(array=np.asarray(array[:])))
         sources.append(Source(tomogram=paths[0], mask=paths[1], train="1-2", validation="0"))
     with caplog.at_level(logging.WARNING, logger="segkit"):
         quiet = [open_source(one, tell=False) for one in sources]
@@ -75,6 +74,24 @@ def test_masks_with_x_and_y_exchanged_or_in_reverse_order_are_warned_of(blobs):
         save_volume(blobs / "W.mrc", Volume(array=wrong.copy(), voxel_size_nm=(5.0, 2.0, 2.0)), overwrite=True)
         (found,) = open_source(source(blobs, "W.mrc")).warnings
         assert how in found and "write it again" in found and "--flip-y" not in found
+
+
+def test_a_mask_in_the_place_of_its_tomogram_is_warned_of(blobs):
+    mask = open_source(source(blobs)).mask
+    save_volume(blobs / "copy.mrc", mask)
+    (found,) = open_source(dataclasses.replace(source(blobs), tomogram=str(blobs / "copy.mrc"))).warnings
+    assert found.startswith(f"{blobs / 'copy.mrc'}: looks like a mask or labels") and "right file" in found
+
+
+def test_a_mask_whose_voxels_have_another_size_is_warned_of(blobs):
+    mask = np.asarray(open_source(source(blobs)).mask.array[:])
+    save_volume(blobs / "W.mrc", Volume(array=mask, voxel_size_nm=(5.0, 4.0, 4.0)))
+    opened = open_source(source(blobs, "W.mrc"))
+    told = "has voxels of 5 x 4 x 4 nm (z, y, x), but its image of 5 x 2 x 2 nm (z, y, x); if both are of one volume"
+    assert opened.warnings[0].startswith(f"{blobs / 'W.mrc'}: {told}")
+    assert shared_warnings([opened]) == list(opened.warnings)
+    save_volume(blobs / "R.mrc", Volume(array=mask, voxel_size_nm=(5.0, 2.01, 2.01)))
+    assert open_source(source(blobs, "R.mrc")).warnings == ()
 
 
 def test_an_ignore_value_that_does_not_occur_is_warned_of(blobs):

@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 
-from segkit.volumes.physical_size import complete_voxel_size, nm_per_unit
+from segkit.volumes.physical_size import complete_voxel_size, nm_per_unit, other_voxels
+from segkit.volumes.volume import Volume
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,30 @@ def test_only_a_single_slice_may_have_no_thickness():
         "the thickness of the only slice is not in the file",
         "voxel size unknown: the pixels are 2 x 1 nm, but the file gives no slice distance",
     ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "differ"),
+    [
+        (((5.0, 5.0, 5.0), (8.0, 8.0, 8.0)), True),
+        (((5.0, 5.0, 5.0), (5.0, 5.0, 8.0)), True),
+        (((48.0, 4.6, 4.6), (50.0, 4.6, 4.6)), False),  # rounded
+        (((5.0, 5.0, 5.0), (5.3, 5.0, 5.0)), True),
+        ((None, (8.0, 8.0, 8.0)), False),
+        (((5.0, 5.0, 5.0), None), False),
+        (((0.1, 0.1, 0.1), (8.0, 8.0, 8.0)), False),  # 1 angstrom, which stands for nothing
+        (((5.0, 5.0, 5.0), (1e6, 1e6, 1e6)), False),  # 1 mm
+        (((1.0, 1.0, 1.0), (2.0, 2.0, 2.0)), True),
+    ],
+)
+def test_voxels_of_two_sizes(sizes, differ):
+    volumes = [Volume(array=np.zeros((2, 3, 4)), voxel_size_nm=size) for size in sizes]
+    assert (other_voxels(*volumes, "the other") is not None) == differ
+    assert (other_voxels(*reversed(volumes), "the other") is not None) == differ
+
+
+def test_the_thickness_of_a_single_slice_is_not_compared():
+    thin, thick = (Volume(array=np.zeros((1, 3, 4)), voxel_size_nm=(size, 2.0, 2.0)) for size in (2.0, 50.0))
+    assert other_voxels(thin, thick, "the other") is None
+    finer = Volume(array=np.zeros((1, 3, 4)), voxel_size_nm=(2.0, 2.0, 1.0))
+    assert other_voxels(thin, finer, "the other").endswith("(z, y, x), but the other of 2 x 2 x 1 nm (z, y, x)")

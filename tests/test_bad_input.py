@@ -117,6 +117,7 @@ def write_all():
     mask[:, 20:40, 10:30] = 1
     tomogram = (40 * mask + RNG.integers(-30, 30, mask.shape)).astype(np.int8)
     write_mrc("T.mrc", tomogram)
+    write_mrc("copy.mrc", tomogram)
     write_mrc("M.mrc", mask)
     write_mrc("one.mrc", tomogram[:1])
     write_mrc("one-mask.mrc", mask[:1])
@@ -156,6 +157,7 @@ def write_all():
         "minus.tif": classes.astype(np.int16) - 1,
         "two.tif": classes[:2],
     }
+    stacks["two-images.tif"] = stacks["I.tif"][:2]
     for name, stack in stacks.items():
         tifffile.imwrite(name, stack, photometric="minisblack")
     tifffile.imwrite("rgb.tif", np.stack([stacks["I.tif"]] * 3, axis=-1), photometric="rgb")
@@ -255,7 +257,7 @@ CASES = {
     "images and labels of different number": (classes(labels="fewer.tif"), "5 x 64 x 64"),
     "images and labels of different size": (classes(labels="narrow.tif"), "6 x 64 x 48"),
     "colour images": (classes(images="rgb.tif"), "found colour (3 samples per pixel)"),
-    "two images": (classes(images="two.tif", labels="two.tif"), "at least 3 are needed"),
+    "two images": (classes(images="two-images.tif", labels="two.tif"), "at least 3 are needed"),
     "more enhanced maps than there are": (classes(num_enhanced="513"), "513 of 512 feature maps"),
     "no enhanced map": (classes(num_enhanced="0"), "give at least 1"),
     "gain that is no number": (classes(gain="nan"), "positive, finite"),
@@ -360,7 +362,7 @@ def test_paths_and_regions_are_checked_before_a_model_is_opened(change, message,
         (train, {"train_z": "0-3", "validation_z": "3-4"}, "slice 3 is used twice"),
         (
             train,
-            {"train_z": "0-9", "validation_tomogram": "late.mrc", "validation_mask": "late.mrc"},
+            {"train_z": "0-9", "validation_tomogram": "copy.mrc", "validation_mask": "late.mrc"},
             "slices '0-9' reach outside the volume",
         ),
         (classes, {"train_z": "0-99", "validation_z": "1"}, "slices '0-99' reach outside the volume"),

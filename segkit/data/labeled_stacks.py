@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from segkit.data.sources import painted_slices
 from segkit.errors import InputError
 from segkit.progress import ProgressLine
-from segkit.volumes.checks import check_same_shape
+from segkit.volumes.checks import check_annotation_file, check_not_image
 from segkit.volumes.compressed import COMPRESSED_SUFFIXES
 from segkit.volumes.files import open_volume
 from segkit.volumes.hdf5 import HDF5_SUFFIXES, split_dataset
@@ -87,13 +87,14 @@ def open_stack(image: str, labels: str, *, channel: int | None = None) -> Labele
     """Return a stack whose slices are all annotated.
 
     Raises:
-        InputError: If a file cannot be read, or the labels have another shape.
+        InputError: If a file cannot be read, or the labels have another shape, are the stack itself, or an image.
     """
     stack, ids = (
         open_volume(path, channel=wanted, progress=ProgressLine(f"opening {pathlib.Path(path).name}", "bytes"))
         for path, wanted in ((image, channel), (labels, None))
     )
-    check_same_shape(ids, stack)
+    check_annotation_file(ids, stack)
+    check_not_image(ids)
     count = stack.shape[0]
     return LabeledStack(image=image, labels=labels, count=count, annotated=tuple(range(count)))
 

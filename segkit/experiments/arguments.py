@@ -18,7 +18,7 @@ from segkit.preprocessing.standardize import Standardize
 from segkit.preprocessing.standardize_each import StandardizeEach
 from segkit.progress import ProgressLine
 from segkit.training.plan import PRECISIONS, TrainingPlan
-from segkit.volumes.checks import check_same_shape
+from segkit.volumes.checks import check_annotation_file
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -216,8 +216,8 @@ def labeled(args: argparse.Namespace, name: str, masks: Sequence[str], validatio
     """Return the sources of one structure with their slices.
 
     Raises:
-        InputError: If there is not one mask per tomogram, only one of the two ranges of slices is given, or a range
-            cannot be read, reaches outside a volume, or overlaps another one.
+        InputError: If there is not one mask per tomogram, a mask is its tomogram or of another shape, only one of the
+            two ranges of slices is given, or a range cannot be read, reaches outside a volume, or overlaps another one.
     """
     if len(masks) != len(args.tomogram):
         raise InputError(
@@ -290,12 +290,12 @@ def without(slices: str, left_out: str | None, count: int) -> str:
 
 
 def _count_slices(source: Source) -> int:
-    """Return the number of slices of a source; refuses a mask of another shape before Keras is loaded."""
+    """Return the number of slices of a source; refuses a mask that cannot be its own before Keras is loaded."""
     tomogram, mask = (
         open_it(progress=ProgressLine(f"opening {pathlib.Path(path).name}", "bytes"))
         for open_it, path in ((source.open_tomogram, source.tomogram), (source.open_mask, source.mask))
     )
-    check_same_shape(mask, tomogram)
+    check_annotation_file(mask, tomogram)
     return tomogram.shape[0]
 
 

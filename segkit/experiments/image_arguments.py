@@ -18,7 +18,7 @@ from segkit.experiments.arguments import (
 from segkit.experiments.names import plain_stem
 from segkit.experiments.shares import split_in_order
 from segkit.progress import ProgressLine
-from segkit.volumes.checks import check_same_shape
+from segkit.volumes.checks import check_annotation_file, check_not_image
 from segkit.volumes.files import open_volume
 
 
@@ -49,13 +49,14 @@ def images_shape(args: argparse.Namespace) -> tuple[int, ...]:
     """Return images, rows and columns.
 
     Raises:
-        InputError: If images or labels cannot be read, or their shapes differ.
+        InputError: If images or labels cannot be read, their shapes differ, or they are the same file or exchanged.
     """
     images, labels = (
         open_volume(path, channel=channel, progress=ProgressLine(f"opening {pathlib.Path(path).name}", "bytes"))
         for path, channel in ((args.images, args.channel), (args.labels, None))
     )
-    check_same_shape(labels, images)
+    check_annotation_file(labels, images)
+    check_not_image(labels)
     return images.shape
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
 from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from segkit.errors import InputError
+from segkit.volumes.annotation_like import looks_like_image
 from segkit.volumes.volume import Volume
 
 _SHOWN_VALUES = 6
@@ -173,6 +175,33 @@ def check_same_shape(mask: Volume, tomogram: Volume) -> None:
         raise InputError(
             f"{mask.name}: found {_extent(mask)} voxels (z, y, x), expected {_extent(tomogram)} as in "
             f"{tomogram.name}; give the annotation that was made on this volume"
+        )
+
+
+def check_annotation_file(annotation: Volume, image: Volume) -> None:
+    """Refuse an annotation that is not of the shape of its image, or is the same file.
+
+    Raises:
+        InputError: If one of this is so, or a volume has other axes than (z, y, x).
+    """
+    check_same_shape(annotation, image)
+    places = [(str(v.source and os.path.realpath(v.source)), v.metadata.get("dataset")) for v in (annotation, image)]
+    if annotation.source is not None and places[0] == places[1]:
+        raise InputError(
+            f"{annotation.name}: given as image and as its annotation too; give the annotation that was made on it"
+        )
+
+
+def check_not_image(labels: Volume) -> None:
+    """Refuse grey values in the place of classes or ids, as where images and labels were exchanged.
+
+    Raises:
+        InputError: If many neighbouring voxels differ.
+    """
+    if looks_like_image(labels):
+        raise InputError(
+            f"{labels.name}: many neighbouring voxels differ, expected areas of one label each; are these grey values, "
+            "or were images and labels swapped?"
         )
 
 

@@ -204,6 +204,15 @@ def test_the_two_protocols_are_the_papers(tmp_path, monkeypatch):
         ((*DATA, "--train-z", "0-3"), "together"),
         ((*DATA, "--name", "a/b"), "letters, digits"),
         (("--images", "none.tif", "--labels", "labels.tif"), "none.tif"),
+        (
+            ("--images", "labels.tif", "--labels", "images.tif"),
+            "images.tif: .*; are these grey values, or were images and",
+        ),
+        (
+            ("--images", "labels.tif", "--labels", "images.tif", "--class-names", "a,b,c"),
+            "images.tif: .* were images and labels swapped",
+        ),
+        (("--images", "labels.tif", "--labels", "./labels.tif"), "given as image and as its annotation too"),
     ],
 )
 def test_what_does_not_fit_together_is_said_in_one_line(argv, message, data):

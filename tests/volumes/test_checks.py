@@ -3,6 +3,7 @@
 import pathlib
 import shlex
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +12,15 @@ from hypothesis.extra import numpy as hnp
 
 from segkit import cli
 from segkit.errors import InputError
-from segkit.volumes.checks import check_axes, check_binary_mask, check_comparable, check_finite, check_same_shape
+from segkit.volumes.checks import (
+    check_annotation_file,
+    check_axes,
+    check_binary_mask,
+    check_comparable,
+    check_finite,
+    check_not_image,
+    check_same_shape,
+)
 from segkit.volumes.files import open_volume, save_volume
 from segkit.volumes.volume import Volume
 
@@ -38,6 +47,33 @@ def test_shapes():
     check_same_shape(mask_of(np.zeros((2, 3, 4))), tomogram)
     with pytest.raises(InputError, match=r"found 2 x 4 x 3 .*expected 2 x 3 x 4 as in tomogram\.mrc"):
         check_same_shape(mask_of(np.zeros((2, 4, 3))), tomogram)
+
+
+def test_a_file_is_not_its_own_annotation(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_volume("a.mrc", Volume(array=np.zeros((2, 3, 4), np.uint8)))
+    (tmp_path / "link.mrc").symlink_to("a.mrc")
+    for other in ("a.mrc", "./a.mrc", "link.mrc"):
+        with pytest.raises(InputError, match=r"mrc: given as image and as its annotation too"):
+            check_annotation_file(open_volume(other), open_volume("a.mrc"))
+    check_annotation_file(mask_of(np.zeros((2, 3, 4)), "b.mrc"), open_volume("a.mrc"))
+    with h5py.File("a.h5", "w") as file:
+        file["raw"], file["label"] = np.zeros((2, 2, 3, 4), np.uint8)
+    check_annotation_file(open_volume("a.h5", dataset="label"), open_volume("a.h5", dataset="raw"))
+    with pytest.raises(InputError, match="given as image"):
+        check_annotation_file(open_volume("a.h5", dataset="raw"), open_volume("a.h5", dataset="raw"))
+    in_memory = Volume(array=np.zeros((2, 3, 4)))
+    check_annotation_file(in_memory, in_memory)
+    with pytest.raises(InputError, match="expected 2 x 3 x 4"):
+        check_annotation_file(mask_of(np.zeros((2, 4, 3))), open_volume("a.mrc"))
+
+
+def test_grey_values_are_no_labels():
+    check_not_image(mask_of(np.tri(9)[None]))
+    with pytest.raises(
+        InputError, match=r"mask\.mrc: many neighbouring voxels differ, .* were images and labels swapped"
+    ):
+        check_not_image(mask_of(np.arange(48).reshape(2, 4, 6)))
 
 
 @pytest.mark.parametrize("check", [check_same_shape, check_comparable])

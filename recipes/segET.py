@@ -22,7 +22,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from recipes.organelles.arguments import add_arguments, check_arguments, check_structure
+from recipes.organelles.arguments import add_arguments, check_arguments, check_structure, meant_structure
 from recipes.organelles.measured import measured
 from recipes.organelles.structures import STRUCTURES, Structure, demo_plan, paper_plan, phantom_plan
 from segkit.errors import InputError
@@ -89,6 +89,11 @@ def on_phantoms(args: argparse.Namespace, masks: dict[str, list[str]]) -> list[D
     if masks:
         raise InputError("a mask without a tomogram: give --tomogram FILE")
     if unknown := [name for name in names if name not in STRUCTURES]:
+        if close := meant_structure(unknown[0]):
+            raise InputError(
+                f"unknown structure {unknown[0]!r}; did you mean {close}? for one of your own give --tomogram and "
+                "--mask"
+            )
         raise InputError(
             f"unknown structure {unknown[0]!r}; choose one of {', '.join(STRUCTURES)}, or for one of your own give "
             "--tomogram and --mask"

@@ -33,15 +33,23 @@ def check_arguments(args: argparse.Namespace) -> None:
         raise InputError("nothing to do: give --structure NAME, --plan FILE, or --resume with --out FOLDER")
     check_reading_arguments(args, "--tomogram")
     if args.structure:
-        check_structure(args.structure)
+        check_name(args.structure, "structure")
 
 
 def check_structure(name: str) -> None:
-    """Refuse a name that cannot be part of a file name; point at what may be a typo.
+    """Refuse the name of a mask that cannot be part of a file name; point at what may be a typo.
 
     Raises:
         InputError: If the name is not plain.
     """
     check_name(name, "structure")
-    if name not in STRUCTURES and (close := difflib.get_close_matches(name, STRUCTURES, n=1, cutoff=0.65)):
-        _LOG.warning("warning: %r is taken as a structure of your own; if you mean %r, give that name", name, close[0])
+    if close := meant_structure(name):
+        _LOG.warning("warning: %r is taken as a structure of your own; if you mean %r, give that name", name, close)
+
+
+def meant_structure(name: str) -> str | None:
+    """Return the structure of the paper that a name of another one may be a typo of; ``None`` where there is none."""
+    if not name or name in STRUCTURES:
+        return None
+    alike = [known for known in STRUCTURES if known[0] == name[0].lower()]  # or "nucleus" would mean granules
+    return next(iter(difflib.get_close_matches(name.lower(), alike, n=1, cutoff=0.65)), None)

@@ -130,7 +130,8 @@ def test_a_channel_of_every_tomogram_is_chosen(files):
 def test_bytes_of_every_tomogram_are_read_as_unsigned(files):
     tomogram, mask = files
     argv = ("--structure", "golgi", "--tomogram", tomogram, "--mask", mask)
-    ((plan, _),) = resolve(*argv, "--validation-tomogram", mask, "--validation-mask", mask, "--unsigned")
+    other = shutil.copy(tomogram, "other.mrc")
+    ((plan, _),) = resolve(*argv, "--validation-tomogram", other, "--validation-mask", mask, "--unsigned")
     assert [source.unsigned for source in plan.data] == [True, True]
     for option in ("--unsigned", "--channel=1"):
         with pytest.raises(InputError, match=f"{option.partition('=')[0]} without --tomogram; leave it out"):
@@ -245,6 +246,12 @@ def test_the_checkpoint_may_be_chosen_on_another_tomogram(files):
     [
         ((), "give --structure NAME, --plan FILE, or --resume"),
         (("--structure", "nucleus"), "unknown structure 'nucleus'; choose one of synapse, microtubules"),
+        (("--structure", "centriol"), "structure 'centriol'; did you mean centriole. for one of your own give"),
+        (("--structure", "golgi", "--tomogram", "M.mrc", "--mask", "M.mrc"), "M.mrc: given as image and as its annot"),
+        (
+            ("--structure", "golgi", *DATA, "--validation-tomogram", "M.mrc", "--validation-mask", "M.mrc"),
+            "given as image",
+        ),
         (("--structure", "golgi", "--mask", "M.mrc"), "a mask without a tomogram"),
         (("--structure", "golgi", "--tomogram", "T.mrc"), "a tomogram without a mask"),
         (("--structure", "all", "--tomogram", "T.mrc", "--mask", "M.mrc"), "write NAME=FILE"),
@@ -302,7 +309,14 @@ def test_a_typo_in_a_name_is_pointed_at(files, caplog):
     tomogram, mask = files
     with caplog.at_level(logging.WARNING):
         resolve("--structure", "all", "--tomogram", tomogram, "--mask", f"goly={mask}", "--out", "o")
-    assert "if you mean 'golgi', give that name" in caplog.text
+    assert caplog.text.count("if you mean 'golgi', give that name") == 1
+    caplog.clear()
+    resolve("--structure", "goly", "--tomogram", tomogram, "--mask", mask)
+    assert caplog.text.count("if you mean 'golgi', give that name") == 1
+    caplog.clear()
+    with pytest.raises(InputError, match="did you mean golgi"):
+        resolve("--structure", "goly")
+    assert not caplog.text
 
 
 @pytest.mark.parametrize(

@@ -51,11 +51,20 @@ def resolve_model_path(path: str | os.PathLike[str]) -> pathlib.Path:
                 f"{path}: no {RUN_MODEL_NAME} in this folder, as its training has not finished; finish it with its "
                 f"recipe's --out {path} --resume (in Python resume=True)"
             )
+        if path.is_dir() and (runs := sorted(file.parent for file in path.glob(f"*/{RUN_MODEL_NAME}"))):
+            names = [run.name for run in runs]
+            listed = ", ".join([*names[:_SHOWN_RUNS], *(["..."] if len(names) > _SHOWN_RUNS else [])])
+            raise InputError(
+                f"{path}: no {RUN_MODEL_NAME} in this folder, but in {listed} below it; give one of them, such as "
+                f"{runs[0]}"
+            )
         where = f"{path}: no {RUN_MODEL_NAME} in this folder" if path.is_dir() else f"{path}: no such file"
         raise InputError(f"{where}; give a .keras file or the folder of a finished training run")
     open_archive(found).close()
     return found
 
+
+_SHOWN_RUNS = 6
 
 _COMPARISONS = {"compare": ("a comparison", "comparison.json"), "ablation": ("an ablation", "ablation.json")}
 """What a folder holds, and the file of its results, by the kind in ``mode.json``."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from segkit.data.labeled_stacks import LabeledStack, open_stack
 from segkit.errors import InputError
-from segkit.volumes.challenge import image_files, segmentation_files
+from segkit.volumes.challenge import check_sequence, image_files, segmentation_files
 from segkit.volumes.files import open_volume, save_volume
 from segkit.volumes.instance_ids import instance_ids
 from segkit.volumes.volume import Volume
@@ -27,15 +27,9 @@ def challenge_stacks(
         reference: ``"GT"`` or ``"ST"``.
 
     Raises:
-        InputError: If files are missing.
+        InputError: If the sequence or files are missing.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give the folder of a data set of the challenge")
-    if not (folder / sequence).is_dir():
-        raise InputError(
-            f"{folder}: no folder {sequence} in it; give the folder of the data set, which holds {sequence} and "
-            f"{sequence}_{reference}"
-        )
+    check_sequence(folder, sequence, reference)
     images = image_files(folder / sequence)
     annotations = segmentation_files(folder / f"{sequence}_{reference}")
     by_frame: dict[int, dict[int | None, pathlib.Path]] = {}

@@ -88,9 +88,9 @@ def evaluate_volumes(
     """
     check_comparable(prediction, reference)
     chosen = range(reference.shape[0]) if slices is None else slices
-    predicted = _Foreground(prediction, label, "--label, or predict without --probability")
+    predicted = _Foreground(prediction, label, "--label", "predict without --probability, or score it with --sweep")
     ask = "--reference-label, or give the value of unannotated voxels with --ignore-value"
-    true = _Foreground(reference, reference_label, ask, ignore_value)
+    true = _Foreground(reference, reference_label, ask, "give a mask, not an image", ignore_value)
     counted = []
     for done, z in enumerate(chosen, start=1):
         foreground, _ = predicted.of_slice(z)
@@ -103,11 +103,14 @@ def evaluate_volumes(
 class _Foreground:
     """The foreground of a volume, slice by slice; remembers the one value that it has."""
 
-    def __init__(self, volume: Volume, label: int | None, ask: str, ignore_value: int | None = None) -> None:
+    def __init__(
+        self, volume: Volume, label: int | None, ask: str, remedy: str, ignore_value: int | None = None
+    ) -> None:
         self._volume = volume
         self._label = label
         self._is_mask = label is None
         self._ask = ask
+        self._remedy = remedy  # where values are not whole
         self._ignore_value = ignore_value
 
     def of_slice(self, z: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -130,9 +133,12 @@ class _Foreground:
             return
         # The second value for the message; `first` itself where it is no whole number.
         other = next((value for value in values[values != first]), first)
+        remedy = self._remedy
+        if float(first).is_integer() and float(other).is_integer():
+            remedy = f"choose a label with {self._ask}, or if these are ids of objects, score them with --instances"
         raise InputError(
             f"{self._volume.name}: slice {z} holds {first:g} and {other:g}, expected one whole value besides 0 in a "
-            f"mask; choose a label with {self._ask}, or score ids of objects with --instances"
+            f"mask; {remedy}"
         )
 
 

@@ -8,6 +8,7 @@ import functools
 import pathlib
 from collections.abc import Callable, Sequence
 
+from segkit.console import first_given
 from segkit.data.challenge_stacks import challenge_stacks, write_labels
 from segkit.data.labeled_stacks import LabeledStack, painted_only, paired_stacks
 from segkit.data.sources import Source
@@ -69,10 +70,10 @@ def check_stack_arguments(args: argparse.Namespace) -> None:
     Raises:
         InputError: If one does not.
     """
+    if args.ctc and (given := first_given(args, ("images", "labels"))):
+        raise InputError(f"--ctc cannot be combined with {given}; give one of them")
     if bool(args.images) != bool(args.labels):
         raise InputError("give --images and --labels together, or neither for simulated stacks")
-    if args.ctc and args.images:
-        raise InputError("--ctc cannot be combined with --images; give one of them")
     if (args.sequence or args.test_sequence or args.reference) and not args.ctc:
         raise InputError("--sequence, --test-sequence or --reference without --ctc; give the folder of the data set")
     if args.test_sequence and args.test_sequence == (args.sequence or "01"):

@@ -54,6 +54,32 @@ def is_sequence(folder: pathlib.Path) -> bool:
     return re.fullmatch(r"\d\d", folder.name) is not None and any(map(pathlib.Path.is_dir, beside))
 
 
+def check_sequence(folder: pathlib.Path, sequence: str, reference: str) -> None:
+    """Refuse a sequence that a data set does not have.
+
+    Args:
+        folder: Folder of the data set.
+        sequence: Name of the sequence.
+        reference: ``"GT"`` or ``"ST"``, for the message.
+
+    Raises:
+        InputError: If there is no such data set, or no such sequence in it; one of the same number is suggested.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the folder of a data set of the challenge")
+    if (folder / sequence).is_dir():
+        return
+    known = sorted(path.name for path in folder.iterdir() if path.is_dir() and is_sequence(path))
+    meant = f"{int(sequence):02d}" if sequence.isascii() and sequence.isdecimal() else None
+    if meant in known:
+        remedy = f"did you mean {meant}?"
+    elif known:
+        remedy = f"give one of its sequences, {', '.join(known)}"
+    else:
+        remedy = f"give the folder of the data set, which holds {sequence} and {sequence}_{reference}"
+    raise InputError(f"{folder}: no folder {sequence} in it; {remedy}")
+
+
 def result_files(folder: str | os.PathLike[str]) -> dict[int, pathlib.Path]:
     """Return the results of a sequence, ``01_RES/mask000.tif`` and so on, by their frames.
 

@@ -42,13 +42,21 @@ def test_voxels_nobody_annotated_do_not_count():
     ("array", "message"),
     [
         (LABELS.array, "holds 1 and 2, expected one whole value besides 0 in a mask; choose a label with --label"),
-        (np.full((2, 2, 2), 0.25), "holds 0.25 and 0.25"),
+        (LABELS.array, "label, or if these are ids of objects, score them with --instances$"),
+        (np.full((2, 2, 2), 0.25), "holds 0.25 and 0.25, .*; predict without --probability, or score it with --sweep$"),
         (np.full((2, 2, 2), np.nan), "holds nan and nan"),
     ],
 )
 def test_what_is_no_mask_is_refused(array, message):
     with pytest.raises(InputError, match=message):
         evaluate_volumes(volume(array), REFERENCE)
+
+
+def test_what_is_no_reference_is_refused():
+    with pytest.raises(InputError, match=r"--reference-label, or give the value of unannotated .* with --instances$"):
+        evaluate_volumes(REFERENCE, LABELS)
+    with pytest.raises(InputError, match=r"holds 0\.5 and 0\.5, .*; give a mask, not an image$"):
+        evaluate_volumes(REFERENCE, volume(np.full((2, 2, 2), 0.5)))
 
 
 def test_the_table_names_every_slice():

@@ -173,6 +173,18 @@ def test_what_is_no_model_is_said_in_one_line(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+def test_the_folder_of_several_runs_names_those_with_a_model(tmp_path):
+    for name in "hgfedcb":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.keras").touch()
+    (tmp_path / "a").mkdir()
+    told = "no model.keras in this folder, but in b, c, d, e, f, g, ... below it; give one of them, such as "
+    with pytest.raises(InputError, match=f"{told}{tmp_path / 'b'}$"):
+        resolve_model_path(tmp_path)
+    with pytest.raises(InputError, match=r"no model\.keras in this folder; give"):
+        resolve_model_path(tmp_path / "a")
+
+
 @pytest.mark.parametrize(("kind", "title"), [("compare", "a comparison"), ("ablation", "an ablation")])
 def test_the_folder_of_a_comparison_names_its_models(kind, title, tmp_path):
     (tmp_path / "plan.json").touch()

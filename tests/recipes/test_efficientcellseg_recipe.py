@@ -240,6 +240,8 @@ def test_single_images_are_stacks_of_one_and_that_is_said():
     [
         (["--images", "stacks"], "give --images and --labels together"),
         ([*FOLDERS, "--ctc", "data"], "--ctc cannot be combined with --images"),
+        (["--images", "stacks", "--ctc", "data"], "--ctc cannot be combined with --images"),
+        (["--labels", "labels", "--ctc", "data"], "--ctc cannot be combined with --labels"),
         (["--sequence", "01"], "without --ctc"),
         (["--ignore-value", "255"], "--ignore-value without --images; leave it out"),
         (["--ctc", "data", "--ignore-value", "255"], "--ignore-value without --images; leave it out"),
@@ -262,6 +264,7 @@ def test_single_images_are_stacks_of_one_and_that_is_said():
         ([*FOLDERS, "--train-z", "0-1", "--validation-z", "2"], "are for a single stack; found 3"),
         (["--images", "stacks/s0.tif", "--labels", "labels/s0.tiff", "--train-z", "0-1"], "belong together; give both"),
         (["--images", "nothing", "--labels", "labels"], "nothing: no such file or folder"),
+        (["--images", "stacks", "--labels", "stacks"], "given as image and as its annotation too"),
         (["--images", "labels", "--labels", "stacks"], "are these grey values, or were images and labels swapped"),
         (["--ctc", "data"], "data: no such folder; give the folder of a data set"),
         (["--ctc", "stacks"], "stacks: no folder 01 in it; give the folder of the data set"),

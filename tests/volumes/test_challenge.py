@@ -1,9 +1,12 @@
+import re
+
 import numpy as np
 import pytest
 import tifffile
 
 from segkit.errors import InputError
 from segkit.volumes.challenge import (
+    check_sequence,
     image_files,
     result_files,
     segmentation_files,
@@ -69,6 +72,18 @@ def test_a_written_frame_is_found_again_and_scores_itself(tmp_path):
     assert opened.voxel_size_nm == pytest.approx(image.voxel_size_nm, rel=1e-5)
     assert [entry.z for entry in segmentation_files(tmp_path / "01_GT")] == [None]
     np.testing.assert_array_equal(open_volume(tracking_files(tmp_path / "01_GT")[0]).array[:], labels)
+
+
+def test_a_sequence_is_found_by_its_whole_name(tmp_path):
+    touch(tmp_path, "01/t000.tif", "01_GT/SEG/man_seg000.tif", "02/t000.tif", "02_ST/SEG/man_seg000.tif", "other/a")
+    check_sequence(tmp_path, "01", "GT")
+    for wrong, remedy in (("1", "did you mean 01?"), ("3", "give one of its sequences, 01, 02"), ("x", "give one of")):
+        with pytest.raises(InputError, match=re.escape(f"no folder {wrong} in it; {remedy}")):
+            check_sequence(tmp_path, wrong, "GT")
+    with pytest.raises(InputError, match="no folder 1 in it; give the folder of the data set, which holds 1 and 1_ST"):
+        check_sequence(tmp_path / "other", "1", "ST")
+    with pytest.raises(InputError, match="none: no such folder"):
+        check_sequence(tmp_path / "none", "01", "GT")
 
 
 @pytest.mark.parametrize(

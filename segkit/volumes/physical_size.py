@@ -86,7 +86,7 @@ def other_voxels(volume: Volume, other: Volume, what: str, *, tolerance: float =
         'has voxels of 5 x 2 x 2 nm (z, y, x), but its tomogram of 8 x 2 x 2 nm (z, y, x)'
     """
     sizes = [each.voxel_size_nm for each in (volume, other)]
-    if any(size is None or size in _DUMMIES_NM for size in sizes):
+    if any(size is None or _is_dummy(size) for size in sizes):
         return None
     start = 1 if volume.shape[0] == 1 else 0
     if all(abs(a - b) <= tolerance * max(a, b) for a, b in zip(*(size[start:] for size in sizes), strict=True)):
@@ -95,7 +95,11 @@ def other_voxels(volume: Volume, other: Volume, what: str, *, tolerance: float =
     return f"has voxels of {own}, but {what} of {others}"
 
 
-_DUMMIES_NM = [(size, size, size) for size in (0.1, 1e3, 1e6)]
+_DUMMIES_NM = (0.1, 1e3, 1e6)
+
+
+def _is_dummy(size: Sequence[float]) -> bool:
+    return any(all(math.isclose(extent, dummy, rel_tol=1e-5) for extent in size) for dummy in _DUMMIES_NM)
 
 
 def shown_size(size: Sequence[float]) -> str:

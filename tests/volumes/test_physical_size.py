@@ -63,6 +63,7 @@ def test_only_a_single_slice_may_have_no_thickness():
         (((5.0, 5.0, 5.0), None), False),
         (((0.1, 0.1, 0.1), (8.0, 8.0, 8.0)), False),  # 1 angstrom, which stands for nothing
         (((5.0, 5.0, 5.0), (1e6, 1e6, 1e6)), False),  # 1 mm
+        (((5.0, 5.0, 5.0), (1e3, 1e3 * (1 + 1e-7), 1e3)), False),  # 1 micrometre, as a fraction in a TIFF file
         (((1.0, 1.0, 1.0), (2.0, 2.0, 2.0)), True),
     ],
 )

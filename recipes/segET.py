@@ -121,7 +121,7 @@ def on_phantoms(args: argparse.Namespace, masks: dict[str, list[str]]) -> list[D
 def resumed(args: argparse.Namespace) -> list[Draft]:
     """Return the run in the folder, or of several those that are not finished."""
     root = args.out or pathlib.Path("runs", args.structure)
-    return [Draft(plan=plan, folder=folder) for plan, folder in runs_to_resume(args, root)]
+    return [Draft(plan=plan, folder=folder) for plan, folder in runs_to_resume("segET", args, root)]
 
 
 def tiny(plan: RunPlan) -> RunPlan:

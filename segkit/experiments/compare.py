@@ -10,7 +10,7 @@ from typing import Any
 
 from segkit.experiments.comparison import Comparison, Findings, Trial, run_trials
 from segkit.experiments.job import Job
-from segkit.experiments.provenance import command_line, versions
+from segkit.experiments.provenance import commands_of, versions
 from segkit.experiments.trials import run_trial
 from segkit.report.page import Section
 from segkit.report.sections import Provenance, Warned
@@ -83,7 +83,7 @@ def write_page(findings: Findings, heading: str, job: Job, trials: Sequence[Tria
             versions=versions(),
             seed=plan.training.seed if len({trial.seed for trial in trials}) == 1 else None,
             seconds=sum(trial.result["seconds"] for trial in trials if trial.result is not None),
-            command=command_line(),
+            command=commands_of(job.folder),
         ),
         overwrite=True,
     )

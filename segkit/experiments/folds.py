@@ -16,7 +16,7 @@ from segkit.data.splits import parse_slices
 from segkit.errors import InputError
 from segkit.experiments.draft import Draft
 from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan
-from segkit.experiments.resume import SCORES_NAME
+from segkit.experiments.resume import SCORES_NAME, has_ended
 from segkit.experiments.tables import Table, spread_text
 from segkit.json_object import read_object
 from segkit.model_path import FOLD_PREFIX, fold_folders
@@ -110,11 +110,6 @@ def _uses(parts: Mapping[int, Sequence[int]], number: int, count: int) -> dict[s
     return {use: write_slices(sorted(slices)) for use, slices in found.items()}
 
 
-def has_ended(fold: pathlib.Path) -> bool:
-    """Return whether the run of a fold has written all of its results; the report is the last."""
-    return (fold / SCORES_NAME).exists() and (fold / "report.html").exists()
-
-
 def write_summary(root: pathlib.Path) -> Table | None:
     """Write the scores of all folds, ``folds.json`` and ``folds.md``, and a page; nothing before all have ended.
 
@@ -173,7 +168,7 @@ def _table(names: Sequence[str], totals: Sequence[Mapping[str, float | None]]) -
 
 
 def _write_page(root: pathlib.Path, plan: RunPlan, table: Table, seconds: float) -> None:
-    from segkit.experiments.provenance import command_line, versions
+    from segkit.experiments.provenance import commands_of, versions
     from segkit.report.page import Section
     from segkit.report.sections import Provenance, Warned
     from segkit.report.write_report import write_report
@@ -190,6 +185,6 @@ def _write_page(root: pathlib.Path, plan: RunPlan, table: Table, seconds: float)
             *map(Warned, plan.warnings),
         ],
         extra=[Section("Folds", table.to_html())],
-        provenance=Provenance(versions=versions(), seed=plan.training.seed, seconds=seconds, command=command_line()),
+        provenance=Provenance(versions=versions(), seed=plan.training.seed, seconds=seconds, command=commands_of(root)),
         overwrite=True,
     )

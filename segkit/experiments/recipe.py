@@ -23,7 +23,6 @@ from segkit.experiments.arguments import (
 from segkit.experiments.comparison import Comparison
 from segkit.experiments.draft import Draft
 from segkit.experiments.folder import (
-    COMMANDS_NAME,
     check_folder,
     check_writable,
     claim_folder,
@@ -31,7 +30,7 @@ from segkit.experiments.folder import (
     nothing_left_of,
     remove_run,
 )
-from segkit.experiments.folds import folded, has_ended, write_summary
+from segkit.experiments.folds import folded, write_summary
 from segkit.experiments.lock import only_process_in
 from segkit.experiments.modes import (
     SEARCHES,
@@ -45,6 +44,8 @@ from segkit.experiments.modes import (
     write_mode,
 )
 from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan, write_plan
+from segkit.experiments.provenance import remember_command
+from segkit.experiments.resume import check_recipe, is_left
 from segkit.experiments.served_folder import served_folder, write_served_folder
 from segkit.experiments.settings import TINY
 from segkit.model_path import FOLDS_NAME, fold_folders
@@ -148,7 +149,7 @@ def _check_plan_arguments(args: argparse.Namespace, defaults: Mapping[str, Any])
 
 
 def drafts_of(recipe: Recipe, args: argparse.Namespace) -> list[Draft]:
-    """Return the runs that a command line means; nothing is written.
+    """Return the runs that a command line means; none where all that it could resume have ended. Nothing is written.
 
     Raises:
         InputError: If the arguments do not fit the data or the run that is resumed.
@@ -191,16 +192,19 @@ _OF_SPLITS = (
 
 
 def _folds_to_resume(recipe: Recipe, args: argparse.Namespace, folds: Sequence[pathlib.Path]) -> list[Draft]:
-    """Return the folds that have not ended; all where more epochs are asked for, or none is left."""
+    """Return the folds that have not ended, or have fewer epochs than are asked for."""
     given = [name for name, default in _own_defaults(recipe).items() if getattr(args, name) != default]
     if given or args.folds not in (None, len(folds)):
         option = f"--{given[0].replace('_', '-')}" if given else f"--folds {args.folds}"
         raise InputError(f"{option} cannot be combined with --resume of {len(folds)} folds, whose plans hold it")
     if missing := [fold for fold in folds if not (fold / PLAN_NAME).exists()]:
         raise InputError(f"{missing[0]}: has no plan; start the folds over with --overwrite")
-    begun = [fold for fold in folds if args.epochs is not None or not has_ended(fold)] or folds
     drafts = []
-    for fold in begun:
+    for fold in folds:
+        plan = read_plan(fold / PLAN_NAME)
+        check_recipe(plan, recipe.name, args.out)
+        if not is_left(plan, fold, args.epochs):
+            continue
         given = argparse.Namespace(**{**vars(args), "out": fold})
         drafts += [dataclasses.replace(draft, is_fold=True) for draft in recipe.resumed(given)]
     return drafts
@@ -211,7 +215,8 @@ def _planned(recipe: Recipe, args: argparse.Namespace) -> Draft:
     plan = read_plan(args.plan)
     if plan.recipe != recipe.name:
         raise InputError(
-            f"{args.plan}: a plan of the recipe {plan.recipe}, not of {recipe.name}; start it with that recipe"
+            f"{args.plan}: a plan of the recipe {plan.recipe}, not of {recipe.name}; start it with python -m "
+            f"recipes.{plan.recipe} --plan {args.plan}"
         )
     return Draft(plan=overridden_plan(plan, args), folder=args.out or pathlib.Path("runs", plan.structure))
 
@@ -248,6 +253,9 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
     args = parse_args(recipe, argv)
     max_ram = parse_size(args.max_ram)
     drafts = drafts_of(recipe, args)
+    if not drafts:
+        _tell_ended(args.out)
+        return
     for served in {served_folder(args, draft.folder) for draft in drafts} - {None}:
         check_writable(served)
     roots = list(dict.fromkeys(draft.folder.parent for draft in drafts if draft.is_fold))
@@ -280,6 +288,7 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
                 folds = sum(draft.folder.parent == root for draft in drafts)
                 with whole_file(root / FOLDS_NAME, overwrite=True) as unfinished:
                     unfinished.write_text(json.dumps({"folds": folds}) + "\n")
+            remember_command(root, resume=args.resume)
         for plan, draft in zip(plans, drafts, strict=True):
             if not is_worker:
                 held.enter_context(only_process_in(draft.folder))
@@ -293,6 +302,14 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
             _LOG.info("to resume: python -m recipes.%s --out %s --resume", recipe.name, _root_of(drafts))
             raise
         for root in roots:
+            write_summary(root)
+
+
+def _tell_ended(root: pathlib.Path | None) -> None:
+    """Log that nothing is left to resume; sum up folds, which may have been interrupted just before that."""
+    _LOG.info("all runs have ended and stay as they are; give more --epochs to train on")
+    if root and fold_folders(root):
+        with only_process_in(root):
             write_summary(root)
 
 
@@ -320,18 +337,17 @@ def _claim(args: argparse.Namespace, mode: Mode, folder: pathlib.Path) -> dict[s
 
 def _write(recipe: Recipe, plan: RunPlan, folder: pathlib.Path, mode: Mode, args: argparse.Namespace) -> None:
     """Write plan and mode into a folder, in place of what an earlier run has left there."""
-    if not (args.resume or joins_search(args, mode, folder)):
+    is_resumed = args.resume or joins_search(args, mode, folder)
+    if not is_resumed:
         if args.overwrite and not serves_search(mode):
             remove_run(folder)
         write_plan(plan, folder / PLAN_NAME)
     if not serves_search(mode):
         write_served_folder(served_folder(args, folder), folder)
+        remember_command(folder, resume=is_resumed)
     if recipe.has_modes:
         write_mode(mode, folder)
     if args.plan_only:
-        from segkit.experiments.provenance import remember_command  # asks Keras for its version
-
-        remember_command(folder / COMMANDS_NAME, resume=args.resume)
         root = folder.parent if fold_folders(folder.parent) else folder
         sys.stderr.write(f"plan: {folder / PLAN_NAME}; start it with --out {root} --resume\n")
 

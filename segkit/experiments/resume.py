@@ -14,15 +14,51 @@ SCORES_NAME = "scores.json"
 """Name of the file that a finished run leaves in its folder."""
 
 
-def runs_to_resume(args: argparse.Namespace, root: pathlib.Path) -> list[tuple[RunPlan, pathlib.Path]]:
+def has_ended(folder: pathlib.Path) -> bool:
+    """Return whether a run has written all of its results; the report is the last."""
+    return (folder / SCORES_NAME).exists() and (folder / "report.html").exists()
+
+
+def is_left(plan: RunPlan, folder: pathlib.Path, epochs: int | None) -> bool:
+    """Return whether anything is left to do of one of several runs.
+
+    Args:
+        plan: Its plan; that of a run that has ended has the epochs that it was last given.
+        folder: Its folder.
+        epochs: Epochs that are asked for; ``None`` for those of the plan.
+    """
+    return not has_ended(folder) or (epochs or 0) > plan.training.epochs
+
+
+def check_recipe(plan: RunPlan, recipe: str, folder: pathlib.Path) -> None:
+    """Check that a run is resumed by the recipe that began it.
+
+    Args:
+        plan: Plan of the run.
+        recipe: Name of the recipe that is to resume it.
+        folder: What ``--out`` takes to resume it: its folder, or that of the folds of which it is one.
+
+    Raises:
+        InputError: If it is another recipe's.
+    """
+    if plan.recipe != recipe:
+        raise InputError(
+            f"{folder}: holds a run of the recipe {plan.recipe}, not of {recipe}; resume it with python -m "
+            f"recipes.{plan.recipe} --out {folder} --resume, or choose another --out"
+        )
+
+
+def runs_to_resume(recipe: str, args: argparse.Namespace, root: pathlib.Path) -> list[tuple[RunPlan, pathlib.Path]]:
     """Return plan and folder of each run to resume, with what the command line changes in its training.
 
     Args:
-        args: Arguments of a recipe. Of several runs the finished ones are passed over.
+        recipe: Name of the recipe.
+        args: Its arguments. Of several runs those of which nothing is left to do are passed over.
         root: Run folder, or the folder of several.
 
     Raises:
-        InputError: If there is no run, or the arguments name another structure or other data than it began with.
+        InputError: If there is no run, one is another recipe's, or the arguments name another structure or other data
+            than it began with.
     """
     # The folder of several runs has no plan of its own.
     of_several = args.structure is None and not (root / PLAN_NAME).exists() and any(root.glob(f"*/{PLAN_NAME}"))
@@ -31,11 +67,13 @@ def runs_to_resume(args: argparse.Namespace, root: pathlib.Path) -> list[tuple[R
     if not folders or not (every or (root / PLAN_NAME).exists()):
         raise InputError(f"{root}: no run to resume there; leave --resume out, or name its folder with --out")
     found = [(read_plan(folder / PLAN_NAME), folder) for folder in folders]
+    for plan, folder in found:
+        check_recipe(plan, recipe, folder)
     _refuse_others(args, found)
     return [
         (overridden_plan(plan, args), folder)
         for plan, folder in found
-        if not (every and (folder / SCORES_NAME).exists())
+        if not every or is_left(plan, folder, args.epochs)
     ]
 
 
@@ -65,6 +103,5 @@ def run_to_resume(recipe: str, folder: pathlib.Path, args: argparse.Namespace) -
     if not (folder / PLAN_NAME).exists():
         raise InputError(f"{folder}: no run to resume there; leave --resume out, or name its folder with --out")
     plan = read_plan(folder / PLAN_NAME)
-    if plan.recipe != recipe:
-        raise InputError(f"{folder}: holds a run of the recipe {plan.recipe}, not of {recipe}; choose another --out")
+    check_recipe(plan, recipe, folder)
     return overridden_plan(plan, args)

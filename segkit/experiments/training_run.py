@@ -22,10 +22,9 @@ import numpy as np
 from segkit.console import STARTED
 from segkit.data.sources import LabeledVolume, Source, shared_warnings
 from segkit.errors import InputError
-from segkit.experiments.folder import COMMANDS_NAME
 from segkit.experiments.job import FinishedRun, Job
 from segkit.experiments.plan import RunPlan
-from segkit.experiments.provenance import remember_command, versions
+from segkit.experiments.provenance import commands_of, versions
 from segkit.experiments.resume import SCORES_NAME
 from segkit.export.from_file import export_from_file
 from segkit.inference.loaded_model import LoadedModel
@@ -65,7 +64,6 @@ def run(
     """
     plan, folder, volumes = job.plan, job.folder, job.volumes
     folder.mkdir(parents=True, exist_ok=True)
-    commands = remember_command(folder / COMMANDS_NAME, resume=resume)
     # Train, then keep the best epoch as the model of the run.
     record = train(job, resume=resume)
     model_path = publish(record)
@@ -77,7 +75,7 @@ def run(
     finished = FinishedRun(job, record, [(volumes[number], slices) for number, slices in scored_slices(volumes)])
     extra = {name: value for one in job.network.evidence for name, value in one.scores(finished).items()}
     scores = write_scores(folder, plan, record, evaluations, exported, extra)
-    report(finished, masks, evaluations, scores, commands)
+    report(finished, masks, evaluations, scores)
     record.tidy()
     _LOG.info(
         "report: %s (training %.0f s, this process %.0f s)",
@@ -290,7 +288,6 @@ def report(
     masks: Mapping[int, pathlib.Path],
     evaluations: Sequence[tuple[int, Any]],
     scores: dict[str, Any],
-    commands: Sequence[str],
 ) -> None:
     """Write ``report.html``: the headline is over all scored slices, pictures come from every volume."""
     job, record = finished.job, finished.record
@@ -324,7 +321,7 @@ def report(
         overlays=task.overlays(scored, plan.training.ignore_value),
         extra=[*evidence, *task.sections(scores, scored), *job.network.sections(folder)],
         provenance=Provenance(
-            versions=versions(), seed=plan.training.seed, seconds=record.seconds, command="\n".join(commands)
+            versions=versions(), seed=plan.training.seed, seconds=record.seconds, command=commands_of(folder)
         ),
         overwrite=True,
     )

@@ -1,7 +1,9 @@
 """Cross-validation: which slices a fold has, and what is left of all."""
 
+import dataclasses
 import json
 import pathlib
+import sys
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from segkit.errors import InputError
 from segkit.experiments import recipe, training_run
 from segkit.experiments.folder import has_begun
 from segkit.experiments.folds import fold_sources, write_summary
-from segkit.experiments.plan import read_plan
+from segkit.experiments.plan import read_plan, write_plan
 from segkit.experiments.recipe import drafts_of, parse_args, run_recipe
 from segkit.model_path import fold_folders
 from segkit.volumes.files import save_volume
@@ -115,6 +117,55 @@ def test_folds_are_scored_and_summed_up(monkeypatch):
     run_recipe(TOY, ["--out", "run", "--resume"])
     assert [one for one in happened if one[0] == "run"] == [("run", "fold-2", True)]
     assert json.loads((root / "folds.json").read_text())["folds"] == found
+
+
+def test_folds_that_have_ended_are_not_made_again(monkeypatch, caplog):
+    monkeypatch.setattr(training_run, "run", as_if_run)
+    root = pathlib.Path("run")
+
+    def made(*words):
+        happened.clear()
+        run_recipe(TOY, ["--out", "run", *words])
+        return [one[1] for one in happened if one[0] == "run"]
+
+    made("--folds", "3")
+    (root / "folds.md").unlink()  # as if it was killed before that
+    with caplog.at_level("INFO", logger="segkit.run"):
+        assert made("--resume") == []
+    assert "all runs have ended and stay as they are; give more --epochs to train on" in caplog.messages
+    assert (root / "folds.md").exists()
+    assert made("--resume", "--epochs", "1") == []
+    assert made("--resume", "--epochs", "2") == ["fold-1", "fold-2", "fold-3"]
+    # As if it had been interrupted in the last one, which has the plan of before.
+    plan = read_plan(root / "fold-3" / "plan.json")
+    write_plan(
+        dataclasses.replace(plan, training=dataclasses.replace(plan.training, epochs=1)), root / "fold-3/plan.json"
+    )
+    assert made("--resume", "--epochs", "2") == ["fold-3"]
+
+
+def test_all_commands_that_made_the_folds_are_remembered(monkeypatch):
+    monkeypatch.setattr(training_run, "run", as_if_run)
+    for words in (["--folds", "3", "--plan-only"], ["--resume"], ["--resume", "--epochs", "2"]):
+        monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "recipes.toy", "--out", "run", *words])
+        run_recipe(TOY, ["--out", "run", *words])
+    commands = pathlib.Path("run/commands.txt").read_text()
+    told = ["--folds 3 --plan-only", "--resume", "--resume --epochs 2"]
+    assert [line.split("--out run ")[1] for line in commands.splitlines()] == told
+    assert commands.strip() in pathlib.Path("run/report.html").read_text()
+    assert pathlib.Path("run/fold-3/commands.txt").read_text() == commands
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "recipes.toy", "--overwrite"])
+    run_recipe(TOY, ["--out", "run", "--folds", "3", "--overwrite"])
+    assert len(pathlib.Path("run/commands.txt").read_text().splitlines()) == 1
+
+
+def test_folds_of_another_recipe_are_not_resumed(monkeypatch):
+    monkeypatch.setattr(training_run, "run", as_if_run)
+    run_recipe(TOY, ["--out", "run", "--folds", "3"])
+    with pytest.raises(
+        InputError, match=r"^run: holds a run of the recipe toy, not of fre; resume it with .* --out run"
+    ):
+        run_recipe(dataclasses.replace(TOY, name="fre"), ["--out", "run", "--resume"])
 
 
 def test_folds_and_other_runs_do_not_mix(monkeypatch):

@@ -4,6 +4,8 @@ import dataclasses
 import json
 import logging
 import pathlib
+import re
+import sys
 import types
 
 import numpy as np
@@ -278,9 +280,11 @@ def test_a_users_mistake_is_a_line_and_status_2(capsys, monkeypatch):
     assert capsys.readouterr().err.startswith("error: size 'much'")
 
 
-def test_variants_are_compared_over_seeds_and_finished_trials_stay(caplog):
+def test_variants_are_compared_over_seeds_and_finished_trials_stay(caplog, monkeypatch):
     caplog.set_level("INFO")
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "recipes.toy", "--compare", "--widths", "1"])
     run_recipe(TOY, ["--out", "c", "--compare", "--widths", "1"])
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "recipes.toy", "--resume", "--seeds", "2"])
     first = {path.parent.name: path.read_bytes() for path in pathlib.Path("c").glob("cells/*/cell.json")}
     assert set(first) == {"1-0"}
     run_recipe(TOY, ["--out", "c", "--resume", "--seeds", "2"])
@@ -295,6 +299,9 @@ def test_variants_are_compared_over_seeds_and_finished_trials_stay(caplog):
     assert table[2].startswith("| 1 | 2 | ")
     page = pathlib.Path("c/report.html").read_text()
     assert "A toy." in page
+    commands = pathlib.Path("c/commands.txt").read_text()
+    assert re.findall("recipes.toy (.*)", commands) == ["--compare --widths 1", "--resume --seeds 2"]
+    assert commands.strip() in page
     assert "<h2>Widths</h2>" in page
     with pytest.raises(InputError, match=r"c/cells/1-0: holds a training with learning_rate .*; choose another --out"):
         run_recipe(TOY, ["--out", "c", "--resume", "--learning-rate", "0.5"])

@@ -301,8 +301,49 @@ def test_of_several_structures_the_unfinished_are_resumed_by_the_same_command(fi
     for plan, folder in plans:
         write_plan(plan, folder / "plan.json")
     (plans[0][1] / "scores.json").write_text("{}")
+
+    def resumed(*words):
+        return [plan.structure for plan, _ in resolve(*words, "--out", "o", "--resume")]
+
+    assert resumed() == ["golgi", "mine"], "one was killed before its report was written"
+    (plans[0][1] / "report.html").write_text("")
     for words in (same, ()):  # or by their folder alone
-        assert [plan.structure for plan, _ in resolve(*words, "--out", "o", "--resume")] == ["mine"]
+        assert resumed(*words) == ["mine"]
+    for name in ("scores.json", "report.html"):
+        (plans[1][1] / name).write_text("")
+    assert resumed() == []
+    assert resumed("--epochs", 120) == ["mine"], "it has 100; golgi has 124"
+
+
+def test_what_another_recipe_has_begun_is_not_resumed(files):
+    tomogram, mask = files
+    ((plan, _),) = resolve("--structure", "golgi", "--tomogram", tomogram, "--mask", mask, "--out", "run")
+    for folder in ("run", "runs/golgi", "of_fre"):
+        write_plan(dataclasses.replace(plan, recipe="fre", model={"gain": 2.0}), pathlib.Path(folder, "plan.json"))
+    told = "holds a run of the recipe fre, not of segET; resume it with python -m recipes.fre --out"
+    for words, folder in (
+        (("--out", "run"), "run"),
+        (("--structure", "golgi", "--tomogram", "other.mrc"), "runs/golgi"),
+        (("--out", "runs"), "runs/golgi"),
+        (("--structure", "all", "--out", "runs"), "runs/golgi"),
+    ):
+        with pytest.raises(InputError, match=f"^{folder}: {told} {folder} --resume"):
+            resolve(*words, "--resume")
+    with pytest.raises(InputError, match=r"start it with python -m recipes\.fre --plan run/plan\.json"):
+        resolve("--plan", "run/plan.json")
+
+
+def test_nothing_is_made_where_all_structures_have_ended(files, caplog):
+    tomogram, mask = files
+    same = ("--structure", "all", "--tomogram", tomogram, "--mask", f"golgi={mask}", "--out", "o")
+    for plan, folder in resolve(*same):
+        write_plan(plan, folder / "plan.json")
+        (folder / "scores.json").write_text("{}")
+        (folder / "report.html").write_text("of before")
+    with caplog.at_level(logging.INFO, logger="segkit.run"):
+        segET.main([*map(str, same), "--resume"])
+    assert "all runs have ended and stay as they are; give more --epochs to train on" in caplog.messages
+    assert pathlib.Path("o/golgi/report.html").read_text() == "of before"
 
 
 def test_a_typo_in_a_name_is_pointed_at(files, caplog):

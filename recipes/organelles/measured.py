@@ -29,7 +29,7 @@ def measured(plan: RunPlan, *, args: argparse.Namespace) -> RunPlan:
     check_any_foreground(volumes)
     # Patch size and strides are the same for all structures; the rest of this plan is not used.
     cut = dataclasses.replace(to_plan(Structure(name=plan.structure, epochs=1)), ignore_value=ignore_value)
-    table = tabulate(volumes, "train", shrink_patch(cut, volumes, seget_multiple_px()))
+    table = tabulate(volumes, "train", shrink_patch(cut, volumes, seget_multiple_px(), tell=False))
     if not table.positive.any():
         raise InputError(
             f"{plan.structure}: no foreground on the training slices; choose slices where the mask has foreground"

@@ -370,16 +370,17 @@ def _jobs(recipe: Recipe, drafts: Sequence[Draft], *, is_resumed: bool, kind: st
         network_to_start_from(draft.plan, recipe.network(draft.plan))  # refuses before anything is simulated
     plans = made(settled)
     jobs = [set_up(plan, draft.folder, recipe.network(plan)) for plan, draft in zip(plans, drafts, strict=True)]
-    return [_unsettled(*each) for each in zip(plans, settled, drafts, strict=True)], jobs
+    return [_unsettled(*each) for each in zip(plans, jobs, settled, drafts, strict=True)], jobs
 
 
-def _unsettled(plan: RunPlan, settled: Draft, draft: Draft) -> RunPlan:
-    """Return a plan without what ``Recipe.settle`` has found on this machine."""
+def _unsettled(plan: RunPlan, job: Job, settled: Draft, draft: Draft) -> RunPlan:
+    """Return a plan as its data resolve it, without what was found on this machine: precision, ``Recipe.settle``."""
     found = set(settled.plan.notices) - set(draft.plan.notices)
     notices = tuple(notice for notice in plan.notices if notice not in found)
     asked, chosen = draft.plan.model, settled.plan.model
     open_still = {name: value for name, value in asked.items() if chosen.get(name) != value}
-    return dataclasses.replace(plan, model={**plan.model, **open_still}, notices=notices)
+    training = dataclasses.replace(job.plan.training, precision=plan.training.precision)
+    return dataclasses.replace(plan, model={**plan.model, **open_still}, training=training, notices=notices)
 
 
 def _run(recipe: Recipe, job: Job, mode: Mode, args: argparse.Namespace, max_ram: int | None, *, serves: bool) -> None:

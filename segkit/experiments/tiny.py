@@ -8,7 +8,10 @@ from typing import Any
 
 from segkit.experiments.plan import RunPlan
 
-NOTICE = "SEGKIT_TINY_PLAN is set: a tiny network and two epochs, whatever --epochs says. The scores mean nothing."
+NOTICE = (
+    "SEGKIT_TINY_PLAN is set: a tiny network and two epochs, one seed in a comparison and at most two trials in a "
+    "search, whatever --epochs, --seeds and --search say. The scores mean nothing."
+)
 
 
 def tiny_plan(plan: RunPlan, *, model: Mapping[str, Any], **training: Any) -> RunPlan:

@@ -78,7 +78,7 @@ def run(
     report(finished, masks, evaluations, scores)
     record.tidy()
     _LOG.info(
-        "report: %s (training %.0f s, this process %.0f s)",
+        "report: %s (training %.0f s; %.0f s since the command was started)",
         folder / "report.html",
         record.seconds,
         time.monotonic() - STARTED,

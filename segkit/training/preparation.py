@@ -43,13 +43,16 @@ class Prepared:
     grey_values: GreyValues
 
 
-def shrink_patch(plan: TrainingPlan, volumes: Sequence[LabeledVolume], multiple_px: int) -> TrainingPlan:
+def shrink_patch(
+    plan: TrainingPlan, volumes: Sequence[LabeledVolume], multiple_px: int, *, tell: bool = True
+) -> TrainingPlan:
     """Return a plan whose patches fit into every volume that has a use.
 
     Args:
         plan: The plan asked for.
         volumes: Opened volumes.
         multiple_px: Sides that the network takes are multiples of this.
+        tell: Log a warning where patches shrink.
 
     Raises:
         InputError: If a volume is smaller than ``multiple_px``.
@@ -62,7 +65,8 @@ def shrink_patch(plan: TrainingPlan, volumes: Sequence[LabeledVolume], multiple_
         raise InputError(f"slices are {smallest} px across; the network needs at least {multiple_px} px")
     if fitting == plan.patch_px:
         return plan
-    _LOG.warning("patches shrink from %d to %d px: the slices are %d px across", plan.patch_px, fitting, smallest)
+    if tell:
+        _LOG.warning("patches shrink from %d to %d px: the slices are %d px across", plan.patch_px, fitting, smallest)
     ratio = fitting / plan.patch_px
     # Strides shrink with the patches, so that the overlap stays.
     strides = {name: max(1, round(getattr(plan, name) * ratio)) for name in ("stride_px", "validation_stride_px")}

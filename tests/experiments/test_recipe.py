@@ -11,12 +11,13 @@ import types
 import numpy as np
 import pytest
 import tifffile
+from readme_commands import ROOT
 from toy_recipe import TOY, happened, toy_draft, toy_network, write_stack
 
 from segkit import cli
 from segkit.data.sources import Source
 from segkit.errors import InputError
-from segkit.experiments import compare, job, recipe, settings_search, training_run
+from segkit.experiments import compare, job, modes, recipe, settings_search, tiny, training_run
 from segkit.experiments.draft import Draft
 from segkit.experiments.lock import only_process_in
 from segkit.experiments.plan import read_plan
@@ -268,8 +269,32 @@ def test_tiny_plans_are_tiny_after_they_were_measured(monkeypatch):
     drafts = drafts_of(TOY, parse_args(TOY, ["--out", str(pathlib.Path("run"))]))
     (plan,) = made([dataclasses.replace(draft, folder=pathlib.Path("run")) for draft in drafts])
     assert (plan.model["width"], plan.training.epochs, plan.training.patch_px) == (1, 2, 32)
-    told = "SEGKIT_TINY_PLAN is set: a tiny network and two epochs, whatever --epochs says. The scores mean nothing."
-    assert set(plan.notices) == {"measured", told}
+    assert set(plan.notices) == {"measured", tiny.NOTICE}
+
+
+def test_what_tiny_plans_leave_out_is_told(monkeypatch):
+    monkeypatch.setattr(modes, "TINY", True)
+    args = parse_args(TOY, ["--out", "run", "--compare", "--seeds", "3"])
+    assert (args.seeds, parse_args(TOY, ["--out", "run", "--search", "3"]).search) == (1, 2)
+    for told in (tiny.NOTICE, (ROOT / "docs" / "training.md").read_text()):
+        told = " ".join(told.split()).replace("`", "")
+        assert "one seed in a comparison and at most two trials in a search, whatever --epochs, --seeds and" in told
+
+
+def test_a_plan_alone_has_the_patches_that_its_data_let_it_have(monkeypatch, caplog):
+    def large(args):
+        (one,) = toy_draft(args)
+        training = dataclasses.replace(one.plan.training, patch_px=64, stride_px=32, precision="auto")
+        return [dataclasses.replace(one, plan=dataclasses.replace(one.plan, training=training))]
+
+    run_recipe(dataclasses.replace(TOY, draft=large), ["--out", "run", "--plan-only"])
+    training = read_plan(pathlib.Path("run/plan.json")).training
+    assert (training.patch_px, training.stride_px, training.precision) == (32, 16, "auto")
+    assert caplog.text.count("patches shrink") == 1
+    caplog.clear()
+    monkeypatch.setattr(training_run, "run", lambda job, **_: None)
+    run_recipe(TOY, ["--out", "run", "--resume"])
+    assert "patches shrink" not in caplog.text
 
 
 def test_a_users_mistake_is_a_line_and_status_2(capsys, monkeypatch):

@@ -14,6 +14,7 @@ from readme_commands import README
 from recipes import segET
 from recipes.organelles.structures import STRUCTURES, demo_plan, measured_structure, paper_plan
 from segkit.errors import InputError
+from segkit.experiments import recipe
 from segkit.experiments.job import set_up
 from segkit.experiments.plan import RunPlan, read_plan, write_plan
 from segkit.experiments.recipe import drafts_of, made, parse_args
@@ -344,6 +345,16 @@ def test_nothing_is_made_where_all_structures_have_ended(files, caplog):
         segET.main([*map(str, same), "--resume"])
     assert "all runs have ended and stay as they are; give more --epochs to train on" in caplog.messages
     assert pathlib.Path("o/golgi/report.html").read_text() == "of before"
+
+
+def test_that_patches_shrink_is_told_once_and_not_of_tiny_plans(files, caplog, monkeypatch):
+    words = ["--structure", "mine", *DATA, "--preset", "demo", "--plan-only"]
+    for is_tiny, patch_px in ((False, 64), (True, 32)):
+        monkeypatch.setattr(recipe, "TINY", is_tiny)
+        segET.main([*words, "--out", str(patch_px)])
+        assert read_plan(pathlib.Path(str(patch_px), "plan.json")).training.patch_px == patch_px
+        assert caplog.text.count("patches shrink") == (0 if is_tiny else 1)
+        caplog.clear()
 
 
 def test_a_typo_in_a_name_is_pointed_at(files, caplog):

@@ -185,7 +185,7 @@ def findings(job: Job, trials: Sequence[Trial]) -> Findings:
     finished = {trial.variant: trial.result for trial in trials if trial.result is not None}
     left_out = missing_weights(job.plan) if len(finished) < len(trials) else ""
     return Findings(
-        title=f"{job.plan.recipe}: {job.plan.structure}, ablation",
+        title=job.plan.title("ablation"),
         rows=rows,
         table=table,
         entries={"scored_on": scored, "models": {trial.variant: trial.result for trial in trials}},

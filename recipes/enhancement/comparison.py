@@ -70,7 +70,7 @@ def findings(job: Job, trials: Sequence[Trial]) -> Findings:
     }
     tested = rows[0]["tiles"]
     return Findings(
-        title=f"{job.plan.recipe}: {job.plan.structure}, methods compared",
+        title=job.plan.title("methods compared"),
         rows=rows,
         table=class_table(rows, classes, _TITLES),
         entries={"classes": list(classes), "summary": class_summary(rows, classes), "cells": cells},

@@ -176,7 +176,7 @@ def _write_page(root: pathlib.Path, plan: RunPlan, table: Table, seconds: float)
     count = len(table.rows) - 1
     write_report(
         root / "report.html",
-        title=f"{plan.recipe}: {plan.structure}, {count} folds",
+        title=plan.title(f"{count} folds"),
         summary=[(title, value) for title, value in zip(table.head[1:4], table.rows[-1][1:4], strict=True)],
         notices=[
             *plan.notices,

@@ -64,6 +64,15 @@ class RunPlan:
         check_name(self.recipe, "plan: recipe")
         check_name(self.structure, "plan: structure")
 
+    def title(self, what: str = "") -> str:
+        """Return the title of a report.
+
+        Args:
+            what: What the report is about besides a single run; left out where the structure is called so, after the
+                folder of the run.
+        """
+        return f"{self.recipe}: {', '.join(dict.fromkeys(filter(None, (self.structure, what))))}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that ``json`` writes and ``from_dict`` reads."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

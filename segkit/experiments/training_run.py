@@ -37,6 +37,7 @@ from segkit.models.with_penalty import with_penalty
 from segkit.progress import ProgressLine
 from segkit.registry import user_modules
 from segkit.report.sections import Provenance, Warned
+from segkit.report.short_name import short_name
 from segkit.report.write_report import write_report
 from segkit.training.fit import fit
 from segkit.training.precision import dtype_policy
@@ -283,6 +284,18 @@ def merged(evaluations: Sequence[tuple[int, Any]]) -> Any:
     return functools.reduce(operator.add, (evaluation for _, evaluation in evaluations))
 
 
+def shown_scores(evaluations: Sequence[tuple[int, Any]], volumes: Sequence[LabeledVolume]) -> dict[str, Any]:
+    """Return all scored slices as the report shows them; where several volumes are scored, each with its volume."""
+    shown = merged(evaluations).to_dict()
+    if len(evaluations) > 1:
+        shown["slices"] = [
+            {**entry, "volume": short_name(volumes[number].tomogram)}
+            for number, evaluation in evaluations
+            for entry in evaluation.to_dict().get("slices", ())
+        ]
+    return shown
+
+
 def report(
     finished: FinishedRun,
     masks: Mapping[int, pathlib.Path],
@@ -303,7 +316,7 @@ def report(
     evidence = [section for one in job.network.evidence for section in one.sections(finished, scores)]
     write_report(
         folder / "report.html",
-        title=f"{plan.recipe}: {plan.structure}",
+        title=plan.title(),
         summary=[
             *task.headline(scores),
             (f"Validation {monitor.title} of the checkpoint", monitor.shown(best[monitor.name])),
@@ -316,7 +329,7 @@ def report(
         plan={name: value for name, value in used.to_dict().items() if name not in ("notices", "warnings")},
         history=record.rows,
         monitor=monitor,
-        evaluation=merged(evaluations).to_dict(),
+        evaluation=shown_scores(evaluations, volumes),
         score_titles=task.score_titles,
         overlays=task.overlays(scored, plan.training.ignore_value),
         extra=[*evidence, *task.sections(scores, scored), *job.network.sections(folder)],

@@ -10,6 +10,7 @@ import numpy as np
 from segkit.report.choose_slices import choose_slices
 from segkit.report.label_overlay import label_overlay
 from segkit.report.overlay import Overlay
+from segkit.report.short_name import short_name
 from segkit.volumes.volume import Volume
 
 if TYPE_CHECKING:
@@ -28,16 +29,17 @@ def label_pictures(scored: Sequence[Scored], class_names: Sequence[str], ignore_
         class_names: Names of all classes in the order of their labels.
         ignore_value: Value of unannotated voxels.
     """
+    of = [f" of {short_name(volume.tomogram)}" if len(scored) > 1 else "" for volume, _, _ in scored]
     return [
         label_overlay(
             volume.tomogram.array[choice.z],
             np.asarray(volume.mask.array[choice.z]),
             {"Prediction": np.asarray(labels.array[choice.z])},
             class_names,
-            caption=f"{choice.role.capitalize()} slice, z = {choice.z}: mean IoU {choice.score:.3f}",
+            caption=f"{choice.role.capitalize()} slice{of[number]}, z = {choice.z}: mean IoU {choice.score:.3f}",
             ignore_value=ignore_value,
             voxel_size_nm=volume.tomogram.voxel_size_nm,
         )
-        for volume, labels, evaluation in scored
+        for number, (volume, labels, evaluation) in enumerate(scored)
         for choice in choose_slices(evaluation.to_dict(), "mean_iou")
     ]

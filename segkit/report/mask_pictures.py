@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from segkit.report.choose_slices import choose_slices
 from segkit.report.overlay import Overlay, overlay
+from segkit.report.short_name import short_name
 from segkit.volumes.volume import Volume
 
 if TYPE_CHECKING:
@@ -24,10 +25,13 @@ def mask_pictures(scored: Sequence[Scored], ignore_value: int | None) -> list[Ov
         scored: Volumes, their predicted masks, and the scores of both.
         ignore_value: Value of unannotated voxels.
     """
-    return [picture for entry in scored for picture in _pictures(*entry, ignore_value)]
+    return [picture for entry in scored for picture in _pictures(*entry, ignore_value, tells_name=len(scored) > 1)]
 
 
-def _pictures(volume: LabeledVolume, mask: Volume, evaluation: Evaluation, ignore_value: int | None) -> list[Overlay]:
+def _pictures(
+    volume: LabeledVolume, mask: Volume, evaluation: Evaluation, ignore_value: int | None, *, tells_name: bool
+) -> list[Overlay]:
+    of = f" of {short_name(volume.tomogram)}" if tells_name else ""
     drawn = []
     for choice in choose_slices(evaluation.to_dict()):
         truth = volume.mask.array[choice.z]
@@ -37,7 +41,7 @@ def _pictures(volume: LabeledVolume, mask: Volume, evaluation: Evaluation, ignor
                 volume.tomogram.array[choice.z],
                 truth if ignored is None else truth * ~ignored,
                 mask.array[choice.z],
-                caption=f"{choice.role.capitalize()} slice, z = {choice.z}: foreground IoU {choice.score:.3f}",
+                caption=f"{choice.role.capitalize()} slice{of}, z = {choice.z}: foreground IoU {choice.score:.3f}",
                 ignored=ignored,
                 voxel_size_nm=volume.tomogram.voxel_size_nm,
             )

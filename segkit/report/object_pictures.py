@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from segkit.report.instance_overlay import instance_overlay, object_overlay
 from segkit.report.overlay import Overlay
 from segkit.report.page import Section, inline_svg
 from segkit.report.sections import overlays as overlay_section
+from segkit.report.short_name import short_name
 from segkit.report.size_histogram import size_histogram
 from segkit.volumes.instance_ids import instance_ids
 from segkit.volumes.volume import Volume
@@ -48,7 +48,7 @@ def slice_pictures(scored: Sequence[Scored]) -> list[Overlay]:
                 np.asarray(volume.tomogram.array[z]),
                 true[0],
                 found[0],
-                caption=f"{_short_name(volume.tomogram)}, slice z = {z}: foreground IoU {score:.3f}, "
+                caption=f"{short_name(volume.tomogram)}, slice z = {z}: foreground IoU {score:.3f}, "
                 f"{place + 1} of {len(entries)} from the best",
                 voxel_size_nm=volume.tomogram.voxel_size_nm,
             )
@@ -61,11 +61,6 @@ def _known_ids(scored: Scored, part: slice) -> tuple[np.ndarray, np.ndarray]:
     volume, labels, evaluation = scored
     known = {"ignore_value": evaluation.ignore_value, "annotation": volume.mask}
     return instance_ids(volume.mask, part, **known), instance_ids(labels, part, **known)
-
-
-def _short_name(volume: Volume) -> str:
-    """Return the name of a file with its folder's: sequences hold files of the same names."""
-    return "/".join(pathlib.Path(volume.name).parts[-2:])
 
 
 def best_and_worst(scored: Sequence[Scored]) -> tuple[list[tuple[float, int, int | None, int]], ...]:
@@ -100,7 +95,7 @@ def object_section(scored: Sequence[Scored]) -> Section:
         for jaccard, number, z, chosen in entries:
             volume = scored[number][0]
             part = slice(None) if z is None else slice(z, z + 1)
-            place = f"{_short_name(volume.mask)}{'' if z is None else f', slice {z}'}"
+            place = f"{short_name(volume.mask)}{'' if z is None else f', slice {z}'}"
             drawn.append(
                 object_overlay(
                     np.asarray(volume.tomogram.array[part]),

@@ -123,7 +123,8 @@ def scores(evaluation: Mapping[str, Any], titles: Mapping[str, str] | None = Non
     Args:
         evaluation: ``{"total": {score: value}, "slices": [{"z": 3, score: value, ...}, ...]}``; either may be
             missing. With several classes a score may be ``"iou": {class: value}``, and ``"confusion"`` of the total,
-            true class by predicted class, is shown as a table under the names in ``"classes"``.
+            true class by predicted class, is shown as a table under the names in ``"classes"``. A slice of one of
+            several volumes tells its name under ``"volume"``.
         titles: Titles of other scores than those of ``SCORE_NAMES``, such as ``Task.score_titles``. Whatever else the
             total holds is shown among the counts.
     """
@@ -146,11 +147,16 @@ def scores(evaluation: Mapping[str, Any], titles: Mapping[str, str] | None = Non
         what = "Voxels: true class (row), predicted class (column)"
         body += _folded(what, _score_table(classes, rows, dict(zip(classes, classes, strict=True))))
     if slices:
-        rows = [(f"z = {entry.get('z', _MISSING)}", entry) for entry in slices]
+        rows = [(_slice_name(entry), entry) for entry in slices]
         what = "slice" if len(rows) == 1 else "slices"
         known = [name for name in columns if any(name in entry for entry in slices)]
         body += _folded(f"Scores of {len(rows)} {what}", _score_table(known, rows, titles, bars=True))
     return Section("Scores", body)
+
+
+def _slice_name(entry: Mapping[str, Any]) -> str:
+    place = f"z = {entry.get('z', _MISSING)}"
+    return f"{entry['volume']}, {place}" if "volume" in entry else place
 
 
 def _by_class(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import json
 import logging
 import pathlib
 import re
+import shutil
 import sys
 import types
 
@@ -441,6 +442,39 @@ def test_a_run_ends_with_a_model_and_scores_and_what_it_takes_to_train_on():
     (newer,) = pathlib.Path("run/state").iterdir()
     assert newer != snapshot
     assert len(pathlib.Path("run/log.csv").read_text().splitlines()) == 1 + 4
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_slices_of_several_volumes_are_told_apart_in_the_report(count, monkeypatch):
+    write_stack()
+    pathlib.Path("more").mkdir()
+    for name in ("i.tif", "l.tif"):
+        shutil.copy(name, "more")
+
+    def draft(args):
+        (one,) = toy_draft(args)
+        (source,) = one.plan.data
+        more = dataclasses.replace(source, tomogram="more/i.tif", mask="more/l.tif")
+        return [
+            dataclasses.replace(one, make_data=None, plan=dataclasses.replace(one.plan, data=(source, more)[:count]))
+        ]
+
+    run_recipe(dataclasses.replace(TOY, draft=draft), ["--out", "run", "--no-export"])
+    page = pathlib.Path("run/report.html").read_text()
+    folder = pathlib.Path.cwd().name
+    names = re.findall(r"<td>([^<]*z = 5)</td>", page)
+    captions = re.findall(r"<figcaption>Only slice(.*?): foreground IoU", page)
+    if count == 1:
+        assert (names, captions) == (["z = 5"], [", z = 5"])
+        return
+    assert [name.removeprefix(f"{folder}/") for name in names] == ["i.tif, z = 5", "more/i.tif, z = 5"]
+    assert captions == [f" of {name}" for name in names]
+
+
+def test_a_title_repeats_no_word():
+    (one,) = toy_draft(parse_args(TOY, ["--out", "run"]))
+    assert (one.plan.title(), one.plan.title("ablation")) == ("toy: disc", "toy: disc, ablation")
+    assert dataclasses.replace(one.plan, structure="ablation").title("ablation") == "toy: ablation"
 
 
 def test_a_run_that_starts_from_a_model_has_the_penalty_of_its_plan(monkeypatch):

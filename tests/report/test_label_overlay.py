@@ -1,11 +1,17 @@
 """Classes are drawn in their colours, errors where they are."""
 
+import pathlib
+import types
+
 import numpy as np
 import pytest
 
+from segkit.evaluation.evaluate_classes import evaluate_classes
 from segkit.report import colors
 from segkit.report.label_overlay import label_overlay
+from segkit.report.label_pictures import label_pictures
 from segkit.report.sections import overlays
+from segkit.volumes.volume import Volume
 
 NAMES = ("background", "membrane", "synapse")
 
@@ -68,3 +74,22 @@ def test_shapes_must_agree():
     image, truth = squares()
     with pytest.raises(ValueError, match="of one shape"):
         label_overlay(image, truth, {"Prediction": truth[:-1]}, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a/I.tif"], ["Only slice, z = 0: mean IoU 1.000"]),
+        (["x/a/I.tif", "x/b/I.tif"], [f"Only slice of {one}/I.tif, z = 0: mean IoU 1.000" for one in "ab"]),
+    ],
+)
+def test_captions_tell_which_of_several_volumes_they_are_of(names, expected):
+    image, truth = squares()
+    labels = Volume(array=truth[None])
+    scores = evaluate_classes(labels, labels, class_names=NAMES)
+    volumes = [
+        types.SimpleNamespace(tomogram=Volume(array=image[None], source=pathlib.Path(name)), mask=labels)
+        for name in names
+    ]
+    drawn = label_pictures([(volume, labels, scores) for volume in volumes], NAMES, None)
+    assert [picture.caption for picture in drawn] == expected

@@ -34,6 +34,7 @@ from segkit.data.sources import Source
 from segkit.experiments.arguments import overridden
 from segkit.experiments.demo_cells import demo_cells, simulate_demo_cells
 from segkit.experiments.draft import Draft
+from segkit.experiments.folder import SIMULATED_NAME
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.recipe import Recipe, recipe_command, run_recipe
 from segkit.experiments.resume import run_to_resume
@@ -70,7 +71,7 @@ def draft(args: argparse.Namespace) -> list[Draft]:
             notices = [_PAPER_SEG.format(protocol.paper_seg), *notices]
     else:
         # The arguments of both functions, which must name the same files.
-        simulated = folder / "simulated", protocol.simulation, args.seed or 0
+        simulated = folder / SIMULATED_NAME, protocol.simulation, args.seed or 0
         data, notices = demo_cells(*simulated)
         split_notice, make_data = notices[-1], functools.partial(simulate_demo_cells, *simulated)
     plan = planned(args, protocol, data, notices)

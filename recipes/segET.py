@@ -29,6 +29,7 @@ from segkit.errors import InputError
 from segkit.experiments.arguments import labeled, masks_by_structure, normalization, overridden
 from segkit.experiments.demo_phantoms import demo_phantoms, make_demo_phantoms
 from segkit.experiments.draft import Draft
+from segkit.experiments.folder import PHANTOMS_NAME
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.recipe import Recipe, recipe_command, run_recipe
 from segkit.experiments.resume import runs_to_resume
@@ -98,7 +99,7 @@ def on_phantoms(args: argparse.Namespace, masks: dict[str, list[str]]) -> list[D
             f"unknown structure {unknown[0]!r}; choose one of {', '.join(STRUCTURES)}, or for one of your own give "
             "--tomogram and --mask"
         )
-    place, seed = (args.out or pathlib.Path("runs", args.structure)) / "phantoms", args.seed or 0
+    place, seed = (args.out or pathlib.Path("runs", args.structure)) / PHANTOMS_NAME, args.seed or 0
     sources, notices = demo_phantoms(place, names, seed)
     make_data = functools.partial(make_demo_phantoms, place, seed)
     to_plan = paper_plan if args.preset == "paper" else phantom_plan

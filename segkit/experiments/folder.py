@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 
 from segkit.errors import InputError
-from segkit.experiments.lock import check_free, only_process_in
+from segkit.experiments.lock import LOCK_NAME, check_free, only_process_in
 from segkit.experiments.plan import PLAN_NAME
 from segkit.model_path import FOLDS_NAME, fold_folders
 
@@ -25,12 +25,29 @@ default."""
 COMMANDS_NAME = "commands.txt"
 """The commands that a run was made with, one per line: the first one, and those that resumed it."""
 
+PHANTOMS_NAME, SIMULATED_NAME, ANNOTATED_NAME = "phantoms", "simulated", "annotated"
+"""Folders of data that are written into a run folder before the plan is."""
+
 _TRACES = ("state", "model.keras", CELLS_NAME, SEARCH_NAME)
 """What a run that has begun leaves in its folder; a plan alone is none yet."""
 
 _RESULTS = (MODE_NAME, EXPORT_NAME, COMMANDS_NAME, "tensorboard", "log.csv", "magnitudes.csv", "scores.json")
 _RESULTS += ("report.html", "comparison.json", "comparison.md", "ablation.json", "ablation.md")
 _RESULTS += ("folds.json", "folds.md")
+
+
+_OF_A_RUN = (PLAN_NAME, FOLDS_NAME, MODE_NAME, "state", "model.keras")
+"""Any of these makes a folder that of a run; ``cells`` or ``search`` may be anybody's."""
+
+_BEFORE_A_PLAN = {LOCK_NAME, PHANTOMS_NAME, SIMULATED_NAME, ANNOTATED_NAME, *_RESULTS}
+"""What a process that was killed early may have left without a plan."""
+
+
+def is_foreign(folder: pathlib.Path) -> bool:
+    """Return whether a folder holds files and no run; hidden ones, whose names begin with a dot, do not count."""
+    if not folder.is_dir() or any((folder / name).exists() for name in _OF_A_RUN):
+        return False
+    return any(path.name not in _BEFORE_A_PLAN and not path.name.startswith(".") for path in folder.iterdir())
 
 
 def has_begun(folder: pathlib.Path) -> bool:
@@ -51,7 +68,8 @@ def claim_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_p
         keeps_plan: A plan alone is not replaced unless asked either: it may have been edited, and waits to be started.
 
     Raises:
-        InputError: If it holds another run, one is in progress, there is none to resume, or it cannot be written to.
+        InputError: If it holds another run or other files, one is in progress, there is none to resume, or it cannot
+            be written to.
     """
     check_folder(folder, resume=resume, overwrite=overwrite, keeps_plan=keeps_plan)
     check_free(folder)
@@ -67,7 +85,7 @@ def check_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_p
         keeps_plan: As there.
 
     Raises:
-        InputError: If it holds another run, there is none to resume, or it cannot be written to.
+        InputError: If it holds another run or other files, there is none to resume, or it cannot be written to.
     """
     if resume and not (folder / PLAN_NAME).exists():
         raise InputError(f"{folder}: no run to resume here; leave --resume out, or give its folder with --out")
@@ -82,6 +100,11 @@ def check_folder(folder: pathlib.Path, *, resume: bool, overwrite: bool, keeps_p
             "Python overwrite=True, or another `out`)"
         )
     check_writable(folder)
+    if not resume and not overwrite and is_foreign(folder):
+        raise InputError(
+            f"{folder}: holds other files and no run; choose another --out, or give --overwrite to write the run among "
+            "them, where only files of the same names are replaced (in Python another `out`, or overwrite=True)"
+        )
 
 
 @contextlib.contextmanager
@@ -99,8 +122,12 @@ def nothing_left_of(folder: pathlib.Path) -> Iterator[None]:
 def remove_run(folder: pathlib.Path) -> None:
     """Remove what an earlier run, comparison or search has left, so that nothing of it is taken for the next one's.
 
+    Of a folder that holds other files and no run nothing is removed, whatever their names.
+
     The caller holds the folder (``only_process_in``), and holds it until its own run has ended.
     """
+    if is_foreign(folder):
+        return
     left = [folder / name for name in (*_TRACES, *_RESULTS)]
     for fold in fold_folders(folder):
         if fold.exists():

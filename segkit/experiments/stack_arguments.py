@@ -15,6 +15,7 @@ from segkit.data.sources import Source
 from segkit.errors import InputError
 from segkit.experiments.arguments import add_reading_arguments, add_slice_arguments, check_reading_arguments
 from segkit.experiments.demo_cells import SIMULATED
+from segkit.experiments.folder import ANNOTATED_NAME
 from segkit.experiments.names import check_name, is_plain_name
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.stack_sources import sources_of
@@ -131,7 +132,7 @@ def labeled_stacks(
     tests: list[LabeledStack] = []
     if args.ctc:
         found = [
-            challenge_stacks(args.ctc, path.name, folder / "annotated" / path.name, reference=args.reference or "GT")
+            challenge_stacks(args.ctc, path.name, folder / ANNOTATED_NAME / path.name, reference=args.reference or "GT")
             for path in sequences_of(args)
         ]
         stacks, tests = found[0], found[1] if len(found) > 1 else []

@@ -85,8 +85,8 @@ def train(
 
     Raises:
         InputError: If volumes, annotations, splits and task do not fit each other, the network does not take slices or
-            volumes of any size, the folder holds a run that is neither to be resumed nor replaced, or another process
-            trains in it.
+            volumes of any size, the folder holds a run that is neither to be resumed nor replaced, or other files and
+            no run, or another process trains in it.
         ValueError: If an argument is of another type than stated, an array has other axes, ``images``, ``annotations``
             and ``splits`` differ in length, the network has other outputs than the task, or outputs of another size
             than its input where the sides are multiples of ``multiple_px``.

@@ -3,7 +3,8 @@
 import pytest
 
 from segkit.errors import InputError
-from segkit.experiments.folder import claim_folder, has_begun, nothing_left_of, remove_run
+from segkit.experiments.folder import claim_folder, has_begun, is_foreign, nothing_left_of, remove_run
+from segkit.experiments.lock import only_process_in
 
 
 @pytest.mark.parametrize("trace", ["state", "model.keras", "cells", "search"])
@@ -34,6 +35,40 @@ def test_a_users_files_stay(tmp_path):
         (tmp_path / name).write_text("")
     remove_run(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.txt", "notes", "plan.json"]
+
+
+def test_a_folder_of_other_files_is_no_run_folder(tmp_path):
+    (tmp_path / "notes.md").write_text("mine")
+    for name in ("cells", "search", "01_RES", "phantoms"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "report.html").write_text("mine")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert is_foreign(tmp_path)
+    for name in ("cells", "search"):  # as a run that has begun would leave it
+        (tmp_path / name).rmdir()
+    with pytest.raises(InputError, match=r"holds other files and no run; choose another --out, or give --overwrite"):
+        claim_folder(tmp_path, resume=False, overwrite=False)
+    for name in ("cells", "search"):
+        (tmp_path / name).mkdir()
+    claim_folder(tmp_path, resume=False, overwrite=True)
+    remove_run(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["plan.json", "mode.json", "cross_validation.json", "state", "model.keras"])
+def test_other_files_beside_a_run_do_not_make_it_less_of_one(name, tmp_path):
+    (tmp_path / "notes.md").write_text("mine")
+    (tmp_path / name).write_text('{"folds": 3}')
+    assert not is_foreign(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", ".DS_Store", "phantoms", "simulated", "annotated", "tensorboard", "log.csv"])
+def test_what_was_left_before_a_plan_was_written_is_nobody_elses(name, tmp_path):
+    (tmp_path / name).mkdir(exist_ok=True)
+    with only_process_in(tmp_path):  # whose lock is a file in it, too
+        assert not is_foreign(tmp_path)
+    claim_folder(tmp_path, resume=False, overwrite=False)
+    assert not is_foreign(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("was_there", [True, False])

@@ -66,6 +66,8 @@ def test_everything_is_checked_before_data_are_made_and_the_plan_is_written_befo
         (["--start", "none.keras"], "none.keras"),
         (["--out", "full"], "full: already holds a run"),
         (["--out", "file/run"], "file/run: can"),
+        (["--out", "docs"], "docs: holds other files and no run; choose another --out"),
+        (["--out", "docs", "--folds", "3"], "docs: holds other files and no run; choose another --out"),
         (["--compare", "--widths", "1,9"], "unknown '9'; choose one of 1, 2, 3"),
         (["--compare", "--widths", "1,1"], "one is named twice"),
         (["--compare", "--seeds", "0"], "--seeds 0; give at least 1"),
@@ -80,6 +82,8 @@ def test_everything_is_checked_before_data_are_made_and_the_plan_is_written_befo
 def test_what_is_refused_is_refused_before_data_are_made(argv, message, no_training):
     pathlib.Path("file").write_text("a user's")
     pathlib.Path("full/state").mkdir(parents=True)
+    pathlib.Path("docs").mkdir()
+    pathlib.Path("docs/notes.md").write_text("a user's")
     with pytest.raises(InputError, match=message):
         run_recipe(TOY, ["--out", "run", *argv])
     assert "make data" not in happened

@@ -554,7 +554,7 @@ def test_nothing_is_left_of_a_run_that_is_refused():
     pathlib.Path("run").mkdir()
     pathlib.Path("run/notes.txt").write_text("a user's")
     with pytest.raises(InputError, match="for slice 1"):
-        efficientcellseg.main(["--ctc", "data", "--out", "run"])
+        efficientcellseg.main(["--ctc", "data", "--out", "run", "--overwrite"])
     assert pathlib.Path("run/notes.txt").exists()
 
 

@@ -378,6 +378,7 @@ def test_a_comparison_that_is_replaced_leaves_nothing_of_its_trials(data, monkey
 
     pathlib.Path("c/cells/fre-0").mkdir(parents=True)
     pathlib.Path("c/cells/fre-0/cell.json").write_text("{}")
+    pathlib.Path("c/mode.json").write_text('{"kind": "compare"}')
     monkeypatch.setattr(compare, "run_trial", stop)
     with pytest.raises(InputError, match="trained from the start"):
         fre.main([*DATA, *SPLIT, "--compare", "--methods", "fre", "--out", "c", "--overwrite"])

@@ -19,6 +19,7 @@ from tiny_encoder import TINY_ENCODER
 
 import segkit
 from segkit import cli
+from segkit.experiments import folder
 from segkit.experiments.recipe import parse_args
 from segkit.preprocessing.color_slices import ColorSlices
 from segkit.preprocessing.colorings import NeighbourStack
@@ -136,6 +137,14 @@ def test_every_variable_of_the_environment_that_is_read_stands_on_a_page():
     names = set(re.findall(r"""["'](SEGKIT_\w+)["']""", code))
     assert names
     assert names <= set(re.findall(r"SEGKIT_\w+", pages))
+
+
+def test_the_files_that_runs_leave_stand_in_the_table_of_them():
+    page = (ROOT / "docs" / "training.md").read_text()
+    table = page[page.index("## Files of a run") : page.index("The best epoch")]
+    of_several = ("comparison.", "ablation.", "folds.", "cross_validation.")
+    names = [name for name in (*folder._OF_A_RUN, *folder._RESULTS) if not name.startswith(of_several)]
+    assert not [name for name in (*names, "labels.legend.json") if not re.search(rf"`{re.escape(name)}/?`", table)]
 
 
 def public(body, *kinds):

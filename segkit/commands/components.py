@@ -47,7 +47,9 @@ def add_components_arguments(parser: argparse.ArgumentParser) -> None:
         help="number the components of each slice on its own, for images that do not belong together or thick sections",
     )
     parser.add_argument("--mask", action="store_true", help="write a mask of the components, not their ids")
-    parser.add_argument("--table", metavar="FILE", help="write sizes and centres of the components as CSV")
+    parser.add_argument(
+        "--table", metavar="FILE", help="write sizes and centres [voxels, from 0] of the components as CSV"
+    )
     parser.add_argument("--max-ram", metavar="SIZE", help="memory limit, such as 4G")
     parser.add_argument("--overwrite", action="store_true", help="replace the outputs")
 

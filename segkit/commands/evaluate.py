@@ -70,7 +70,11 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sweep", action="store_true", help="score a probability map at thresholds from 0.05 to 0.95 and name the best"
     )
-    parser.add_argument("--surface", action="store_true", help="also score surfaces: distances [nm] and surface Dice")
+    parser.add_argument(
+        "--surface",
+        action="store_true",
+        help="also score surfaces in 3-D: distances [nm] and surface Dice; give neighbouring slices or none",
+    )
     parser.add_argument(
         "--tolerance",
         type=float,

@@ -52,6 +52,17 @@ def test_surfaces(capsys):
         evaluate(capsys, "plain.tif", "--surface", reference="plain.tif")
 
 
+def test_slices_that_are_chosen_are_stacked_and_its_ends_are_surface(capsys):
+    def mean_nm(slices):
+        words = ("--surface", "--slices", slices, "--json", "-")
+        return json.loads(evaluate(capsys, "moved.tif", *words).out)["surface"]["mean_surface_distance_nm"]
+
+    assert mean_nm("0,3") == mean_nm("0,1") == mean_nm("2")  # neighbours or not; all of the structure is surface
+    # Of 10 columns the two that are left and the two that are new are off, by 5 and 10 nm each.
+    assert mean_nm("2") == pytest.approx(1.5)
+    assert mean_nm("0,1,3") == mean_nm("0-2") > mean_nm("0,1")  # the slice in the middle has an inside
+
+
 def test_every_threshold(capsys):
     found = json.loads(evaluate(capsys, "probability.tif", "--sweep", "--json", "-").out)
     assert found["best"] == 0.5 and len(found["thresholds"]) == 19

@@ -54,6 +54,8 @@ def read_nifti(path: pathlib.Path, *, progress: Callable[[int, int], None] | Non
             f"{path}: found {dtype} values of the shape {tuple(sizes)} (x, y, z, ...), expected real numbers of one "
             "volume; save it by itself"
         )
+    if offset < (headers := header.template_dtype.itemsize):
+        raise InputError(f"{path}: damaged: voxels begin at byte {offset}, inside the header of {headers} bytes")
     # The first axis is the fastest in the file: (x, y, z) is (z, y, x) in the order of NumPy.
     x, y, z = (*sizes[:3], 1)[:3] if len(sizes) == 2 else sizes[:3]
     shape = (int(z), int(y), int(x))

@@ -85,3 +85,17 @@ def test_without_nibabel(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "nibabel", None)
     with pytest.raises(InputError, match=r"pip install 'segkit\[nifti\]'"):
         open_volume(path)
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize("offset", [-(2**62), -8, 0, 300])
+def test_voxels_inside_the_header_are_damage(tmp_path, kind, offset):
+    path = write(tmp_path / "a.nii", kind=kind)
+    raw = bytearray(path.read_bytes())
+    if kind is nibabel.Nifti1Image:
+        raw[108:112] = np.float32(offset).tobytes()
+    else:
+        raw[168:176] = np.int64(offset).tobytes()
+    path.write_bytes(raw)
+    with pytest.raises(InputError, match=r"a\.nii: damaged: voxels begin at byte -?\d+, inside the header"):
+        open_volume(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -73,7 +74,7 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--surface",
         action="store_true",
-        help="also score surfaces in 3-D: distances [nm] and surface Dice; give neighbouring slices or none",
+        help="also score surfaces: distances [nm] and surface Dice; outlines, where --slices are no neighbours",
     )
     parser.add_argument(
         "--tolerance",
@@ -305,15 +306,25 @@ def evaluate_surface(
     """
     from segkit.evaluation.surface_distance import surface_distance
 
-    tolerance = max(size) if args.tolerance is None else args.tolerance
+    slices = _slices(args, reference) or range(reference.shape[0])
+    # Of fewer than three neighbours every voxel would be surface.
+    slice_wise = len(slices) < 3 or any(later - z != 1 for z, later in itertools.pairwise(slices))
+    tolerance = max(size[1:] if slice_wise else size) if args.tolerance is None else args.tolerance
     masks = []
     for volume, label in ((prediction, args.label), (reference, args.reference_label)):
-        part = np.stack([np.asarray(volume.array[z]) for z in _slices(args, reference) or range(reference.shape[0])])
+        part = np.stack([np.asarray(volume.array[z]) for z in slices])
         masks.append(part != 0 if label is None else part == label)
     # Voxels that nobody has annotated are the same in both.
     if args.ignore_value is not None:
         masks[0][part == args.ignore_value] = masks[1][part == args.ignore_value] = False
-    found = surface_distance(*masks, size, tolerance)
+    found = surface_distance(*masks, size, tolerance, slice_wise=slice_wise)
+    if slice_wise:
+        say("note: outlines are compared inside each slice, for fewer than three neighbouring slices have no inside")
+    if found.left_out:
+        say(
+            f"warning: the structure is in one of the two volumes alone on {found.left_out} of {len(slices)} slices; "
+            "their voxels count for the surface Dice, and have no distance"
+        )
     return {
         "mean_surface_distance_nm": found.mean,
         "hausdorff_95_nm": found.hausdorff_95,

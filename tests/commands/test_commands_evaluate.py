@@ -52,15 +52,30 @@ def test_surfaces(capsys):
         evaluate(capsys, "plain.tif", "--surface", reference="plain.tif")
 
 
-def test_slices_that_are_chosen_are_stacked_and_its_ends_are_surface(capsys):
-    def mean_nm(slices):
-        words = ("--surface", "--slices", slices, "--json", "-")
-        return json.loads(evaluate(capsys, "moved.tif", *words).out)["surface"]["mean_surface_distance_nm"]
+def test_outlines_are_compared_where_slices_are_no_neighbours(capsys):
+    def scored(slices):
+        said = evaluate(capsys, "moved.tif", "--surface", "--slices", slices, "--json", "-")
+        return json.loads(said.out)["surface"], "outlines are compared inside each slice" in said.err
 
-    assert mean_nm("0,3") == mean_nm("0,1") == mean_nm("2")  # neighbours or not; all of the structure is surface
-    # Of 10 columns the two that are left and the two that are new are off, by 5 and 10 nm each.
-    assert mean_nm("2") == pytest.approx(1.5)
-    assert mean_nm("0,1,3") == mean_nm("0-2") > mean_nm("0,1")  # the slice in the middle has an inside
+    one, is_told = scored("2")
+    assert is_told and (one, True) == scored("0,3") == scored("0,1") == scored("0,1,3")
+    # An outline of 28 voxels of 5 nm, moved by two: one side is 2 off (6 voxels), next to it 1 (2 voxels), the other side
+    # 1, 2, 2, 1, for the rows above and below are nearer than where it was moved to.
+    assert one["mean_surface_distance_nm"] == pytest.approx((6 * 2 + 2 * 1 + 6) * 5 / 28)
+    assert one["tolerance_nm"] == 5.0
+    whole, is_told = scored("0-2")
+    assert not is_told and whole["tolerance_nm"] == 40.0
+    assert 0 < whole["mean_surface_distance_nm"] < one["mean_surface_distance_nm"]
+
+
+def test_slices_that_one_volume_leaves_empty_are_told(capsys):
+    drawn = TRUTH.copy()
+    drawn[3] = 0
+    save_volume("short.tif", Volume(array=drawn, voxel_size_nm=(40.0, 5.0, 5.0)))
+    said = evaluate(capsys, "short.tif", "--surface", "--slices", "0,3", "--json", "-")
+    found = json.loads(said.out)["surface"]
+    assert "in one of the two volumes alone on 1 of 2 slices" in said.err
+    assert (found["mean_surface_distance_nm"], found["surface_dice"]) == (0.0, pytest.approx(2 / 3))
 
 
 def test_every_threshold(capsys):

@@ -35,6 +35,17 @@ def test_only_the_surface_counts():
     assert 0 < found.mean < 1 and found.within < 1
 
 
+def test_slice_by_slice_each_outline_is_compared_with_its_own():
+    first, second = np.zeros((3, 9), bool), np.zeros((3, 9), bool)
+    first[:, 2:5], second[:, 3:6] = True, True  # two voxels of surface each, 10 off
+    second[1] = False
+    found = surface_distance(first, second, (1.0, 10.0), 10.0, slice_wise=True)
+    assert (found.mean, found.hausdorff_95, found.left_out) == (10.0, 10.0, 1)
+    assert found.within == 8 / 10  # the two voxels of the slice that is empty in the other are not
+    nowhere = surface_distance(first, np.zeros_like(first), (1.0, 10.0), 10.0, slice_wise=True)
+    assert (nowhere.mean, nowhere.within, nowhere.left_out) == (None, None, 3)
+
+
 def test_what_has_no_surface():
     nothing = np.zeros((3, 4), bool)
     assert surface_distance(nothing, ~nothing, (1, 1), 2.0) == SurfaceDistance(

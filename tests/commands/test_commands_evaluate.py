@@ -59,8 +59,8 @@ def test_outlines_are_compared_where_slices_are_no_neighbours(capsys):
 
     one, is_told = scored("2")
     assert is_told and (one, True) == scored("0,3") == scored("0,1") == scored("0,1,3")
-    # An outline of 28 voxels of 5 nm, moved by two: one side is 2 off (6 voxels), next to it 1 (2 voxels), the other side
-    # 1, 2, 2, 1, for the rows above and below are nearer than where it was moved to.
+    # An outline of 28 voxels of 5 nm, moved by two: one side is 2 off (6 voxels), next to it 1 (2 voxels), the other
+    # side 1, 2, 2, 1, for the rows above and below are nearer than where it was moved to.
     assert one["mean_surface_distance_nm"] == pytest.approx((6 * 2 + 2 * 1 + 6) * 5 / 28)
     assert one["tolerance_nm"] == 5.0
     whole, is_told = scored("0-2")

@@ -1,6 +1,7 @@
-"""Defaults of the public functions and classes: who leaves an argument out must get what they got before.
+"""Defaults of the public functions and classes, and constants of the classes.
 
-A default that is changed on purpose is changed in ``public_defaults.json`` too, and told of in CHANGELOG.md.
+Who leaves an argument out must get what they got before. A value that is changed on purpose is changed in ``public_defaults.json``
+too, and told of in CHANGELOG.md.
 """
 
 import importlib
@@ -19,7 +20,7 @@ FACES = ["segkit", *(f"segkit.{found.name}" for found in pkgutil.iter_modules(se
 
 
 def written(value):
-    """Return a default as JSON holds it; what is no number, text or sequence of them is left out as ``"..."``."""
+    """Return a default as JSON holds it; what is no number, text or sequence of them becomes ``"..."``."""
     if isinstance(value, (list, tuple)):
         return [written(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -28,12 +29,18 @@ def written(value):
 
 
 def defaults_of(thing):
-    """Return the defaults of a function or class; none where the arguments are Keras's own."""
-    own = thing.__init__ if inspect.isclass(thing) else thing
-    if inspect.isclass(thing) and not own.__qualname__.startswith(thing.__name__):
-        return {}
+    """Return the defaults of a function or class, and what a class says of all its objects.
+
+    Arguments of Keras's own are none of ours.
+    """
+    found = {}
+    if inspect.isclass(thing):
+        found = {name: written(value) for name, value in vars(thing).items() if not name.startswith("_")}
+        if not thing.__init__.__qualname__.startswith(thing.__name__):
+            return {name: value for name, value in found.items() if value != "..."}
     parameters = inspect.signature(thing).parameters.values()
-    return {one.name: written(one.default) for one in parameters if one.default is not one.empty}
+    found |= {one.name: written(one.default) for one in parameters if one.default is not one.empty}
+    return {name: value for name, value in found.items() if value != "..."}
 
 
 def found_in(face):

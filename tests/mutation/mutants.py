@@ -79,6 +79,8 @@ class _Places:
                 hidden = [*filter(None, [node.returns]), *node.decorator_list]
                 if node.name in ("__repr__", "__str__", "get_config", "compute_output_shape"):
                     hidden = [node]
+            elif isinstance(node, ast.ClassDef):
+                hidden = node.decorator_list
             elif isinstance(node, ast.arg):
                 hidden = [*filter(None, [node.annotation])]
             elif isinstance(node, ast.AnnAssign):

@@ -52,7 +52,15 @@ def test_one_thing_is_changed_at_a_time():
 
 
 @pytest.mark.parametrize(
-    "text", ["import os", "x: int = y", "raise ValueError(1 + 2)", "'7 < 8'", "x = zip(a, strict=True)"]
+    "text",
+    [
+        "import os",
+        "x: int = y",
+        "raise ValueError(1 + 2)",
+        "'7 < 8'",
+        "x = zip(a, strict=True)",
+        "@dataclass(frozen=True)\nclass A: ...",
+    ],
 )
 def test_what_decides_no_result_is_left_alone(text):
     assert count_mutants(text) == 0

@@ -41,6 +41,15 @@ class OwnModel(keras.Model):
         return self.convolution(x)
 
 
+class ActivatedFirst(layers.Layer):
+    """A layer with an activation that does not come last."""
+
+    activation = staticmethod(keras.activations.sigmoid)
+
+    def call(self, x):
+        return 20 * self.activation(x) - 10
+
+
 ACTIVATED = {
     "argument": (lambda x: conv(x, activation="sigmoid"), "sigmoid"),
     "relu": (lambda x: conv(x, activation="relu"), "relu"),
@@ -79,6 +88,7 @@ def test_a_head_that_gives_probabilities_is_refused(kind, build):
         lambda x: conv(x, activation=lambda logits: 2 * logits),
         lambda x: layers.BatchNormalization()(conv(x)),
         lambda x: layers.Concatenate()([conv(x, activation="relu")]),
+        lambda x: ActivatedFirst()(conv(x)),
         lambda x: OwnModel()(x),  # nothing is known about it
     ],
 )

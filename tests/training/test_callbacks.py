@@ -84,7 +84,14 @@ def test_auto_follows_the_processor(flags, expected, monkeypatch):
     monkeypatch.setattr("pathlib.Path.read_text", lambda _path: f"model name : x\nflags\t\t: {flags}\n")
     monkeypatch.setattr("segkit.training.precision._gpu_capabilities", lambda: [])
     assert resolve_precision("auto") == expected
-    monkeypatch.setattr("segkit.training.precision._gpu_capabilities", lambda: [(7, 5)])
+    for gpus, policy in (([(7, 5)], "float32"), ([(8, 0)], "mixed_bfloat16"), ([(9, 0), (7, 5)], "float32")):
+        monkeypatch.setattr("segkit.training.precision._gpu_capabilities", lambda gpus=gpus: gpus)
+        assert resolve_precision("auto") == policy
+
+
+def test_a_computer_that_does_not_list_its_flags_trains_in_float32(monkeypatch):
+    monkeypatch.setattr("pathlib.Path.exists", lambda _path: False)
+    monkeypatch.setattr("segkit.training.precision._gpu_capabilities", lambda: [])
     assert resolve_precision("auto") == "float32"
 
 
@@ -98,6 +105,7 @@ def test_policy_is_put_back():
 def test_plan_comes_back_from_json_and_refuses_slips():
     plan = TrainingPlan(epochs=3, weight_limit=2.0)
     assert TrainingPlan.from_dict(plan.to_dict()) == plan
+    assert TrainingPlan(seed=2**32 - 1).seed == 2**32 - 1
     for values, message in (
         ({"epoch": 3}, "unknown setting 'epoch'"),
         ({"epochs": 0}, "epochs is 0"),
@@ -108,6 +116,7 @@ def test_plan_comes_back_from_json_and_refuses_slips():
         ({"decay": "fast"}, "decay is 'fast'"),
         ({"ignore_value": 1.5}, "ignore_value is 1.5"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
+        ({"seed": 2**32}, f"seed is {2**32}; give a whole number up to {2**32 - 1}"),
         ({"augmentation": {"contrast": 2.0}}, "`contrast` must be in"),
     ):
         with pytest.raises(InputError, match=message):

@@ -1,7 +1,7 @@
 """Defaults of the public functions and classes, and constants of the classes.
 
-Who leaves an argument out must get what they got before. A value that is changed on purpose is changed in ``public_defaults.json``
-too, and told of in CHANGELOG.md.
+Who leaves an argument out must get what they got before. A value that is changed on purpose is changed in
+``public_defaults.json`` too, and told of in CHANGELOG.md.
 """
 
 import importlib

@@ -16,7 +16,7 @@ from segkit.data.simulated_cells import simulate_cells
 
 FILE = pathlib.Path(__file__).with_name("known_data.json")
 SMALL = CellSimulation(shape=(12, 64, 64), count=5, spacing=1.2, voxel_size_um=(1.0, 0.5, 0.5))
-STACKS = {"small": SMALL, "mda231": MDA231}
+STACKS = {"small": SMALL, "mda231": MDA231, "defaults": CellSimulation(shape=(16, 96, 96), count=4)}
 
 
 def block_means(image, block):

@@ -82,3 +82,16 @@ def test_another_network_is_refused(tmp_path):
     arrays.popitem()
     with pytest.raises(InputError, match="is in only one of them"):
         restore_variables(trained(units=3), arrays)
+
+
+def test_the_newest_that_can_be_read_is_kept_alone(tmp_path):
+    snapshots, model = Snapshots(tmp_path), trained()
+    for epoch in (1, 2):
+        snapshots.write(epoch, model, {"epoch": epoch})
+    (tmp_path / "epoch-00002.npz").write_bytes(b"")
+    snapshots.keep_newest()
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch-00001.npz"]
+    for epoch in (2, 3):
+        snapshots.write(epoch, model, {"epoch": epoch})
+    snapshots.keep_newest()
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch-00003.npz"]

@@ -54,3 +54,19 @@ def test_the_mean_over_turns_turns_with_its_input():
     np.testing.assert_allclose(function(voxels[:, ::-1]), plain[:, ::-1], atol=1e-5)
     turned = function(np.ascontiguousarray(np.rot90(voxels, axes=(1, 2))))
     np.testing.assert_allclose(turned, np.rot90(plain, axes=(1, 2)), atol=1e-5)
+
+
+def test_volumes_are_turned_in_the_plane_of_y_and_x():
+    """As above, of the first slice alone: no other slice may get anything."""
+
+    def corner(batch):
+        kept = np.zeros_like(batch)
+        kept[:, 0, 0, 0] = batch[:, 0, 0, 0]
+        return kept
+
+    volume = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4, 1)
+    mean = mean_over_turns(corner, volume)[0, ..., 0]
+    expected = np.zeros((2, 3, 4))
+    for row, column in ((0, 0), (0, 3), (2, 0), (2, 3)):
+        expected[0, row, column] = volume[0, 0, row, column, 0] / 4
+    np.testing.assert_array_equal(mean, expected)

@@ -10,10 +10,10 @@ from partition import is_same_partition
 from skimage.measure import label
 
 from segkit.errors import InputError
-from segkit.instances.instance_settings import METHODS, InstanceSettings
+from segkit.instances.instance_settings import METHODS, InstanceSettings, median_settings
 from segkit.instances.join_slices import join_slices
 from segkit.instances.label_overlaps import count_overlaps
-from segkit.instances.saddles import find_saddles, join_shallow
+from segkit.instances.saddles import find_saddles, join_shallow, peaks_of
 from segkit.instances.seeds import peak_seeds, split_seeds
 from segkit.instances.segment_instances import distance_inside, segment_instances
 
@@ -262,3 +262,27 @@ def test_a_wrong_voxel_size_is_refused(voxel_size):
 def test_settings_of_a_card_are_checked(setting, message):
     with pytest.raises(InputError, match=message):
         InstanceSettings.from_dict(setting)
+
+
+def test_voxels_are_cubes_unless_told_otherwise():
+    probability = np.random.default_rng(0).random((6, 24, 24)) ** 0.3
+    settings = InstanceSettings(seed_distance=4.0)
+    cubes = segment_instances(probability, settings, voxel_size=(1.0, 1.0, 1.0))
+    np.testing.assert_array_equal(segment_instances(probability, settings), cubes)
+    assert (segment_instances(probability, settings, voxel_size=(2.0, 1.0, 1.0)) != cubes).any()
+
+
+def test_heights_of_objects_by_id():
+    labels, heights = np.array([0, 2, 2, 4]), np.array([0.9, 0.25, 0.5, 0.75])
+    np.testing.assert_array_equal(peaks_of(labels, heights, 4), [0, 0, 0.5, 0, 0.75])
+
+
+def test_settings_of_several_models_are_averaged_by_their_median():
+    two = [InstanceSettings(min_size=25, threshold=0.25), InstanceSettings(min_size=30, threshold=0.5, min_iou=0.75)]
+    found = median_settings(two)
+    assert (found.min_size, found.threshold, found.min_iou) == (28, 0.375, 0.5)
+    assert isinstance(found.min_size, int)
+    assert median_settings([*two, two[0]]) == two[0]
+    for other in (InstanceSettings(fill=False), InstanceSettings(method="components")):
+        with pytest.raises(InputError, match="only models that separate objects in the same way can be averaged"):
+            median_settings([two[0], other])

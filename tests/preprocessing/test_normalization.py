@@ -22,3 +22,11 @@ def test_what_can_not_be_learnt_from_is_refused():
         measure_normalization([(np.full((2, 3, 3), 7), [0, 1])])
     with pytest.raises(InputError, match="slice 1 holds NaN"):
         measure_normalization([(np.array([[[1.0, 2.0]], [[np.nan, 1.0]]]), [0, 1])])
+
+
+def test_slices_are_reported_and_none_is_nothing_to_learn_from():
+    seen = []
+    measure_normalization([(np.arange(24.0).reshape(2, 3, 4), [1, 0])], lambda *step: seen.append(step))
+    assert seen == [(1, 2), (2, 2)]
+    with pytest.raises(InputError, match="nothing to learn from"):
+        measure_normalization([])

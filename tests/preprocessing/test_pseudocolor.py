@@ -56,3 +56,13 @@ def test_colours_are_the_slice_and_twice_it_under_the_masks_of_its_neighbours(st
     colours = np.stack([red, grey, blue], axis=-1)
     np.testing.assert_allclose(found, scaled(colours), atol=1e-6)
     assert (red != blue).any()
+
+
+def test_a_bit_that_says_nothing_is_left_out_without_another_limit(stack):
+    # 15 bits: CLAHE leaves the last of 16 out, and its limit is of half as many bins. In one tile the limit counts.
+    camera = stack[0].astype(np.uint16) * 100
+    found = Pseudocoloring(clip_limit=20.0, tiles=1, expected_share=1.0).steps(camera)["equalized"]
+    full = np.rint((camera - camera.min()) * (65535 / float(np.ptp(camera)))).astype(np.uint16)
+    for limit, fits in ((20.0, True), (10.0, False)):
+        expected = scaled(cv2.createCLAHE(clipLimit=limit, tileGridSize=(1, 1)).apply(full))
+        assert (np.abs(found - expected).max() < 0.01) == fits

@@ -94,3 +94,9 @@ def test_copies_and_ratio_by_hand():
 def test_what_is_no_list_of_masks_and_slices_is_refused(masks, changes, message):
     with pytest.raises(ValueError, match=message):
         tabulate_patches(masks, **{"patch_shape": (8, 8), "stride": 8, **changes})
+
+
+def test_the_ratio_is_the_mean_over_patches_with_foreground():
+    mask = np.zeros((1, 4, 12), np.uint8)
+    mask[0, 0, 0] = mask[0, :2, 4:8] = 1  # ratios of 15 and 1, and a patch without
+    assert tabulate_patches([(mask, [0])], patch_shape=(4, 4), stride=4).background_to_foreground() == 8.0

@@ -32,6 +32,9 @@ def test_a_volume_of_unknown_voxel_size_has_the_models(caplog):
         assert scale(None, (400.0, 100.0, 100.0)) == ObjectScale((4.0, 1.0, 1.0), 1.0)
     assert "its voxel size is unknown; objects are separated as if it were the model's, 400 x 100 x 100" in caplog.text
     assert scale(None, None) == ObjectScale((1.0, 1.0, 1.0), 1.0)
+    caplog.clear()
+    assert scale(None, (100.0, 100.0, 100.0)) == ObjectScale((1.0, 1.0, 1.0), 1.0)
+    assert not caplog.text  # of cubes any size is the same
 
 
 def test_nothing_is_said_of_objects_where_the_result_is_a_mask(caplog):

@@ -16,6 +16,7 @@ from segkit.tasks.classes import ClassesTask
 from segkit.tasks.collapse_alarm import CollapseAlarm
 from segkit.tasks.foreground import ForegroundTask
 from segkit.tasks.task import TASKS
+from segkit.volumes.volume import Volume
 
 MEASURED = Standardize(mean=0.0, std=1.0)
 CASES = {
@@ -183,3 +184,37 @@ def test_the_numbers_that_matter_of_cells(kind):
     nothing = {"total": {**total, "seg": None}, "num_parameters": 2_000_000}
     assert CASES[kind].headline(nothing)[0][0] == "SEG"
     assert [CASES[kind].headline(nothing)[place][1] for place in (0, -1)] == ["undefined"] * 2
+
+
+@every
+def test_every_label_is_counted_also_where_it_does_not_occur(task):
+    counts = task.count_labels(np.zeros((2, 3), task.result_dtype))
+    assert counts.tolist() == [0] * max(len(task.labels), 1)
+    assert task.count_labels(np.array([[0, 1], [1, 0]], task.result_dtype))[0] == 2
+
+
+def test_the_network_of_centres_has_them():
+    assert CASES["centers"].build_settings() == {"with_centers": True}
+    assert CASES["cells"].build_settings() == {}
+
+
+def doubts(reference, slices=None):
+    """Return what looks wrong of ids that are scored against themselves."""
+    volume, task = Volume(array=reference), CASES["cells"]
+    return task.doubts(task.evaluate(volume, volume, slices=slices), volume, volume, slices=slices)
+
+
+def test_a_huge_object_is_told_once():
+    labels = np.full((2, 20, 20), 9, np.uint8)
+    labels[:, 4:6, 4:6], labels[:, 12:14, 12:14] = 1, 2
+    (line,) = [line for _, line in doubts(labels) if "--ignore-value 9" in line]
+    assert line.startswith("the object 9 has 98 % of the voxels with an id")
+
+
+def test_slices_that_are_not_scored_give_no_doubt():
+    labels = np.zeros((2, 9, 20), np.uint8)
+    labels[0, 3:6, 3:6] = 1
+    labels[1, 3:6, 2:5] = labels[1, 3:6, 8:11] = labels[1, 3:6, 14:17] = 1
+    assert any("one id in several pieces" in line for _, line in doubts(labels))
+    assert any("one id in several pieces" in line for _, line in doubts(labels, [1]))
+    assert doubts(labels, [0]) == []

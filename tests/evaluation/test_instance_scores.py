@@ -57,6 +57,7 @@ def test_errors_of_detection_are_counted_by_the_corrections_they_need():
 
 def test_det_is_never_below_0_and_unknown_without_objects():
     assert DetectionErrors(reference=1, missed=1, false=100).det == 0
+    assert DetectionErrors(reference=4, false=5).det == 1 - 5 / 40
     assert DetectionErrors(false=3).det is None
 
 

@@ -64,6 +64,7 @@ def test_a_bound_that_not_even_a_block_keeps_is_told(maps, slice_wise, tmp_path,
 
 def test_the_halo_is_in_voxels_of_each_axis():
     assert halo_of(InstanceSettings(seed_distance=5, smoothing=1), (4, 1, 0.5)) == (6, 24, 48)
+    assert halo_of(InstanceSettings(seed_distance=5, smoothing=1), (7, 5, 1)) == (4, 5, 24)  # no less
 
 
 @pytest.mark.parametrize("most", [10**9, 10**6, 10**5])

@@ -14,7 +14,7 @@ from segkit.instances.instance_settings import METHODS, InstanceSettings, median
 from segkit.instances.join_slices import join_slices
 from segkit.instances.label_overlaps import count_overlaps
 from segkit.instances.saddles import find_saddles, join_shallow, peaks_of
-from segkit.instances.seeds import peak_seeds, split_seeds
+from segkit.instances.seeds import grown_peaks, peak_seeds, split_seeds
 from segkit.instances.segment_instances import distance_inside, segment_instances
 
 VOXEL_SIZE = (2.0, 1.0, 1.0)
@@ -286,3 +286,10 @@ def test_settings_of_several_models_are_averaged_by_their_median():
     for other in (InstanceSettings(fill=False), InstanceSettings(method="components")):
         with pytest.raises(InputError, match="only models that separate objects in the same way can be averaged"):
             median_settings([two[0], other])
+
+
+def test_peaks_grow_by_half_a_box_in_voxels_of_each_axis():
+    is_peak = np.zeros((11, 11), bool)
+    is_peak[5, 5] = True
+    grown = grown_peaks(is_peak, distance=6.0, voxel_size=(2.0, 1.0))
+    assert (grown.any(axis=1).sum(), grown.any(axis=0).sum(), grown.sum()) == (3, 6, 18)

@@ -188,6 +188,8 @@ def test_a_colouring_of_ones_own_is_stored_as_the_others():
         ({"kind": "rainbow"}, "unknown colouring 'rainbow'; choose one of pseudocolor, grey, neighbours"),
         ({"kind": "grey", "tiles": 3}, "colouring 'grey': "),
         ({"kind": "pseudocolor", "tiles": 0}, "`tiles` must be positive"),
+        ({"kind": "pseudocolor", "threshold": 1.5}, r"`threshold` must be in \[0, 1\]"),
+        ({"kind": "pseudocolor", "max_raises": -1}, "`max_raises` not negative"),
         ({"kind": "pseudocolor", "expected_share": 0.0}, "`expected_share` must be in"),
         ({"kind": "pseudocolor", "threshold": 2.0}, "`threshold` must be in"),
         ({"kind": "pseudocolor", "normalize": "no"}, "normalize 'no'; give one of jointly, per_channel"),

@@ -11,7 +11,7 @@ import sys
 import h5py
 import numpy as np
 
-_CPU_S = 8
+_CPU_S = 5
 _BYTES_PER_CPU_S = 10_000_000
 _KEPT_FILES = 8
 _ATTRIBUTE_VALUES = 4096

@@ -83,6 +83,9 @@ class _Child:
         return self._process
 
 
+_DESCRIBED_BYTES = 20_000_000
+"""Of larger files the description is allowed no more time than of one of this size."""
+
 _CHILD = _Child()
 atexit.register(_CHILD.close)
 
@@ -97,7 +100,9 @@ def describe_hdf5(path: pathlib.Path) -> dict[str, dict[str, Any]]:
     Raises:
         InputError: If the file cannot be read as HDF5.
     """
-    return _asked(path, 0, {"do": "describe"})[0]
+    # Thousands of datasets take time: each some hundred bytes, and as long as ten times as many of values.
+    allowed = 10 * min(path.stat().st_size, _DESCRIBED_BYTES)
+    return _asked(path, allowed, {"do": "describe"})[0]
 
 
 def read_hdf5_region(path: pathlib.Path, dataset: str, picks: tuple[int | slice, ...], dtype: np.dtype) -> np.ndarray:

@@ -277,3 +277,15 @@ def test_workers_end_with_the_process_that_started_them(tmp_path):
         except InputError:
             time.sleep(0.05)
     pytest.fail("a worker outlived its parent")
+
+
+def test_processes_share_the_cores(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(6)), raising=False)
+    for executor, threads in (
+        (Processes(2), "3"),
+        (Processes(4), "1"),
+        (Processes(8), "1"),
+        (Processes(2, num_threads=5), "5"),
+    ):
+        limits = executor._limits()
+        assert limits["OMP_NUM_THREADS"] == limits["TF_NUM_INTRAOP_THREADS"] == threads

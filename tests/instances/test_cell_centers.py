@@ -109,3 +109,5 @@ def test_a_window_shows_what_lies_in_it():
 def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="`voxel_size` must be 3 positive numbers"):
         find_centers(ring(), voxel_size=(1, 1))
+    with pytest.raises(ValueError, match="`voxel_size` must be 3 positive numbers"):
+        find_centers(ring(), voxel_size=(1, 0, 1))

@@ -92,6 +92,15 @@ def test_a_line_is_an_image_of_one_row():
     np.testing.assert_allclose(found, array(layers.LinearUp((1, 2))(line[:, None]))[:, 0], rtol=1e-6)
 
 
+def test_a_convolution_of_a_line_is_that_of_an_image_of_one_row():
+    line = volume(2, (9,))
+    of_line, of_image = layers.ConvBNReLU(3), layers.ConvBNReLU(3, (1, 3))
+    found = array(of_line(line))
+    of_image(line[:, None])
+    of_image.conv.kernel.assign(array(of_line.conv.kernel)[None])
+    np.testing.assert_allclose(found, array(of_image(line[:, None]))[:, 0], rtol=1e-5, atol=1e-6)
+
+
 def test_renormalised_volumes_train():
     layer = layers.ConvPairSE(4, reduction=2, normalization="renorm", kernel_size=(1, 3, 3))
     inputs = volume(2, (2, 4, 4))

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as nps
 
 from segkit.errors import InputError
 from segkit.preprocessing.color_slices import ColorSlices
-from segkit.preprocessing.colorings import COLORINGS, GreyTriple, NeighbourStack
+from segkit.preprocessing.colorings import COLORINGS, GreyTriple, NeighbourStack, in_16_bits
 from segkit.preprocessing.preprocessing import PREPROCESSINGS
 from segkit.preprocessing.pseudocolor import Pseudocoloring, stretched
 from segkit.registry import user_modules
@@ -209,3 +209,7 @@ def test_a_bit_that_tells_no_grey_values_apart_is_left_out_and_makes_no_differen
     by_16_bits = coloring.steps(camera.astype(np.float32))["equalized"]
     np.testing.assert_allclose(by_15_bits, by_16_bits, atol=0.01)
     assert len(np.unique(by_15_bits)) > 256  # never as 8 bit
+
+
+def test_colours_beyond_their_range_are_its_ends():
+    assert in_16_bits(np.array([-0.5, 0.0, 0.5, 1.0, 1.5])).tolist() == [0, 0, 32768, 65535, 65535]

@@ -97,6 +97,12 @@ def test_a_run_that_begins_anew_owes_nothing_to_the_one_before(tmp_path):
     assert again.publish().exists()
 
 
+def test_where_nothing_has_been_kept_nothing_is_resumed(tmp_path):
+    record, model = record_of(tmp_path, 2)
+    assert record.resume(model) is False
+    assert (record.epochs_done, record.rows) == (0, [])
+
+
 def test_a_run_is_not_resumed_under_another_plan(tmp_path):
     record, _ = record_of(tmp_path, 1, {"learning_rate": 0.1})
     finish_epochs(record, [0.5])

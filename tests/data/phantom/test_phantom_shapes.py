@@ -10,6 +10,7 @@ from segkit.data.phantom.centriole import draw_barrel, paint_centriole, place_ce
 from segkit.data.phantom.golgi import draw_stack, paint_golgi, place_golgi
 from segkit.data.phantom.granules import draw_granule, paint_granule, place_granules
 from segkit.data.phantom.microtubules import paint_piece, place_microtubules
+from segkit.data.phantom.organelles import Capsule
 from segkit.data.phantom.shapes import Curve, shell
 from segkit.data.phantom.synapse import draw_cleft, paint_synapse
 
@@ -188,3 +189,8 @@ def test_later_objects_leave_earlier_ones_whole(seed):
     within = np.stack([barrel.distance(window) <= 0 for barrel in barrels])
     assert within.sum(axis=0).max() == 1
     assert np.array_equal(within.any(axis=0), canvas.owner == 1)
+
+
+def test_a_rod_lies_in_its_sphere():
+    rod = Capsule(center_zyx=np.zeros(3), frame=np.eye(3), length_nm=100.0, thickness_nm=10.0)
+    assert rod.radius_nm == 60.0

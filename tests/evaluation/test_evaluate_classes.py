@@ -36,6 +36,10 @@ def test_the_table_has_a_line_a_slice_and_one_in_all():
     assert lines[0].split() == ["slice", "mIoU", "accuracy", *NAMES]
     assert lines[1].split() == ["1", "1.0000", "1.0000", "1.0000", "-", "1.0000"]
     assert lines[2].split()[0] == "all"
+    long = ("background", "a-long-name", "another-long-name")
+    head, *rows = evaluate_classes(PREDICTION, REFERENCE, long, ignore_value=9).to_table().splitlines()
+    assert head.split() == ["slice", "mIoU", "accuracy", *long]
+    assert {len(row) for row in rows} == {len(head)}
 
 
 def test_voxels_that_are_no_class_and_other_shapes():

@@ -103,6 +103,11 @@ def test_an_ignore_value_that_does_not_occur_is_warned_of(blobs):
     assert open_source(source(blobs), ignore_value=77).warnings == ()
 
 
+def test_a_check_that_counts_no_ignored_voxels_says_nothing_of_them(blobs):
+    opened = open_source(source(blobs), ignore_value=77, check=lambda mask, **_: None)
+    assert opened.warnings == () and opened.labels is None
+
+
 def test_a_mask_of_another_shape_is_refused(blobs):
     save_volume(blobs / "small.mrc", Volume(array=np.eye(8, dtype=np.uint8)[None]))
     with pytest.raises(InputError, match="1 x 8 x 8"):

@@ -106,12 +106,13 @@ def test_training_that_nobody_redraws_fails_at_once():
         fit(tiny_model(FREnhance(3, 250.0)))
 
 
-def test_a_second_training_without_the_callback_fails_too():
+@pytest.mark.parametrize("rows", [8, 4])  # as before, whose step is compiled already, and others
+def test_a_second_training_without_the_callback_fails_too(rows):
     model = tiny_model(FREnhance(3, 250.0))
     fit(model, callbacks=[RedrawEnhanced()])
-    x = np.ones((4, C), "float32")
+    x = np.ones((rows, C), "float32")
     with pytest.raises(RuntimeError, match="no maps have been drawn"):
-        model.fit(x, x[:, :1], verbose=0)
+        model.fit(x, x[:, :1], batch_size=4, shuffle=False, verbose=0)
 
 
 def test_one_draw_before_fit_is_none_for_its_epochs():

@@ -67,6 +67,10 @@ def test_a_reference_that_is_painted_on_some_slices_is_noticed():
     line = told([1, 4, 7])
     assert line.startswith("empty on 4 slices between others") and line.endswith("score the others with --slices 1,4,7")
     assert told([1, 4, 7], slices=[1, 4, 7]) is None
+    many = np.zeros((23, 4, 4), np.uint8)
+    many[::2, 1:3] = 3
+    line = unpainted(Volume(array=np.ones((23, 4, 4), np.uint8)), Volume(array=many))
+    assert line.endswith(f"--slices {','.join(map(str, range(0, 20, 2)))},...")  # ten of them are named
     assert told([1, 4, 7], Volume(array=np.zeros((9, 4, 4), np.uint8))) is None  # nothing is counted as wrong
     assert told([1, 2, 3, 6, 7]) is None  # a structure with a hole in it
     nothing = "empty on all slices that are scored: only what is found wrongly can be counted"

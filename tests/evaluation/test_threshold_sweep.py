@@ -54,5 +54,7 @@ def test_the_best_threshold_is_the_middle_of_the_best():
 def test_what_is_no_probability(array, message):
     with pytest.raises(InputError, match=message):
         sweep_thresholds(volume(array), volume(TRUTH))
+    with pytest.raises(InputError, match="of 2 to 2, expected probabilities"):
+        sweep_thresholds(volume(np.full((1, 1, 1), 2.0)), volume(np.ones((1, 1, 1), np.uint8)))
     with pytest.raises(ValueError, match="`thresholds` must be ascending"):
         sweep_thresholds(volume(PROBABILITY), volume(TRUTH), thresholds=[0.5, 0.5])

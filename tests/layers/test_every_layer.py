@@ -154,3 +154,14 @@ def test_sizes_that_do_not_meet_are_named():
     assert model([coarse, np.zeros((1, 8, 12, 2), "float32")]).shape == (1, 8, 12, 3)
     with pytest.raises(ValueError, match=message):
         model([coarse, skip])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's graphs tell shapes that are unknown")
+def test_a_size_that_is_known_stays_known_in_a_graph():
+    import tensorflow as tf
+
+    layer = layers.ResizeLike()
+    traced = tf.function(lambda values, like: layer([values, like])).get_concrete_function(
+        tf.TensorSpec((1, 4, 4, 2)), tf.TensorSpec((1, 8, None, 1))
+    )
+    assert traced.structured_outputs.shape.as_list() == [1, 8, None, 2]

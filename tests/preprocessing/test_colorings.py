@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as nps
 
 from segkit.errors import InputError
 from segkit.preprocessing.color_slices import ColorSlices
+from segkit.preprocessing.colored_stack import ColoredStack
 from segkit.preprocessing.colorings import COLORINGS, GreyTriple, NeighbourStack, in_16_bits
 from segkit.preprocessing.preprocessing import PREPROCESSINGS
 from segkit.preprocessing.pseudocolor import Pseudocoloring, stretched
@@ -213,3 +214,19 @@ def test_a_bit_that_tells_no_grey_values_apart_is_left_out_and_makes_no_differen
 
 def test_colours_beyond_their_range_are_its_ends():
     assert in_16_bits(np.array([-0.5, 0.0, 0.5, 1.0, 1.5])).tolist() == [0, 0, 32768, 65535, 65535]
+
+
+def test_slices_that_are_read_one_after_the_other_are_coloured_in_one_go():
+    begun = []
+
+    class Counting(GreyTriple):
+        def color(self, stack, indices):
+            begun.append(indices)
+            yield from super().color(stack, indices)
+
+    colored = ColoredStack(STACK, Counting())
+    for z in (0, 1, 2):
+        colored.read(z)
+    assert begun == [range(0, 3)]
+    colored.read(1)
+    assert begun == [range(0, 3), range(1, 3)]

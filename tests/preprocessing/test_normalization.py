@@ -30,3 +30,7 @@ def test_slices_are_reported_and_none_is_nothing_to_learn_from():
     assert seen == [(1, 2), (2, 2)]
     with pytest.raises(InputError, match="nothing to learn from"):
         measure_normalization([])
+
+
+def test_values_may_differ_by_less_than_one():
+    assert measure_normalization([(np.array([[[0.25, 0.75]]]), [0])]) == (0.5, 0.25)

@@ -11,8 +11,10 @@ from segkit.data.phantom.golgi import draw_stack, paint_golgi, place_golgi
 from segkit.data.phantom.granules import draw_granule, paint_granule, place_granules
 from segkit.data.phantom.microtubules import paint_piece, place_microtubules
 from segkit.data.phantom.organelles import Capsule
-from segkit.data.phantom.shapes import Curve, shell
+from segkit.data.phantom.placement import random_center
+from segkit.data.phantom.shapes import Blob, Curve, shell
 from segkit.data.phantom.synapse import draw_cleft, paint_synapse
+from segkit.data.phantom.vesicles import paint_vesicle
 
 CODE = 1
 CYTOPLASM = 0.37
@@ -194,3 +196,24 @@ def test_later_objects_leave_earlier_ones_whole(seed):
 def test_a_rod_lies_in_its_sphere():
     rod = Capsule(center_zyx=np.zeros(3), frame=np.eye(3), length_nm=100.0, thickness_nm=10.0)
     assert rod.radius_nm == 60.0
+
+
+def test_a_vesicle_outside_the_volume_is_none():
+    canvas = canvas_of((60, 100, 100), 5.0)
+    inside, outside = (
+        Blob(
+            center_zyx=np.array([z, 50.0, 50.0]),
+            frame=np.eye(3),
+            half_axes_nm=np.full(3, 20.0),
+            bump_nm=0.0,
+            bump_phase=np.zeros(3),
+        )
+        for z in (30.0, 500.0)
+    )
+    assert paint_vesicle(canvas, outside, 0.5) is False
+    assert paint_vesicle(canvas, inside, 0.5) is True
+    assert paint_vesicle(canvas, inside, 0.5) is False  # there is no room any more
+
+
+def test_a_centre_is_an_array():
+    assert random_center(canvas_of((60, 100, 100), 5.0), np.random.default_rng(0), 10.0).shape == (3,)

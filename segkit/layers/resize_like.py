@@ -26,10 +26,8 @@ class ResizeLike(keras.layers.Layer):
 
     def call(self, inputs):
         values, like = two_tensors(type(self).__name__, inputs)
-        static, dynamic = like.shape, ops.shape(like)
-        # Static where it is known, so that the layers behind know their shapes.
-        size = tuple(dynamic[axis] if static[axis] is None else static[axis] for axis in (1, 2))
-        return resize_bilinear(values, size)
+        # Whole numbers where they are known, so that the layers behind know their shapes.
+        return resize_bilinear(values, tuple(ops.shape(like)[1:3]))
 
     def compute_output_shape(self, input_shape):
         values, like = input_shape

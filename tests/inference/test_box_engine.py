@@ -8,8 +8,9 @@ import pytest
 from tiny_models import sigmoid
 
 from segkit.errors import InputError
+from segkit.geometry.block_grid import BlockGrid
 from segkit.geometry.region import Region
-from segkit.inference.box_engine import box_grid
+from segkit.inference.box_engine import begun_box_grid, box_grid
 from segkit.inference.executors import Share
 from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.predict_options import PredictOptions
@@ -169,3 +170,14 @@ def test_another_voxel_size_is_warned_of(loaded, volume, tmp_path, caplog):
     card = dataclasses.replace(loaded.card, voxel_size_nm=(4.0, 2.0, 2.0))
     predict_volume([LoadedModel(loaded.model, card)], volume, tmp_path / "m.tif")
     assert "2 x 2 x 2 nm (z, y, x), but boxes was trained at 4 x 2 x 2 nm" in caplog.text
+
+
+def test_processes_may_differ_a_little_in_what_they_hold(loaded, monkeypatch):
+    bounds = []
+    monkeypatch.setattr(
+        "segkit.inference.box_engine._budget_px", lambda models, options, smallest_px: bounds.append(options.max_ram)
+    )
+    own = BlockGrid((64, 64, 64), (16, 16, 16), (HALO,) * 3)
+    found = begun_box_grid(own, (32, 32, 32), [loaded], PredictOptions(max_ram=10**9))
+    assert (found.block_shape, bounds) == ((32, 32, 32), [10**9 + 128 * 2**20])
+    assert begun_box_grid(own, None, [loaded], PredictOptions(max_ram=10**9)) is own

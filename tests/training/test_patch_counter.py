@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 
 from segkit.data.patches import tabulate_patches
 from segkit.data.sampler import PatchSampler
@@ -38,3 +39,8 @@ def test_every_pixel_of_every_patch_is_counted_once_and_ignored_ones_not():
     kept = masked != 99
     expected = [[int(((truth == t) & (image == p) & kept).sum()) for p in range(3)] for t in range(3)]
     np.testing.assert_array_equal(counts, expected)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow has a second compiler")
+def test_the_network_is_not_compiled_a_second_time():
+    assert PatchCounter(by_grey_value())._predictor.jit_compile is False  # which takes longer than it saves

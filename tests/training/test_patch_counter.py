@@ -44,3 +44,17 @@ def test_every_pixel_of_every_patch_is_counted_once_and_ignored_ones_not():
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow has a second compiler")
 def test_the_network_is_not_compiled_a_second_time():
     assert PatchCounter(by_grey_value())._predictor.jit_compile is False  # which takes longer than it saves
+
+
+def test_the_network_predicts_as_it_does_after_the_training():
+    inputs = keras.Input((None, None, 1))
+    # While training most values would be missing.
+    noisy = keras.layers.Dropout(0.9, seed=0)(inputs)
+    model = keras.Model(inputs, {"logits": by_grey_value()(noisy)["logits"]})
+    labels = np.arange(16).reshape(1, 4, 4) % 3
+    table = tabulate_patches([(labels, [0])], patch_shape=(4, 4), stride=4)
+    scale, target = Standardize(mean=0.0, std=1.0), ClassTarget(num_classes=3)
+    sampler = PatchSampler(
+        [(labels.astype(np.float32), labels)], table, batch_size=1, preprocessing=scale, target=target
+    )
+    np.testing.assert_array_equal(PatchCounter(model).count(sampler), np.diag(np.bincount(labels.ravel())))

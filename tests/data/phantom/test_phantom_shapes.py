@@ -217,3 +217,16 @@ def test_a_vesicle_outside_the_volume_is_none():
 
 def test_a_centre_is_an_array():
     assert random_center(canvas_of((60, 100, 100), 5.0), np.random.default_rng(0), 10.0).shape == (3,)
+
+
+@pytest.mark.parametrize("seed", [2, 6])
+def test_a_stack_of_cisternae_lies_in_its_sphere(seed):
+    canvas = canvas_of((800, 800, 800), 8.0)
+    stack = draw_stack(np.random.default_rng(seed), canvas.extent_nm / 2, 240.0)
+    window = canvas.around(stack.center_zyx, stack.radius_nm + 60)
+    inside = np.min(stack.cisternae(window), axis=0) < 0
+    z, y, x = (
+        np.asarray(place) - middle
+        for place, middle in zip((window.z, window.y, window.x), stack.center_zyx, strict=True)
+    )
+    assert 0.9 * stack.radius_nm < np.sqrt(z * z + y * y + x * x)[inside].max() < stack.radius_nm

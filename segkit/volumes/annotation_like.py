@@ -1,4 +1,4 @@
-"""Whether a volume looks like an annotation or like an image: by how often neighbouring voxels differ."""
+"""Images and annotations are distinguished by how often neighbouring voxels differ."""
 
 from __future__ import annotations
 

@@ -67,7 +67,9 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
         help="skip inputs whose output is in --output-dir already, whatever models and options made it",
     )
     parser.add_argument("--threshold", type=float, help="probability above which a voxel is foreground")
-    parser.add_argument("--probability", action="store_true", help="write the probability, float32")
+    parser.add_argument(
+        "--probability", action="store_true", help="write the probability, float32; not with --threshold"
+    )
     parser.add_argument(
         "--average", action="store_true", help="use the mean of several models of one structure, such as folds"
     )

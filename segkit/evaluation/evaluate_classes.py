@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from segkit.errors import InputError
+from segkit.evaluation.chosen_slices import chosen_slices
 from segkit.evaluation.class_scores import class_scores, count_classes
 from segkit.volumes.checks import check_comparable
 from segkit.volumes.volume import Volume
@@ -80,10 +81,12 @@ def evaluate_classes(
         progress: Called as ``progress(done, total)`` after each slice.
 
     Raises:
-        InputError: If the shapes differ, or a voxel belongs to none of the classes.
+        InputError: If the shapes differ, a slice is outside of them or named twice, or a voxel belongs to none of the
+            classes.
+        ValueError: If ``slices`` are not indices.
     """
     check_comparable(prediction, reference)
-    chosen = range(reference.shape[0]) if slices is None else slices
+    chosen = chosen_slices(slices, reference.shape[0])
     counted = []
     for done, z in enumerate(chosen, start=1):
         labels, true = (np.asarray(volume.array[z]) for volume in (prediction, reference))

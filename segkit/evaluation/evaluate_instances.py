@@ -10,6 +10,7 @@ import numpy as np
 
 from segkit.evaluation.average_precision import THRESHOLDS, Matches, match_objects
 from segkit.evaluation.binary_scores import Confusion, binary_scores, count_confusion
+from segkit.evaluation.chosen_slices import chosen_slices
 from segkit.evaluation.panoptic_quality import PanopticCounts, count_panoptic
 from segkit.evaluation.seg_score import reference_jaccards
 from segkit.instances.label_overlaps import LabelOverlaps, count_overlaps
@@ -174,13 +175,15 @@ def evaluate_instances(
         progress: Called as ``progress(done, total)`` after each slice.
 
     Raises:
-        InputError: If the shapes differ, ids are negative or not whole numbers, or ``ignore_value`` is 0.
+        InputError: If the shapes differ, a slice is outside of them or named twice, ids are negative or not whole
+            numbers, or ``ignore_value`` is 0.
+        ValueError: If ``slices`` are not indices.
     """
     check_comparable(prediction, reference)
     count = reference.shape[0]
-    chosen = list(range(count)) if slices is None else [int(z) for z in slices]
+    chosen = chosen_slices(slices, count)
     if slice_wise is None:
-        slice_wise = len(set(chosen)) < count
+        slice_wise = len(chosen) < count
     known = {"ignore_value": ignore_value, "annotation": reference}
     pair = [ids_by_slice(volume, chosen, **known) for volume in (reference, prediction)]
     counted = []

@@ -10,6 +10,7 @@ import numpy as np
 
 from segkit.errors import InputError
 from segkit.evaluation.binary_scores import Confusion, binary_scores, count_confusion
+from segkit.evaluation.chosen_slices import chosen_slices
 from segkit.volumes.checks import check_comparable
 from segkit.volumes.volume import Volume
 
@@ -83,11 +84,12 @@ def evaluate_volumes(
         progress: Called as ``progress(done, total)`` after each slice.
 
     Raises:
-        InputError: If the shapes differ, a volume has several labels and none was chosen, or a voxel is no label
-            (a probability, or NaN).
+        InputError: If the shapes differ, a slice is outside of them or named twice, a volume has several labels and
+            none was chosen, or a voxel is no label (a probability, or NaN).
+        ValueError: If ``slices`` are not indices.
     """
     check_comparable(prediction, reference)
-    chosen = range(reference.shape[0]) if slices is None else slices
+    chosen = chosen_slices(slices, reference.shape[0])
     predicted = _Foreground(prediction, label, "--label", "predict without --probability, or score it with --sweep")
     ask = "--reference-label, or give the value of unannotated voxels with --ignore-value"
     true = _Foreground(reference, reference_label, ask, "give a mask, not an image", ignore_value)

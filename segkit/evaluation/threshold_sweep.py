@@ -10,6 +10,7 @@ import numpy as np
 
 from segkit.errors import InputError
 from segkit.evaluation.binary_scores import Confusion, binary_scores
+from segkit.evaluation.chosen_slices import chosen_slices
 from segkit.volumes.checks import check_comparable
 from segkit.volumes.volume import Volume
 
@@ -82,14 +83,14 @@ def sweep_thresholds(
         progress: Called as ``progress(done, total)`` after each slice.
 
     Raises:
-        InputError: If the shapes differ, or a voxel is no probability.
-        ValueError: If thresholds are not ascending.
+        InputError: If the shapes differ, a slice is outside of them or named twice, or a voxel is no probability.
+        ValueError: If thresholds are not ascending, or ``slices`` are not indices.
     """
     check_comparable(probability, reference)
     edges = np.asarray(thresholds, float)
     if edges.ndim != 1 or not len(edges) or (np.diff(edges) <= 0).any():
         raise ValueError(f"`thresholds` must be ascending. Received: thresholds={thresholds!r}")
-    chosen = range(reference.shape[0]) if slices is None else slices
+    chosen = chosen_slices(slices, reference.shape[0])
     # Voxels of background (0) and foreground (1) by the number of thresholds that they exceed.
     voxels = np.zeros((2, len(edges) + 1), np.int64)
     for done, z in enumerate(chosen, start=1):

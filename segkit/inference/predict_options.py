@@ -8,6 +8,7 @@ from typing import Any
 
 from segkit.errors import InputError
 from segkit.geometry.region import Region
+from segkit.stored_fields import check_types
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 
@@ -17,7 +18,8 @@ class PredictOptions:
     """The choices of a prediction.
 
     Args:
-        threshold: Probability above which a voxel is foreground, in [0, 1]; each model's own by default.
+        threshold: Probability above which a voxel is foreground, in [0, 1]; each model's own by default. Not together
+            with ``probability``, which no threshold changes.
         probability: Write the probability (float32) in place of the mask. One model only, or ``average``.
         average: The models are of one structure, such as the folds of a cross-validation, and the mean of their maps
             is decided on, with the first model's threshold, and the median of the settings that separate objects.
@@ -37,7 +39,7 @@ class PredictOptions:
         invert: Exchange light and dark first.
 
     Raises:
-        InputError: If a value is out of its range.
+        InputError: If a value is out of its range or of another type, or a threshold and the probability are asked for.
     """
 
     threshold: float | None = None
@@ -56,8 +58,16 @@ class PredictOptions:
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""
+        if self.windows is not None and not _is_pair_of_counts(self.windows):
+            raise InputError(f"windows {self.windows!r}: expected two whole numbers (y, x), at least 1")
+        check_types(PredictOptions, vars(self), "prediction")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise InputError(f"threshold {self.threshold}: expected a probability from 0 to 1")
+        if self.threshold is not None and self.probability:
+            raise InputError(
+                f"threshold {self.threshold}: cannot be combined with the probability, which it does not change; leave "
+                "out one of them"
+            )
         if self.halo_px is not None and self.halo_px < 0:
             raise InputError(f"halo of {self.halo_px} px: expected 0 or more")
         if self.tile_px is not None and self.tile_px <= 2 * (self.halo_px or 0):
@@ -65,8 +75,6 @@ class PredictOptions:
                 f"tile of {self.tile_px} px: expected more than twice the halo of {self.halo_px or 0} px; "
                 "give a larger tile or a smaller halo"
             )
-        if self.windows is not None and not _is_pair_of_counts(self.windows):
-            raise InputError(f"windows {self.windows!r}: expected two whole numbers (y, x), at least 1")
         if self.max_ram is not None and self.max_ram <= 0:
             raise InputError(f"memory bound of {self.max_ram} bytes: expected more than 0")
         if self.precision not in PRECISIONS:

@@ -6,10 +6,10 @@ from typing import Any
 
 import keras
 
+from segkit.arguments import whole_number
 from segkit.geometry.per_axis import PerAxis, along_axes, positive_per_axis
 from segkit.layers.convolution import convolution
 from segkit.layers.fused_batch_norm import FusedBatchNorm
-from segkit.layers.whole_number import whole_number
 
 _RENORM_CLIPPING = {"rmin": 1 / 3, "rmax": 3.0, "dmax": 5.0}  # Ioffe (2017), Batch Renormalization, Sec. 4
 

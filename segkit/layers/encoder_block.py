@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
+from segkit.arguments import whole_number
 from segkit.geometry.per_axis import PerAxis, positive_per_axis
 from segkit.layers.conv_bn_relu import ConvBNReLU
-from segkit.layers.whole_number import whole_number
 
 
 @keras.saving.register_keras_serializable(package="segkit")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from segkit.layers.whole_number import whole_number
+from segkit.arguments import whole_number
 from segkit.ops.mix_bits import mix_bits
 
 _LARGEST_FLOAT16_GAIN = 64.0  # beyond it the next convolution sums to more than float16's largest number, 65504

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from segkit.layers.whole_number import whole_number
+from segkit.arguments import whole_number
 from segkit.ops.resize_bilinear import resize_bilinear
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from segkit.layers.whole_number import whole_number
+from segkit.arguments import whole_number
 
 
 @keras.saving.register_keras_serializable(package="segkit")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 
-from segkit.errors import InputError
+from segkit.arguments import whole_number
+from segkit.evaluation.chosen_slices import chosen_slices
 from segkit.evaluation.evaluation_like import EvaluationLike
 from segkit.notebook.as_volume import VolumeLike, as_volume
 from segkit.tasks.task import TASKS, Task
@@ -36,9 +36,10 @@ def evaluate(
         ``"total"`` and, by slice, under ``"slices"``.
 
     Raises:
-        ValueError: If an array has other axes, or ``slices`` are not indices.
-        InputError: If a file cannot be read, shapes differ, a volume has other axes than (z, y, x), a slice is outside
-            of the reference, the kind is unknown, or values are not those of the task.
+        ValueError: If an array has other axes, ``slices`` are not indices, or ``ignore_value`` is no whole number.
+        InputError: If a file cannot be read, shapes differ, a volume has other axes than (z, y, x), no slice is
+            chosen, one is outside of the reference or named twice, the kind is unknown, or values are not those of the
+            task.
 
     Example:
         >>> import numpy as np
@@ -48,17 +49,10 @@ def evaluate(
         1.0
     """
     found, truth = as_volume(prediction), as_volume(reference)
-    slices = None if slices is None else _indices(slices, truth.shape[0])
+    if ignore_value is not None:
+        whole_number("ignore_value", ignore_value)
+    if slices is not None:  # of a task of one's own, too
+        slices = chosen_slices(slices, truth.shape[0])
     if isinstance(task, str):
         task = TASKS.find(task).of_reference(truth, ignore_value=ignore_value)
     return task.evaluate(found, truth, slices=slices, ignore_value=ignore_value)
-
-
-def _indices(slices: Sequence[int], depth: int) -> list[int]:
-    try:
-        indices = [operator.index(z) for z in slices]
-    except TypeError:
-        raise ValueError(f"`slices` must be indices, such as [0, 5]. Received: {slices!r}") from None
-    if outside := [z for z in indices if not 0 <= z < depth]:
-        raise InputError(f"slices {outside}: outside of the reference, which has {depth} slices; give 0 to {depth - 1}")
-    return indices

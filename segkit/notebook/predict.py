@@ -60,7 +60,8 @@ def predict(
         output: File to be written, if the result should not be held in memory.
         overwrite: Replace that file.
         progress: Called as ``progress(done, total)`` with the number of slices, or of boxes for a network of volumes.
-        threshold: Probability above which a voxel is foreground, in [0, 1]; each model's own by default.
+        threshold: Probability above which a voxel is foreground, in [0, 1]; each model's own by default. Not together
+            with ``probability``, which no threshold changes.
         probability: Return the probability (float32) in place of the mask. One model only, or ``average``.
         average: The models are of one structure, such as the folds of a cross-validation: decide on the mean of their
             maps, with the first model's threshold, and the median of the settings that separate objects.

@@ -11,6 +11,12 @@ from segkit.inference.predict_options import PredictOptions
     ("choices", "message"),
     [
         ({"threshold": 1.2}, r"threshold 1.2: expected a probability from 0 to 1"),
+        ({"threshold": 0.9, "probability": True}, r"threshold 0.9: cannot be combined with the probability"),
+        ({"threshold": "0.5"}, r"prediction: threshold '0.5'; give a number or null"),
+        ({"threshold": float("nan")}, r"prediction: threshold nan; give a number"),
+        ({"tta": "no"}, r"prediction: tta 'no'; give true or false"),
+        ({"max_ram": 1.5}, r"prediction: max_ram 1.5; give a whole number or null"),
+        ({"roi": "0:2"}, r"prediction: roi '0:2'; give"),
         ({"halo_px": -1}, r"halo of -1 px: expected 0 or more"),
         ({"tile_px": 64, "halo_px": 32}, r"tile of 64 px: expected more than twice the halo of 32 px"),
         ({"tile_px": 0}, r"tile of 0 px: expected more than twice the halo"),

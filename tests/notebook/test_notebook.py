@@ -281,6 +281,14 @@ def test_text_is_read_as_the_command_reads_it(trained):
             InputError,
             r"slices \[9\]: .* 0 to 5",
         ),
+        (lambda image, mask: segkit.evaluate(mask, mask, slices=[0, 0]), InputError, r"slices \[0\]: named more"),
+        (lambda image, mask: segkit.evaluate(mask, mask, slices=[True, False]), ValueError, "`slices` must be indices"),
+        (lambda image, mask: segkit.evaluate(mask, mask, slices=[]), InputError, "none is chosen"),
+        (
+            lambda image, mask: segkit.evaluate(mask, mask, ignore_value=1.5),
+            ValueError,
+            "`ignore_value` must be a whole",
+        ),
         (
             lambda image, mask: segkit.train(image, mask, "t", task="cells"),
             ValueError,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
@@ -22,6 +22,8 @@ MAX_PNG_PX = 2**26
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_SIZE_BYTE = 16  # of width and height in the IHDR chunk
 _PNG_BIT_DEPTH_BYTE = 24  # in the IHDR chunk, which the PNG standard puts first
+_PNG_COLOUR_TYPE_BYTE = 25
+_PNG_COLOUR_BIT = 2  # of the colour type: set for RGB and palettes
 
 
 class Signature(NamedTuple):
@@ -53,9 +55,10 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
         ``png``, a string ``(b,)`` of encoded PNG images of one size -> as ``raw_*``. A 16-bit image gives its
         16-bit grey values, any other 8-bit ones; both must be on the scale of the training data. Of a network
         trained on int8 (``card.dtype``) 128 is subtracted, as signed bytes are shown. Images of more than
-        ``MAX_PNG_PX`` pixels are refused. Offered where the network has 1, 3 or 4 input channels.
+        ``MAX_PNG_PX`` pixels, images of different sizes and, where the network has one input channel, coloured images
+        are refused. Offered where the network has 1, 3 or 4 input channels.
 
-    Requests of another number of axes or channels, or with NaN or infinite values, are refused.
+    Requests of another number of axes or channels, empty ones, and those with NaN or infinite values are refused.
 
     A network whose preprocessing a graph cannot hold (coloured slices) has ``serving_default`` alone: ``voxels``,
     float32 ``(b, y, x, 3)``, coloured, 0..1 -> ``probability``, float32 ``(b, y, x)``, and ``mask``, uint8
@@ -90,7 +93,7 @@ def serving_signatures(model: keras.Model, card: ModelCard) -> dict[str, Signatu
 
 
 def _signature(function: Callable[[tf.Tensor], dict[str, tf.Tensor]], spec: tf.TensorSpec) -> Signature:
-    """Return a signature that refuses requests of another shape than its own.
+    """Return a signature that refuses requests of another shape than its own, and empty ones.
 
     The runtime does not compare them: operations that were laid out for other axes would answer wrongly, or end the
     whole server.
@@ -98,7 +101,9 @@ def _signature(function: Callable[[tf.Tensor], dict[str, tf.Tensor]], spec: tf.T
 
     @functools.wraps(function)
     def of_its_shape(values: tf.Tensor) -> dict[str, tf.Tensor]:
-        return function(tf.raw_ops.EnsureShape(input=values, shape=spec.shape))
+        values = tf.raw_ops.EnsureShape(input=values, shape=spec.shape)
+        message = f"{spec.name}: nothing to predict; send at least one slice, of at least one pixel"
+        return function(checked(values, tf.reduce_all(tf.shape(values) > 0), message))
 
     return Signature(of_its_shape, spec)
 
@@ -142,6 +147,7 @@ class _Served:
         return {**found, self.task.served_decision: tf.cast(decided, self.task.result_dtype)}
 
     def from_png(self, png: tf.Tensor) -> dict[str, tf.Tensor]:
+        png = of_one_size(png, self.shape[:2])
         slices = tf.map_fn(
             lambda encoded: decode_png(encoded, self.shape[-1]),
             png,
@@ -156,6 +162,21 @@ def finite(values: tf.Tensor, name: str) -> tf.Tensor:
     """Refuse a request with NaN or infinite values: a single one would make a whole slice NaN, and its mask empty."""
     message = f"{name} hold NaN or infinite values; replace them by the mean of the volume"
     return tf.debugging.check_numerics(values, message)
+
+
+def checked(values: tf.Tensor, condition: tf.Tensor, message: str) -> tf.Tensor:
+    """Return the values, which cannot be used where a condition does not hold.
+
+    Args:
+        values: Any tensor.
+        condition: Scalar, boolean.
+        message: What the request is refused with.
+
+    Raises:
+        InvalidArgumentError: When it is run and the condition does not hold.
+    """
+    with tf.control_dependencies([tf.debugging.Assert(condition, [message])]):
+        return tf.identity(values)
 
 
 def repeat_edge(voxels: tf.Tensor, multiple_px: int) -> tf.Tensor:
@@ -186,36 +207,78 @@ def crop_to(padded: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     return padded[(slice(None), *(slice(0, size[axis]) for axis in range(1, len(like.shape) - 1)))]
 
 
+def of_one_size(png: tf.Tensor, size: Sequence[int | None]) -> tf.Tensor:
+    """Return encoded images, all of which are PNG and of one size, as their headers say.
+
+    Args:
+        png: Strings ``(b,)``, at least one.
+        size: Height and width that they must have [px], ``None`` where it is not fixed.
+
+    Raises:
+        InvalidArgumentError: When it is run, if one is no PNG image or too large, or sizes differ.
+    """
+    sizes = tf.map_fn(png_size, png, fn_output_signature=tf.TensorSpec((2,), tf.int64))
+    message = "png: images of different sizes; send images of one size together"
+    png = checked(png, tf.reduce_all(sizes == sizes[:1]), message)
+    for axis, (name, px) in enumerate(zip(("height", "width"), size, strict=True)):
+        if px is not None:
+            png = checked(png, sizes[0, axis] == px, f"png: the network takes images of a {name} of {px} pixels only")
+    return png
+
+
+def png_size(encoded: tf.Tensor) -> tf.Tensor:
+    """Return height and width of one PNG image as its header says, int64 ``(2,)`` [px].
+
+    Args:
+        encoded: Scalar string, the bytes of a PNG file.
+
+    Raises:
+        InvalidArgumentError: When it is run, if the bytes are not those of a PNG file, or the image is of more than
+            ``MAX_PNG_PX`` pixels.
+    """
+    is_png = tf.strings.substr(encoded, 0, len(_PNG_SIGNATURE)) == _PNG_SIGNATURE
+    is_png &= tf.strings.length(encoded) > _PNG_COLOUR_TYPE_BYTE
+    encoded = checked(encoded, is_png, "png: not a PNG image; encode the slice as PNG, or send it as raw slices")
+    header = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, _PNG_SIZE_BYTE, 8), tf.uint8), tf.int64)
+    # Width and height, four bytes each, the highest first.
+    width, height = tf.unstack(tf.reduce_sum(tf.reshape(header, (2, 4)) * [2**24, 2**16, 2**8, 1], axis=-1))
+    # A small file may unpack to more than the memory of the server.
+    message = f"png: an image of more than {MAX_PNG_PX} pixels; send it in parts, or as raw slices"
+    return checked(tf.stack([height, width]), width * height <= MAX_PNG_PX, message)
+
+
 def decode_png(encoded: tf.Tensor, channels: int) -> tf.Tensor:
     """Return the grey values of one PNG image as the file holds them, 0..255 or 0..65535.
 
     Args:
-        encoded: Scalar string, the bytes of a PNG file.
-        channels: 1, 3 or 4; an image of another kind is converted.
+        encoded: Scalar string, the bytes of a PNG file that ``png_size`` has found good.
+        channels: 1, 3 or 4. Three or four are made of a grey image; one is made of an image of three whose channels
+            are equal.
 
     Returns:
         Tensor ``(y, x, channels)``, float32.
 
     Raises:
-        InvalidArgumentError: When it is run, if the bytes are not those of a PNG file, or the image is of more than
-            ``MAX_PNG_PX`` pixels, as its header says.
+        InvalidArgumentError: When it is run, if the file is damaged, or ``channels`` is 1 and the image is coloured.
     """
-    is_png = tf.strings.substr(encoded, 0, len(_PNG_SIGNATURE)) == _PNG_SIGNATURE
-    is_png &= tf.strings.length(encoded) > _PNG_BIT_DEPTH_BYTE
-    check = tf.debugging.Assert(is_png, ["png: not a PNG image; encode the slice as PNG, or send it as raw slices"])
-    with tf.control_dependencies([check]):
-        encoded = tf.identity(encoded)
-    header = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, _PNG_SIZE_BYTE, 8), tf.uint8), tf.int64)
-    # Width and height, four bytes each, the highest first.
-    width, height = tf.unstack(tf.reduce_sum(tf.reshape(header, (2, 4)) * [2**24, 2**16, 2**8, 1], axis=-1))
-    message = f"png: an image of more than {MAX_PNG_PX} pixels; send it in parts, or as raw slices"
-    # A small file may unpack to more than the memory of the server.
-    check = tf.debugging.assert_less_equal(width * height, tf.constant(MAX_PNG_PX, tf.int64), message)
-    with tf.control_dependencies([check]):
-        encoded = tf.identity(encoded)
-    bit_depth = tf.io.decode_raw(tf.strings.substr(encoded, _PNG_BIT_DEPTH_BYTE, 1), tf.uint8)[0]
-    return tf.cond(
-        bit_depth == 16,
-        lambda: tf.cast(tf.io.decode_png(encoded, channels, tf.uint16), tf.float32),
-        lambda: tf.cast(tf.io.decode_png(encoded, channels, tf.uint8), tf.float32),
-    )
+    header = tf.io.decode_raw(tf.strings.substr(encoded, _PNG_BIT_DEPTH_BYTE, 2), tf.uint8)
+    is_of_16_bit = header[0] == 16
+
+    def decoded(count: int) -> tf.Tensor:
+        return tf.cond(
+            is_of_16_bit,
+            lambda: tf.cast(tf.io.decode_png(encoded, count, tf.uint16), tf.float32),
+            lambda: tf.cast(tf.io.decode_png(encoded, count, tf.uint8), tf.float32),
+        )
+
+    def has_equal_channels() -> tf.Tensor:
+        colours = decoded(3)
+        return tf.reduce_all(colours == colours[..., :1])
+
+    grey = decoded(channels)
+    if channels != 1:
+        return grey
+    # Colour would be mixed to a luminance that no training image has. Grey files are not decoded twice.
+    is_coloured = tf.bitwise.bitwise_and(header[1], _PNG_COLOUR_BIT) != 0
+    is_grey = tf.cond(is_coloured, has_equal_channels, lambda: tf.constant(True))
+    return checked(grey, is_grey, "png: a coloured image; convert it to grey")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import pathlib
 import subprocess
@@ -14,6 +15,7 @@ import cv2
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from through_cpp_loader import through_cpp_loader
 
 from segkit.errors import InputError
@@ -299,6 +301,76 @@ def test_what_is_too_short_for_a_png_is_none(loaded: Callable, length: int) -> N
 
     with pytest.raises(tf.errors.InvalidArgumentError, match="png: not a PNG image"):
         loaded.signatures["png"](png=tf.constant([encoded(PNG_8_BIT)[0][:length]]))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("raw_uint8", (0, 64, 64)),
+        ("raw_int8", (1, 0, 64)),
+        ("raw_float32", (2, 5, 0)),
+        ("serving_default", (0, 64, 64, 1)),
+        ("png", (0,)),
+    ],
+)
+def test_an_empty_request_is_refused_with_what_is_missing(loaded: Callable, name: str, shape: tuple[int, ...]) -> None:
+    import tensorflow as tf
+
+    signature = loaded.signatures[name]
+    ((argument, spec),) = signature.structured_input_signature[1].items()
+    request = tf.constant([], tf.string) if name == "png" else tf.zeros(shape, spec.dtype)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{argument}: nothing to predict; send at least one"):
+        signature(**{argument: request})
+
+
+def test_images_of_different_sizes_are_refused(loaded: Callable) -> None:
+    import tensorflow as tf
+
+    images = [*encoded(PNG_8_BIT), *encoded(PNG_8_BIT[:, :, :-1])]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="png: images of different sizes"):
+        loaded.signatures["png"](png=tf.constant(images))
+
+
+def in_palette(image: np.ndarray, *, coloured: bool) -> bytes:
+    palette = Image.fromarray(image).convert("P")
+    palette.putpalette([value for k in range(256) for value in ((k, 255 - k, 7) if coloured else (k, k, k))])
+    file = io.BytesIO()
+    palette.save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("images", [PNG_8_BIT, PNG_16_BIT])
+def test_a_coloured_image_is_refused_and_three_equal_channels_are_grey(loaded: Callable, images: np.ndarray) -> None:
+    import tensorflow as tf
+
+    grey = loaded.signatures["png"](png=tf.constant(encoded(images)))["probability"]
+    triple = np.stack([images] * 3, axis=-1)
+    as_colour = loaded.signatures["png"](png=tf.constant(encoded(triple)))["probability"]
+    np.testing.assert_array_equal(as_colour, grey)
+    triple[1, 3, 4, 2] += 1
+    with pytest.raises(tf.errors.InvalidArgumentError, match="png: a coloured image; convert it to grey"):
+        loaded.signatures["png"](png=tf.constant(encoded(triple)))
+
+
+def test_a_palette_of_greys_is_grey(loaded: Callable) -> None:
+    import tensorflow as tf
+
+    png, image = loaded.signatures["png"], PNG_8_BIT[0]
+    grey = png(png=tf.constant(encoded(image[np.newaxis])))["probability"]
+    found = png(png=tf.constant([in_palette(image, coloured=False)]))["probability"]
+    np.testing.assert_array_equal(found, grey)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="png: a coloured image"):
+        png(png=tf.constant([in_palette(image, coloured=True)]))
+
+
+def test_a_network_of_a_fixed_size_says_which_images_it_takes() -> None:
+    import tensorflow as tf
+
+    served = serving_signatures(spread_network(size=(16, 24)), CARD)["png"]
+    images = grey_values("uint8", 1, 16, 24)
+    assert served.function(tf.constant(encoded(images)))["mask"].shape == (1, 16, 24)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="takes images of a width of 24 pixels only"):
+        served.function(tf.constant(encoded(images[:, :, :-1])))
 
 
 def test_a_batch_equals_its_slices(loaded: Callable) -> None:

@@ -7,6 +7,7 @@ from segkit.layers.encoder_block import EncoderBlock
 from segkit.layers.fr_enhance import FREnhance
 from segkit.layers.fused_batch_norm import FusedBatchNorm
 from segkit.layers.fusion_block import FusionBlock
+from segkit.layers.join_skip import JoinSkip
 from segkit.layers.linear_up import LinearUp
 from segkit.layers.match_statistics import MatchStatistics
 from segkit.layers.multi_scale_center import MultiScaleCenter
@@ -22,6 +23,7 @@ __all__ = [
     "FREnhance",
     "FusedBatchNorm",
     "FusionBlock",
+    "JoinSkip",
     "LinearUp",
     "MatchStatistics",
     "MultiScaleCenter",

@@ -6,10 +6,11 @@ from typing import Any
 
 import keras
 
-from segkit.arguments import whole_number
+from segkit.arguments import finite_number, true_or_false, whole_number
 from segkit.geometry.per_axis import PerAxis, along_axes, positive_per_axis
 from segkit.layers.convolution import convolution
 from segkit.layers.fused_batch_norm import FusedBatchNorm
+from segkit.layers.known_channels import known_channels
 
 _RENORM_CLIPPING = {"rmin": 1 / 3, "rmax": 3.0, "dmax": 5.0}  # Ioffe (2017), Batch Renormalization, Sec. 4
 
@@ -39,7 +40,8 @@ class ConvBNReLU(keras.layers.Layer):
         Tensor of ``ceil(size / strides)`` along every spatial axis and ``filters`` channels, not negative.
 
     Raises:
-        ValueError: If an argument is out of range, or the input has another number of spatial axes.
+        ValueError: If an argument is out of range or of another type, the input has another number of spatial axes, or
+            its number of channels is unknown.
 
     Reference:
         Zhang et al. (2019), SegET, Sec. 2.1.
@@ -58,7 +60,7 @@ class ConvBNReLU(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not l2 >= 0:
+        if finite_number("l2", l2) < 0:
             raise ValueError(f"`l2` must not be negative. Received: l2={l2!r}")
         if normalization not in ("batch", "renorm"):
             raise ValueError(f"`normalization` must be 'batch' or 'renorm'. Received: normalization={normalization!r}")
@@ -67,12 +69,13 @@ class ConvBNReLU(keras.layers.Layer):
         self.strides = positive_per_axis("strides", strides)
         self.dilation_rate = positive_per_axis("dilation_rate", dilation_rate)
         self.l2 = l2
-        self.use_bias = use_bias
+        self.use_bias = true_or_false("use_bias", use_bias)
         self.normalization = normalization
         # The number of axes is known in `build`; the seed is drawn here, in the order in which layers are constructed.
         self.kernel_initializer = keras.initializers.HeNormal()
 
     def build(self, input_shape):
+        known_channels(self.name, input_shape)
         self.conv = convolution(len(input_shape) - 2)(
             self.filters,
             self.kernel_size,

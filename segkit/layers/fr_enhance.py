@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import sys
 from typing import Any, Literal
@@ -10,7 +9,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from segkit.arguments import whole_number
+from segkit.arguments import finite_number, whole_number
 from segkit.ops.mix_bits import mix_bits
 
 _LARGEST_FLOAT16_GAIN = 64.0  # beyond it the next convolution sums to more than float16's largest number, 65504
@@ -81,8 +80,8 @@ class FREnhance(keras.layers.Layer):
         super().__init__(**kwargs)
         if not (_is_whole(num_enhanced) and num_enhanced >= 1):
             raise ValueError(f"`num_enhanced` must be a positive whole number. Received: num_enhanced={num_enhanced!r}")
-        if not (math.isfinite(gain) and gain > 0):
-            raise ValueError(f"`gain` must be finite and positive. Received: gain={gain!r}")
+        if finite_number("gain", gain) <= 0:
+            raise ValueError(f"`gain` must be positive. Received: gain={gain!r}")
         if self.compute_dtype == "float16" and gain > _LARGEST_FLOAT16_GAIN:
             raise ValueError(
                 f"`gain` must be at most {_LARGEST_FLOAT16_GAIN:g} under float16, or the next convolution overflows; "

@@ -7,9 +7,11 @@ from typing import Any
 
 import keras
 
-from segkit.arguments import whole_number
+from segkit.arguments import sequence, whole_number
 from segkit.geometry.per_axis import PerAxis, along_axes, positive_per_axis
 from segkit.layers.conv_bn_relu import ConvBNReLU
+from segkit.layers.equal_sizes import check_equal_sizes
+from segkit.layers.known_channels import known_channels
 from segkit.ops.linear_up import linear_up
 
 
@@ -36,7 +38,7 @@ class FusionBlock(keras.layers.Layer):
 
     Raises:
         ValueError: If an argument is out of range, ``factors`` is empty or holds one below 1, there is not one input
-            per factor, or sizes times factors are known and not the same.
+            per factor, sizes times factors are known and not the same, or a number of channels is unknown.
 
     Reference:
         Zhang et al. (2019), SegET, Secs. 2.1 and 2.4.
@@ -53,6 +55,7 @@ class FusionBlock(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        factors = sequence("factors", factors)
         if not factors:
             raise ValueError(f"`factors` must hold at least one factor. Received: {factors!r}")
         self.filters = whole_number("filters", filters, least=1)
@@ -70,7 +73,8 @@ class FusionBlock(keras.layers.Layer):
         self.second.build((*joined[:-1], self.filters))
 
     def call(self, inputs, training=False):
-        self._joined_shape([x.shape for x in inputs])  # refuses sizes that do not meet
+        # Refuses a single tensor, which would come apart along its batch, and sizes that do not meet.
+        self._joined_shape([x.shape for x in inputs] if isinstance(inputs, (list, tuple)) else inputs.shape)
         # All at the size of the output, joined along the channels.
         raised = [linear_up(x, factor) for x, factor in zip(inputs, self.factors, strict=True)]
         joined = keras.ops.concatenate(raised, axis=-1)
@@ -80,18 +84,13 @@ class FusionBlock(keras.layers.Layer):
         return (*self._joined_shape(input_shape)[:-1], self.filters)
 
     def _joined_shape(self, input_shape):
-        if len(input_shape) != len(self.factors):
-            raise ValueError(
-                f"`inputs` must be one tensor per factor. Received: {len(input_shape)} tensors, factors={self.factors}"
-            )
+        is_single = any(size is None or isinstance(size, int) for size in input_shape)
+        if is_single or len(input_shape) != len(self.factors):
+            found = "a single tensor" if is_single else f"{len(input_shape)} tensors"
+            raise ValueError(f"`inputs` must be one tensor per factor. Received: {found}, factors={self.factors}")
         raised = [_raised(shape[1:-1], factor) for shape, factor in zip(input_shape, self.factors, strict=True)]
-        if any(len({size for size in along if size is not None}) > 1 for along in zip(*raised, strict=False)):
-            raise ValueError(
-                f"{self.name}: sizes times factors must be the same for all inputs. Received: "
-                f"{' and '.join(map(str, raised))}. The sizes that a network takes must be a multiple of the product "
-                "of its strides"
-            )
-        return (input_shape[0][0], *raised[0], sum(shape[-1] for shape in input_shape))
+        check_equal_sizes(self.name, "sizes times factors", raised)
+        return (input_shape[0][0], *raised[0], sum(known_channels(self.name, shape) for shape in input_shape))
 
     def get_config(self):
         return {

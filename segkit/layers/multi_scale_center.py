@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from segkit.arguments import whole_number
+from segkit.arguments import sequence, whole_number
 from segkit.geometry.per_axis import PerAxis, positive_per_axis
 from segkit.layers.conv_bn_relu import ConvBNReLU
 
@@ -50,6 +50,7 @@ class MultiScaleCenter(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        dilation_rates = sequence("dilation_rates", dilation_rates)
         if not dilation_rates:
             raise ValueError(f"`dilation_rates` must hold at least one rate. Received: {dilation_rates!r}")
         self.filters = whole_number("filters", filters, least=1)

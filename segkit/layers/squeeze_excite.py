@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from segkit.arguments import whole_number
+from segkit.layers.known_channels import known_channels
 
 
 @keras.saving.register_keras_serializable(package="segkit")
@@ -26,7 +27,7 @@ class SqueezeExcite(keras.layers.Layer):
         Tensor of the same shape.
 
     Raises:
-        ValueError: If ``reduction`` is not a positive whole number.
+        ValueError: If ``reduction`` is not a positive whole number, or the number of channels is unknown.
 
     Reference:
         Hu, Shen & Sun (2018), "Squeeze-and-Excitation Networks", Sec. 3.
@@ -37,7 +38,7 @@ class SqueezeExcite(keras.layers.Layer):
         self.reduction = whole_number("reduction", reduction, least=1)
 
     def build(self, input_shape):
-        channels = input_shape[-1]
+        channels = known_channels(self.name, input_shape)
         hidden = max(1, channels // self.reduction)
         self.squeeze = keras.layers.Dense(hidden, activation="relu", dtype=self.dtype_policy)
         self.excite = keras.layers.Dense(channels, activation="sigmoid", dtype=self.dtype_policy)

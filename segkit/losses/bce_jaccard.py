@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from segkit.arguments import true_or_false
 from segkit.losses.scalar_loss import ScalarLoss
 from segkit.ops.overlap_loss import jaccard_distance, stable_bce
 from segkit.ops.split_weight import split_weight
@@ -28,15 +29,15 @@ class BCEJaccard(ScalarLoss):
         name: Name of the loss.
 
     Call arguments:
-        y_true: Shape ``(batch, ..., channels + 1)``: targets in {0, 1}, then their weight, not negative.
+        y_true: Shape ``(batch, ..., channels + 1)``: targets in [0, 1], then their weight, not negative.
         y_pred: Logits, shape ``(batch, ..., channels)``.
 
     Returns:
-        Scalar, float32 [nat], not negative.
+        Scalar, float32 [nat]; not negative for targets in [0, 1] and weights of at least 0.
 
     Raises:
         ValueError: If ``y_true`` has not one channel more than ``y_pred`` or other sizes, ``reduction`` is another,
-            such as ``"sum"``, or a ``sample_weight`` is given.
+            such as ``"sum"``, ``per_sample`` is no boolean, or a ``sample_weight`` is given.
 
     Reference:
         Zhang et al. (2019), SegET, Eqs. 1, 3 and 5; weights Sec. 3.2. The L2 term of Eq. 1 sits in the layers'
@@ -55,7 +56,7 @@ class BCEJaccard(ScalarLoss):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, reduction=reduction, **kwargs)
-        self.per_sample = per_sample
+        self.per_sample = true_or_false("per_sample", per_sample)
 
     def call(self, y_true, y_pred):
         targets, weights = split_weight(y_true, y_pred, name=type(self).__name__)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from segkit.arguments import true_or_false
 from segkit.losses.scalar_loss import ScalarLoss
 from segkit.ops.overlap_loss import jaccard_distance
 from segkit.ops.split_weight import split_weight
@@ -35,7 +36,7 @@ class Dice(ScalarLoss):
 
     Raises:
         ValueError: If ``y_true`` has not one channel more than ``y_pred`` or other sizes, ``reduction`` is another,
-            such as ``"sum"``, or a ``sample_weight`` is given.
+            such as ``"sum"``, ``per_sample`` is no boolean, or a ``sample_weight`` is given.
 
     Reference:
         Wagner & Rohr (2022), "EfficientCellSeg", Sec. 3.2, after Milletari et al. (2016), "V-Net", whose denominator
@@ -54,7 +55,7 @@ class Dice(ScalarLoss):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, reduction=reduction, **kwargs)
-        self.per_sample = per_sample
+        self.per_sample = true_or_false("per_sample", per_sample)
 
     def call(self, y_true, y_pred):
         targets, weights = split_weight(y_true, y_pred, name=type(self).__name__)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from segkit.arguments import finite_number
 from segkit.losses.scalar_loss import ScalarLoss
 from segkit.ops.split_weight import split_weight
 
@@ -38,8 +39,8 @@ class HeatmapFocal(ScalarLoss):
         Scalar, float32 [nat], not negative.
 
     Raises:
-        ValueError: If a power is negative, ``y_true`` has not one channel more than ``y_pred`` or other sizes,
-            ``reduction`` is another, such as ``"sum"``, or a ``sample_weight`` is given.
+        ValueError: If a power is negative or no finite number, ``y_true`` has not one channel more than ``y_pred`` or
+            other sizes, ``reduction`` is another, such as ``"sum"``, or a ``sample_weight`` is given.
 
     Reference:
         Wagner & Rohr (2022), "EfficientCellSeg", Sec. 3.3 (focal loss on heatmaps of cell centres); the form for soft
@@ -59,7 +60,7 @@ class HeatmapFocal(ScalarLoss):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, reduction=reduction, **kwargs)
-        if alpha < 0 or beta < 0:
+        if finite_number("alpha", alpha) < 0 or finite_number("beta", beta) < 0:
             raise ValueError(f"`alpha` and `beta` must not be negative. Received: alpha={alpha!r}, beta={beta!r}")
         self.alpha = alpha
         self.beta = beta

@@ -24,7 +24,9 @@ class SoftmaxCrossEntropy(ScalarLoss):
         name: Name of the loss.
 
     Call arguments:
-        y_true: Shape ``(batch, ..., 2)``: class, then its weight, not negative.
+        y_true: Shape ``(batch, ..., 2)``: class, then its weight, not negative. Where the weight is positive the class
+            must be from 0 to ``num_classes - 1``: this is not checked, and what another number gives depends on the
+            backend (TensorFlow: an error on the CPU, NaN with ``jit_compile=True``; JAX: 0 for the pixel).
         y_pred: Logits, shape ``(batch, ..., num_classes)``.
 
     Returns:

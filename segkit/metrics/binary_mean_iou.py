@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from segkit.arguments import finite_number
 from segkit.metrics.confusion_counts import ConfusionCounts
 from segkit.ops.split_weight import split_weight
 
@@ -30,7 +31,7 @@ class BinaryMeanIoU(ConfusionCounts):
         Scalar in [0, 1], float32; 0 before the first pixel.
 
     Raises:
-        ValueError: If ``y_true`` has not two channels, or ``y_pred`` not one.
+        ValueError: If ``threshold`` is no finite number, ``y_true`` has not two channels, or ``y_pred`` not one.
 
     Reference:
         Zhang et al. (2019), SegET, Eq. 6.
@@ -38,7 +39,7 @@ class BinaryMeanIoU(ConfusionCounts):
 
     def __init__(self, threshold: float = 0.0, *, name: str = "mean_iou", **kwargs: Any) -> None:
         super().__init__(2, name=name, **kwargs)
-        self.threshold = threshold
+        self.threshold = finite_number("threshold", threshold)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch. ``sample_weight`` is refused: weights travel in ``y_true``."""

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from segkit.arguments import whole_number
+
 # The low word stays below it, so that a batch may add as many pixels before int32 overflows.
 _CARRY = 2**30
 
@@ -22,14 +24,12 @@ class ConfusionCounts(keras.metrics.Metric):
         name: Name of the metric.
 
     Raises:
-        ValueError: If ``num_classes`` is less than 2.
+        ValueError: If ``num_classes`` is no whole number, or less than 2.
     """
 
     def __init__(self, num_classes: int, *, name: str, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        if num_classes < 2:
-            raise ValueError(f"`num_classes` must be at least 2. Received: num_classes={num_classes!r}")
-        self.num_classes = num_classes
+        self.num_classes = whole_number("num_classes", num_classes, least=2)
         # Row by row: the true class decides the row, the predicted one the column.
         self.low = self.add_weight(shape=(num_classes**2,), initializer="zeros", dtype="int32", name="low")
         self.high = self.add_weight(shape=(num_classes**2,), initializer="zeros", dtype="int32", name="high")

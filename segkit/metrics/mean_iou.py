@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from segkit.arguments import sequence, whole_number
 from segkit.metrics.confusion_counts import ConfusionCounts
 from segkit.ops.split_weight import split_weight
 
@@ -33,8 +34,8 @@ class MeanIoU(ConfusionCounts):
         Scalar in [0, 1], float32; 0 where none of the classes has occurred.
 
     Raises:
-        ValueError: If ``class_ids`` is empty or names a class twice or one that there is not, ``y_true`` has not two
-            channels, or ``y_pred`` not one per class.
+        ValueError: If ``num_classes`` is no whole number of at least 2, ``class_ids`` is no sequence, is empty or names
+            a class twice or one that there is not, ``y_true`` has not two channels, or ``y_pred`` not one per class.
 
     Reference:
         Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Module", Sec. 4.1.
@@ -45,8 +46,9 @@ class MeanIoU(ConfusionCounts):
     ) -> None:
         super().__init__(num_classes, name=name, **kwargs)
         if class_ids is not None:
-            known = len(class_ids) > 0 and all(0 <= k < num_classes for k in class_ids)
-            if not known or len(set(class_ids)) < len(class_ids):
+            chosen = sequence("class_ids", class_ids)
+            known = len(chosen) > 0 and all(0 <= whole_number("class_ids", k) < num_classes for k in chosen)
+            if not known or len(set(chosen)) < len(chosen):
                 raise ValueError(
                     f"`class_ids` must be different classes from 0 to {num_classes - 1}. "
                     f"Received: class_ids={class_ids!r}"

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from segkit.arguments import finite_number
 from segkit.ops.split_weight import split_weight
 
 
@@ -26,13 +27,13 @@ class PredictedForeground(keras.metrics.Mean):
         Scalar in [0, 1]: exactly 0 if no pixel was foreground, exactly 1 if all were.
 
     Raises:
-        ValueError: If ``y_true`` has not one channel more than ``y_pred`` or other sizes, or a ``sample_weight`` is
-            given.
+        ValueError: If ``threshold`` is no finite number, ``y_true`` has not one channel more than ``y_pred`` or other
+            sizes, or a ``sample_weight`` is given.
     """
 
     def __init__(self, threshold: float = 0.0, *, name: str = "predicted_foreground", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        self.threshold = threshold
+        self.threshold = finite_number("threshold", threshold)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch. ``sample_weight`` is refused: weights travel in ``y_true``."""

@@ -9,11 +9,13 @@ from typing import Any
 
 import keras
 
+from segkit.arguments import finite_number, sequence, true_or_false, whole_number
 from segkit.errors import InputError
 from segkit.layers.fusion_block import FusionBlock
 from segkit.layers.resize_like import ResizeLike
 from segkit.layers.resize_to import ResizeTo
 from segkit.models.encoders import ENCODERS, WHITE, Encoder
+from segkit.models.input_shape import check_input_shape
 from segkit.models.precision import take_weights
 
 DECODER_FILTERS = (64, 48, 32, 16)
@@ -64,9 +66,9 @@ def efficient_cell_seg(
         float32 under every precision. ``sigmoid(logits)`` is the probability of cells.
 
     Raises:
-        ValueError: If the images have not three channels, ``size`` is no multiple of the stride, the filters are not
-            one for each skip and one more, ``prior`` is out of range, the encoder is none or its layers do not fit, or
-            Keras is set to channels first, which the encoders would follow.
+        ValueError: If an argument is of another type, the images have not three channels, ``size`` is no multiple of
+            the stride, the filters are not one for each skip and one more, ``prior`` is out of range, the encoder is
+            none or its layers do not fit, or Keras is set to channels first, which the encoders would follow.
         InputError: If the encoder has another name, or its weights are missing or of another network.
 
     Reference:
@@ -79,15 +81,18 @@ def efficient_cell_seg(
     if not isinstance(encoder, Encoder):
         raise ValueError(f"`encoder` must be a name or an `Encoder`. Received: {encoder!r}")
     stride = 2 ** (len(encoder.skips) + 1)
+    check_input_shape(input_shape)
     if input_shape[-1] != 3:
         raise ValueError(f"`input_shape` must have 3 channels. Received: input_shape={input_shape!r}")
-    if size < stride or size % stride:
+    if whole_number("size", size, least=1) < stride or size % stride:
         raise ValueError(f"`size` must be a multiple of {stride} [px]. Received: size={size!r}")
+    decoder_filters = sequence("decoder_filters", decoder_filters)
+    true_or_false("freeze_encoder", freeze_encoder)
     if len(decoder_filters) != len(encoder.skips) + 1:
         raise ValueError(
             f"`decoder_filters` must be {len(encoder.skips) + 1} numbers. Received: {tuple(decoder_filters)!r}"
         )
-    if not 0 < prior < 1:
+    if not 0 < finite_number("prior", prior) < 1:
         raise ValueError(f"`prior` must be in (0, 1). Received: prior={prior!r}")
     inputs = keras.Input(input_shape, name="voxels")
     resized = ResizeTo(size, size, name="resize_in")(inputs)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
+from segkit.arguments import sequence
 from segkit.layers.encoder_block import EncoderBlock
 from segkit.layers.fusion_block import FusionBlock
 from segkit.layers.multi_scale_center import MultiScaleCenter
+from segkit.models.input_shape import check_input_shape
 
 
 def seget_multiple_px(levels: int = 4) -> int:
@@ -118,15 +120,18 @@ def seget(
         under every precision. ``sigmoid(logits)`` is the probability of foreground.
 
     Raises:
-        ValueError: If ``filters`` has fewer than two levels, or a fixed size is not divisible.
+        ValueError: If ``filters`` is no sequence or has fewer than two levels, ``input_shape`` is another, a fixed size
+            is not divisible, or a layer refuses its arguments.
 
     Reference:
         Zhang et al. (2019), SegET, Sec. 2 and Fig. 2. Where the paper is silent: the first fusion runs at half
         resolution, two convolutions follow each stack, there is no bias before batch normalisation.
     """
+    filters = sequence("filters", filters)
     levels = len(filters)
     if levels < 2:
         raise ValueError(f"`filters` must name at least two levels. Received: filters={tuple(filters)!r}")
+    check_input_shape(input_shape)
     multiple = seget_multiple_px(levels)
     if any(size is not None and size % multiple for size in input_shape[:2]):
         raise ValueError(f"`input_shape` must have height and width divisible by {multiple}. Received: {input_shape!r}")

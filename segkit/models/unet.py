@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import keras
 
+from segkit.arguments import sequence, whole_number
 from segkit.geometry.per_axis import PerAxis, along_axes, positive_per_axis
 from segkit.layers.conv_bn_relu import ConvBNReLU
 from segkit.layers.convolution import convolution
 from segkit.layers.fusion_block import FusionBlock
+from segkit.models.input_shape import check_input_shape
 
 
 def unet(
@@ -35,7 +37,9 @@ def unet(
         out_channels: Number of logits per position, positive.
         filters: Channels of each level, from the full resolution down; at least two levels.
         kernel_sizes: Side of all kernels, or one entry per level: a number, or one per axis.
-        strides: All steps from a level to the next, or one entry per step: a number, or one per axis.
+        strides: All steps from a level to the next, or one entry per step: a number, or one per axis. So ``(1, 2)``
+            with three levels is 1 for the first step and 2 for the second, along all axes; for one number per axis at
+            both steps give ``[(1, 2), (1, 2)]``.
         l2: Strength of the L2 penalty on the kernels.
         name: Name of the model.
 
@@ -44,15 +48,19 @@ def unet(
         float32 under every precision. Sizes must be divisible by the product of the strides along their axis.
 
     Raises:
-        ValueError: If there are fewer than two levels, there is not one entry per level, ``input_shape``
-            has not one to three spatial axes, or a fixed size is not divisible.
+        ValueError: If there are fewer than two levels, there is not one entry per level, an argument is of another
+            type, ``input_shape`` has not one to three spatial axes or an unknown number of channels, or a fixed size
+            is not divisible.
 
     Reference:
         Ronneberger, Fischer & Brox (2015), "U-Net"; Çiçek et al. (2016), "3D U-Net". Strided convolutions in place of
         max pooling, batch normalisation throughout, convolutions that keep the size.
     """
-    axes = len(input_shape) - 1
+    axes = len(sequence("input_shape", input_shape, "sizes")) - 1
     head = convolution(axes)
+    check_input_shape(input_shape, axes)
+    whole_number("out_channels", out_channels, least=1)
+    filters = sequence("filters", filters)
     levels = len(filters)
     if levels < 2:
         raise ValueError(f"`filters` must name at least two levels. Received: filters={tuple(filters)!r}")
@@ -91,7 +99,7 @@ def unet(
 
 def _per_level(name: str, values: int | Sequence[PerAxis], levels: int, axes: int) -> list[tuple[int, ...]]:
     """Return one number per axis for every level."""
-    given = [values] * levels if isinstance(values, int) else list(values)
+    given = [values] * levels if isinstance(values, int) else sequence(name, values)
     if len(given) != levels:
         raise ValueError(f"`{name}` must be one number, or {levels} entries. Received: {name}={values!r}")
     return [along_axes(name, positive_per_axis(name, value), axes) for value in given]

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 import keras
 
+from segkit.arguments import sequence, true_or_false, whole_number
 from segkit.layers.conv_pair_se import ConvPairSE
+from segkit.layers.join_skip import JoinSkip
 from segkit.layers.linear_up import LinearUp
 from segkit.layers.match_statistics import MatchStatistics
+from segkit.models.input_shape import check_input_shape
 
 
 def unet_se(
@@ -52,16 +55,21 @@ def unet_se(
         ``softmax(logits)`` is the probability of each class.
 
     Raises:
-        ValueError: If there are fewer than two levels or classes, or a fixed size is not divisible.
+        ValueError: If there are fewer than two levels or classes, an argument is of another type, ``input_shape`` is no
+            ``(y, x, channels)``, or a fixed size is not divisible. The network, if sizes that it is called with are
+            not.
 
     Reference:
         Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Module", Sec. 4.2 and Fig. 4.
     """
+    filters = sequence("filters", filters)
     levels = len(filters)
     if levels < 2:
         raise ValueError(f"`filters` must name at least two levels. Received: filters={tuple(filters)!r}")
-    if num_classes < 2:
-        raise ValueError(f"`num_classes` must be at least 2. Received: num_classes={num_classes!r}")
+    whole_number("num_classes", num_classes, least=2)
+    true_or_false("match_skip", match_skip)
+    true_or_false("supervision", supervision)
+    check_input_shape(input_shape)
     multiple = 2 ** (levels - 1)
     if any(size is not None and size % multiple for size in input_shape[:2]):
         raise ValueError(f"`input_shape` must have height and width divisible by {multiple}. Received: {input_shape!r}")
@@ -85,7 +93,7 @@ def unet_se(
         # Only where the bottleneck is joined: Sec. 3.1 is about its ratio to the skip.
         if match_skip and level == levels - 1:
             x = MatchStatistics(name="match_skip")([x, skip])
-        x = keras.layers.Concatenate(name=f"join_{level}")([x, skip])
+        x = JoinSkip(name=f"join_{level}")([x, skip])
         # The channels of the level above; at the full resolution those of its own.
         x = ConvPairSE(filters[max(level - 2, 0)], **block, name=f"decoder_{level}")(x)
 

@@ -36,6 +36,7 @@ class Entry:
 CATALOG = {
     "segkit>BilinearUp2D": Entry(layers.BilinearUp2D, {"factor": 3}, 2, axes=(2,)),
     "segkit>LinearUp": Entry(layers.LinearUp, {"factor": 3}, 2, axes=(1, 2, 3)),
+    "segkit>JoinSkip": Entry(layers.JoinSkip, {}, [2, 3], axes=(1, 2, 3)),
     "segkit>ConvBNReLU": Entry(
         layers.ConvBNReLU,
         {"filters": 3, "kernel_size": 5, "strides": 1, "dilation_rate": 2, "l2": 0.01}

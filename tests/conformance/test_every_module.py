@@ -119,7 +119,7 @@ SHARED = {
     ),
     "layers/test_every_layer.py": (
         "what Keras asks of every layer, and what layers refuse",
-        "layers.two_tensors",
+        "layers.equal_sizes layers.join_skip layers.known_channels layers.two_tensors",
     ),
     "layers/test_blocks.py": (
         "the layers of one network, on the same inputs",

@@ -14,6 +14,7 @@ CASES = {
     "FREnhance": (lambda: layers.FREnhance(num_enhanced=2, gain=50.0, redraw=1, seed=0), 1),
     "FusedBatchNorm": (lambda: layers.FusedBatchNorm(), 1),
     "FusionBlock": (lambda: layers.FusionBlock(5, factors=((3, 2), 1)), ((8, 12), (24, 24))),
+    "JoinSkip": (lambda: layers.JoinSkip(), ((8, 12), (8, 12))),
     "LinearUp": (lambda: layers.LinearUp((2, 3)), 1),
     "BilinearUp2D": (lambda: layers.BilinearUp2D((2, 3)), 1),
     "MatchStatistics": (lambda: layers.MatchStatistics(), ((8, 12), (8, 12))),
@@ -102,7 +103,15 @@ def test_a_layer_of_two_tensors_takes_no_other_number(make, count):
     [
         (lambda: layers.ConvBNReLU(0), "`filters` must be a positive whole number. Received: filters=0"),
         (lambda: layers.ConvBNReLU(True), "filters=True"),
-        (lambda: layers.ConvBNReLU(4, l2=float("nan")), "`l2` must not be negative. Received: l2=nan"),
+        (lambda: layers.ConvBNReLU(4, l2=float("nan")), "`l2` must be a finite number. Received: l2=nan"),
+        (lambda: layers.ConvBNReLU(4, l2="1e-4"), "`l2` must be a finite number. Received: l2='1e-4'"),
+        (lambda: layers.ConvBNReLU(4, l2=-1.0), "`l2` must not be negative. Received: l2=-1.0"),
+        (lambda: layers.ConvBNReLU(4, use_bias="no"), "`use_bias` must be True or False. Received: use_bias='no'"),
+        (
+            lambda: layers.FusionBlock(4, factors=2),
+            "`factors` must be a sequence of whole numbers. Received: factors=2",
+        ),
+        (lambda: layers.MultiScaleCenter(4, dilation_rates=2), "`dilation_rates` must be a sequence of whole numbers"),
         (lambda: layers.ConvPairSE(0), "filters=0"),
         (lambda: layers.ConvPairSE(4, reduction=2.5), "reduction=2.5"),
         (lambda: layers.FusionBlock(0), "filters=0"),
@@ -119,6 +128,35 @@ def test_a_layer_of_two_tensors_takes_no_other_number(make, count):
 def test_arguments_out_of_range_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: layers.ConvBNReLU(4), layers.SqueezeExcite, lambda: layers.FusionBlock(4, factors=(1, 1))]
+)
+def test_an_unknown_number_of_channels_is_refused(make):
+    layer, shape = make(), (None, 8, 12, None)
+    with pytest.raises(ValueError, match=f"{layer.name}: the number of channels must be known; .* 8, 12, None"):
+        layer.build([shape, shape] if isinstance(layer, layers.FusionBlock) else shape)
+
+
+@pytest.mark.parametrize("is_built", [False, True])
+def test_a_single_tensor_is_not_fused(is_built):
+    layer = layers.FusionBlock(3, factors=(1, 1))
+    if is_built:
+        layer([inputs_of(1)] * 2)
+    with pytest.raises(ValueError, match=r"`inputs` must be one tensor per factor\. Received: a single tensor"):
+        layer(inputs_of(1))
+
+
+@pytest.mark.parametrize("make", [layers.JoinSkip, lambda: layers.FusionBlock(3, factors=(1, 1))])
+def test_sizes_that_do_not_meet_are_told(make):
+    layer = make()
+    inputs = [keras.Input((None, None, 2)) for _ in range(2)]
+    model = keras.Model(inputs, layer(inputs))
+    with pytest.raises(
+        ValueError, match=r"the same for all inputs\. Received: \(8, 6\) and \(8, 7\)\. .* product of its"
+    ):
+        model([np.zeros((1, 8, 6, 2), np.float32), np.zeros((1, 8, 7, 2), np.float32)])
 
 
 def test_whole_numbers_of_numpy_are_whole_numbers():

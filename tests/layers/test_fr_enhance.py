@@ -249,9 +249,10 @@ def test_compiled_training_enhances_what_eager_training_does(jit_compile):
     [
         ({"num_enhanced": 0}, "`num_enhanced` must be a positive whole number. Received: num_enhanced=0"),
         ({"num_enhanced": 2.5}, "`num_enhanced` must be a positive whole number. Received: num_enhanced=2.5"),
-        ({"gain": 0.0}, "`gain` must be finite and positive. Received: gain=0.0"),
-        ({"gain": float("nan")}, "`gain` must be finite and positive. Received: gain=nan"),
-        ({"gain": float("inf")}, "`gain` must be finite and positive. Received: gain=inf"),
+        ({"gain": 0.0}, "`gain` must be positive. Received: gain=0.0"),
+        ({"gain": float("nan")}, "`gain` must be a finite number. Received: gain=nan"),
+        ({"gain": float("inf")}, "`gain` must be a finite number. Received: gain=inf"),
+        ({"gain": "2"}, "`gain` must be a finite number. Received: gain='2'"),
         ({"seed": 1.5}, "`seed` must be a whole number. Received: seed=1.5"),
         ({"redraw": 0}, "`redraw` must be 'epoch', 'never' or a positive number of steps. Received: redraw=0"),
         ({"redraw": "batch"}, "Received: redraw='batch'"),

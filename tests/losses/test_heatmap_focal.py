@@ -49,3 +49,10 @@ def test_no_centre_and_extreme_logits_stay_finite():
 def test_negative_powers_are_refused():
     with pytest.raises(ValueError, match="`alpha` and `beta` must not be negative"):
         HeatmapFocal(beta=-1)
+
+
+@pytest.mark.parametrize("power", ["2", float("nan"), None])
+def test_powers_that_are_no_numbers_are_refused(power):
+    for name in ("alpha", "beta"):
+        with pytest.raises(ValueError, match=f"`{name}` must be a finite number. Received: {name}="):
+            HeatmapFocal(**{name: power})

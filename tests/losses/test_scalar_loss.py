@@ -47,3 +47,9 @@ def test_fit_with_weights_beside_the_targets_ends_with_the_reason():
     model.fit(images, targets, verbose=0)
     with pytest.raises(ValueError, match="`sample_weight` must be None"):
         model.fit(images, targets, verbose=0, sample_weight=np.ones(4))
+
+
+@pytest.mark.parametrize("make", [losses.BCEJaccard, losses.Dice])
+def test_text_is_no_choice_of_samples(make):
+    with pytest.raises(ValueError, match=r"`per_sample` must be True or False. Received: per_sample='yes'"):
+        make(per_sample="yes")

@@ -75,3 +75,10 @@ def test_predicted_foreground_is_exact_at_its_ends(logits, share):
         logits = np.array(logits, "float32").reshape(1, 2, 1, 1)
         metric.update_state(weighted(np.zeros_like(logits)), logits)
     assert result(metric) == share
+
+
+@pytest.mark.parametrize("make", [BinaryMeanIoU, PredictedForeground])
+@pytest.mark.parametrize("threshold", ["0.5", None, float("nan")])
+def test_a_threshold_is_a_number(make, threshold):
+    with pytest.raises(ValueError, match=r"`threshold` must be a finite number. Received: threshold="):
+        make(threshold=threshold)

@@ -80,3 +80,16 @@ def test_a_class_that_is_none_of_them_is_left_out_as_if_not_annotated():
 def test_a_class_is_named_once():
     with pytest.raises(ValueError, match=r"`class_ids` must be different classes .* class_ids=\[1, 1\]"):
         MeanIoU(4, class_ids=[1, 1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_classes": 2.5}, "`num_classes` must be a whole number of at least 2. Received: num_classes=2.5"),
+        ({"num_classes": 3, "class_ids": 1}, "`class_ids` must be a sequence of whole numbers. Received: class_ids=1"),
+        ({"num_classes": 3, "class_ids": [0.5]}, "`class_ids` must be a whole number. Received: class_ids=0.5"),
+    ],
+)
+def test_arguments_of_another_type_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        MeanIoU(**arguments)

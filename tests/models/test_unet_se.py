@@ -80,3 +80,9 @@ def test_matched_features_have_the_mean_and_spread_of_the_skip():
 def test_arguments_out_of_range(arguments, message):
     with pytest.raises(ValueError, match=message):
         unet_se(**arguments)
+
+
+def test_sizes_that_cannot_be_halved_are_told_when_it_is_called():
+    model = unet_se(filters=(2, 4, 4))
+    with pytest.raises(ValueError, match=r"join_2: sizes must be the same.*\(14, 14\) and \(15, 15\).*multiple of"):
+        model(np.zeros((1, 31, 31, 1), np.float32))

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from segkit.arguments import sequence
 from segkit.data.sources import LabeledVolume, Source, pair_warnings
 from segkit.data.splits import Split, hold_out_every
 from segkit.errors import InputError
@@ -96,6 +97,9 @@ def train(
         >>> found = segkit.predict(model, another)  # doctest: +SKIP
     """
     _check_types(task, plan, splits, network)
+    _check_callbacks(callbacks)
+    if not isinstance(out, (str, os.PathLike)):
+        raise ValueError(f"`out` must be the path of a folder. Received: out={out!r}")
     _check_numbers(multiple_px, halo_px)
     if resume and overwrite:
         raise ValueError("`resume` and `overwrite` exclude each other: the training is either kept or replaced")
@@ -178,6 +182,15 @@ def _check_types(task: Any, plan: Any, splits: Any, network: Any) -> None:
             "`network` must be a function that builds a network, such as `lambda: segkit.models.unet()`. "
             f"Received: network={network!r}"
         )
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    for one in sequence("callbacks", callbacks, "Keras callbacks"):
+        if not isinstance(one, keras.callbacks.Callback):
+            raise ValueError(
+                "`callbacks` must be objects of subclasses of keras.callbacks.Callback, such as `Mine()`. "
+                f"Received: {one!r}"
+            )
 
 
 def _check_numbers(multiple_px: Any, halo_px: Any) -> None:

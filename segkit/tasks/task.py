@@ -179,16 +179,23 @@ class Task(abc.ABC):
         """Compile a network, and build its optimizer.
 
         Raises:
-            ValueError: If the network has other outputs than the task.
+            ValueError: If the network has other outputs than the task, or losses or metrics are of other ones.
         """
         self.check_model(model)
+        losses, metrics = self.losses(), self.metrics()
+        for name, by_output in (("losses", losses), ("metrics", metrics)):
+            if unknown := by_output.keys() - {output.name for output in self.outputs}:
+                raise ValueError(
+                    f"`{name}` must name outputs of the task {self.kind!r}: "
+                    f"{', '.join(output.name for output in self.outputs)}. Received: {', '.join(sorted(unknown))}"
+                )
         shares = {output.name: output.share for output in self.outputs}
         model.compile(
             optimizer=self.optimizer(learning_rate),
-            loss=self.losses(),
+            loss=losses,
             # Keras weighs every loss by 1 without them.
             loss_weights=None if set(shares.values()) == {1.0} else shares,
-            metrics=self.metrics(),
+            metrics=metrics,
         )
         # TensorFlow traces the first step twice if it has to make variables on the way.
         model.optimizer.build(model.trainable_variables)

@@ -61,7 +61,8 @@ def fit(
 
     Raises:
         InputError: If the run to resume has had other settings, or more epochs, or the loss is not finite.
-        ValueError: If the network has other outputs than the task, or two callbacks of one name have a ``STATE``.
+        ValueError: If the network has other outputs than the task, the task monitors a score that its losses and
+            metrics do not give, or two callbacks of one name have a ``STATE``.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,6 +95,7 @@ def fit(
         return record
     # Train. The stream and the epochs go on where the record stands.
     build_compiled(model, validation, task.spans)
+    check_monitor(model, monitor, task.spans)
     steps = training.steps_per_epoch
     shown = [StepProgress(progress, steps, plan.epochs)] if progress else []
     model.fit(
@@ -166,6 +168,26 @@ def build_compiled(model: keras.Model, sampler: PatchSampler, outputs: Spans = L
     model.compute_loss(images, targets, predictions)
     model.compute_metrics(images, targets, predictions)
     model.reset_metrics()
+
+
+def check_monitor(model: keras.Model, monitor: Monitor, outputs: Spans = LOGITS) -> None:
+    """Refuse a monitor that no epoch will have.
+
+    Args:
+        model: Compiled network whose loss and metrics are built.
+        monitor: The score that the training is to follow.
+        outputs: Names of the outputs, the main one first.
+
+    Raises:
+        ValueError: If its name is not that of a loss or a metric.
+    """
+    scores = {start + name: 0.0 for start in ("", "val_") for name in model.get_metrics_result()}
+    PlainNames(list(outputs)).on_epoch_end(0, scores)
+    if monitor.name not in scores:
+        raise ValueError(
+            f"`monitor` must be a score of the task's losses and metrics: {', '.join(scores)}. "
+            f"Received: {monitor.name!r}"
+        )
 
 
 def stream(sampler: PatchSampler, *, first_epoch: int = 0, outputs: Spans = LOGITS) -> Any:

@@ -116,6 +116,8 @@ class TrainingPlan:
         slices = self.patch_slices
         if slices is not None and (isinstance(slices, bool) or not isinstance(slices, int) or slices < 1):
             raise InputError(f"plan: patch_slices is {slices!r}; give a positive whole number, or null")
+        # Behind the checks above, whose messages give ranges too.
+        check_types(TrainingPlan, vars(self), "plan")
 
     @property
     def patch_shape(self) -> tuple[int, ...]:
@@ -155,10 +157,7 @@ class TrainingPlan:
             raise InputError(f"plan: unknown setting {min(unknown)!r} under 'training'; correct or remove it")
         changes = values.pop("augmentation", {})
         try:
-            plan = cls(**values, augmentation=from_stored(Augmentation, changes, "plan: augmentation"))
-            # Behind the checks of the plan itself, whose messages give ranges too.
-            check_types(cls, values, "plan")
-            return plan
+            return cls(**values, augmentation=from_stored(Augmentation, changes, "plan: augmentation"))
         except InputError:
             raise
         except (TypeError, ValueError) as fault:

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from segkit.arguments import whole_number
 from segkit.layers.fr_enhance import FREnhance
 
 _DROPOUTS = (
@@ -50,7 +51,7 @@ class ReestimateStatistics(keras.callbacks.Callback):
 
     Raises:
         ValueError: If ``batches`` is one array, which would be iterated image by image, or can be iterated only once,
-            such as a generator.
+            such as a generator, or ``steps`` is no positive whole number.
 
     Reference:
         Ando & Hotta (2021) do not say how their network is scored. Measured with the spec of segkit: without this,
@@ -72,7 +73,7 @@ class ReestimateStatistics(keras.callbacks.Callback):
                 f"Received: one {type(batches).__name__}"
             )
         self.batches = batches
-        self.steps = steps
+        self.steps = None if steps is None else whole_number("steps", steps, least=1)
         self.running: list[list[list[float]]] | None = None
         self._is_behind = False  # trained since the last time
         self._pass: _TrainingPass | None = None

@@ -410,6 +410,13 @@ def test_a_network_of_volumes_is_tried_too(tmp_path):
         segkit.train(*blobs(shape=(12, 32, 32)), tmp_path, network=small_volume_net, plan=plan)
 
 
+class Subclassed(keras.Model):
+    """A network that is not made of inputs and outputs."""
+
+    def call(self, inputs):
+        return {"logits": inputs}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -426,6 +433,10 @@ def test_a_network_of_volumes_is_tried_too(tmp_path):
         ({"network": network_of(lambda x: conv(x)["logits"])}, "end it in a dict"),
         ({"network": network_of(lambda x: conv(x, padding="same"))}, None),
         ({"network": lambda: None}, "`network` must return a keras.Model. Received: None"),
+        ({"network": Subclassed}, "end it in a dict: .* Received: a model of the type Subclassed, which does not tell"),
+        ({"callbacks": keras.callbacks.Callback()}, "`callbacks` must be a sequence of Keras callbacks. Received"),
+        ({"callbacks": [keras.callbacks.Callback]}, r"`callbacks` must be objects of .*, such as `Mine\(\)`"),
+        ({"out": 5}, "`out` must be the path of a folder. Received: out=5"),
         ({"network": "unet"}, "`network` must be a function that builds a network.*network='unet'"),
         ({"multiple_px": 0}, "`multiple_px` must be a whole number of at least 1"),
         ({"multiple_px": 2.0}, "`multiple_px` must be a whole number of at least 1"),
@@ -443,7 +454,7 @@ def test_what_cannot_be_trained_is_refused_before_it_begins(changes, message, tm
     ask = {"network": two_layers, "plan": TrainingPlan(patch_px=32, epochs=1, precision="float32"), **changes}
     error = ZeroDivisionError if message is None else (ValueError, InputError)
     with pytest.raises(error, match=message):
-        segkit.train(*blobs(), tmp_path, **ask)
+        segkit.train(*blobs(), **{"out": tmp_path, **ask})
     assert reached == ([] if message else ["fit"])
 
 

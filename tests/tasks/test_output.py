@@ -32,3 +32,20 @@ def test_outputs_are_compared_by_name_and_channels():
     for wrong in model(logits=2), model(logits=2, aux=2), model(logits=2, aux=1, more=1):
         with pytest.raises(ValueError, match=r"'logits' of 2 channels and 'aux' of 1 channel for .* 'mine'"):
             check_outputs(wrong, outputs, "mine")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"activation": "relu"}, "`activation` must be one of .*'softmax'.* Received: activation='relu'"),
+        ({"channels": 0}, "`channels` must be a positive whole number. Received: channels=0"),
+        ({"span": (1, 0)}, r"`span` must be the first channel and .* Received: \(1, 0\)"),
+        ({"span": (0, 1, 2)}, "`span` must be the first channel"),
+        ({"span": (-1, 1)}, "`span` must be a whole number of at least 0"),
+        ({"span": 1}, "`span` must be a sequence"),
+        ({"share": "1"}, "`share` must be a finite number"),
+    ],
+)
+def test_an_output_without_meaning_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Output(**{"name": "logits", "channels": 1, "span": (0, 1), **changes})

@@ -13,8 +13,10 @@ from segkit.errors import InputError
 from segkit.losses.bce_jaccard import BCEJaccard
 from segkit.metrics.predicted_foreground import PredictedForeground
 from segkit.models.card import ModelCard
+from segkit.monitor import Monitor
 from segkit.preprocessing.standardize import Standardize
 from segkit.targets.foreground import ForegroundTarget
+from segkit.tasks.foreground import ForegroundTask
 from segkit.training.fit import build_compiled, fit, stream
 from segkit.training.plan import TrainingPlan
 from segkit.training.preparation import _warn_of_other_voxels, prepare, shrink_patch
@@ -232,3 +234,29 @@ def test_a_training_whose_loss_is_no_number_ends_before_the_epoch_is_kept(tmp_pa
 def test_a_plan_refuses_what_a_training_could_not_use(changes, message):
     with pytest.raises(InputError, match=message):
         TrainingPlan(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"deterministic": "no"}, InputError, "plan: deterministic 'no'; give true or false"),
+        ({"deterministic": 1}, InputError, "plan: deterministic 1; give true or false"),
+        ({"epochs": 0}, InputError, "plan: epochs is 0; give a whole number of at least 1"),
+        ({"ignore_value": True}, InputError, "plan: ignore_value True; give a whole number or null"),
+    ],
+)
+def test_a_plan_that_is_constructed_is_checked_like_one_that_is_read(changes, error, message):
+    with pytest.raises(error, match=message):
+        TrainingPlan(**changes)
+    with pytest.raises(error, match=message):
+        TrainingPlan.from_dict(changes)
+
+
+def test_a_monitor_that_nothing_gives_is_told_with_the_scores_that_there_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(ForegroundTask, "monitor", Monitor(name="val_foo", mode="max", title="foo"))
+    prepared = prepare([labeled_volume()], PLAN)
+    inputs = keras.Input((None, None, 1))
+    model = keras.Model(inputs, {"logits": keras.layers.Conv2D(1, 1)(inputs)})
+    message = r"`monitor` must be a score of .*val_loss, .*val_mean_iou.* Received: 'val_foo'"
+    with pytest.raises(ValueError, match=message):
+        fit(model, prepared.training, prepared.validation, PLAN, tmp_path, CARD)

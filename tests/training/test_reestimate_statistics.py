@@ -254,3 +254,9 @@ def test_a_training_without_an_epoch_leaves_all_as_it_was():
 def test_one_array_or_what_is_iterated_once_is_refused(given, found):
     with pytest.raises(ValueError, match=rf"`batches` must be .*such as a list of batches.*Received: .*{found}"):
         ReestimateStatistics(given)
+
+
+@pytest.mark.parametrize("steps", [0, -1, "2", 1.5])
+def test_a_number_of_steps_is_positive(steps):
+    with pytest.raises(ValueError, match=r"`steps` must be a positive whole number. Received: steps="):
+        ReestimateStatistics(batches(2), steps=steps)

@@ -167,3 +167,12 @@ def test_a_class_that_is_never_found_is_told_ever_less_often(caplog):
 def test_tasks_without_meaning_are_refused(names, share):
     with pytest.raises(ValueError, match="Received"):
         ClassesTask(class_names=names, supervision=share)
+
+
+@pytest.mark.parametrize("name", ["losses", "metrics"])
+def test_scores_of_outputs_that_the_task_lacks_are_refused(name, monkeypatch):
+    task, model = ClassesTask(class_names=NAMES), unet_se(num_classes=3, filters=(2, 4))
+    given = {**getattr(task, name)(), "other": None}
+    monkeypatch.setattr(ClassesTask, name, lambda self: given)
+    with pytest.raises(ValueError, match=f"`{name}` must name outputs of the task 'classes': logits. Received: other"):
+        task.compile(model, 1e-3)

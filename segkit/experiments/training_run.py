@@ -33,6 +33,7 @@ from segkit.json_object import read_object
 from segkit.models.card import ModelCard
 from segkit.models.files import load_model, read_card, replace_card
 from segkit.models.precision import with_precision
+from segkit.models.rebuildable import check_rebuildable
 from segkit.models.with_penalty import with_penalty
 from segkit.progress import ProgressLine
 from segkit.registry import user_modules
@@ -116,6 +117,7 @@ def train(job: Job, *, resume: bool) -> Resumable:
             model = with_penalty(with_precision(load_model(plan.init), settings.precision), settings.l2)
         else:
             model = job.network.build(**plan.model, **plan.task.build_settings(), l2=settings.l2)
+    check_rebuildable(model)
     _LOG.info(
         "training: %s parameters, %d patches of %d px (%d with foreground), %d steps per epoch, %s",
         f"{model.count_params():,}",

@@ -21,6 +21,7 @@ from segkit.experiments.folder import PLAN_NAME, check_folder, claim_folder, rem
 from segkit.experiments.lock import only_process_in
 from segkit.inference.loaded_model import LoadedModel
 from segkit.models.card import ModelCard
+from segkit.models.rebuildable import check_rebuildable
 from segkit.models.seget import seget, seget_halo_px, seget_multiple_px
 from segkit.notebook.as_volume import VolumeLike, as_volume
 from segkit.preprocessing.preprocessing import Preprocessing
@@ -86,8 +87,8 @@ def train(
 
     Raises:
         InputError: If volumes, annotations, splits and task do not fit each other, the network does not take slices or
-            volumes of any size, the folder holds a run that is neither to be resumed nor replaced, or other files and
-            no run, or another process trains in it.
+            volumes of any size or could not be opened again from its file, the folder holds a run that is neither to be
+            resumed nor replaced, or other files and no run, or another process trains in it.
         ValueError: If an argument is of another type than stated, an array has other axes, ``images``, ``annotations``
             and ``splits`` differ in length, the network has other outputs than the task, or outputs of another size
             than its input where the sides are multiples of ``multiple_px``.
@@ -138,6 +139,7 @@ def train(
     LoadedModel(model, card)
     if not preprocessing.resizes:
         _check_sizes(model, multiple_px)
+    check_rebuildable(model)
     if card.tile_px is not None:
         _LOG.info(
             "note: %s: predicted in tiles of %d px, as no halo_px is given; results of tiles are blended; give halo_px "

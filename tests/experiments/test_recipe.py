@@ -9,6 +9,7 @@ import shutil
 import sys
 import types
 
+import keras
 import numpy as np
 import pytest
 import tifffile
@@ -499,3 +500,17 @@ def test_a_run_that_starts_from_a_model_has_the_penalty_of_its_plan(monkeypatch)
     assert float(sum(found.losses)) == pytest.approx(0.25 * float((kernel.numpy() ** 2).sum()), rel=1e-5)
     assert float(sum(found.losses)) > 0
     assert pathlib.Path("start.keras").read_bytes() == before
+
+
+def test_a_network_that_no_file_gives_back_is_refused_before_the_first_epoch():
+    def doubled(plan):
+        def build(*, width, l2):
+            inputs = keras.Input((None, None, 1))
+            x = keras.layers.Lambda(lambda x: width * x, name="wider")(inputs)
+            return keras.Model(inputs, {"logits": keras.layers.Conv2D(1, 1, name="logits")(x)})
+
+        return job.Network(build, multiple_px=1, halo_px=None)
+
+    with pytest.raises(InputError, match="layer 'wider' of the class Lambda could not be opened again"):
+        run_recipe(dataclasses.replace(TOY, network=doubled), ["--out", "run"])
+    assert not {"state", "log.csv", "model.keras"} & {path.name for path in pathlib.Path("run").iterdir()}

@@ -86,6 +86,19 @@ def test_an_earlier_training_is_kept_until_it_is_to_be_replaced(tmp_path):
     assert not {"scores.json", "plan.json"} & {path.name for path in tmp_path.iterdir()}
 
 
+def test_a_network_that_no_file_gives_back_is_refused_before_anything_is_removed(tmp_path):
+    def doubled():
+        inputs = keras.Input((None, None, 1))
+        x = keras.layers.Lambda(lambda x: 2 * x, name="twice")(inputs)
+        return keras.Model(inputs, {"logits": keras.layers.Conv2D(1, 1, name="logits")(x)})
+
+    image, mask = blobs()
+    (tmp_path / "model.keras").write_text("of the earlier run")
+    with pytest.raises(InputError, match="layer 'twice' of the class Lambda could not be opened again"):
+        segkit.train(image, mask, tmp_path, network=doubled, overwrite=True)
+    assert {path.name: path.read_text() for path in tmp_path.glob("[!.]*")} == {"model.keras": "of the earlier run"}
+
+
 def test_a_training_holds_its_folder(tmp_path):
     image, mask = blobs()
 

@@ -29,6 +29,7 @@ from recipes.cells.arguments import add_arguments, check_arguments
 from recipes.cells.measured import measured
 from recipes.cells.presets import training_plan
 from recipes.cells.protocols import PROTOCOLS, Protocol
+from recipes.cells.settings import ModelSettings
 from segkit.data.augmentation import NO_AUGMENTATION
 from segkit.data.sources import Source
 from segkit.experiments.arguments import overridden
@@ -155,6 +156,7 @@ RECIPE = Recipe(
     resumed=resumed,
     network=network,
     tiny=tiny,
+    model_settings=ModelSettings,
     settle=settle,
     comparison=ablation.COMPARISON,
     measure=ablation.measure,

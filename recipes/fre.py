@@ -26,6 +26,7 @@ from recipes.enhancement.arguments import add_arguments, check_arguments
 from recipes.enhancement.comparison import COMPARISON, SEARCH, measure
 from recipes.enhancement.presets import PAPER_FILTERS, SMALL_FILTERS, training_plan
 from recipes.enhancement.protocols import PROTOCOLS, check_shape
+from recipes.enhancement.settings import ModelSettings
 from segkit.errors import InputError
 from segkit.experiments.arguments import normalization, overridden
 from segkit.experiments.draft import Draft
@@ -120,6 +121,7 @@ RECIPE = Recipe(
     resumed=resumed,
     network=network,
     tiny=tiny,
+    model_settings=ModelSettings,
     comparison=COMPARISON,
     search=SEARCH,
     measure=measure,

@@ -30,6 +30,7 @@ from segkit.experiments.arguments import labeled, masks_by_structure, normalizat
 from segkit.experiments.demo_phantoms import demo_phantoms, make_demo_phantoms
 from segkit.experiments.draft import Draft
 from segkit.experiments.folder import PHANTOMS_NAME
+from segkit.experiments.model_settings import check_counts, model_settings
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.recipe import Recipe, recipe_command, run_recipe
 from segkit.experiments.resume import runs_to_resume
@@ -130,21 +131,38 @@ def tiny(plan: RunPlan) -> RunPlan:
     return tiny_plan(plan, model={"filters": [2, 4], "dilation_rates": [1, 2]}, positive_copies=0)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """What a plan holds under ``model``; what is left out is the paper's.
+
+    Attributes:
+        filters: Channels of the encoder blocks.
+        dilation_rates: Dilation of the center's branches.
+
+    Raises:
+        ValueError: If they are no positive numbers, or of fewer than two levels.
+    """
+
+    filters: tuple[int, ...] = (16, 32, 64, 128)
+    dilation_rates: tuple[int, ...] = (1, 2, 4, 8)
+
+    def __post_init__(self) -> None:
+        check_counts("filters", self.filters, least=2)
+        check_counts("dilation_rates", self.dilation_rates)
+
+
 def network(plan: RunPlan) -> Network:
     """Return SegET's builder with what follows from the plan's architecture.
 
     Raises:
-        InputError: If a setting under ``model`` is unknown.
+        InputError: If a setting under ``model`` is unknown or wrong.
     """
     from segkit.experiments.job import Network
     from segkit.models.seget import seget, seget_halo_px, seget_multiple_px
 
-    unknown = set(plan.model) - {"filters", "dilation_rates"}
-    if unknown:
-        raise InputError(f"plan: unknown setting {min(unknown)!r} under 'model'; give filters and dilation_rates")
-    levels = len(plan.model.get("filters", (16, 32, 64, 128)))
-    rates = plan.model.get("dilation_rates", (1, 2, 4, 8))
-    return Network(seget, seget_multiple_px(levels), seget_halo_px(levels, rates))
+    chosen = model_settings(ModelSettings, plan)
+    levels = len(chosen.filters)
+    return Network(seget, seget_multiple_px(levels), seget_halo_px(levels, chosen.dilation_rates))
 
 
 RECIPE = Recipe(
@@ -156,6 +174,7 @@ RECIPE = Recipe(
     resumed=resumed,
     network=network,
     tiny=tiny,
+    model_settings=ModelSettings,
 )
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import keras
 
+from recipes.cells.settings import ModelSettings
 from segkit.errors import InputError
 from segkit.experiments.cell_evidence import ColoringSteps, OtsuBaseline
 from segkit.experiments.job import Network
+from segkit.experiments.model_settings import model_settings
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.statistics import statistics_batches
 from segkit.models.efficient_cell_seg import cells_and_centers, efficient_cell_seg
@@ -23,19 +25,14 @@ STATISTICS_STEPS = 4
 """Batches that the statistics of normalisation are taken from: Keras's encoders move theirs by a hundredth per step,
 and a training of a few hundred steps would be validated with statistics of its beginning."""
 
-_SETTINGS = ("encoder", "encoder_weights", "freeze_encoder", "decoder_filters")
-
 
 def network(plan: RunPlan) -> Network:
     """Return the builder of a plan's network.
 
     Raises:
-        InputError: If a setting under ``model`` is unknown or missing.
+        InputError: If a setting under ``model`` is unknown, missing or wrong.
     """
-    # Symmetric difference: settings that are unknown, and those that are missing.
-    if wrong := set(_SETTINGS) ^ set(plan.model):
-        raise InputError(f"plan: {min(wrong)!r} under 'model' is unknown or missing; give {', '.join(_SETTINGS)}")
-    check_encoder(plan.model["encoder"])
+    check_encoder(model_settings(ModelSettings, plan).encoder)
 
     def build(*, with_centers: bool = False, **settings: Any) -> keras.Model:
         builder = cells_and_centers if with_centers else efficient_cell_seg

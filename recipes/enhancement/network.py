@@ -8,10 +8,11 @@ from typing import Any
 
 import keras
 
-from segkit.errors import InputError
+from recipes.enhancement.settings import ModelSettings
 from segkit.experiments.enhancement_methods import build_network, check_enhancement, method_of
 from segkit.experiments.folder import SEARCH_NAME
 from segkit.experiments.job import Network
+from segkit.experiments.model_settings import model_settings
 from segkit.experiments.plan import RunPlan
 from segkit.experiments.statistics import statistics_batches
 from segkit.experiments.tile_scores import TileScores
@@ -27,21 +28,17 @@ from segkit.training.reestimate_statistics import ReestimateStatistics
 STATISTICS_STEPS = 8
 """Batches of training tiles that the statistics of normalisation are taken from before every validation."""
 
-_SETTINGS = ("method", "filters", "num_enhanced", "gain", "supervision", "normalization")
-
 
 def network(plan: RunPlan) -> Network:
     """Return the builder of a plan's network with what follows from its method.
 
     Raises:
-        InputError: If a setting under ``model`` is unknown or missing.
+        InputError: If a setting under ``model`` is unknown, missing or wrong.
     """
-    # Symmetric difference: settings that are unknown, and those that are missing.
-    if wrong := set(_SETTINGS) ^ set(plan.model):
-        raise InputError(f"plan: {min(wrong)!r} under 'model' is unknown or missing; give {', '.join(_SETTINGS)}")
+    chosen = model_settings(ModelSettings, plan)
     method = method_of(plan.model)
-    check_enhancement(method, *(plan.model[name] for name in ("filters", "num_enhanced", "gain")))
-    levels = len(plan.model["filters"])
+    check_enhancement(method, chosen.filters, chosen.num_enhanced, chosen.gain)
+    levels = len(chosen.filters)
 
     def build(*, num_classes: int, l2: float, **settings: Any) -> keras.Model:
         chosen = {name: settings[name] for name in ("filters", "num_enhanced", "gain", "normalization")}

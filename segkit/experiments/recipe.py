@@ -32,6 +32,7 @@ from segkit.experiments.folder import (
 )
 from segkit.experiments.folds import folded, write_summary
 from segkit.experiments.lock import only_process_in
+from segkit.experiments.model_settings import model_settings
 from segkit.experiments.modes import (
     SEARCHES,
     Mode,
@@ -74,6 +75,8 @@ class Recipe:
         resumed: Returns the runs that a command with ``--resume`` continues, with what it changes in them.
         network: Returns the network of a plan; refuses unknown settings under ``model``.
         tiny: Returns a plan that runs in seconds.
+        model_settings: Dataclass of what a plan of the recipe holds under ``model``; ``None`` where ``network`` alone
+            checks it.
         settle: Called with a plan, whether it is resumed and the kind of its mode, when Keras is loaded and before data
             are made; returns the plan with what was left open, such as the weights that are available.
         comparison: What can be compared; ``None`` for nothing.
@@ -91,6 +94,7 @@ class Recipe:
     resumed: Callable[[argparse.Namespace], Sequence[Draft]]
     network: Callable[[RunPlan], Network]
     tiny: Callable[[RunPlan], RunPlan]
+    model_settings: type | None = None
     settle: Callable[[RunPlan, bool, str], RunPlan] = lambda plan, resumed, kind: plan
     comparison: Comparison | None = None
     search: Search | None = None
@@ -256,6 +260,7 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
     if not drafts:
         _tell_ended(args.out)
         return
+    _check_models(recipe, args, drafts)
     for served in {served_folder(args, draft.folder) for draft in drafts} - {None}:
         check_writable(served)
     roots = list(dict.fromkeys(draft.folder.parent for draft in drafts if draft.is_fold))
@@ -303,6 +308,14 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
             raise
         for root in roots:
             write_summary(root)
+
+
+def _check_models(recipe: Recipe, args: argparse.Namespace, drafts: Sequence[Draft]) -> None:
+    """Refuse wrong settings of networks, with the file that holds them, before a mode or a network looks at them."""
+    if recipe.model_settings is not None:
+        for draft in drafts:
+            file = args.plan or (draft.folder / PLAN_NAME if args.resume else None)
+            model_settings(recipe.model_settings, draft.plan, file)
 
 
 def _tell_ended(root: pathlib.Path | None) -> None:

@@ -23,7 +23,7 @@ from segkit.console import STARTED
 from segkit.data.sources import LabeledVolume, Source, shared_warnings
 from segkit.errors import InputError
 from segkit.experiments.job import FinishedRun, Job
-from segkit.experiments.plan import RunPlan
+from segkit.experiments.plan import PLAN_NAME, RunPlan
 from segkit.experiments.provenance import commands_of, versions
 from segkit.experiments.resume import SCORES_NAME
 from segkit.export.from_file import export_from_file
@@ -116,7 +116,7 @@ def train(job: Job, *, resume: bool) -> Resumable:
         if plan.init:
             model = with_penalty(with_precision(load_model(plan.init), settings.precision), settings.l2)
         else:
-            model = job.network.build(**plan.model, **plan.task.build_settings(), l2=settings.l2)
+            model = built(job)
     check_rebuildable(model)
     _LOG.info(
         "training: %s parameters, %d patches of %d px (%d with foreground), %d steps per epoch, %s",
@@ -138,6 +138,25 @@ def train(job: Job, *, resume: bool) -> Resumable:
         resume=resume,
         progress=ProgressLine("training", "steps"),
     )
+
+
+def built(job: Job) -> keras.Model:
+    """Build the network of a job's plan.
+
+    Raises:
+        InputError: If its builder refuses the settings, such as a size that they do not fit together with.
+    """
+    plan = job.plan
+    try:
+        return job.network.build(**plan.model, **plan.task.build_settings(), l2=plan.training.l2)
+    except InputError:
+        raise
+    except ValueError as fault:
+        reason = " ".join(str(fault).split())
+        raise InputError(
+            f"{job.folder / PLAN_NAME}: the network cannot be built ({reason}); correct 'model', or the size of the "
+            "patches"
+        ) from fault
 
 
 def publish(record: Resumable) -> pathlib.Path:

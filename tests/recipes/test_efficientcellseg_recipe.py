@@ -442,6 +442,14 @@ def test_a_plan_alone_may_be_edited_and_run(monkeypatch):
     assert read_card(pathlib.Path("run/model.keras")).task.threshold == 0.375
     for name, wrong, message in (
         ("model", {**edited["model"], "encoder": "vgg"}, "encoder 'vgg'; give one of"),
+        ("model", {**edited["model"], "encoder": None}, "run/plan.json: plan: under 'model': encoder None; give text"),
+        ("model", {**edited["model"], "decoder_filters": [6, 0]}, "run/plan.json: .*`decoder_filters` must be a list"),
+        ("model", {**edited["model"], "freeze_encoder": 1}, "freeze_encoder 1; give true or false"),
+        (
+            "model",
+            {**edited["model"], "decoder_filters": [6, 3, 3]},
+            "run/plan.json: the network cannot be built .*`decoder_filters` must be 2 numbers",
+        ),
         (
             "task",
             {**edited["task"], "instances": {**edited["task"]["instances"], "method": "magic"}},

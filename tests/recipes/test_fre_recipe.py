@@ -386,6 +386,14 @@ def test_a_comparison_that_is_replaced_leaves_nothing_of_its_trials(data, monkey
 
 def test_slips_in_an_edited_plan_are_found(data):
     plan, _ = resolve(*DATA)
-    for change, message in (({"gian": 2}, "'gian' under 'model' is unknown"), ({"method": "best"}, "method 'best'")):
+    for change, message in (
+        ({"gian": 2}, "plan: under 'model': unknown setting 'gian'"),
+        ({"method": "best"}, "`method` must be one of plain, .*'best'"),
+        ({"filters": 8}, r"under 'model': filters 8; give a list of entries, each a whole number"),
+        ({"filters": [8]}, "`filters` must be a list of positive whole numbers, at least 2"),
+        ({"num_enhanced": "3"}, "num_enhanced '3'; give a whole number"),
+        ({"gain": None}, "gain None; give a number"),
+        ({"normalization": "layer"}, "normalization 'layer'; give one of batch, renorm"),
+    ):
         with pytest.raises(InputError, match=message):
             network(dataclasses.replace(plan, model={**plan.model, **change}))

@@ -386,3 +386,28 @@ def test_typos_in_an_edited_plan_are_found(change, message):
     plan = {"recipe": "segET", "structure": "a", "preset": "paper", "data": data}
     with pytest.raises(InputError, match=message):
         RunPlan.from_dict({**plan, **change})
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"filters": 8}, "filters 8; give a list of entries, each a whole number"),
+        ({"filters": [2, "4"]}, r"filters \[2, '4'\]; give a list of entries, each a whole number"),
+        ({"filters": [4]}, r"`filters` must be a list of positive whole numbers, at least 2.*\[4\]"),
+        ({"dilation_rates": [0]}, r"`dilation_rates` must be a list of positive whole numbers, at least 1.*\[0\]"),
+        ({"dilation_rates": []}, "`dilation_rates` must be"),
+        ({"filtres": [2, 4]}, "unknown setting 'filtres'; correct or remove it"),
+    ],
+)
+def test_a_wrong_setting_of_the_network_is_told_with_its_plan(model, message, files):
+    tomogram, mask = files
+    segET.main(["--structure", "a", "--tomogram", tomogram, "--mask", mask, "--out", "run", "--plan-only"])
+    path = pathlib.Path("run/plan.json")
+    text = json.dumps({**json.loads(path.read_text()), "model": model})
+    path.write_text(text)
+    with pytest.raises(InputError, match=f"^run/plan.json: plan: under 'model': {message}"):
+        segET.main(["--out", "run", "--resume"])
+    pathlib.Path("other.json").write_text(text)
+    with pytest.raises(InputError, match=f"^other.json: plan: under 'model': {message}"):
+        segET.main(["--plan", "other.json", "--out", "other"])
+    assert {one.name for one in pathlib.Path("run").glob("[!.]*")} == {"plan.json", "commands.txt"}

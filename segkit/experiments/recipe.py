@@ -46,7 +46,7 @@ from segkit.experiments.modes import (
 )
 from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan, write_plan
 from segkit.experiments.provenance import remember_command
-from segkit.experiments.resume import check_recipe, is_left
+from segkit.experiments.resume import check_recipe, is_left, keeps_result
 from segkit.experiments.served_folder import served_folder, write_served_folder
 from segkit.experiments.settings import TINY
 from segkit.model_path import FOLDS_NAME, fold_folders
@@ -269,6 +269,10 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
         mode = resolve_mode(args, drafts[0], recipe.comparison, recipe.search, recipe.remember(args, drafts[0].plan))
         if roots and mode["kind"] != "run":
             raise InputError("--folds cannot be combined with a comparison or a search; give one of them")
+    if args.resume and mode["kind"] == "run":
+        drafts = _to_train(drafts)
+        if not drafts:
+            return
     is_worker = serves_search(mode)
     for root in () if args.resume else roots:  # nothing of other folds, or of a single run, may be left there
         claim_folder(root, resume=False, overwrite=args.overwrite, keeps_plan=True)
@@ -316,6 +320,14 @@ def _check_models(recipe: Recipe, args: argparse.Namespace, drafts: Sequence[Dra
         for draft in drafts:
             file = args.plan or (draft.folder / PLAN_NAME if args.resume else None)
             model_settings(recipe.model_settings, draft.plan, file)
+
+
+def _to_train(drafts: Sequence[Draft]) -> list[Draft]:
+    """Return the runs that can be resumed; those that have ended without what they would be trained on from stay."""
+    kept = [draft for draft in drafts if keeps_result(draft.plan, draft.folder)]
+    for draft in kept:
+        _LOG.warning("warning: %s: the run has ended and stays as it is; its folder state/ is missing", draft.folder)
+    return [draft for draft in drafts if draft not in kept]
 
 
 def _tell_ended(root: pathlib.Path | None) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from segkit.errors import InputError
 from segkit.experiments.arguments import masks_by_structure, overridden_plan
 from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan
+from segkit.model_path import RUN_MODEL_NAME
 
 SCORES_NAME = "scores.json"
 """Name of the file that a finished run leaves in its folder."""
@@ -28,6 +29,28 @@ def is_left(plan: RunPlan, folder: pathlib.Path, epochs: int | None) -> bool:
         epochs: Epochs that are asked for; ``None`` for those of the plan.
     """
     return not has_ended(folder) or (epochs or 0) > plan.training.epochs
+
+
+def keeps_result(plan: RunPlan, folder: pathlib.Path) -> bool:
+    """Return whether a run that is to be resumed has ended and lacks what it would be trained on from.
+
+    Such a run stays as it is: training it again would replace its model.
+
+    Args:
+        plan: Its plan, with the epochs that are asked for.
+        folder: Its folder.
+
+    Raises:
+        InputError: If more epochs are asked for.
+    """
+    if not has_ended(folder) or not (folder / RUN_MODEL_NAME).exists() or any((folder / "state").glob("epoch-*.npz")):
+        return False
+    if plan.training.epochs > read_plan(folder / PLAN_NAME).training.epochs:
+        raise InputError(
+            f"{folder}: has ended, and its folder state/, which more epochs need, is missing; leave out --epochs, "
+            "start over with --overwrite, or choose another --out"
+        )
+    return True
 
 
 def check_recipe(plan: RunPlan, recipe: str, folder: pathlib.Path) -> None:

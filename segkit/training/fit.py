@@ -85,6 +85,8 @@ def fit(
     record = Resumable(folder, card, tracked, identity=_identity(plan, card))
     # Continue or start over.
     if not (resume and record.resume(model)):
+        if resume:
+            record.warn_of_loss()
         record.start_over()
     if record.epochs_done > plan.epochs:
         raise InputError(

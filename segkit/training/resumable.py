@@ -6,6 +6,7 @@ import copy
 import csv
 import io
 import json
+import logging
 import math
 import os
 import pathlib
@@ -22,6 +23,8 @@ from segkit.models.card import ModelCard
 from segkit.models.files import save_model
 from segkit.training.snapshots import Snapshots, restore_variables
 from segkit.volumes.whole_output import whole_file
+
+_LOG = logging.getLogger(__name__)
 
 LOG_NAME = "log.csv"
 
@@ -113,6 +116,16 @@ class Resumable(keras.callbacks.Callback):
         """Give the other callbacks their memory back, after they have reset themselves."""
         self._clock = time.monotonic()
         self._remember()
+
+    def warn_of_loss(self) -> None:
+        """Warn that a training begins anew where it was to be resumed, if there is anything to lose."""
+        replaced = [name for name in (LOG_NAME, RUN_MODEL_NAME) if (self.folder / name).exists()]
+        if replaced or self._snapshots.has_any():
+            _LOG.warning(
+                "warning: %s: no snapshot in state/ can be read; the training starts over from epoch 1%s",
+                self.folder,
+                f" and replaces {' and '.join(replaced)}" if replaced else "",
+            )
 
     def start_over(self) -> None:
         """Remove what an earlier run has left in the folder, so that nothing of it can be taken for this one's."""

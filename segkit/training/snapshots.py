@@ -70,12 +70,19 @@ class Snapshots:
 
     def latest(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Return facts and arrays of the newest snapshot that can be read, or ``None``."""
-        for path in reversed(self._all()):
+        paths = self._all()
+        while paths:
             try:
-                return _read(path)
+                return _read(paths.pop())
             except InputError as fault:
-                _LOG.warning("%s; resuming from the snapshot before it", fault)
+                _LOG.warning(
+                    "%s; %s", fault, "trying the snapshot before it" if paths else "there is no other snapshot"
+                )
         return None
+
+    def has_any(self) -> bool:
+        """Return whether there are snapshots, readable or not."""
+        return bool(self._all())
 
     def _path(self, epoch: int) -> pathlib.Path:
         # Padded with zeros, so that names are sorted by epoch.

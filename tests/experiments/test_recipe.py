@@ -449,6 +449,32 @@ def test_a_run_ends_with_a_model_and_scores_and_what_it_takes_to_train_on():
     assert len(pathlib.Path("run/log.csv").read_text().splitlines()) == 1 + 4
 
 
+def test_a_finished_run_without_its_state_keeps_its_model(caplog):
+    run_recipe(TOY, ["--out", "run", "--no-export"])
+    shutil.rmtree("run/state")
+    before = {path: path.read_bytes() for path in pathlib.Path("run").rglob("*") if path.is_file()}
+    caplog.clear()
+    run_recipe(TOY, ["--out", "run", "--resume"])
+    assert "warning: run: the run has ended and stays as it is; its folder state/ is missing" in caplog.messages
+    with pytest.raises(InputError, match="run: has ended, and its folder state/, which more epochs need, is missing"):
+        run_recipe(TOY, ["--out", "run", "--resume", "--epochs", "3"])
+    assert {path: path.read_bytes() for path in pathlib.Path("run").rglob("*") if path.is_file()} == before
+
+
+def test_a_run_whose_only_snapshot_is_damaged_says_that_it_starts_over(caplog):
+    run_recipe(TOY, ["--out", "run", "--no-export", "--epochs", "2"])
+    (snapshot,) = pathlib.Path("run/state").iterdir()
+    snapshot.write_bytes(b"")
+    caplog.clear()
+    run_recipe(TOY, ["--out", "run", "--resume", "--no-export"])
+    (told,) = (line for line in caplog.messages if "starts over" in line)
+    assert told == (
+        "warning: run: no snapshot in state/ can be read; the training starts over from epoch 1 and replaces log.csv "
+        "and model.keras"
+    )
+    assert json.loads(pathlib.Path("run/scores.json").read_text())["epochs"] == 2
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_slices_of_several_volumes_are_told_apart_in_the_report(count, monkeypatch):
     write_stack()

@@ -105,6 +105,22 @@ def test_where_nothing_has_been_kept_nothing_is_resumed(tmp_path):
     assert (record.epochs_done, record.rows) == (0, [])
 
 
+def test_a_loss_is_warned_of_where_there_is_one(tmp_path, caplog):
+    record, _ = record_of(tmp_path, 2)
+    record.warn_of_loss()
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "epoch-00001.unfinished").write_bytes(b"of a first epoch that was killed")
+    record.warn_of_loss()
+    assert not caplog.messages
+    (tmp_path / "state" / "epoch-00001.npz").write_bytes(b"")
+    record.warn_of_loss()
+    (tmp_path / "log.csv").touch()
+    record.warn_of_loss()
+    first, second = caplog.messages
+    assert first.endswith("no snapshot in state/ can be read; the training starts over from epoch 1")
+    assert second.endswith("from epoch 1 and replaces log.csv")
+
+
 def test_a_run_is_not_resumed_under_another_plan(tmp_path):
     record, _ = record_of(tmp_path, 1, {"learning_rate": 0.1})
     finish_epochs(record, [0.5])

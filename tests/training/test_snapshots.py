@@ -58,6 +58,14 @@ def test_the_last_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path, caplog
     newest.write_bytes(newest.read_bytes()[:100])
     assert snapshots.latest()[0] == {"epoch": 10}
     assert f"{newest}: cannot be read as a snapshot" in caplog.text
+    assert "trying the snapshot before it" in caplog.text
+    caplog.clear()
+    (newest.parent / "epoch-00010.npz").write_bytes(b"")
+    assert snapshots.latest() is None
+    assert [line.rpartition("; ")[2] for line in caplog.messages] == [
+        "trying the snapshot before it",
+        "there is no other snapshot",
+    ]
 
 
 def test_an_unfinished_one_is_none(tmp_path, monkeypatch):

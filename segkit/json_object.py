@@ -39,12 +39,23 @@ def parse_object(content: bytes, path: str | os.PathLike[str], kind: str, *, is_
         InputError: If it holds anything else.
     """
     try:
-        found = json.loads(content.decode("utf-8"), parse_constant=_refused if is_finite else None)
+        found = json.loads(
+            content.decode("utf-8"), parse_constant=_refused if is_finite else None, object_pairs_hook=_without_repeats
+        )
     except (ValueError, RecursionError) as fault:
         reason = " ".join(str(fault).split())
         raise InputError(f"{path}: not {kind} ({reason}); it may be damaged: copy it again, or correct it") from fault
     if not isinstance(found, dict):
         raise InputError(f"{path}: not {kind} (a JSON object is expected); it may be damaged: copy it again")
+    return found
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"the entry {name!r} is there twice")
+        found[name] = value
     return found
 
 

@@ -12,6 +12,7 @@ from segkit.json_object import parse_object, read_object
         (b"", r"not a plan \(Expecting value"),
         (b'{"a": ', r"not a plan \(Expecting value"),
         (b"\xff\xfe", r"not a plan \('utf-8' codec"),
+        (b'{"a": {"b": 1, "c": 2, "b": 1}}', r"not a plan \(the entry 'b' is there twice\); .* correct it"),
         (b"[]", r"not a plan \(a JSON object is expected\)"),
         (b"[" * 100_000, "not a plan"),
     ],

@@ -47,16 +47,14 @@ def export_saved_model(
         The new folder; ``n`` is one more than the highest version there, from 1.
 
     Raises:
-        InputError: If Keras does not run on TensorFlow, the card's name is not a folder name, or nothing can be
-            written there, or the network lacks an output of its task.
+        InputError: If Keras does not run on TensorFlow, nothing can be written there, or the network lacks an output of
+            its task.
     """
     if keras.backend.backend() != "tensorflow":
         raise InputError(
             f"a SavedModel can only be written with Keras on TensorFlow, found {keras.backend.backend()}; "
             "set KERAS_BACKEND=tensorflow, or save the model and use export_from_file"
         )
-    if card.name in ("", ".", "..") or pathlib.PurePath(card.name).name != card.name:
-        raise InputError(f"model name {card.name!r}: expected a plain folder name, such as 'segET-centriole'")
     import tensorflow as tf  # only here: this module must load, and speak, where TensorFlow is missing
 
     versions = pathlib.Path(root) / card.name

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from segkit.errors import InputError
+from segkit.models.card_name import check_card_name
 from segkit.models.old_cards import upgraded
 from segkit.preprocessing.grey_values import GreyValues
 from segkit.preprocessing.preprocessing import PREPROCESSINGS, Preprocessing
@@ -27,10 +29,11 @@ class ModelCard:
     """What is known about a network, stored in its ``.keras`` file and its SavedModel.
 
     Attributes:
-        name: Name under which it is served, such as ``"segET-centriole"``.
+        name: Name under which it is served, such as ``"segET-centriole"``; it becomes that of a folder.
         structure: What the foreground is; for several classes a word for all of them.
         task: What the network has learnt, and what is made of its outputs; one structure by default.
-        preprocessing: How voxels are converted to the input of the network, with the numbers that were measured.
+        preprocessing: How voxels are converted to the input of the network, with the numbers that were measured; by
+            default they are left as they are (mean 0, standard deviation 1).
         voxel_size_nm: Voxel size of the training data, ``(z, y, x)``, or ``None`` where unknown.
         dtype: Type of the training voxels as the file held them, such as ``"int8"``; ``None`` where unknown.
         grey_values: What the training voxels were like, so that others are noticed; ``None`` where it is unknown.
@@ -42,8 +45,9 @@ class ModelCard:
         provenance: Plan, scores and versions of the training, for people to read.
 
     Raises:
-        ValueError: If the preprocessing leaves something open, a size or number of pixels is not positive, ``dtype`` is
-            no type of NumPy, or ``tile_px`` is not more than two halos.
+        ValueError: If the name cannot be that of a folder, ``task`` is no ``Task``, the preprocessing has settings that
+            are ``None`` and still to be measured, a size or number of pixels is not positive, ``dtype`` is no type of
+            NumPy, or ``tile_px`` is not more than two halos.
     """
 
     name: str
@@ -59,6 +63,7 @@ class ModelCard:
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_card_name(self.name)
         if not isinstance(self.task, Task):
             raise ValueError(f"`task` must be a Task. Received: task={self.task!r}")
         if not self.preprocessing.is_measured:
@@ -103,9 +108,10 @@ class ModelCard:
         Entries of later versions that this one does not know are left out.
 
         Raises:
-            InputError: If an entry is missing or of another type, or task or preprocessing are of an unknown kind or
-                have settings out of their range.
+            InputError: If an entry is missing or of another type, task or preprocessing are of an unknown kind or have
+                settings out of their range, or the layout is that of a later version.
         """
+        _check_format(values.get("format", FORMAT))
         values = upgraded(values)
         known = {field.name for field in dataclasses.fields(cls)}
         values = {key: value for key, value in values.items() if key in known}
@@ -117,6 +123,16 @@ class ModelCard:
         grey_values = None if found is None else from_stored(GreyValues, found, "model card: grey_values")
         parts = {"task": task, "preprocessing": preprocessing, "grey_values": grey_values}
         return from_stored(cls, {**values, **parts}, "model card")
+
+
+def _check_format(number: Any) -> None:
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise InputError(f"model card: format {number!r}; give a whole number")
+    if number > FORMAT:
+        raise InputError(
+            f"model card: format {number}, written by a later version of segkit; this one reads formats up to "
+            f"{FORMAT}: install a newer segkit"
+        )
 
 
 def _is_dtype(name: str) -> bool:

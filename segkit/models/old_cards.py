@@ -1,10 +1,12 @@
-"""Model cards as version 0.1 wrote them."""
+"""Model cards as earlier versions wrote them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from segkit.models.card_name import is_folder_name
 from segkit.tasks.old_entries import preprocessing_of_entries, task_of_entries
 
 
@@ -14,6 +16,10 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         values: Entries of a card, of any version.
     """
+    name = values.get("name")
+    # Any name was accepted before; as that of a folder it can be neither a path nor empty.
+    if isinstance(name, str) and not is_folder_name(name):
+        values = {**values, "name": re.sub(r"[\0/\\]+", "-", name).strip("-.") or "model"}
     # Cards name their task since format 2.
     if "task" in values:
         return dict(values)

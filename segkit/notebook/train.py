@@ -21,6 +21,7 @@ from segkit.experiments.folder import PLAN_NAME, check_folder, claim_folder, rem
 from segkit.experiments.lock import only_process_in
 from segkit.inference.loaded_model import LoadedModel
 from segkit.models.card import ModelCard
+from segkit.models.card_name import check_card_name
 from segkit.models.rebuildable import check_rebuildable
 from segkit.models.seget import seget, seget_halo_px, seget_multiple_px
 from segkit.notebook.as_volume import VolumeLike, as_volume
@@ -72,7 +73,7 @@ def train(
         plan: Patches, epochs, step size and the like.
         splits: What the slices of each volume are for. By default every fifth slice is held out for validation, of
             patches of several slices every fifth block of as many.
-        name: Name of the model on its card.
+        name: Name of the model on its card, under which it is served; it becomes that of a folder.
         multiple_px: Sides of the input of ``network`` must be multiples of this; what it cannot take is refused.
             Without ``network``, SegET's own values of this and of ``halo_px`` are used.
         halo_px: Context that a tile needs for its result to equal the whole slice's. Where it is ``None``, slices are
@@ -102,6 +103,7 @@ def train(
     if not isinstance(out, (str, os.PathLike)):
         raise ValueError(f"`out` must be the path of a folder. Received: out={out!r}")
     _check_numbers(multiple_px, halo_px)
+    check_card_name(name)
     if resume and overwrite:
         raise ValueError("`resume` and `overwrite` exclude each other: the training is either kept or replaced")
     folder, claim = pathlib.Path(out), {"resume": False, "overwrite": overwrite or resume, "keeps_plan": True}

@@ -500,14 +500,6 @@ def test_a_place_that_can_not_be_written(quick: list[str], tmp_path: pathlib.Pat
         export_saved_model(None, CARD, tmp_path / "file")
 
 
-@pytest.mark.parametrize("name", ["", "..", "a/b"])
-def test_a_name_that_is_no_folder_name(tmp_path: pathlib.Path, name: str) -> None:
-    card = ModelCard(name=name, structure="s", preprocessing=Standardize(mean=0.0, std=1.0))
-    with pytest.raises(InputError, match="expected a plain folder name"):
-        export_saved_model(None, card, tmp_path)
-    assert tree(tmp_path) == set()
-
-
 def test_other_backends_are_refused(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(InputError, match="found jax; set KERAS_BACKEND=tensorflow, or save the model and use"):

@@ -226,6 +226,31 @@ def test_a_card_reads_later_versions_and_refuses_nonsense():
         ModelCard(name="a", structure="a", preprocessing=Standardize(mean=0.0, std=0.0))
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../../evil", "a\0b", 5, None])
+def test_a_name_that_no_folder_can_have_is_refused(name):
+    with pytest.raises(ValueError, match=r"`name` must be text that can be the name of a folder.*Received: name="):
+        ModelCard(name=name, structure="a")
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [("a/b", "a-b"), ("../../evil", "evil"), ("", "model"), ("..", "model"), ("nuclei 2.1", "nuclei 2.1")],
+)
+def test_a_card_that_was_given_any_name_still_opens(name, read):
+    assert ModelCard.from_dict({**CARD.to_dict(), "name": name}) == dataclasses.replace(CARD, name=read)
+
+
+def test_a_card_of_a_later_layout_is_refused():
+    assert CARD.to_dict()["format"] == 2
+    message = "model card: format 3, written by a later version of segkit; this one reads formats up to 2: install"
+    with pytest.raises(InputError, match=message):
+        ModelCard.from_dict({**CARD.to_dict(), "format": 3})
+    for number in ("2", None, True):
+        with pytest.raises(InputError, match=r"model card: format .*; give a whole number"):
+            ModelCard.from_dict({**CARD.to_dict(), "format": number})
+    assert ModelCard.from_dict({k: v for k, v in CARD.to_dict().items() if k != "format"}) == CARD
+
+
 @pytest.mark.parametrize(
     ("entry", "value"),
     [

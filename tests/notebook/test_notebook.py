@@ -99,6 +99,13 @@ def test_a_network_that_no_file_gives_back_is_refused_before_anything_is_removed
     assert {path.name: path.read_text() for path in tmp_path.glob("[!.]*")} == {"model.keras": "of the earlier run"}
 
 
+@pytest.mark.parametrize("name", ["a/b", "", 5])
+def test_a_name_that_cannot_be_served_is_refused_before_anything_is_read(name, tmp_path):
+    with pytest.raises(ValueError, match="`name` must be text that can be the name of a folder"):
+        segkit.train("none.mrc", "none.mrc", tmp_path / "out", name=name)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_training_holds_its_folder(tmp_path):
     image, mask = blobs()
 

@@ -12,7 +12,7 @@ from segkit.data.sources import Source
 from segkit.errors import InputError
 from segkit.experiments.names import check_name
 from segkit.experiments.old_plans import upgraded
-from segkit.json_object import parse_object
+from segkit.json_object import parse_object, read_object
 from segkit.preprocessing.preprocessing import PREPROCESSINGS, Preprocessing
 from segkit.preprocessing.standardize import Standardize
 from segkit.stored_fields import check_types
@@ -111,6 +111,20 @@ class RunPlan:
                 "warnings": tuple(values.get("warnings", ())),
             }
         )
+
+
+def missing_settings(path: pathlib.Path) -> list[str]:
+    """Return the settings under ``training`` that a plan leaves to the defaults, though every version writes them.
+
+    Args:
+        path: A file that ``read_plan`` has read.
+
+    Raises:
+        InputError: If it cannot be read any more.
+    """
+    stored = read_object(path, "a plan").get("training", {})
+    # As plans of single slices have always been written.
+    return sorted(TrainingPlan().to_dict().keys() - stored.keys())
 
 
 def write_plan(plan: RunPlan, path: pathlib.Path) -> None:

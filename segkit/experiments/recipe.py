@@ -44,7 +44,7 @@ from segkit.experiments.modes import (
     serves_search,
     write_mode,
 )
-from segkit.experiments.plan import PLAN_NAME, RunPlan, read_plan, write_plan
+from segkit.experiments.plan import PLAN_NAME, RunPlan, missing_settings, read_plan, write_plan
 from segkit.experiments.provenance import remember_command
 from segkit.experiments.resume import check_recipe, is_left, keeps_result
 from segkit.experiments.served_folder import served_folder, write_served_folder
@@ -260,7 +260,7 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
     if not drafts:
         _tell_ended(args.out)
         return
-    _check_models(recipe, args, drafts)
+    _check_plans(recipe, args, drafts)
     for served in {served_folder(args, draft.folder) for draft in drafts} - {None}:
         check_writable(served)
     roots = list(dict.fromkeys(draft.folder.parent for draft in drafts if draft.is_fold))
@@ -314,12 +314,18 @@ def run_recipe(recipe: Recipe, argv: Sequence[str]) -> None:
             write_summary(root)
 
 
-def _check_models(recipe: Recipe, args: argparse.Namespace, drafts: Sequence[Draft]) -> None:
-    """Refuse wrong settings of networks, with the file that holds them, before a mode or a network looks at them."""
+def _check_plans(recipe: Recipe, args: argparse.Namespace, drafts: Sequence[Draft]) -> None:
+    """Look at plans that may have been edited, before a mode or a network does.
+
+    Settings of networks that are wrong are refused with the file that holds them, and settings that are missing told.
+    """
+    of_drafts = [args.plan or (draft.folder / PLAN_NAME if args.resume else None) for draft in drafts]
     if recipe.model_settings is not None:
-        for draft in drafts:
-            file = args.plan or (draft.folder / PLAN_NAME if args.resume else None)
+        for draft, file in zip(drafts, of_drafts, strict=True):
             model_settings(recipe.model_settings, draft.plan, file)
+    for file in dict.fromkeys(filter(None, of_drafts)):
+        if missing := missing_settings(file):
+            _LOG.warning("warning: %s: without %s under 'training'; defaults are used", file, ", ".join(missing))
 
 
 def _to_train(drafts: Sequence[Draft]) -> list[Draft]:

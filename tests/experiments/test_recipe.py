@@ -449,6 +449,22 @@ def test_a_run_ends_with_a_model_and_scores_and_what_it_takes_to_train_on():
     assert len(pathlib.Path("run/log.csv").read_text().splitlines()) == 1 + 4
 
 
+def test_settings_that_a_plan_leaves_to_the_defaults_are_told(no_training, caplog):
+    run_recipe(TOY, ["--out", "run", "--plan-only"])
+    path = pathlib.Path("run/plan.json")
+    plan = json.loads(path.read_text())
+    run_recipe(TOY, ["--out", "run", "--resume"])
+    assert "defaults are used" not in caplog.text
+    training = {name: value for name, value in plan["training"].items() if name not in ("patch_px", "batch_size")}
+    path.write_text(json.dumps({**plan, "training": training}))
+    told = "warning: run/plan.json: without batch_size, patch_px under 'training'; defaults are used"
+    run_recipe(TOY, ["--out", "run", "--resume"])
+    assert caplog.messages.count(told) == 1
+    path.write_text(json.dumps({**plan, "training": training}))
+    run_recipe(TOY, ["--out", "folds", "--plan", "run/plan.json", "--folds", "3", "--plan-only"])
+    assert caplog.messages.count(told) == 2
+
+
 def test_a_finished_run_without_its_state_keeps_its_model(caplog):
     run_recipe(TOY, ["--out", "run", "--no-export"])
     shutil.rmtree("run/state")

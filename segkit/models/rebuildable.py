@@ -85,6 +85,7 @@ def _reason(fault: Exception) -> str:
     if isinstance(fault, NotImplementedError):
         return "it has no get_config"
     # Keras puts its own message and the configuration before the one that says what is wrong.
-    text = str(fault).rpartition("Exception encountered: ")[2].partition(" Full object config")[0]
-    first = next(iter(text.strip().splitlines()), type(fault).__name__)
+    text = str(fault).rpartition("Exception encountered: ")[2].strip()
+    # The first sentence: the others are general advice.
+    first = next(iter(text.splitlines()), type(fault).__name__).partition(". ")[0].rstrip(".")
     return first if len(first) <= _LONGEST_REASON else f"{first[:_LONGEST_REASON]}..."

@@ -23,6 +23,7 @@ from segkit.progress import ProgressLine
 from segkit.volumes.files import open_volume
 from segkit.volumes.output_checks import check_not_input, check_text_output
 from segkit.volumes.physical_size import other_voxels, shown_size
+from segkit.volumes.slice_numbers import other_numbers
 from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import check_output, whole_file
 
@@ -149,6 +150,8 @@ def warnings_about(
     lines = []
     if not args.surface and (differ := other_voxels(prediction, reference, "the reference")):  # of surfaces it was said
         lines.append(f"{found}: {differ}; if both are of one volume, correct the size that is wrong")
+    if differ := other_numbers(prediction, reference, "the reference"):
+        lines.append(f"{found}: {differ}")
     # Other labels than the chosen ones are no foreground, and of a probability nearly everything is above 0.
     if task is not None and args.label is None and args.reference_label is None:
         if fault := misfit(prediction, reference, ignore_value=ignore_value, is_flipped=args.flip_y):

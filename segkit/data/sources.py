@@ -17,6 +17,7 @@ from segkit.volumes.checks import check_binary_mask, check_finite, check_same_sh
 from segkit.volumes.files import open_volume
 from segkit.volumes.orientation import OrientationScore, mask_orientation
 from segkit.volumes.physical_size import other_voxels
+from segkit.volumes.slice_numbers import other_numbers
 from segkit.volumes.volume import Volume
 
 _LOG = logging.getLogger(__name__)
@@ -184,7 +185,8 @@ def pair_warnings(image: Volume, annotation: Volume) -> list[str]:
 
     Args:
         image: Grey values. They look like an annotation where areas of it are of one whole number each.
-        annotation: What is learnt. Its voxels may differ in size from those of the image.
+        annotation: What is learnt. Its voxels may differ in size from those of the image, and the slices of a folder in
+            their numbers.
     """
     lines = []
     if looks_like_annotation(image):
@@ -194,6 +196,8 @@ def pair_warnings(image: Volume, annotation: Volume) -> list[str]:
         )
     if differ := other_voxels(annotation, image, "its image"):
         lines.append(f"{annotation.name}: {differ}; if both are of one volume, correct the size that is wrong")
+    if differ := other_numbers(annotation, image, "its image"):
+        lines.append(f"{annotation.name}: {differ}")
     return lines
 
 

@@ -15,12 +15,15 @@ from segkit.model_path import MODEL_IS_NO_VOLUME, MODEL_SUFFIX, RUN_MODEL_NAME
 from segkit.volumes.casting import stored_dtype
 from segkit.volumes.lazy_volume import LazyVolume, in_native_byte_order, slice_stack
 from segkit.volumes.png import PNG_DTYPES, PNG_SUFFIXES, png_layout, read_png, write_png
+from segkit.volumes.slice_numbers import missing_slices
 from segkit.volumes.tiff import TIFF_SUFFIXES, read_tiff_slice, tiff_slice_layout
 from segkit.volumes.tiff_output import slice_resolution, tiff_dtype
 from segkit.volumes.tiff_voxel_size import tiff_voxel_size
 from segkit.volumes.volume import Volume
 from segkit.volumes.voxel_statistics import voxel_statistics
 from segkit.volumes.whole_output import whole_file, whole_folder
+
+_JPEG_SUFFIXES = (".jpg", ".jpeg")
 
 
 def read_slice_folder(folder: pathlib.Path) -> Volume:
@@ -49,6 +52,11 @@ def read_slice_folder(folder: pathlib.Path) -> Volume:
         raise InputError(f"{folder}: is the folder of a run and no volume; {MODEL_IS_NO_VOLUME}")
     if not (pngs or tiffs) and (models := [entry.name for entry in slices if entry.suffix == MODEL_SUFFIX]):
         raise InputError(f"{folder}: holds the model {min(models)} and no slices; {MODEL_IS_NO_VOLUME}")
+    if not (pngs or tiffs) and (jpegs := [entry.name for entry in slices if entry.suffix.lower() in _JPEG_SUFFIXES]):
+        raise InputError(
+            f"{folder}: found JPEG files ({min(jpegs)}), which do not keep grey values and labels, expected slices as "
+            "PNG or TIFF; save them as PNG or TIFF"
+        )
     # Both kinds, or none.
     if bool(pngs) == bool(tiffs):
         raise InputError(
@@ -64,12 +72,15 @@ def read_slice_folder(folder: pathlib.Path) -> Volume:
         array = _stack(tiffs, tiff_slice_layout, read_tiff_slice)
         with faults_told(tiffs[0], "TIFF"), tifffile.TiffFile(tiffs[0]) as first:
             voxel_size_nm = tiff_voxel_size(first, len(tiffs), warnings)
+    names = tuple(p.name for p in pngs or tiffs)
+    if gap := missing_slices(names):
+        warnings.append(gap)
     return Volume(
         array=in_native_byte_order(array),
         voxel_size_nm=voxel_size_nm,
         format="png" if pngs else "tiff",
         source=folder,
-        metadata={"slice_names": tuple(p.name for p in pngs or tiffs)},
+        metadata={"slice_names": names},
         warnings=tuple(warnings),
     )
 

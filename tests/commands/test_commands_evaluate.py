@@ -287,3 +287,14 @@ def test_surfaces_that_cannot_be_measured_are_refused_before_the_scores(predicti
     given = ["evaluate", "--prediction", prediction, "--reference", reference, "--surface", *words]
     with pytest.raises(InputError, match=message):
         cli.main(given)
+
+
+def test_folders_with_different_gaps_are_told_of(folder, capsys):
+    for name, gap in (("a", 1), ("b", 2)):
+        save_volume(folder / name, Volume(array=TRUTH))
+        (folder / name / f"{gap}.png").unlink()
+    told = (
+        "warning: a: slices are paired in their order, but 2.png would belong to another slice of the reference than 1"
+    )
+    assert told in evaluate(capsys, "a", reference="b").err
+    assert "paired" not in evaluate(capsys, "a", reference="a").err

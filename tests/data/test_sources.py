@@ -194,3 +194,24 @@ def test_labels_are_opened_as_classes(blobs):
     with pytest.raises(InputError, match="found 2 in slice 0"):
         open_source(source(blobs, "L.mrc"), check=of_classes(2))
     assert open_source(source(blobs)).labels.foreground_value == 1
+
+
+def test_folders_with_different_gaps_are_told_of(blobs):
+    opened = open_source(source(blobs))
+    for name, array, gap in (
+        ("t", opened.tomogram.array, 2),
+        ("m", opened.mask.array, 3),
+        ("same", opened.mask.array, 2),
+    ):
+        save_volume(blobs / name, Volume(array=np.asarray(array[:]).astype(np.uint8)))
+        for z in range(4)[::-1]:
+            (blobs / name / f"{z}.png").rename(blobs / name / f"s{z + (z >= gap)}.png")
+    pair = dataclasses.replace(source(blobs, "m"), tomogram=str(blobs / "t"))
+    told = [line for line in open_source(pair).warnings if "paired" in line]
+    assert told == [
+        f"{blobs / 'm'}: slices are paired in their order, but s2.png would belong to another slice of its image than "
+        "s3.png; unless they were renumbered, give both the same slices"
+    ]
+    same = open_source(dataclasses.replace(pair, mask=str(blobs / "same"))).warnings
+    assert not any("paired" in line for line in same)
+    assert sum("slice 2 is missing" in line for line in same) == 2

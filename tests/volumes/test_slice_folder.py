@@ -198,3 +198,22 @@ def test_a_header_that_promises_more_than_the_file_can_hold_costs_no_memory(tmp_
     assert tracemalloc.get_traced_memory()[1] < 2**24
     tracemalloc.stop()
     assert "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_slice_whose_number_is_missing_is_warned_of(tmp_path, suffix):
+    folder = make(tmp_path / "slices", suffix=suffix)
+    (folder / f"s5{suffix}").unlink()
+    (folder / f"s9{suffix}").unlink()
+    *_, told = open_volume(folder).warnings
+    assert told.startswith(f"slices 5 and 9 are missing between s1{suffix} and s12{suffix}")
+
+
+def test_slices_saved_as_jpeg_are_not_read(tmp_path):
+    for name in ("1.JPG", "2.jpeg"):
+        (tmp_path / name).write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(InputError, match=r"found JPEG files \(1\.JPG\), .*; save them as PNG or TIFF"):
+        open_volume(tmp_path)
+    make(tmp_path / "slices")
+    (tmp_path / "slices" / "preview.jpg").write_bytes(b"\xff\xd8\xff")
+    assert open_volume(tmp_path / "slices").shape == ARRAY.shape

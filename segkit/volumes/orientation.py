@@ -43,6 +43,8 @@ class OrientationScore:
         transposed: Score of the mask with x and y exchanged; 0 where slices are not square.
         reversed_z: Score of the mask with its slices in reverse order; 0 for a single slice.
         is_flipped: The rows of the mask were reversed when it was opened, by ``--flip-y``.
+        flipped_x: Score of the mask with its columns reversed.
+        turned: Score of the mask with its rows and its columns reversed, turned by 180 degrees.
     """
 
     as_is: float
@@ -51,6 +53,8 @@ class OrientationScore:
     transposed: float = 0.0
     reversed_z: float = 0.0
     is_flipped: bool = False
+    flipped_x: float = 0.0
+    turned: float = 0.0
 
     def fits_better(self, score: float) -> bool:
         """Whether a mask with another score fits clearly: a score of 5 and more, and 4 above that of the unchanged."""
@@ -66,6 +70,8 @@ class OrientationScore:
         """One line for the user where the mask fits clearly in another orientation, else ``None``."""
         score, how, remedy = max(
             (self.flipped, "rows (y) flipped", "leave out --flip-y" if self.is_flipped else "use --flip-y"),
+            (self.flipped_x, "columns (x) flipped", "write it again with x reversed"),
+            (self.turned, "rows and columns flipped (turned by 180 degrees)", "write it again with y and x reversed"),
             (self.transposed, "x and y exchanged", "write it again with its axes in the order of the tomogram's"),
             (self.reversed_z, "slices (z) in reverse order", "write it again with its slices in reverse order"),
         )
@@ -86,7 +92,7 @@ def mask_orientation(
     is_flipped: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> OrientationScore:
-    """Measure whether a mask fits its tomogram better with y flipped, x and y exchanged, or z reversed.
+    """Measure whether a mask fits its tomogram better with y, x or both flipped, x and y exchanged, or z reversed.
 
     The strength of edges (first derivatives) and of lines (second derivatives) of the image, as ranks so that no
     gold bead outweighs the rest, is summed over the outline of the mask, for every small displacement of the
@@ -132,7 +138,7 @@ def mask_orientation(
         outline = _outline(np.asarray(mask.array[z]))
         turned = {"as_is": outline}
         if others:
-            turned["flipped"] = outline[::-1]
+            turned |= {"flipped": outline[::-1], "flipped_x": outline[:, ::-1], "turned": outline[::-1, ::-1]}
         if others and height == width:
             turned["transposed"] = outline.T
         if others and depth > 1:

@@ -55,6 +55,16 @@ def test_other_orientations_are_noticed_where_they_are_possible():
     assert single.reversed_z == 0 and single.warning is None
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_columns_that_are_flipped_alone_or_with_the_rows_are_noticed(seed):
+    image, mask = tissue(seed)
+    mirrored, turned = score(image, mask[:, :, ::-1]), score(image, mask[:, ::-1, ::-1])
+    assert mirrored.flipped_x > 6 and "with its columns (x) flipped: " in mirrored.warning
+    assert mirrored.warning.endswith("write it again with x reversed")
+    assert turned.turned > 6 and "with its rows and columns flipped (turned by 180 degrees): " in turned.warning
+    assert turned.warning.endswith("write it again with y and x reversed")
+
+
 def test_rows_that_were_flipped_by_option_are_to_be_left_as_they_are():
     image, mask = tissue(0)
     assert "and leave out --flip-y" in score(image, mask[:, ::-1], is_flipped=True).warning
@@ -76,7 +86,7 @@ def test_no_alarm_over_a_mask_of_something_else(seed):
     for mask in (foreign, noise, np.roll(foreign, 60, axis=2)):
         found = score(image, mask)
         assert found.warning is None
-        assert max(found.as_is, found.flipped, found.reversed_z) < 5
+        assert max(found.as_is, found.flipped, found.flipped_x, found.turned, found.reversed_z) < 5
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -108,7 +118,10 @@ def test_the_rule(as_is, flipped, alarm):
 def test_the_mask_as_it_is_can_be_measured_alone():
     image, mask = tissue(0)
     alone, all_of_them = score(image[:, :, :200], mask[:, :, :200], others=False), score(image, mask)
-    assert alone.as_is > 6 and (alone.flipped, alone.transposed, alone.reversed_z) == (0, 0, 0)
+    assert (
+        alone.as_is > 6
+        and (alone.flipped, alone.flipped_x, alone.turned, alone.transposed, alone.reversed_z) == (0,) * 5
+    )
     assert score(image, mask, others=False).as_is == all_of_them.as_is and all_of_them.flipped != 0
 
 

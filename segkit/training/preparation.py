@@ -223,13 +223,12 @@ def _check_grey_values(volumes: Sequence[LabeledVolume], preprocessing: Preproce
                 f"{name}: all voxels of its training slices are {found.mean:g}; check that it is an "
                 "image, or leave it out"
             )
+    # What is coloured, or normalised volume by volume already, has no other way.
+    other_way = ", or normalise each volume by itself (--normalize volume)"
+    remedy = f"bring them to one scale{other_way if isinstance(preprocessing, Standardize) else ''}"
     for name, found in others:
         if preprocessing.mismatch(found, first[1]):
-            _LOG.warning(
-                "warning: the grey values of %s are %s, those of %s %s; bring them to one scale, or normalise each "
-                "volume by itself (--normalize volume)",
-                *(name, found, *first),
-            )
+            _LOG.warning("warning: the grey values of %s are %s, those of %s %s; %s", *(name, found, *first), remedy)
 
 
 def _warn_of_other_voxels(volume: LabeledVolume, first: LabeledVolume, axes: str = "yx") -> None:

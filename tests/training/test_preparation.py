@@ -10,6 +10,8 @@ from hand_made import PLAN, labeled_volume
 
 from segkit.models.card import ModelCard
 from segkit.models.files import read_card
+from segkit.preprocessing.color_slices import ColorSlices
+from segkit.preprocessing.colorings import GreyTriple
 from segkit.preprocessing.standardize_each import StandardizeEach
 from segkit.training.fit import fit
 from segkit.training.preparation import prepare
@@ -75,3 +77,12 @@ def test_volumes_of_another_grey_scale_are_warned_of_unless_each_has_its_own(cap
     assert "the grey values of S.tif are int8 of" in caplog.text
     assert "those of U.tif uint8 of" in caplog.text
     assert "bring them to one scale, or normalise each volume by itself (--normalize volume)" in caplog.text
+
+
+def test_slices_that_are_coloured_are_not_to_be_normalised(caplog):
+    one = labeled_volume()
+    grey = np.random.default_rng(0).exponential(30, one.mask.array.shape).clip(0, 255).astype(np.uint8)
+    volumes = [dataclasses.replace(one, tomogram=Volume(array=array)) for array in (grey, 255 - grey)]
+    prepare(volumes, PLAN, preprocessing=ColorSlices(coloring=GreyTriple()))
+    (told,) = [line for line in caplog.messages if "the grey values of" in line]
+    assert told.endswith("; bring them to one scale")

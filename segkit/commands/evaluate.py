@@ -8,16 +8,15 @@ import json
 import os
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segkit.console import first_given, say
-from segkit.data.sources import Source
 from segkit.data.splits import parse_slices
 from segkit.errors import InputError
-from segkit.experiments.plan import PLAN_NAME, read_plan
+from segkit.experiments.seen_slices import seen_frames, seen_slices
 from segkit.model_path import resolve_model_path
 from segkit.progress import ProgressLine
 from segkit.volumes.files import open_volume
@@ -115,6 +114,11 @@ def run_evaluate(args: argparse.Namespace) -> None:
         evaluation = evaluate_sweep(args, *volumes) if task is None else evaluate_prediction(args, task, *volumes)
         for line in warnings_about(args, task, evaluation, *volumes):
             say(f"warning: {line}")
+        scored = _slices(args, volumes[1]) or range(volumes[1].shape[0])
+        tell_seen(
+            lambda: len(seen_slices(args.prediction, args.reference, scored, volumes[1].shape[0])),
+            *("scored slices", pathlib.Path(args.prediction).parent, "slices that were not"),
+        )
         surface = None if size is None else evaluate_surface(args, *volumes, size)
     content = evaluation.to_dict() if surface is None else {**evaluation.to_dict(), "surface": surface}
     text = json.dumps(content, indent=2) + "\n"
@@ -188,16 +192,7 @@ def evaluate_result(args: argparse.Namespace) -> ChallengeEvaluation:
     if args.model and args.num_parameters is not None:
         raise InputError("--model cannot be combined with --num-parameters; give one of them")
     result = pathlib.Path(args.ctc_result)
-    try:
-        seen = seen_frames(result)
-    except InputError as fault:  # of a kind that is not imported, or damaged: scores do not need the plan
-        seen = 0
-        say(f"note: whether frames of this sequence were trained on is unknown: {fault}")
-    if seen:
-        say(
-            f"note: {seen} frames of this sequence were trained on or chose the checkpoint of {result.parent}; score a "
-            "sequence that was not"
-        )
+    tell_seen(lambda: seen_frames(result), "frames of this sequence", result.parent, "a sequence that was not")
     if args.num_parameters is not None and args.num_parameters < 1:
         raise InputError(f"--num-parameters {args.num_parameters}; give the number of parameters, at least 1")
     progress = ProgressLine("scoring", "files")
@@ -205,23 +200,22 @@ def evaluate_result(args: argparse.Namespace) -> ChallengeEvaluation:
     return evaluate_challenge(args.ctc_result, args.ctc_reference, num_parameters=count, progress=progress)
 
 
-def seen_frames(result: pathlib.Path) -> int:
-    """Return how many frames of a sequence the run has learnt from, in whose folder its result is.
+def tell_seen(find: Callable[[], int], what: str, folder: pathlib.Path, others: str) -> None:
+    """Say where a run has learnt from what is scored, which makes scores too good.
 
     Args:
-        result: Folder of the result, such as ``runs/mda231/01_RES``; 0 where it is in no run's folder.
-
-    Raises:
-        InputError: If the plan of the run cannot be read.
+        find: Returns how many parts of it the run has learnt from.
+        what: What these parts are called.
+        folder: Folder of the run.
+        others: What should be scored instead.
     """
-    if not (result.parent / PLAN_NAME).exists():
-        return 0
-    sequence, plan = result.name.removesuffix("_RES"), read_plan(result.parent / PLAN_NAME)
-    return len({s.tomogram for s in plan.data if _is_seen(s) and pathlib.Path(s.tomogram).parent.name == sequence})
-
-
-def _is_seen(source: Source) -> bool:
-    return bool(source.train or source.validation)
+    try:
+        seen = find()
+    except InputError as fault:  # of a kind that is not imported, or damaged: scores do not need the plan
+        say(f"note: whether {what} were trained on is unknown: {fault}")
+        return
+    if seen:
+        say(f"note: {seen} {what} were trained on or chose the checkpoint of {folder}; score {others}")
 
 
 def parameters_of(models: Sequence[str]) -> int:

@@ -9,7 +9,9 @@ import pytest
 
 from segkit import cli
 from segkit.console import run_command
+from segkit.data.sources import Source
 from segkit.errors import InputError
+from segkit.experiments.plan import RunPlan, write_plan
 from segkit.tasks.cells import CellsTask
 from segkit.tasks.task import TASKS
 from segkit.volumes.files import save_volume
@@ -298,3 +300,21 @@ def test_folders_with_different_gaps_are_told_of(folder, capsys):
     )
     assert told in evaluate(capsys, "a", reference="b").err
     assert "paired" not in evaluate(capsys, "a", reference="a").err
+
+
+def test_slices_that_the_run_has_learnt_from_are_told(folder, capsys):
+    (folder / "run").mkdir()
+    save_volume("run/mask.tif", Volume(array=TRUTH))
+    save_volume("run/probability.tif", Volume(array=(0.2 + 0.6 * TRUTH).astype(np.float32)))
+    data = (Source(tomogram="T.tif", mask="truth.tif", train="1-2", validation="0"),)
+    write_plan(RunPlan(recipe="r", structure="s", preset="p", data=data), folder / "run/plan.json")
+    told = "note: {} scored slices were trained on or chose the checkpoint of run; score slices that were not\n"
+    assert told.format(3) in evaluate(capsys, "run/mask.tif").err
+    assert told.format(2) in evaluate(capsys, "run/mask.tif", "--slices", "1-3").err
+    assert told.format(3) in evaluate(capsys, "run/probability.tif", "--sweep").err
+    assert "note:" not in evaluate(capsys, "run/mask.tif", "--slices", "3").err
+    assert "note:" not in evaluate(capsys, "run/mask.tif", reference="plain.tif").err
+    assert "note:" not in evaluate(capsys, "plain.tif").err
+    (folder / "run/plan.json").write_text("damaged")
+    told = "note: whether scored slices were trained on is unknown: run/plan.json: "
+    assert told in evaluate(capsys, "run/mask.tif").err

@@ -19,6 +19,7 @@ import numpy as np
 from segkit.console import parse_size
 from segkit.errors import InputError
 from segkit.volumes.annotation_like import looks_like_image
+from segkit.volumes.checks import check_finite_part
 from segkit.volumes.files import checked_suffix, open_volume, save_volume
 from segkit.volumes.lazy_volume import slice_stack
 from segkit.volumes.output_checks import check_not_input, check_text_output
@@ -166,6 +167,7 @@ class _Foreground:
     def read_slice(self, z: int) -> np.ndarray:
         """Return 1 where a slice is foreground and 0 elsewhere, float32 ``(y, x)``."""
         values = np.asarray(self.volume.array[z])
+        check_finite_part(self.volume, values, z, remedy="write it again with 0 outside the structure")
         if self.threshold is not None:
             return (values > self.threshold).astype(np.float32)
         if values.dtype.kind == "f" and not (values == np.round(values)).all():

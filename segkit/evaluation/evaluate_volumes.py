@@ -11,7 +11,7 @@ import numpy as np
 from segkit.errors import InputError
 from segkit.evaluation.binary_scores import Confusion, binary_scores, count_confusion
 from segkit.evaluation.chosen_slices import chosen_slices
-from segkit.volumes.checks import check_comparable
+from segkit.volumes.checks import check_comparable, check_finite_part
 from segkit.volumes.volume import Volume
 
 _COLUMNS = (
@@ -118,6 +118,7 @@ class _Foreground:
     def of_slice(self, z: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return where foreground is and, with an ignore value, where voxels count."""
         values = np.asarray(self._volume.array[z])
+        check_finite_part(self._volume, values, z, remedy="write it again with 0 outside the structure")
         kept = None if self._ignore_value is None else values != self._ignore_value
         if self._is_mask:
             foreground = values != 0 if kept is None else (values != 0) & kept

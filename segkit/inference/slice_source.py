@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from segkit.errors import InputError
 from segkit.geometry.tiles import Span, clamped
 from segkit.inference.voxel_scale import resampled
 from segkit.preprocessing.preprocessing import Preprocessing
+from segkit.volumes.checks import check_finite_part
 from segkit.volumes.lazy_volume import slice_stack
 from segkit.volumes.mapped_file import release_mapped
 from segkit.volumes.volume import Volume
@@ -101,10 +101,5 @@ def read_finite(volume: Volume, z: int, rows: Span | None = None, columns: Span 
     """
     part = np.array(volume.array[z, slice(*(rows or (None,))), slice(*(columns or (None,)))])
     release_mapped(volume.array)
-    if part.dtype.kind == "f" and not np.isfinite(part).all():
-        bad = part.size - np.count_nonzero(np.isfinite(part))
-        raise InputError(
-            f"{volume.name}: found {bad:,} NaN or infinite voxels in slice {z}, expected finite values; "
-            "replace them by the mean of the tomogram"
-        )
+    check_finite_part(volume, part, z)
     return part

@@ -14,6 +14,7 @@ from segkit.volumes.annotation_like import looks_like_image
 from segkit.volumes.volume import Volume
 
 _SHOWN_VALUES = 6
+_STROKES = "; where 1 and 2 are strokes on background and on the structure, give --annotation strokes"
 _INVERTED_SHARE, _INVERTED_BORDER = 0.75, 0.5  # foreground of all voxels, and of those at the borders of slices
 _LONGEST_AXIS = 2**24  # as in MRC headers; larger numbers are damage, not volumes
 _DEFLATE_RATIO = 1032  # what deflate can gain at most: 258 bytes from two bits
@@ -146,6 +147,27 @@ def check_finite(volume: Volume, *, progress: Callable[[int, int], None] | None 
         )
 
 
+def check_finite_part(
+    volume: Volume, part: np.ndarray, z: int, *, remedy: str = "replace them by the mean of the tomogram"
+) -> None:
+    """Refuse a slice, or a part of it, with NaN or infinite voxels, where a volume is checked while it is read.
+
+    Args:
+        volume: The volume.
+        part: Voxels of it.
+        z: Index of the slice.
+        remedy: What to do about them.
+
+    Raises:
+        InputError: If a voxel is NaN or infinite.
+    """
+    if part.dtype.kind == "f" and not (finite := np.isfinite(part)).all():
+        raise InputError(
+            f"{volume.name}: found {part.size - np.count_nonzero(finite):,} NaN or infinite voxels in slice {z}, "
+            f"expected finite values; {remedy}"
+        )
+
+
 def check_grey(volume: Volume) -> None:
     """Refuse a volume that holds no grey values.
 
@@ -255,7 +277,8 @@ def check_binary_mask(
             value = labeled[0].item() if value is None else value
             if not (labeled == value).all():
                 seen = {value, *np.unique(labeled).tolist(), *([0] if any(background) or is_background.any() else [])}
-                raise InputError(_not_binary(mask, seen, z))
+                # Strokes that were given as such come with an ignore value, that of what is not painted.
+                raise InputError(_not_binary(mask, seen, z, may_be_strokes=ignore_value is None))
         foreground.append(int(labeled.size))
         background.append(int(is_background.sum()))
         ignored.append(int(is_ignored.sum()))
@@ -299,7 +322,7 @@ def _extent(volume: Volume) -> str:
     return " x ".join(map(str, volume.shape))
 
 
-def _not_binary(mask: Volume, found: Iterable[float], z: int) -> str:
+def _not_binary(mask: Volume, found: Iterable[float], z: int, *, may_be_strokes: bool) -> str:
     # NaN, which does not equal itself and cannot be ordered, comes last.
     values = sorted(found, key=lambda value: (value != value, value))
     shown = ", ".join(f"{value:g}" for value in values[:_SHOWN_VALUES])
@@ -316,5 +339,5 @@ def _not_binary(mask: Volume, found: Iterable[float], z: int) -> str:
     return (
         f"{mask.name}: found the values {shown}{more} up to slice {z}, expected 0 and one other value; "
         "give the mask of one structure (not the tomogram, nor labels of several structures), or give the value of "
-        "unannotated voxels as the ignore value"
+        f"unannotated voxels as the ignore value{_STROKES if may_be_strokes and values == [0, 1, 2] else ''}"
     )

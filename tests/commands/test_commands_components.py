@@ -193,3 +193,15 @@ def test_values_that_count_as_one_structure_are_told(values, told, words, capsys
     # One label is meant, and said to be.
     assert run_command(cli.main, [*given, "--output", "ids.tif", "--label", "1"]) == 0
     assert "note" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["--threshold", "0.5"], ["--threshold", "0.5", "--slice-wise"], ["--label", "1"], []]
+)
+def test_nan_is_no_background(words):
+    values = MASK.astype(np.float32)
+    values[4, 2, 3:5] = np.nan, np.inf
+    save_volume("nan.tif", Volume(array=values))
+    message = r"nan\.tif: found 2 NaN or infinite voxels in slice 4, expected finite values; write it again with 0"
+    with pytest.raises(InputError, match=message):
+        cli.main(["components", "--input", "nan.tif", *words, "--output", "out.tif"])

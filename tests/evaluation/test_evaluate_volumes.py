@@ -44,7 +44,10 @@ def test_voxels_nobody_annotated_do_not_count():
         (LABELS.array, "holds 1 and 2, expected one whole value besides 0 in a mask; choose a label with --label"),
         (LABELS.array, "label, or if these are ids of objects, score them with --instances$"),
         (np.full((2, 2, 2), 0.25), "holds 0.25 and 0.25, .*; predict without --probability, or score it with --sweep$"),
-        (np.full((2, 2, 2), np.nan), "holds nan and nan"),
+        (
+            np.full((2, 2, 2), np.nan),
+            "found 4 NaN or infinite voxels in slice 0, expected finite values; write it again",
+        ),
     ],
 )
 def test_what_is_no_mask_is_refused(array, message):
@@ -68,3 +71,12 @@ def test_the_table_names_every_slice():
 def test_another_shape_is_refused():
     with pytest.raises(InputError, match=r"2 x 2 x 2 voxels.*has 1 x 2 x 2"):
         evaluate_volumes(PREDICTION, volume(np.zeros((1, 2, 2))))
+
+
+def test_nan_is_no_background_where_a_label_is_chosen():
+    labels = np.ones((2, 2, 2), np.float32)
+    labels[1, 0, 0] = np.nan
+    with pytest.raises(InputError, match="found 1 NaN or infinite voxels in slice 1"):
+        evaluate_volumes(volume(labels), REFERENCE, label=1)
+    with pytest.raises(InputError, match="found 1 NaN or infinite voxels in slice 1"):
+        evaluate_volumes(REFERENCE, volume(labels))

@@ -20,7 +20,7 @@ from segkit.inference.loaded_model import LoadedModel
 from segkit.inference.map_blocks import map_blocks
 from segkit.inference.object_scale import object_scale
 from segkit.inference.predict_options import PredictOptions
-from segkit.inference.prediction import Prediction
+from segkit.inference.prediction import Prediction, told_names
 from segkit.inference.prediction_job import PredictionJob
 from segkit.inference.prediction_output import PredictionOutput, check_format
 from segkit.volumes.block_store import BlockStore, Position
@@ -214,7 +214,8 @@ def _result(store: BlockStore, job: PredictionJob) -> Any:
 
 
 def _tell(shown: str, counts: tuple[tuple[str, int], ...], overlap: int | None) -> None:
-    for structure, voxels in counts:
+    names = told_names([structure for structure, _ in counts])
+    for structure, (_, voxels) in zip(names, counts, strict=True):
         if voxels:
             _log.info("%s: %s has %d voxels", shown, structure, voxels)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,4 +29,21 @@ class Prediction:
 
     def __str__(self) -> str:
         """Return what was found, in a few words."""
-        return self.summary or ", ".join(f"{name}: {count} voxels" for name, count in self.voxels) or "done"
+        named = zip(told_names([name for name, _ in self.voxels]), self.voxels, strict=True)
+        return self.summary or ", ".join(f"{name}: {count} voxels" for name, (_, count) in named) or "done"
+
+
+def told_names(structures: Sequence[str]) -> list[str]:
+    """Return the names of labels as messages give them: those of one structure with their label.
+
+    Args:
+        structures: What the labels 1, 2, ... mean.
+
+    Example:
+        >>> told_names(["golgi", "actin", "golgi"])
+        ['golgi (label 1)', 'actin', 'golgi (label 3)']
+    """
+    return [
+        f"{name} (label {label})" if structures.count(name) > 1 else name
+        for label, name in enumerate(structures, start=1)
+    ]

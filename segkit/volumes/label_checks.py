@@ -79,6 +79,12 @@ def check_labels(
     voxels = np.stack(counts)  # (slices, classes)
     if num_classes is None:
         found = np.flatnonzero(voxels.sum(axis=0))
+        if not found.any():
+            what = "labelled voxel is 0" if len(found) else f"voxel has the ignore value {ignore_value}"
+            raise InputError(
+                f"{labels.name}: found nothing painted (every {what}), expected the labels 0, 1, 2, ...; give the "
+                "labels of these images"
+            )
         if len(found) < 2 or found[-1] != len(found) - 1:
             raise InputError(
                 f"{labels.name}: found the labels {_listed(found)}, expected 0, 1, 2, ... without a gap; renumber them"

@@ -138,6 +138,16 @@ def test_several_models_give_labels_a_legend_and_a_count_of_claims(tomogram, tmp
     assert [legend[i]["structure"] for i in "0123"] == ["background", "synapse", "golgi", "actin"]
 
 
+def test_labels_of_one_structure_are_told_apart(tomogram, tmp_path, caplog):
+    with caplog.at_level(logging.INFO, logger="segkit"):
+        found = predict_volume([model(), model(-1.0)], tomogram, tmp_path / "labels.tif")
+    (_, one), (_, two) = found.voxels
+    assert one > 0 and two > 0
+    for number, count in ((1, one), (2, two)):
+        assert f": blob (label {number}) has {count} voxels" in caplog.text
+    assert str(found) == f"blob (label 1): {one} voxels, blob (label 2): {two} voxels"
+
+
 def test_outside_the_region_is_background(tomogram, tmp_path):
     options = PredictOptions(roi=Region.parse("2:4,3:9,:7"))
     seen = []

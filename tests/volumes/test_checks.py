@@ -18,6 +18,7 @@ from segkit.volumes.checks import (
     check_binary_mask,
     check_comparable,
     check_finite,
+    check_finite_part,
     check_not_image,
     check_same_shape,
 )
@@ -211,3 +212,21 @@ def test_a_large_object_in_the_middle_is_no_inverted_mask():
     cells = np.ones((1, 20, 20), np.uint8)
     cells[:, ::4] = 0  # 75 %: cells side by side
     assert check_binary_mask(mask_of(cells)).warning is None
+
+
+def test_strokes_that_were_not_given_as_such_are_recognised():
+    told = "where 1 and 2 are strokes on background and on the structure, give --annotation strokes"
+    with pytest.raises(InputError, match=told):
+        check_binary_mask(mask_of([[[0, 1]], [[0, 2]]]))
+    for array, ignore in (([[[0, 1, 3]]], None), ([[[0, 1, 2, 3]]], None), ([[[0, 1, 2, 255]]], 255)):
+        with pytest.raises(InputError, match="expected 0 and one other value") as fault:
+            check_binary_mask(mask_of(array), ignore_value=ignore)
+        assert "strokes" not in str(fault.value)
+
+
+def test_a_part_of_a_slice_is_checked_as_it_is_read():
+    volume = mask_of(np.zeros((4, 2, 3), np.float32))
+    check_finite_part(volume, np.zeros((2, 3), np.float32), 3)
+    check_finite_part(volume, np.zeros((2, 3), np.int8), 3)
+    with pytest.raises(InputError, match="found 2 NaN or infinite voxels in slice 3, expected finite values; mend it"):
+        check_finite_part(volume, np.array([[0.0, np.nan, np.inf]]), 3, remedy="mend it")

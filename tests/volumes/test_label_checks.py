@@ -33,7 +33,11 @@ def test_a_class_may_be_missing_where_the_number_is_given():
     ("array", "num_classes", "message"),
     [
         ([[[0, 1, 3]]], None, r"found the labels 0, 1, 3, expected 0, 1, 2, \.\.\. without a gap"),
-        ([[[0, 0]]], None, "found the labels 0, expected"),
+        (
+            [[[0, 0]]],
+            None,
+            r"found nothing painted \(every labelled voxel is 0\), expected the labels 0, 1, 2, ...; give",
+        ),
         ([[[1, 2]]], None, "found the labels 1, 2, expected"),
         ([[[0, 1]], [[0, 3]]], 3, "found 3 in slice 1, expected whole numbers from 0 to 2; give more classes"),
         ([[[0, -1]]], None, "found -1 in slice 0, expected whole numbers from 0 to 254; give class labels"),
@@ -65,3 +69,8 @@ def test_unannotated_voxels_are_counted_too():
     found = check_labels(Volume(array=labels), ignore_value=255)
     assert found.ignored == (0, 10, 0) and found.voxels.sum() == labels.size - 10
     assert not any(check_labels(Volume(array=labels[:1]), ignore_value=255).ignored)
+
+
+def test_labels_that_are_unannotated_everywhere():
+    with pytest.raises(InputError, match=r"found nothing painted \(every voxel has the ignore value 255\)"):
+        check_labels(labels_of([[[255, 255]]]), ignore_value=255)

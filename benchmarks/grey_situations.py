@@ -58,10 +58,16 @@ def situations(values: np.ndarray) -> dict[str, tuple[np.ndarray, dict[str, bool
         "float32 of mean 0 and deviation 1": (standard, {}),
         "float32 of mean 0 and deviation 1, --match-grey-values": (standard, {"match_grey_values": True}),
         "float32 from 0 to 1": (unsigned / 255, {}),
-        "contrast of a half": (_bytes(grey.mean() + 0.5 * (grey - grey.mean()), values.dtype.type), {}),
-        "contrast of a third": (_bytes(grey.mean() + (grey - grey.mean()) / 3, values.dtype.type), {}),
+        **{
+            f"contrast of {name}": (_bytes(grey.mean() + factor * (grey - grey.mean()), values.dtype.type), {})
+            for name, factor in {"three halves": 1.5, "two thirds": 2 / 3, "a half": 0.5, "a third": 1 / 3}.items()
+        },
         "brighter by 10": (_bytes(grey + 10, values.dtype.type), {}),
-        "brighter by 2 deviations": (grey + 2 * grey.std(), {}),
+        **{
+            f"brighter by {name}": (_bytes(grey + factor * grey.std(), values.dtype.type), {})
+            for name, factor in {"half a deviation": 0.5, "1 deviation": 1.0, "2 deviations": 2.0}.items()
+        },
+        "darker by 1 deviation": (_bytes(grey - grey.std(), values.dtype.type), {}),
         "inverted": (turned, {}),
         "inverted, --invert": (turned, {"invert": True}),
         "inverted, --match-grey-values": (turned, {"match_grey_values": True}),

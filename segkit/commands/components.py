@@ -23,6 +23,7 @@ from segkit.volumes.checks import check_finite_part
 from segkit.volumes.files import checked_suffix, open_volume, save_volume
 from segkit.volumes.lazy_volume import slice_stack
 from segkit.volumes.output_checks import check_not_input, check_text_output
+from segkit.volumes.tell_warnings import tell_warnings
 from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import check_output, whole_file
 
@@ -90,6 +91,7 @@ def run_components(args: argparse.Namespace) -> None:
     if args.table:
         check_output(args.table, overwrite=args.overwrite)
     volume = open_volume(args.input, dataset=args.dataset, channel=args.channel, unsigned=args.unsigned)
+    tell_warnings(volume)
     foreground = _Foreground(volume, args.label, args.threshold)
     # Here, not above: scipy and scikit-image take longer to load than mistakes should.
     from segkit.instances.instance_settings import InstanceSettings

@@ -23,6 +23,7 @@ from segkit.volumes.files import open_volume
 from segkit.volumes.output_checks import check_not_input, check_text_output
 from segkit.volumes.physical_size import other_voxels, shown_size
 from segkit.volumes.slice_numbers import other_numbers
+from segkit.volumes.tell_warnings import tell_warnings
 from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import check_output, whole_file
 
@@ -109,6 +110,8 @@ def run_evaluate(args: argparse.Namespace) -> None:
         evaluation = evaluate_result(args)
     else:
         volumes = open_volume(args.prediction), open_volume(args.reference, flip_y=args.flip_y)
+        for volume in volumes:
+            tell_warnings(volume)
         size = surface_voxel_size(args, *volumes) if args.surface else None
         task = None if args.sweep else chosen_task(args, volumes[1])
         evaluation = evaluate_sweep(args, *volumes) if task is None else evaluate_prediction(args, task, *volumes)

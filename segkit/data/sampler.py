@@ -136,6 +136,9 @@ class PatchSampler:
         Returns:
             Normalised images, float32, ``(batch, *patch_shape, channels)``, and targets with their weight behind,
             float32, ``(batch, *patch_shape, target.channels + 1)``.
+
+        Raises:
+            ValueError: If the target returns something other than target and weight of the patch.
         """
         epoch, place = divmod(step, self.steps_per_epoch)
         first = place * self.batch_size
@@ -163,10 +166,23 @@ class PatchSampler:
                 parts = [
                     change.bend(part, nearest=nearest) for part, nearest in zip(parts, self.target.nearest, strict=True)
                 ]
-                self.target(parts, out=target_out)
+                self._annotate(parts, target_out)
                 return
         self.preprocessing.finish(image, image_out, gain=gain, shift=shift)
-        self.target(parts, out=target_out)
+        self._annotate(parts, target_out)
+
+    def _annotate(self, parts: Sequence[np.ndarray], out: np.ndarray) -> None:
+        """Write target and weight of a patch, whether the target has written them itself or returns them."""
+        made = self.target(parts, out=out)
+        if made is out:
+            return
+        if np.shape(made) != out.shape:
+            found = type(made).__name__ if made is None else f"shape={np.shape(made)}"
+            raise ValueError(
+                f"`target` must return the target with its weight behind, shape {out.shape} for these patches. "
+                f"Received: {found} from {self.target!r}"
+            )
+        out[...] = made
 
     def _draw_order(self, epoch: int) -> np.ndarray:
         if not self.shuffle:

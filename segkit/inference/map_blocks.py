@@ -44,7 +44,8 @@ def map_blocks(
         progress: Called as ``progress(done, total)`` with the number of finished blocks, once before the first.
 
     Raises:
-        ValueError: If the engine's result does not fit its block.
+        ValueError: If the volume has another extent than the grid, a position is none of the grid's, or the engine's
+            result does not fit its block or the type of the store.
         Exception: What the engine raises, as it is. Finished blocks stay.
 
     Example:
@@ -59,7 +60,11 @@ def map_blocks(
     """
     if positions is None:
         positions = list(np.ndindex(*store.grid.counts))
-    work = BlockWork(engine, volume, store, tuple(map(tuple, positions)))
+    positions = tuple(map(tuple, positions))
+    if outside := sorted(set(positions) - set(np.ndindex(*store.grid.counts))):
+        raise ValueError(f"`positions` must be blocks of the grid {store.grid.counts}. Received: {outside[0]}")
+    _check_extent(volume, store.grid.shape)
+    work = BlockWork(engine, volume, store, positions)
     watch = rising(progress)
     done, total = work.state()
     watch(done, total)
@@ -148,7 +153,9 @@ class BlockWork:
         if isinstance(engine, StreamingEngine):
             return engine.iter_results
         # A streaming engine reads by itself; for others the volume is opened here, in the process that computes.
-        return functools.partial(_one_by_one, engine, _made(self.volume))
+        volume = _made(self.volume)
+        _check_extent(volume, self.store.grid.shape)
+        return functools.partial(_one_by_one, engine, volume)
 
     def _claimed(self, positions: Sequence[Position]) -> Iterator[Block]:
         """Claim blocks as they are asked for."""
@@ -163,6 +170,14 @@ def _one_by_one(engine: Engine, volume: Any, blocks: Iterator[Block]) -> Iterato
     for block in blocks:
         result = engine(np.asarray(volume[block.box]), block)
         yield block, result if isinstance(result, BlockResult) else BlockResult(np.asarray(result))
+
+
+def _check_extent(volume: Any, extent: tuple[int, ...]) -> None:
+    """Refuse a volume that blocks of the grid would cover in part, or reach beyond; one that is not open yet is not."""
+    if volume is None or isinstance(volume, Deferred):
+        return
+    if tuple(np.shape(volume)[: len(extent)]) != tuple(extent):
+        raise ValueError(f"`volume` must have the extent of the grid, {extent}. Received: shape={np.shape(volume)}")
 
 
 def _made(thing: Any) -> Any:

@@ -171,8 +171,9 @@ def _predict_blocks(
             _log.info("%s: a single slice is treated as a stack of one slice with black neighbours", volume.name)
         if not job.share.index:
             engine.check(job.slices(store.grid, rest))
-            if not is_known:
-                job.tell()
+    # Whether others have been faster or not.
+    if not job.share.index and not is_known:
+        job.tell()
     map_blocks(engine, volume.array, store, positions=positions, executor=InProcess(job.share), progress=progress)
 
 

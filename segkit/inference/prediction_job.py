@@ -29,6 +29,7 @@ from segkit.process_memory import free_bytes
 from segkit.tasks.task import Task
 from segkit.volumes.block_store import Position
 from segkit.volumes.checks import check_axes
+from segkit.volumes.tell_warnings import tell_warnings
 from segkit.volumes.volume import Volume
 
 _log = logging.getLogger(__name__)
@@ -109,8 +110,9 @@ class PredictionJob:
         return math.prod(self.volume.shape) * per_voxel
 
     def tell(self) -> None:
-        """Log what is converted for the models, and what does not fit them."""
+        """Log what is to be known of the file, what is converted for the models, and what does not fit them."""
         cards = [loaded.card for loaded in self.models]
+        tell_warnings(self.volume)
         self._tell_namesakes()
         tell_voxel_size(self.volume, cards, rescale=self.options.rescale, takes_volumes=self.takes_volumes)
         tell_grey_scale(self.volume, cards, self.options)

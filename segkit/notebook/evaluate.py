@@ -9,6 +9,7 @@ from segkit.evaluation.chosen_slices import chosen_slices
 from segkit.evaluation.evaluation_like import EvaluationLike
 from segkit.notebook.as_volume import VolumeLike, as_volume
 from segkit.tasks.task import TASKS, Task
+from segkit.volumes.tell_warnings import tell_warnings
 
 
 def evaluate(
@@ -53,6 +54,8 @@ def evaluate(
         whole_number("ignore_value", ignore_value)
     if slices is not None:  # of a task of one's own, too
         slices = chosen_slices(slices, truth.shape[0])
+    for volume in (found, truth):
+        tell_warnings(volume)
     if isinstance(task, str):
         task = TASKS.find(task).of_reference(truth, ignore_value=ignore_value)
     return task.evaluate(found, truth, slices=slices, ignore_value=ignore_value)

@@ -22,7 +22,12 @@ def resize_bilinear(inputs: Any, size: tuple[Any, Any]) -> Any:
 
     Returns:
         Tensor, shape ``(batch, *size, channels)``, dtype of ``inputs``; ``inputs`` itself if it has that size.
+
+    Raises:
+        ValueError: If the input has other axes.
     """
+    if len(inputs.shape) != 4:
+        raise ValueError(f"`inputs` must be images (batch, y, x, channels). Received: shape={tuple(inputs.shape)}")
     if all(isinstance(extent, int) for extent in size) and tuple(inputs.shape[1:3]) == tuple(size):
         return inputs
     values = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))

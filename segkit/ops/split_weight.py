@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+
 
 def split_weight(y_true: Any, y_pred: Any, *, channels: int | None = None, name: str) -> tuple[Any, Any]:
     """Return target and weight of every pixel, which travel together as channels of ``y_true``.
 
-    The weight is the last channel. A target of another width or size than the prediction is refused: scored on some of
-    its channels, or repeated along an axis, it would silently train a network on the wrong target.
+    The weight is the last channel. Where it is 0, the target is taken for 0: what stands there, such as NaN or a value
+    that means "unknown", reaches no sum. A target of another width or size than the prediction is refused: scored on
+    some of its channels, or repeated along an axis, it would silently train a network on the wrong target.
 
     Args:
         y_true: Tensor, shape ``(batch, ..., channels + 1)``.
@@ -38,4 +41,5 @@ def split_weight(y_true: Any, y_pred: Any, *, channels: int | None = None, name:
             f"{name}: `y_true` must have the sizes of `y_pred` along all axes but the channels. "
             f"Received: y_true.shape={tuple(y_true.shape)}, y_pred.shape={tuple(y_pred.shape)}"
         )
-    return y_true[..., :-1], y_true[..., -1:]
+    target, weight = y_true[..., :-1], y_true[..., -1:]
+    return keras.ops.where(weight != 0, target, keras.ops.zeros_like(target)), weight

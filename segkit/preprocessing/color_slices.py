@@ -118,7 +118,7 @@ class ColorSlices:
 
     def mismatch(self, found: GreyValues, trained: GreyValues, *, exchanged: str = EXCHANGED) -> str | None:
         """Return a line where a colouring that equalises meets bytes and was trained on another type, or vice versa, or
-        where the contrast is another one, or inverted.
+        where brightness or contrast is another one, or inverted.
         """
         if isinstance(self.coloring, Pseudocoloring) and (found.dtype == "uint8") != (trained.dtype == "uint8"):
             return (
@@ -126,10 +126,10 @@ class ColorSlices:
                 "other types: slices are coloured differently, and the result may be worse; save it in the type of the "
                 "training data"
             )
-        # Equalised bytes keep some of the contrast that they had; all else is stretched.
+        # Equalised bytes keep some of the brightness and contrast that they had; all else is stretched.
         keeps_contrast = isinstance(self.coloring, Pseudocoloring) and found.dtype == trained.dtype == "uint8"
         keeps_contrast = keeps_contrast and math.isfinite(trained.std)  # cards of before know the type alone
-        counts = ("deviation", "polarity") if keeps_contrast else ("polarity",)
+        counts = ("mean", "deviation", "polarity") if keeps_contrast else ("polarity",)
         return grey_mismatch(found, trained, counts, exchanged=exchanged)
 
     def in_graph(self, slices: Any) -> None:

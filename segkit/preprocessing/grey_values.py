@@ -8,11 +8,16 @@ from typing import Any
 
 import numpy as np
 
-MEAN_TOLERANCE = 1.5
-"""Difference of means, in standard deviations of the training voxels, that is borne."""
+MEAN_TOLERANCE = 0.4
+"""Difference of means, in standard deviations of the training voxels, that is borne: half a deviation has changed a
+quarter of a network's result."""
 
-STD_TOLERANCE = 1.75
-"""Ratio of standard deviations that is borne."""
+STD_TOLERANCE = 1.5
+"""Ratio of standard deviations that is borne: 1.7 has changed a fifth of a network's result."""
+
+_MEAN_OF_A_READING = 1.5
+_STD_OF_A_READING = 1.75
+# Bytes of the wrong sign are off by far more than volumes of one microscope, so their right reading may differ more.
 
 EXCHANGED = "light and dark seem to be exchanged: if they are, use --invert"
 """What is said of values whose contrast is the other way round."""
@@ -40,19 +45,23 @@ class GreyValues:
     std: float
     skewness: float | None = None
 
-    def differences(self, trained: GreyValues) -> list[str]:
+    def differences(
+        self, trained: GreyValues, *, of_mean: float = MEAN_TOLERANCE, of_std: float = STD_TOLERANCE
+    ) -> list[str]:
         """Return in which ways these grey values are not those that a model was trained on.
 
         Args:
             trained: What it was trained on.
+            of_mean: Difference of means that is borne, in standard deviations of ``trained``.
+            of_std: Ratio of standard deviations that is borne, either way.
 
         Returns:
             Of ``"mean"``, ``"deviation"`` and ``"polarity"`` those that differ by more than is borne.
         """
         found = []
-        if abs(self.mean - trained.mean) > MEAN_TOLERANCE * trained.std:
+        if abs(self.mean - trained.mean) > of_mean * trained.std:
             found.append("mean")
-        if not trained.std / STD_TOLERANCE <= self.std <= trained.std * STD_TOLERANCE:
+        if not trained.std / of_std <= self.std <= trained.std * of_std:
             found.append("deviation")
         mine, theirs = self.skewness or 0.0, trained.skewness or 0.0
         if mine * theirs < 0 and min(abs(mine), abs(theirs)) >= _LEAST_SKEWNESS:
@@ -186,8 +195,9 @@ def better_reading(values: np.ndarray, trained: GreyValues) -> ByteReading | Non
     readings = [ByteReading(is_shifted, trained.dtype) for is_shifted in (False, True)]
     found = [(grey_values_of(reading(values), trained.dtype), reading) for reading in readings]
     measured, reading = min(found, key=lambda pair: pair[0].distance(trained))
-    may_be_misread = as_is.differences(trained) or own != trained.dtype
-    is_proven = may_be_misread and not measured.differences(trained)
+    borne = {"of_mean": _MEAN_OF_A_READING, "of_std": _STD_OF_A_READING}
+    may_be_misread = as_is.differences(trained, **borne) or own != trained.dtype
+    is_proven = may_be_misread and not measured.differences(trained, **borne)
     return reading if is_proven and measured.distance(trained) < as_is.distance(trained) / 2 else None
 
 

@@ -32,7 +32,7 @@ class Target(Protocol):
 
         Args:
             parts: The annotation of the patch: one array or several, each ``(*patch_shape)`` or with channels behind.
-            out: Where to write, contiguous float32 of the result's shape; a new array by default.
+            out: Where the result may be written, contiguous float32 of its shape, and returned; a new array by default.
 
         Returns:
             float32, shape ``(*patch_shape, channels + 1)``. The last channel is the weight: not negative, and 0 where

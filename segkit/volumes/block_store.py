@@ -157,22 +157,35 @@ class BlockStore:
 
         Args:
             position: Place in the grid.
-            array: The block, without halo; cast to the store's type.
+            array: The block, without halo; cast to the store's type, which must be able to hold its values.
             counts: Counts of every name the store knows; zeros where left out.
 
         Raises:
             InputError: If the disk is full.
-            ValueError: If a shape does not fit.
+            ValueError: If a shape does not fit, or values do not: fractions are not cut off.
         """
         position = tuple(position)
         array = np.asarray(array)
         if array.shape != (expected := self._block_shape(position)):
             raise ValueError(f"block {position} must have the shape {expected}. Received: shape={array.shape}")
-        parts = block_parts(array.astype(self.dtype, copy=False), self._checked(counts or {}))
+        parts = block_parts(self._kept(array, position), self._checked(counts or {}))
         state = f" after {len(self._finished)} of {len(self.grid)} blocks"
         self._shared.write_whole(self._path(position), parts, state=state)
         self._finished.add(position)
         self.release(position)
+
+    def _kept(self, array: np.ndarray, position: Position) -> np.ndarray:
+        """Return a block in the store's type, which keeps its values."""
+        if self.dtype.kind == "b" or np.can_cast(array.dtype, self.dtype, "same_kind"):
+            return array.astype(self.dtype, copy=False)
+        with np.errstate(invalid="ignore"):  # of what is out of range, and refused
+            kept = array.astype(self.dtype)
+        if not np.array_equal(kept, array):
+            raise ValueError(
+                f"block {position} must hold values that {self.dtype} can keep, the type of the store; round or clip "
+                f"them, or give the store another type. Received: dtype={array.dtype}"
+            )
+        return kept
 
     def read_block(self, position: Position) -> np.ndarray:
         """Return a finished block.

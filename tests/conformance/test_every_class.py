@@ -123,6 +123,27 @@ def scored(name):
 
 
 @pytest.mark.parametrize("name", SCORING)
+def test_what_stands_where_the_weight_is_zero_does_not_matter(name):
+    entry = CATALOG[name]
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 2, (2, 4, 4, entry.target_channels + 1)).astype("float32")  # weights of 0 and 1
+    logits = rng.normal(size=(2, 4, 4, entry.outputs)).astype("float32")
+    scores = []
+    for value in (0.0, 1.0, 255.0, np.nan):
+        scoring = entry.make(**entry.arguments)
+        y_true = np.where(target[..., -1:] == 0, np.float32(value), target)
+        y_true[..., -1] = target[..., -1]
+        is_metric = isinstance(scoring, keras.metrics.Metric)
+        scores.append(
+            scoring.update_state(y_true, logits) or scoring.result() if is_metric else scoring(y_true, logits)
+        )
+    expected, *found = (keras.ops.convert_to_numpy(score) for score in scores)
+    assert np.isfinite(expected)
+    for score in found:
+        np.testing.assert_array_equal(score, expected)
+
+
+@pytest.mark.parametrize("name", SCORING)
 def test_weights_beside_the_target_are_refused(name):
     call, y_true, y_pred = scored(name)
     call(y_true, y_pred, sample_weight=None)

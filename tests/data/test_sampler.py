@@ -164,6 +164,36 @@ def test_annotations_that_the_target_does_not_take_are_refused():
         sampler(target=CentersTarget())
 
 
+class Returned:
+    """A target that leaves ``out`` alone and returns an array of its own."""
+
+    channels = 1
+    nearest = (True,)
+
+    def __init__(self, make=lambda target: target):
+        self.make = make
+
+    def __call__(self, parts, out=None):
+        return self.make(ForegroundTarget()(parts))
+
+
+@pytest.mark.parametrize("elastic_px", [0.0, 2.0])
+def test_a_target_that_returns_its_array_is_as_good_as_one_that_writes_it(elastic_px):
+    changed = {"augmentation": Augmentation(elastic_px=elastic_px)}
+    expected, found = (sampler(target=target, **changed).batch(0)[1] for target in (ForegroundTarget(), Returned()))
+    assert 0 < expected[..., 0].mean() < 1
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(sampler(target=Returned(np.float64), **changed).batch(0)[1], expected)
+
+
+@pytest.mark.parametrize(
+    ("make", "received"), [(lambda target: None, "NoneType"), (lambda target: target[..., :1], r"shape=\(.*, 1\)")]
+)
+def test_a_target_that_returns_something_else_is_refused(make, received):
+    with pytest.raises(ValueError, match=f"`target` must return the target with its weight behind.*{received}"):
+        sampler(target=Returned(make)).batch(0)
+
+
 def test_a_sampler_without_patches_is_refused():
     none = np.zeros(0, int)
     empty = dataclasses.replace(sampler().table, rows=np.zeros((0, 4), int), foreground=none, background=none)

@@ -59,6 +59,8 @@ SITUATIONS = {
     "int8, shifted": SIGNED,
     "int8, the same bits": SECTION.view(np.int8),
     "brighter": (SECTION.astype(np.int16) + 700),
+    "brighter by half a deviation": SECTION + 0.5 * SECTION.std().astype(np.float32),
+    "contrast of 0.6": SECTION.mean() + np.float32(0.6) * (SECTION - SECTION.mean()),
     "256 times": SECTION.astype(np.uint16) * 256,
     "mean 0, deviation 1": ((SECTION - SECTION.mean()) / SECTION.std()).astype(np.float32),
     "inverted": 255 - SECTION,

@@ -48,6 +48,28 @@ def test_blocks_with_their_halo_are_the_whole_volume(tmp_path, expected, engine,
     assert seen == [(done, len(grid)) for done in range(len(grid) + 1)]
 
 
+@pytest.mark.parametrize("shape", [(9, 20, 25), (4, 20, 24), (9, 20)])
+def test_a_volume_of_another_extent_is_refused_however_it_comes(tmp_path, shape):
+    with open_store(tmp_path) as store:
+        for volume in (np.zeros(shape), Deferred(np.zeros, shape)):
+            with pytest.raises(ValueError, match=r"extent of the grid, \(9, 20, 24\). Received: shape="):
+                map_blocks(smooth, volume, store)
+        assert not store.finished()
+
+
+def test_blocks_beyond_the_grid_are_refused(tmp_path):
+    with open_store(tmp_path) as store, pytest.raises(ValueError, match=r"Received: \(0, 3, 0\)"):
+        map_blocks(smooth, noise(), store, positions=[(0, 0, 0), (0, 3, 0)])
+
+
+def test_fractions_are_not_cut_off(tmp_path):
+    with BlockStore(tmp_path / "p", {}, grid=GRID, dtype=np.uint8) as store:
+        with pytest.raises(ValueError, match=r"must hold values that uint8 can keep.*dtype=float64"):
+            map_blocks(smooth, noise(), store)
+        map_blocks(lambda voxels, block: voxels > 0, noise(), store)
+        np.testing.assert_array_equal(whole_of(store), noise() > 0)
+
+
 def test_without_the_halo_they_are_not(tmp_path, expected):
     with open_store(tmp_path, BlockGrid((9, 20, 24), (4, 7, 24), (0, 0, 0))) as store:
         map_blocks(smooth, noise(), store)

@@ -397,7 +397,7 @@ def test_room_is_needed_for_every_channel_that_is_kept_and_for_the_result(tomogr
 
 
 def test_other_grey_values_are_told(tomogram, tmp_path, caplog):
-    predict_volume([model()], tomogram, tmp_path / "fits.mrc")
+    predict_volume([model(preprocessing=Standardize(mean=0.0, std=1.7))], tomogram, tmp_path / "fits.mrc")
     assert "grey values" not in caplog.text
     predict_volume([model(preprocessing=Standardize(mean=60.0, std=20.0))], tomogram, tmp_path / "far.mrc")
     assert "was trained on voxels of mean 60 and deviation 20" in caplog.text

@@ -98,6 +98,18 @@ def test_a_layer_of_two_tensors_takes_no_other_number(make, count):
         make()(given)
 
 
+@pytest.mark.parametrize("make", [layers.MatchStatistics, layers.ResizeLike])
+@pytest.mark.parametrize("shape", [(1, 4, 4, 3), (2, 4, 3)])
+def test_a_second_tensor_of_other_images_is_not_repeated(make, shape):
+    with pytest.raises(ValueError, match=r"same number of axes and of images. Received: shapes \(2, 4, 4, 3\) and"):
+        make()([np.zeros((2, 4, 4, 3), "float32"), np.zeros(shape, "float32")])
+
+
+def test_only_images_are_resized():
+    with pytest.raises(ValueError, match=r"must be images \(batch, y, x, channels\). Received: shape=\(2, 4, 3\)"):
+        layers.ResizeTo(2, 2)(np.zeros((2, 4, 3), "float32"))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -118,7 +118,7 @@ class Resumable(keras.callbacks.Callback):
         self._remember()
 
     def warn_of_loss(self) -> None:
-        """Warn that a training begins anew where it was to be resumed, if there is anything to lose."""
+        """Warn that a training starts over where it was to be resumed, if there is anything to lose."""
         replaced = [name for name in (LOG_NAME, RUN_MODEL_NAME) if (self.folder / name).exists()]
         if replaced or self._snapshots.has_any():
             _LOG.warning(

@@ -64,6 +64,13 @@ def test_epochs_and_seeds_differ_in_order_and_change():
     assert not np.array_equal(fixed.batch(0)[0], fixed.batch(fixed.steps_per_epoch)[0])
 
 
+def test_the_order_of_a_seed_is_the_same_in_every_version():
+    found = sampler(shuffle=True, seed=7)
+    for epoch in (0, 2):
+        expected = np.random.default_rng([7, 0, epoch]).permutation(len(found.table))
+        np.testing.assert_array_equal(found.order(epoch), expected)
+
+
 def test_without_changes_a_patch_is_the_normalised_voxels():
     image, mask = volumes()
     source = sampler((image, mask), shuffle=False)

@@ -131,6 +131,9 @@ def tiny(plan: RunPlan) -> RunPlan:
     return tiny_plan(plan, model={"filters": [2, 4], "dilation_rates": [1, 2]}, positive_copies=0)
 
 
+_LARGEST_DILATION = 1024  # at a sixteenth of the resolution; no slice is as large
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelSettings:
     """What a plan holds under ``model``; what is left out is the paper's.
@@ -140,7 +143,7 @@ class ModelSettings:
         dilation_rates: Dilation of the center's branches.
 
     Raises:
-        ValueError: If they are no positive numbers, or of fewer than two levels.
+        ValueError: If they are no positive numbers, too large, or of fewer than two levels.
     """
 
     filters: tuple[int, ...] = (16, 32, 64, 128)
@@ -149,6 +152,10 @@ class ModelSettings:
     def __post_init__(self) -> None:
         check_counts("filters", self.filters, least=2)
         check_counts("dilation_rates", self.dilation_rates)
+        if max(self.dilation_rates) > _LARGEST_DILATION:
+            raise ValueError(
+                f"`dilation_rates` must be at most {_LARGEST_DILATION}. Received: {list(self.dilation_rates)!r}"
+            )
 
 
 def network(plan: RunPlan) -> Network:

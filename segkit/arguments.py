@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
-import math
+import dataclasses
 import numbers
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
+
+_LARGEST = float(np.finfo(np.float32).max)  # networks compute in float32
+
+
+def plain(value: Any) -> Any:
+    """Return a number of NumPy as Python's own, also inside lists, tuples, dicts and arrays; all else as it is.
+
+    Model files and plans are JSON, which knows no other numbers.
+
+    Example:
+        >>> plain(np.int64(3)), plain([np.float32(0.5), 1]), plain(np.array([2, 4]))
+        (3, [0.5, 1], [2, 4])
+    """
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    if type(value) is dict:
+        return {key: plain(part) for key, part in value.items()}
+    return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
+
+
+def make_fields_plain(thing: Any) -> None:
+    """Replace NumPy's numbers in the fields of a frozen dataclass, to be called first in its ``__post_init__``.
+
+    Args:
+        thing: The object.
+    """
+    for field in dataclasses.fields(thing):
+        object.__setattr__(thing, field.name, plain(getattr(thing, field.name)))
 
 
 def whole_number(name: str, value: int, *, least: int | None = None) -> int:
@@ -19,6 +49,7 @@ def whole_number(name: str, value: int, *, least: int | None = None) -> int:
     Raises:
         ValueError: If the value is not whole, or too small.
     """
+    value = plain(value)
     is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not is_whole or (least is not None and value < least):
         kind = {None: "a whole number", 1: "a positive whole number"}.get(least, f"a whole number of at least {least}")
@@ -27,7 +58,7 @@ def whole_number(name: str, value: int, *, least: int | None = None) -> int:
 
 
 def finite_number(name: str, value: float) -> float:
-    """Return an argument that must be a number, neither infinite nor NaN.
+    """Return an argument that must be a number that float32 holds, neither infinite nor NaN.
 
     Args:
         name: Name of the argument, for the error.
@@ -36,7 +67,8 @@ def finite_number(name: str, value: float) -> float:
     Raises:
         ValueError: If it is anything else, such as text or a boolean.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+    value = plain(value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not abs(value) <= _LARGEST:
         raise ValueError(f"`{name}` must be a finite number. Received: {name}={value!r}")
     return value
 
@@ -51,6 +83,7 @@ def true_or_false(name: str, value: bool) -> bool:
     Raises:
         ValueError: If it is anything else.
     """
+    value = plain(value)
     if not isinstance(value, bool):
         raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
     return value
@@ -68,6 +101,7 @@ def sequence(name: str, value: Sequence[Any], what: str = "whole numbers") -> tu
         ValueError: If it is anything else, such as a single number or text.
     """
     is_sequence = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
-    if not is_sequence and getattr(value, "ndim", None) != 1:
+    is_sequence = is_sequence or (isinstance(value, np.ndarray) and value.ndim == 1)
+    if not is_sequence:
         raise ValueError(f"`{name}` must be a sequence of {what}. Received: {name}={value!r}")
-    return tuple(value)
+    return tuple(plain(list(value)))

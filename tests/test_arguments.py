@@ -1,14 +1,17 @@
 """Arguments of a wrong type are refused by name."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 
-from segkit.arguments import finite_number, sequence, true_or_false, whole_number
+from segkit.arguments import finite_number, make_fields_plain, plain, sequence, true_or_false, whole_number
 
 
 @pytest.mark.parametrize("value", [2, np.int64(2), np.uint8(2)])
-def test_whole_numbers_come_back_as_they_are(value):
-    assert whole_number("filters", value, least=2) is value
+def test_whole_numbers_come_back_as_pythons_own(value):
+    assert type(whole_number("filters", value, least=2)) is int
 
 
 @pytest.mark.parametrize("value", [1, 2.0, 2.5, True, "2", None, float("nan")])
@@ -29,8 +32,9 @@ def test_without_a_least_number_negative_ones_are_taken():
 
 
 @pytest.mark.parametrize("value", [2, -0.5, np.float32(2), np.int64(2)])
-def test_finite_numbers_come_back_as_they_are(value):
-    assert finite_number("l2", value) is value
+def test_finite_numbers_come_back_as_pythons_own(value):
+    found = finite_number("l2", value)
+    assert found == value and type(found) in (int, float)
 
 
 @pytest.mark.parametrize("value", ["1e-4", None, True, float("nan"), float("inf"), 1j, [1.0]])
@@ -55,3 +59,36 @@ def test_sequences_become_tuples(value):
 def test_what_is_no_sequence_is_refused(value):
     with pytest.raises(ValueError, match=r"`filters` must be a sequence of whole numbers. Received: filters="):
         sequence("filters", value)
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 1e39, float("inf"), float("nan"), np.float64(1e39)])
+def test_numbers_that_float32_does_not_hold_are_refused(value):
+    with pytest.raises(ValueError, match="`gain` must be a finite number"):
+        finite_number("gain", value)
+
+
+def test_numbers_of_numpy_become_plain():
+    found = [
+        whole_number("n", np.int64(3)),
+        finite_number("x", np.float32(0.5)),
+        true_or_false("b", np.True_),
+        *sequence("s", np.array([1, 2])),
+        *sequence("s", [np.int64(3), 4]),
+        *plain({"a": (np.uint8(5), [np.float32(0.5)])})["a"],
+    ]
+    assert found == [3, 0.5, True, 1, 2, 3, 4, 5, [0.5]]
+    assert [type(value) for value in found] == [int, float, bool, int, int, int, int, int, list]
+    assert json.loads(json.dumps(found)) == found
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    count: int
+    share: float = np.float32(0.25)
+
+    def __post_init__(self):
+        make_fields_plain(self)
+
+
+def test_fields_become_plain():
+    assert [type(value) for value in vars(Settings(np.int32(2))).values()] == [int, float]

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from recipes.enhancement.settings import ModelSettings
+from segkit.errors import InputError
 from segkit.experiments.enhancement_methods import build_network, check_enhancement, method_of
 from segkit.experiments.folder import SEARCH_NAME
 from segkit.experiments.job import Network
@@ -37,6 +38,11 @@ def network(plan: RunPlan) -> Network:
     """
     chosen = model_settings(ModelSettings, plan)
     method = method_of(plan.model)
+    if method.supervision != bool(plan.task.supervision):
+        raise InputError(
+            f"plan: method {method.name!r} under 'model' and supervision {plan.task.supervision:g} under 'task' "
+            "exclude each other; give the second head its share of the loss there, and other methods 0"
+        )
     check_enhancement(method, chosen.filters, chosen.num_enhanced, chosen.gain)
     levels = len(chosen.filters)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from segkit.arguments import finite_number
 from segkit.experiments.enhancement_methods import METHODS
 from segkit.experiments.model_settings import check_counts
 
@@ -22,7 +23,8 @@ class ModelSettings:
         normalization: How features are normalised.
 
     Raises:
-        ValueError: If the method is unknown or the filters are no positive numbers of two levels at least.
+        ValueError: If the method is unknown, the gain is too large, or the filters are no positive numbers of two levels
+            at least.
     """
 
     method: str
@@ -36,3 +38,4 @@ class ModelSettings:
         if self.method not in METHODS:
             raise ValueError(f"`method` must be one of {', '.join(METHODS)}. Received: method={self.method!r}")
         check_counts("filters", self.filters, least=2)
+        finite_number("gain", self.gain)

@@ -22,7 +22,6 @@ from segkit.progress import ProgressLine
 from segkit.volumes.files import open_volume
 from segkit.volumes.output_checks import check_not_input, check_text_output
 from segkit.volumes.physical_size import other_voxels, shown_size
-from segkit.volumes.slice_numbers import other_numbers
 from segkit.volumes.tell_warnings import tell_warnings
 from segkit.volumes.volume import Volume
 from segkit.volumes.whole_output import check_output, whole_file
@@ -149,27 +148,23 @@ def warnings_about(
         prediction: What was scored.
         reference: What it was compared with.
     """
-    from segkit.evaluation.misfit import holds, misfit, unpainted  # here: their package takes long to load
+    from segkit.evaluation.doubts_about import doubts_about  # here: their package takes long to load
+    from segkit.evaluation.misfit import holds
 
     is_one_file = os.path.realpath(args.prediction) == os.path.realpath(args.reference)
     found, truth = args.prediction, args.prediction if is_one_file else args.reference
-    chosen, ignore_value = _slices(args, reference), args.ignore_value
-    lines = []
-    if not args.surface and (differ := other_voxels(prediction, reference, "the reference")):  # of surfaces it was said
-        lines.append(f"{found}: {differ}; if both are of one volume, correct the size that is wrong")
-    if differ := other_numbers(prediction, reference, "the reference"):
-        lines.append(f"{found}: {differ}")
-    # Other labels than the chosen ones are no foreground, and of a probability nearly everything is above 0.
-    if task is not None and args.label is None and args.reference_label is None:
-        if fault := misfit(prediction, reference, ignore_value=ignore_value, is_flipped=args.flip_y):
-            lines.append(f"{found}: {fault}")
-        if doubt := unpainted(prediction, reference, slices=chosen, ignore_value=ignore_value):
-            lines.append(f"{truth}: {doubt}")
-    if ignore_value is not None and not holds(reference, ignore_value):
-        lines.append(f"{truth}: no voxel has the ignore value {ignore_value}")
-    if task is not None:
-        doubts = task.doubts(evaluation, prediction, reference, slices=chosen, ignore_value=ignore_value)
-        lines += [f"{found if volume is prediction else truth}: {doubt}" for volume, doubt in doubts]
+    doubts = doubts_about(
+        task,
+        evaluation,
+        prediction,
+        reference,
+        slices=_slices(args, reference),
+        ignore_value=args.ignore_value,
+        is_flipped=args.flip_y,
+        compares_labels=args.label is not None or args.reference_label is not None,
+        compares_sizes=not args.surface,  # of surfaces it was said
+    )
+    lines = [f"{found if volume is prediction else truth}: {doubt}" for volume, doubt in doubts]
     for path, volume, label in ((found, prediction, args.label), (truth, reference, args.reference_label)):
         if label is not None and not holds(volume, label):
             lines.append(f"{path}: no voxel has the label {label}")

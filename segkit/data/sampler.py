@@ -174,8 +174,16 @@ class PatchSampler:
     def _annotate(self, parts: Sequence[np.ndarray], out: np.ndarray) -> None:
         """Write target and weight of a patch, whether the target has written them itself or returns them."""
         made = self.target(parts, out=out)
-        if made is out:
-            return
+        if made is not out:
+            self._take_over(made, out)
+        if not out[..., -1].min() >= 0:
+            raise ValueError(
+                f"`target` must return weights that are not negative, in the last channel. Received: "
+                f"{out[..., -1].min()} from {self.target!r}"
+            )
+
+    def _take_over(self, made: Any, out: np.ndarray) -> None:
+        """Write what a target has returned."""
         if np.shape(made) != out.shape:
             found = type(made).__name__ if made is None else f"shape={np.shape(made)}"
             raise ValueError(

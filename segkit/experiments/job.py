@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import logging
+import os
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -159,6 +161,9 @@ def open_all(plan: RunPlan) -> list[LabeledVolume]:
         volumes.append(open_source(source, **settings, progress=one, tell=False))
         if is_many:
             over_all(len(volumes), len(plan.data))
+    given = collections.Counter((os.path.realpath(source.tomogram), source.channel) for source in plan.data)
+    for path, _ in (one for one, count in given.items() if count > 1):
+        _LOG.warning("warning: %s: given more than once; its slices count as often, and folds may share them", path)
     if plan.task.needs_foreground:
         check_any_foreground(volumes)
     for number, line in exchanged_masks(volumes).items():

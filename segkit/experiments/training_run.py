@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from segkit.console import STARTED
-from segkit.data.sources import LabeledVolume, Source, shared_warnings
+from segkit.data.sources import LabeledVolume, Source, shared_warnings, write_slices
 from segkit.errors import InputError
 from segkit.experiments.job import FinishedRun, Job
 from segkit.experiments.plan import PLAN_NAME, RunPlan
@@ -42,7 +42,7 @@ from segkit.report.short_name import short_name
 from segkit.report.write_report import write_report
 from segkit.training.fit import fit
 from segkit.training.precision import dtype_policy
-from segkit.training.resumable import Resumable
+from segkit.training.resumable import DATA_NAME, Resumable
 from segkit.training.seeding import seed_everything
 from segkit.volumes.files import open_volume, suffix_like
 from segkit.volumes.whole_output import whole_file
@@ -117,7 +117,7 @@ def train(job: Job, *, resume: bool) -> Resumable:
             model = with_penalty(with_precision(load_model(plan.init), settings.precision), settings.l2)
         else:
             model = built(job)
-    check_rebuildable(model)
+    check_rebuildable(model, lambda: prepared.validation.batch(0)[0][:1])
     _LOG.info(
         "training: %s parameters, %d patches of %d px (%d with foreground), %d steps per epoch, %s",
         f"{model.count_params():,}",
@@ -135,9 +135,29 @@ def train(job: Job, *, resume: bool) -> Resumable:
         job.folder,
         card_of(job),
         callbacks=job.network.callbacks(model, prepared, job.folder),
+        identity=data_identity(job.volumes),
         resume=resume,
         progress=ProgressLine("training", "steps"),
     )
+
+
+def data_identity(volumes: Sequence[LabeledVolume]) -> dict[str, Any]:
+    """Return what of the data must be the same where a run is resumed: names of files, slices, how they are read.
+
+    Folders may have moved since, and other slices may be scored.
+    """
+    return {
+        f"{DATA_NAME} {number}": {
+            "tomogram": pathlib.Path(volume.source.tomogram).name,
+            "mask": pathlib.Path(volume.source.mask).name,
+            "train": write_slices(volume.split.train),
+            "validation": write_slices(volume.split.validation),
+            "flip_y": volume.source.flip_y,
+            "channel": volume.source.channel,
+            "unsigned": volume.source.unsigned,
+        }
+        for number, volume in enumerate(volumes, start=1)
+    }
 
 
 def built(job: Job) -> keras.Model:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from segkit.arguments import plain
+
 PerAxis = int | Sequence[int]
 """One whole number for all axes, or one per axis."""
 
@@ -25,6 +27,7 @@ def positive_per_axis(name: str, value: PerAxis) -> int | tuple[int, ...]:
         >>> positive_per_axis("strides", 2), positive_per_axis("strides", [1, 2, 2])
         (2, (1, 2, 2))
     """
+    value = plain(value)
     numbers = (value,) if isinstance(value, int) else tuple(value) if isinstance(value, Sequence) else ()
     if not numbers or any(not isinstance(number, int) or number < 1 for number in numbers):
         raise ValueError(f"`{name}` must be a positive whole number, or one per axis. Received: {name}={value!r}")

@@ -168,7 +168,9 @@ class BlockWork:
 
 def _one_by_one(engine: Engine, volume: Any, blocks: Iterator[Block]) -> Iterator[tuple[Block, BlockResult]]:
     for block in blocks:
-        result = engine(np.asarray(volume[block.box]), block)
+        # Of an array in memory a copy: an engine may work in place, and the next block reads the same voxels.
+        voxels = np.array(volume[block.box]) if isinstance(volume, np.ndarray) else np.asarray(volume[block.box])
+        result = engine(voxels, block)
         yield block, result if isinstance(result, BlockResult) else BlockResult(np.asarray(result))
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import numbers
 from typing import Any
 
+from segkit.arguments import make_fields_plain
 from segkit.errors import InputError
 from segkit.geometry.region import Region
 from segkit.stored_fields import check_types
@@ -58,6 +59,7 @@ class PredictOptions:
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""
+        make_fields_plain(self)
         if self.windows is not None and not _is_pair_of_counts(self.windows):
             raise InputError(f"windows {self.windows!r}: expected two whole numbers (y, x), at least 1")
         check_types(PredictOptions, vars(self), "prediction")

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from segkit.arguments import finite_number, true_or_false, whole_number
+from segkit.arguments import finite_number, plain, true_or_false, whole_number
 from segkit.geometry.per_axis import PerAxis, along_axes, positive_per_axis
 from segkit.layers.convolution import convolution
 from segkit.layers.fused_batch_norm import FusedBatchNorm
@@ -68,7 +68,7 @@ class ConvBNReLU(keras.layers.Layer):
         self.kernel_size = positive_per_axis("kernel_size", kernel_size)
         self.strides = positive_per_axis("strides", strides)
         self.dilation_rate = positive_per_axis("dilation_rate", dilation_rate)
-        self.l2 = l2
+        self.l2 = plain(l2)
         self.use_bias = true_or_false("use_bias", use_bias)
         self.normalization = normalization
         # The number of axes is known in `build`; the seed is drawn here, in the order in which layers are constructed.

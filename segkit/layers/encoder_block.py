@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from segkit.arguments import whole_number
+from segkit.arguments import finite_number, whole_number
 from segkit.geometry.per_axis import PerAxis, positive_per_axis
 from segkit.layers.conv_bn_relu import ConvBNReLU
 
@@ -44,10 +44,10 @@ class EncoderBlock(keras.layers.Layer):
         self, filters: int, *, kernel_size: PerAxis = 3, strides: PerAxis = 2, l2: float = 0.0, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.filters = whole_number("filters", filters, least=2)
+        self.filters = filters = whole_number("filters", filters, least=2)
         self.kernel_size = positive_per_axis("kernel_size", kernel_size)
         self.strides = positive_per_axis("strides", strides)
-        self.l2 = l2
+        self.l2 = l2 = finite_number("l2", l2)
         conv = {"kernel_size": self.kernel_size, "l2": l2, "dtype": self.dtype_policy}
         self.first = ConvBNReLU(filters, **conv)
         self.second = ConvBNReLU(filters, **conv)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from segkit.arguments import finite_number, whole_number
+from segkit.arguments import finite_number, plain, whole_number
 from segkit.ops.mix_bits import mix_bits
 
 _LARGEST_FLOAT16_GAIN = 64.0  # beyond it the next convolution sums to more than float16's largest number, 65504
@@ -78,6 +78,7 @@ class FREnhance(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        num_enhanced, redraw = plain(num_enhanced), plain(redraw)
         if not (_is_whole(num_enhanced) and num_enhanced >= 1):
             raise ValueError(f"`num_enhanced` must be a positive whole number. Received: num_enhanced={num_enhanced!r}")
         if finite_number("gain", gain) <= 0:

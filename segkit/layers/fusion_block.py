@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from segkit.arguments import sequence, whole_number
+from segkit.arguments import finite_number, sequence, true_or_false, whole_number
 from segkit.geometry.per_axis import PerAxis, along_axes, positive_per_axis
 from segkit.layers.conv_bn_relu import ConvBNReLU
 from segkit.layers.equal_sizes import check_equal_sizes
@@ -58,11 +58,11 @@ class FusionBlock(keras.layers.Layer):
         factors = sequence("factors", factors)
         if not factors:
             raise ValueError(f"`factors` must hold at least one factor. Received: {factors!r}")
-        self.filters = whole_number("filters", filters, least=1)
+        self.filters = filters = whole_number("filters", filters, least=1)
         self.factors = tuple(positive_per_axis("factors", factor) for factor in factors)
         self.kernel_size = positive_per_axis("kernel_size", kernel_size)
-        self.l2 = l2
-        self.use_bias = use_bias
+        self.l2 = l2 = finite_number("l2", l2)
+        self.use_bias = use_bias = true_or_false("use_bias", use_bias)
         conv = {"kernel_size": self.kernel_size, "l2": l2, "use_bias": use_bias, "dtype": self.dtype_policy}
         self.first = ConvBNReLU(filters, **conv)
         self.second = ConvBNReLU(filters, **conv)

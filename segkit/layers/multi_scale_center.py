@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from segkit.arguments import sequence, whole_number
+from segkit.arguments import finite_number, sequence, whole_number
 from segkit.geometry.per_axis import PerAxis, positive_per_axis
 from segkit.layers.conv_bn_relu import ConvBNReLU
 
@@ -53,10 +53,10 @@ class MultiScaleCenter(keras.layers.Layer):
         dilation_rates = sequence("dilation_rates", dilation_rates)
         if not dilation_rates:
             raise ValueError(f"`dilation_rates` must hold at least one rate. Received: {dilation_rates!r}")
-        self.filters = whole_number("filters", filters, least=1)
+        self.filters = filters = whole_number("filters", filters, least=1)
         self.dilation_rates = tuple(positive_per_axis("dilation_rates", rate) for rate in dilation_rates)
         self.kernel_size = positive_per_axis("kernel_size", kernel_size)
-        self.l2 = l2
+        self.l2 = l2 = finite_number("l2", l2)
         conv = {"kernel_size": self.kernel_size, "l2": l2, "dtype": self.dtype_policy}
         self.first = ConvBNReLU(filters, **conv)
         self.second = ConvBNReLU(filters, **conv)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from segkit.arguments import make_fields_plain
 from segkit.errors import InputError
 from segkit.models.card_name import check_card_name
 from segkit.models.old_cards import upgraded
@@ -63,6 +64,7 @@ class ModelCard:
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        make_fields_plain(self)
         check_card_name(self.name)
         if not isinstance(self.task, Task):
             raise ValueError(f"`task` must be a Task. Received: task={self.task!r}")

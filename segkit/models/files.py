@@ -16,6 +16,7 @@ from typing import Any
 
 import keras
 
+from segkit.arguments import plain
 from segkit.errors import InputError, faults_told
 from segkit.json_object import parse_object
 from segkit.model_path import open_archive, resolve_model_path
@@ -61,7 +62,7 @@ def save_model(model: keras.Model, path: str | os.PathLike[str], card: ModelCard
         model.save(unfinished)
         # A `.keras` file is a zip archive, to which a member can be added.
         with zipfile.ZipFile(unfinished, "a") as archive:
-            archive.writestr(CARD_MEMBER, json.dumps(card.to_dict(), indent=2))
+            archive.writestr(CARD_MEMBER, json.dumps(plain(card.to_dict()), indent=2))
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -88,7 +89,7 @@ def replace_card(path: str | os.PathLike[str], card: ModelCard) -> None:
             if member.filename != CARD_MEMBER:
                 with archive.open(member) as source, copy.open(member, "w") as target:
                     shutil.copyfileobj(source, target)
-        copy.writestr(CARD_MEMBER, json.dumps(card.to_dict(), indent=2))
+        copy.writestr(CARD_MEMBER, json.dumps(plain(card.to_dict()), indent=2))
 
 
 def load_model(path: str | os.PathLike[str]) -> keras.Model:

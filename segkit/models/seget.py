@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
-from segkit.arguments import sequence
+from segkit.arguments import finite_number, sequence
 from segkit.layers.encoder_block import EncoderBlock
 from segkit.layers.fusion_block import FusionBlock
 from segkit.layers.multi_scale_center import MultiScaleCenter
@@ -127,7 +127,7 @@ def seget(
         Zhang et al. (2019), SegET, Sec. 2 and Fig. 2. Where the paper is silent: the first fusion runs at half
         resolution, two convolutions follow each stack, there is no bias before batch normalisation.
     """
-    filters = sequence("filters", filters)
+    filters, l2 = sequence("filters", filters), finite_number("l2", l2)
     levels = len(filters)
     if levels < 2:
         raise ValueError(f"`filters` must name at least two levels. Received: filters={tuple(filters)!r}")

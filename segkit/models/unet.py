@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import keras
 
-from segkit.arguments import sequence, whole_number
+from segkit.arguments import finite_number, plain, sequence, whole_number
 from segkit.geometry.per_axis import PerAxis, along_axes, positive_per_axis
 from segkit.layers.conv_bn_relu import ConvBNReLU
 from segkit.layers.convolution import convolution
@@ -59,8 +59,8 @@ def unet(
     axes = len(sequence("input_shape", input_shape, "sizes")) - 1
     head = convolution(axes)
     check_input_shape(input_shape, axes)
-    whole_number("out_channels", out_channels, least=1)
-    filters = sequence("filters", filters)
+    out_channels = whole_number("out_channels", out_channels, least=1)
+    filters, l2 = sequence("filters", filters), finite_number("l2", l2)
     levels = len(filters)
     if levels < 2:
         raise ValueError(f"`filters` must name at least two levels. Received: filters={tuple(filters)!r}")
@@ -99,6 +99,7 @@ def unet(
 
 def _per_level(name: str, values: int | Sequence[PerAxis], levels: int, axes: int) -> list[tuple[int, ...]]:
     """Return one number per axis for every level."""
+    values = plain(values)
     given = [values] * levels if isinstance(values, int) else sequence(name, values)
     if len(given) != levels:
         raise ValueError(f"`{name}` must be one number, or {levels} entries. Received: {name}={values!r}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import keras
 
-from segkit.arguments import sequence, true_or_false, whole_number
+from segkit.arguments import finite_number, sequence, true_or_false, whole_number
 from segkit.layers.conv_pair_se import ConvPairSE
 from segkit.layers.join_skip import JoinSkip
 from segkit.layers.linear_up import LinearUp
@@ -62,11 +62,11 @@ def unet_se(
     Reference:
         Ando & Hotta (2021), "Cell Image Segmentation by Feature Random Enhancement Module", Sec. 4.2 and Fig. 4.
     """
-    filters = sequence("filters", filters)
+    filters, l2 = sequence("filters", filters), finite_number("l2", l2)
     levels = len(filters)
     if levels < 2:
         raise ValueError(f"`filters` must name at least two levels. Received: filters={tuple(filters)!r}")
-    whole_number("num_classes", num_classes, least=2)
+    num_classes = whole_number("num_classes", num_classes, least=2)
     true_or_false("match_skip", match_skip)
     true_or_false("supervision", supervision)
     check_input_shape(input_shape)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import pathlib
 from collections.abc import Sequence
 
 from segkit.arguments import whole_number
+from segkit.errors import InputError
 from segkit.evaluation.chosen_slices import chosen_slices
+from segkit.evaluation.doubts_about import doubts_about
 from segkit.evaluation.evaluation_like import EvaluationLike
+from segkit.experiments.seen_slices import seen_slices
 from segkit.notebook.as_volume import VolumeLike, as_volume
 from segkit.tasks.task import TASKS, Task
 from segkit.volumes.tell_warnings import tell_warnings
+
+_LOG = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -20,7 +28,7 @@ def evaluate(
     slices: Sequence[int] | None = None,
     ignore_value: int | None = None,
 ) -> EvaluationLike:
-    """Return the scores of a prediction.
+    """Return the scores of a prediction, and log what looks wrong about the two volumes, as ``segkit evaluate`` does.
 
     Args:
         prediction: What was predicted: a mask, labels, or ids; an array ``(z, y, x)`` or ``(y, x)``, a ``Volume``, or a
@@ -58,4 +66,24 @@ def evaluate(
         tell_warnings(volume)
     if isinstance(task, str):
         task = TASKS.find(task).of_reference(truth, ignore_value=ignore_value)
-    return task.evaluate(found, truth, slices=slices, ignore_value=ignore_value)
+    evaluation = task.evaluate(found, truth, slices=slices, ignore_value=ignore_value)
+    for volume, line in doubts_about(task, evaluation, found, truth, slices=slices, ignore_value=ignore_value):
+        _LOG.warning("warning: %s: %s", volume.name, line)
+    _tell_seen(prediction, reference, slices, truth.shape[0])
+    return evaluation
+
+
+def _tell_seen(prediction: VolumeLike, reference: VolumeLike, slices: Sequence[int] | None, depth: int) -> None:
+    """Say where a run has learnt from the slices that are scored, if both volumes were given as paths."""
+    if not all(isinstance(given, (str, os.PathLike)) for given in (prediction, reference)):
+        return
+    try:
+        seen = len(seen_slices(prediction, reference, range(depth) if slices is None else slices, depth))
+    except InputError as fault:  # scores do not need the plan
+        _LOG.info("note: whether scored slices were trained on is unknown: %s", fault)
+        return
+    if seen:
+        _LOG.warning(
+            "note: %d scored slices were trained on or chose the checkpoint of %s; score slices that were not",
+            *(seen, pathlib.Path(prediction).parent),
+        )

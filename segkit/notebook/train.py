@@ -36,6 +36,8 @@ from segkit.training.precision import dtype_policy, resolve_precision
 from segkit.training.preparation import prepare, shrink_patch
 from segkit.training.seeding import seed_everything
 from segkit.volumes.checks import check_finite, check_grey, check_same_shape
+from segkit.volumes.orientation import mask_orientation
+from segkit.volumes.tell_warnings import tell_warnings
 
 _LOG = logging.getLogger(__name__)
 
@@ -141,7 +143,7 @@ def train(
     LoadedModel(model, card)
     if not preprocessing.resizes:
         _check_sizes(model, multiple_px)
-    check_rebuildable(model)
+    check_rebuildable(model, lambda: prepared.validation.batch(0)[0][:1])
     if card.tile_px is not None:
         _LOG.info(
             "note: %s: predicted in tiles of %d px, as no halo_px is given; results of tiles are blended; give halo_px "
@@ -302,9 +304,14 @@ def _labeled(
         check_same_shape(mask, volume)
         check_grey(volume)
         check_finite(volume)
+        for given in (volume, mask):
+            tell_warnings(given)
         for line in pair_warnings(volume, mask):
             _LOG.warning("warning: %s", line)
         found = task.check_annotation(mask, ignore_value=plan.ignore_value, progress=None)
+        # Of grey values, as networks for restoration learn them, there is no outline.
+        if mask.dtype.kind in "biu" and (doubt := mask_orientation(volume, mask).warning):
+            _LOG.warning("warning: %s: %s", mask.name, doubt)
         split = splits[number] if splits is not None else hold_out_every(volume.shape[0], depth=depth)
         if outside := sorted(z for z in (*split.train, *split.validation, *split.test) if not 0 <= z < volume.shape[0]):
             raise InputError(

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from segkit.arguments import make_fields_plain
 from segkit.preprocessing.grey_values import EXCHANGED, GreyValues, grey_mismatch
 from segkit.preprocessing.normalization import measure_normalization
 from segkit.preprocessing.preprocessing import PREPROCESSINGS
@@ -40,6 +41,7 @@ class Standardize:
     windows: ClassVar[None] = None
 
     def __post_init__(self) -> None:
+        make_fields_plain(self)
         if (self.mean is None) != (self.std is None):
             raise ValueError(f"`mean` and `std` must be given together. Received: mean={self.mean!r}, std={self.std!r}")
         if self.mean is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from segkit.arguments import make_fields_plain
 from segkit.monitor import MEAN_IOU, Monitor, as_fraction
 from segkit.targets.foreground import UNKNOWN, ForegroundTarget
 from segkit.tasks.output import Output
@@ -48,6 +49,7 @@ class ForegroundTask(Task):
     evaluation_settings: ClassVar[tuple[str, ...]] = ("ignore_value", "label", "reference_label")
 
     def __post_init__(self) -> None:
+        make_fields_plain(self)
         if self.loss not in FOREGROUND_LOSSES:
             raise ValueError(f"`loss` must be one of {', '.join(FOREGROUND_LOSSES)}. Received: loss={self.loss!r}")
         _check_share("threshold", self.threshold)

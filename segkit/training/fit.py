@@ -36,6 +36,7 @@ def fit(
     *,
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    identity: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Resumable:
     """Fit a network until the score that its task monitors stops improving, or the epochs are used up.
@@ -54,6 +55,7 @@ def fit(
         resume: Continue the run in ``folder``, if there is one.
         callbacks: More callbacks. What one names under ``STATE`` (attributes that ``json`` writes) a resumed run puts
             back; others have no memory.
+        identity: What else must be the same where the run is resumed, such as its data, as ``json`` writes it.
         progress: Called as ``progress(done, total)`` after every training step, in steps.
 
     Returns:
@@ -82,7 +84,7 @@ def fit(
     )
     alarms = task.alarms()
     tracked = _tracked(plateau, stopping, alarms, callbacks)
-    record = Resumable(folder, card, tracked, identity=_identity(plan, card))
+    record = Resumable(folder, card, tracked, identity={**_identity(plan, card), **(identity or {})})
     # Continue or start over.
     if not (resume and record.resume(model)):
         if resume:

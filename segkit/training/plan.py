@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from segkit.arguments import make_fields_plain
 from segkit.data.augmentation import Augmentation
 from segkit.errors import InputError
 from segkit.stored_fields import check_types, from_stored
@@ -82,6 +83,7 @@ class TrainingPlan:
     deterministic: bool = False
 
     def __post_init__(self) -> None:
+        make_fields_plain(self)
         for name, least in _WHOLE.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:

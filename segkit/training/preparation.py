@@ -207,6 +207,9 @@ def _check_tables(tables: Mapping[str, PatchTable], task: Task, plan: TrainingPl
         _LOG.warning("no foreground on the validation slices: only the background chooses the checkpoint")
 
 
+_EXCHANGED = "light and dark seem to be exchanged: if they are, invert one of the two"
+
+
 def _check_grey_values(volumes: Sequence[LabeledVolume], preprocessing: Preprocessing) -> None:
     """Refuse images without contrast, and warn of grey values that are not on the scale of the first volume's.
 
@@ -227,8 +230,12 @@ def _check_grey_values(volumes: Sequence[LabeledVolume], preprocessing: Preproce
     other_way = ", or normalise each volume by itself (--normalize volume)"
     remedy = f"bring them to one scale{other_way if isinstance(preprocessing, Standardize) else ''}"
     for name, found in others:
-        if preprocessing.mismatch(found, first[1]):
-            _LOG.warning("warning: the grey values of %s are %s, those of %s %s; %s", *(name, found, *first), remedy)
+        if fault := preprocessing.mismatch(found, first[1], exchanged=_EXCHANGED):
+            # What is advised for a prediction is not for a training, but says what differs.
+            advice = [remedy] if "--match-grey-values" in fault or _EXCHANGED not in fault else []
+            advice += [_EXCHANGED] if _EXCHANGED in fault else []
+            told = "; ".join(advice)
+            _LOG.warning("warning: the grey values of %s are %s, those of %s %s; %s", *(name, found, *first), told)
 
 
 def _warn_of_other_voxels(volume: LabeledVolume, first: LabeledVolume, axes: str = "yx") -> None:

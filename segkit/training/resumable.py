@@ -28,6 +28,9 @@ _LOG = logging.getLogger(__name__)
 
 LOG_NAME = "log.csv"
 
+DATA_NAME = "data"
+"""Beginning of the names under which a run's identity holds its data."""
+
 
 class Resumable(keras.callbacks.Callback):
     """After every epoch keep the best model, write a snapshot of everything, and the log.
@@ -91,7 +94,10 @@ class Resumable(keras.callbacks.Callback):
         if snapshot is None:
             return False
         facts, arrays = snapshot
-        for name in sorted(self.identity.keys() | facts["identity"].keys()):
+        names = self.identity.keys() | facts["identity"].keys()
+        if not any(name.startswith(DATA_NAME) for name in facts["identity"]):  # snapshots did not tell of data before
+            names = {name for name in names if not name.startswith(DATA_NAME)}
+        for name in sorted(names):
             found, expected = facts["identity"].get(name), self.identity.get(name)
             if found != expected:
                 raise InputError(

@@ -157,12 +157,13 @@ class BlockStore:
 
         Args:
             position: Place in the grid.
-            array: The block, without halo; cast to the store's type, which must be able to hold its values.
+            array: The block, without halo; cast to the store's type, which must be able to hold its values (a
+                floating-point type rounds them).
             counts: Counts of every name the store knows; zeros where left out.
 
         Raises:
             InputError: If the disk is full.
-            ValueError: If a shape does not fit, or values do not: fractions are not cut off.
+            ValueError: If a shape does not fit, or values do not: fractions are not cut off, nor do numbers overflow.
         """
         position = tuple(position)
         array = np.asarray(array)
@@ -176,11 +177,13 @@ class BlockStore:
 
     def _kept(self, array: np.ndarray, position: Position) -> np.ndarray:
         """Return a block in the store's type, which keeps its values."""
-        if self.dtype.kind == "b" or np.can_cast(array.dtype, self.dtype, "same_kind"):
+        if self.dtype.kind == "b" or np.can_cast(array.dtype, self.dtype, "safe"):
             return array.astype(self.dtype, copy=False)
-        with np.errstate(invalid="ignore"):  # of what is out of range, and refused
+        with np.errstate(invalid="ignore", over="ignore"):  # of what is out of range, and refused
             kept = array.astype(self.dtype)
-        if not np.array_equal(kept, array):
+        # Floating-point stores round.
+        is_kept = np.array_equal(kept, array) if self.dtype.kind in "iu" else (np.isinf(kept) == np.isinf(array)).all()
+        if not is_kept:
             raise ValueError(
                 f"block {position} must hold values that {self.dtype} can keep, the type of the store; round or clip "
                 f"them, or give the store another type. Received: dtype={array.dtype}"

@@ -52,7 +52,8 @@ def read_slice_folder(folder: pathlib.Path) -> Volume:
         raise InputError(f"{folder}: is the folder of a run and no volume; {MODEL_IS_NO_VOLUME}")
     if not (pngs or tiffs) and (models := [entry.name for entry in slices if entry.suffix == MODEL_SUFFIX]):
         raise InputError(f"{folder}: holds the model {min(models)} and no slices; {MODEL_IS_NO_VOLUME}")
-    if not (pngs or tiffs) and (jpegs := [entry.name for entry in slices if entry.suffix.lower() in _JPEG_SUFFIXES]):
+    jpegs = [entry.name for entry in slices if entry.suffix.lower() in _JPEG_SUFFIXES]
+    if not (pngs or tiffs) and jpegs:
         raise InputError(
             f"{folder}: found JPEG files ({min(jpegs)}), which do not keep grey values and labels, expected slices as "
             "PNG or TIFF; save them as PNG or TIFF"
@@ -73,6 +74,10 @@ def read_slice_folder(folder: pathlib.Path) -> Volume:
         with faults_told(tiffs[0], "TIFF"), tifffile.TiffFile(tiffs[0]) as first:
             voxel_size_nm = tiff_voxel_size(first, len(tiffs), warnings)
     names = tuple(p.name for p in pngs or tiffs)
+    if jpegs:
+        warnings.append(
+            f"{len(jpegs)} JPEG files are left out ({min(jpegs)}); if they are slices, save them as PNG or TIFF"
+        )
     if gap := missing_slices(names):
         warnings.append(gap)
     return Volume(

@@ -201,6 +201,13 @@ def test_a_target_that_returns_something_else_is_refused(make, received):
         sampler(target=Returned(make)).batch(0)
 
 
+def test_weights_of_a_target_are_not_negative():
+    for value in (-1.0, np.nan):
+        target = Returned(lambda made, value=value: np.concatenate([made[..., :1], 0 * made[..., :1] + value], axis=-1))
+        with pytest.raises(ValueError, match=r"must return weights that are not negative.*Received: (-1.0|nan)"):
+            sampler(target=target).batch(0)
+
+
 def test_a_sampler_without_patches_is_refused():
     none = np.zeros(0, int)
     empty = dataclasses.replace(sampler().table, rows=np.zeros((0, 4), int), foreground=none, background=none)

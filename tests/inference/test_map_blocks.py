@@ -70,6 +70,27 @@ def test_fractions_are_not_cut_off(tmp_path):
         np.testing.assert_array_equal(whole_of(store), noise() > 0)
 
 
+def test_numbers_do_not_overflow(tmp_path):
+    for dtype, value in ((np.float16, 1e6), (np.int32, 2**40), (np.uint8, -1)):
+        with BlockStore(tmp_path / np.dtype(dtype).name, {}, grid=GRID, dtype=dtype) as store:
+            with pytest.raises(ValueError, match="must hold values that"):
+                map_blocks(lambda voxels, block, value=value: np.full_like(voxels, value), noise(), store)
+            map_blocks(lambda voxels, block: np.full(voxels.shape, 7), noise(), store)  # int64
+            assert (whole_of(store) == 7).all()
+
+
+def test_an_engine_may_work_in_place(tmp_path):
+    def doubled(voxels, block):
+        voxels *= 2
+        return voxels
+
+    volume = noise()
+    with open_store(tmp_path) as store:
+        map_blocks(doubled, volume, store)
+        np.testing.assert_array_equal(whole_of(store), 2 * noise())
+    np.testing.assert_array_equal(volume, noise())
+
+
 def test_without_the_halo_they_are_not(tmp_path, expected):
     with open_store(tmp_path, BlockGrid((9, 20, 24), (4, 7, 24), (0, 0, 0))) as store:
         map_blocks(smooth, noise(), store)

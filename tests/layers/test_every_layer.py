@@ -1,10 +1,13 @@
 """What Keras asks of every layer: its shapes are known in advance, it infers by default, its settings come back."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 
 from segkit import layers
+from segkit.models import seget, unet, unet_se
 
 SIZE, CHANNELS = (8, 12), 4
 CASES = {
@@ -171,8 +174,26 @@ def test_sizes_that_do_not_meet_are_told(make):
         model([np.zeros((1, 8, 6, 2), np.float32), np.zeros((1, 8, 7, 2), np.float32)])
 
 
-def test_whole_numbers_of_numpy_are_whole_numbers():
-    assert layers.ConvBNReLU(np.int64(4))(inputs_of(1)).shape[-1] == 4
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.ConvBNReLU(np.int64(4), np.int64(3), strides=np.array([1, 1]), l2=np.float32(1e-3)),
+        lambda: layers.EncoderBlock(np.int64(4), strides=(np.int64(1), np.int64(2)), l2=np.float32(1e-3)),
+        lambda: layers.FusionBlock(np.int64(4), factors=np.array([1])),
+        lambda: layers.MultiScaleCenter(np.int64(4), dilation_rates=[1, np.int64(2)], l2=np.float32(1e-3)),
+        lambda: layers.SqueezeExcite(np.int64(2)),
+        lambda: layers.FREnhance(np.int64(2), np.float32(9.0), redraw=np.int64(2), seed=np.int64(1)),
+        lambda: unet(filters=np.array([2, 4]), kernel_sizes=np.int64(3), strides=np.array([2]), l2=np.float32(1e-3)),
+        lambda: seget(filters=np.array([2, 4]), dilation_rates=np.array([1, 2]), l2=np.float32(1e-3)),
+        lambda: unet_se(filters=[np.int64(2), np.int64(4)], num_classes=np.int64(3)),
+    ],
+)
+def test_numbers_of_numpy_are_numbers(make):
+    layer = make()
+    if not isinstance(layer, keras.Model):
+        inputs = inputs_of(1) if not isinstance(layer, layers.FusionBlock) else [inputs_of(1)]
+        layer(inputs)
+    assert json.dumps(layer.get_config())
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from segkit.models.card import ModelCard
 from segkit.models.files import load_model, read_card, replace_card, save_model
 from segkit.models.precision import with_precision
 from segkit.models.seget import seget
+from segkit.models.unet import unet
 from segkit.preprocessing.standardize import Standardize
 
 CARD = ModelCard(
@@ -295,3 +296,14 @@ def test_a_place_for_no_model_file(tmp_path, monkeypatch, name, message):
     with pytest.raises(InputError, match=message):
         save_model(tiny(), name, CARD)
     assert not list(tmp_path.iterdir())
+
+
+def test_numbers_of_numpy_on_a_card_are_written(tmp_path):
+    card = ModelCard(
+        name="m", structure="s", preprocessing=Standardize(mean=np.float32(1), std=np.float32(2)),
+        multiple_px=np.int64(2), halo_px=np.int64(4), provenance={"score": np.float32(0.5)},
+    )  # fmt: skip
+    path = tmp_path / "m.keras"
+    save_model(unet(filters=(2, 4)), path, card)
+    found = read_card(path)
+    assert (found.multiple_px, found.halo_px, found.preprocessing.std, found.provenance) == (2, 4, 2.0, {"score": 0.5})

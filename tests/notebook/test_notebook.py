@@ -3,11 +3,13 @@
 import dataclasses
 import importlib
 import inspect
+import logging
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from skimage.filters import gaussian
 from tiny_encoder import TINY_ENCODER
 
 import segkit
@@ -491,3 +493,43 @@ def test_the_log_tells_that_tiles_are_blended_where_the_context_is_unknown(tmp_p
             "halo_px for those of whole slices"
         )
         assert told == ([("INFO", line)] if halo_px is None else [])
+
+
+def test_what_looks_wrong_about_a_training_is_told_as_the_recipes_tell_it(tmp_path, caplog):
+    smooth = gaussian(np.random.default_rng(0).normal(size=(6, 96, 96)), (0, 4, 4))
+    mask = (smooth > 0.03).astype(np.uint8)
+    mask[:, 60:] = 0
+    image = np.where(mask, 160, 60) + np.random.default_rng(1).normal(0, 15, mask.shape)
+    odd = Volume(array=image.astype(np.float32), warnings=("the file holds 2 image series; the first is read",))
+    plan = TrainingPlan(patch_px=32, stride_px=32, batch_size=4, epochs=1, precision="float32")
+    with caplog.at_level(logging.WARNING, "segkit"):
+        segkit.train(odd, mask, tmp_path / "right", network=two_layers, plan=plan, halo_px=3)
+        assert caplog.text.count("the file holds 2 image series") == 1
+        assert "fits the image clearly better" not in caplog.text
+        segkit.train(odd, mask[:, ::-1], tmp_path / "flipped", network=two_layers, plan=plan, halo_px=3)
+    assert "fits the image clearly better with its rows (y) flipped" in caplog.text
+
+
+def test_what_looks_wrong_about_scores_is_told_as_the_command_tells_it(caplog):
+    _, mask = blobs(shape=(6, 64, 64))
+    with caplog.at_level(logging.WARNING, "segkit"):
+        segkit.evaluate(mask, mask)
+        assert not caplog.messages
+        found = segkit.evaluate(mask, mask[:, ::-1])
+    assert "the prediction fits much better with the reference's rows (y) flipped" in caplog.text
+    assert 0 < found.to_dict()["total"]["foreground_iou"] < 1
+
+
+def test_slices_that_a_run_has_learnt_from_are_told(tmp_path, caplog, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    seen = {}
+    notebook = importlib.import_module("segkit.notebook.evaluate")
+    monkeypatch.setattr(notebook, "seen_slices", lambda *given: seen.update(given=given) or [1, 2])
+    _, mask = blobs()
+    for name in ("mask.mrc", "M.mrc"):
+        segkit.save_volume(name, Volume(array=mask.astype(np.int8), voxel_size_nm=SIZE_NM))
+    segkit.evaluate("mask.mrc", "M.mrc", slices=[1, 2, 3])
+    assert seen["given"] == ("mask.mrc", "M.mrc", [1, 2, 3], 6)
+    assert (
+        "note: 2 scored slices were trained on or chose the checkpoint of .; score slices that were not" in caplog.text
+    )

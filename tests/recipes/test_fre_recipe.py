@@ -393,6 +393,11 @@ def test_slips_in_an_edited_plan_are_found(data):
         ({"filters": [8]}, "`filters` must be a list of positive whole numbers, at least 2"),
         ({"num_enhanced": "3"}, "num_enhanced '3'; give a whole number"),
         ({"gain": None}, "gain None; give a number"),
+        ({"gain": 10**39}, "`gain` must be a finite number"),
+        (
+            {"method": "supervision"},
+            "method 'supervision' under 'model' and supervision 0 under 'task' exclude each other",
+        ),
         ({"normalization": "layer"}, "normalization 'layer'; give one of batch, renorm"),
     ):
         with pytest.raises(InputError, match=message):

@@ -13,11 +13,13 @@ from readme_commands import README
 
 from recipes import segET
 from recipes.organelles.structures import STRUCTURES, demo_plan, measured_structure, paper_plan
+from segkit.data.sources import open_source
 from segkit.errors import InputError
 from segkit.experiments import recipe
 from segkit.experiments.job import set_up
 from segkit.experiments.plan import RunPlan, read_plan, write_plan
 from segkit.experiments.recipe import drafts_of, made, parse_args
+from segkit.experiments.training_run import data_identity
 from segkit.preprocessing.standardize import Standardize
 from segkit.preprocessing.standardize_each import StandardizeEach
 from segkit.volumes.files import open_volume
@@ -294,6 +296,28 @@ def test_a_run_is_resumed_as_itself_with_more_epochs_at_most(files):
         resolve("--structure", "golgi", "--tomogram", "other.mrc", "--out", "run", "--resume")
 
 
+@pytest.mark.parametrize(
+    ("changed", "names"),
+    [
+        ({"train": "1,2,3,4,6,7,8"}, "train"),
+        ({"validation": "0"}, "validation"),
+        ({"mask": "other.mrc"}, "mask"),
+        ({"flip_y": True}, "flip_y"),
+        ({"tomogram": "elsewhere/T.mrc"}, None),
+    ],
+)
+def test_a_run_is_resumed_on_its_own_data_alone(files, changed, names):
+    tomogram, mask = files
+    shutil.copy(mask, "other.mrc")
+    pathlib.Path("elsewhere").mkdir()
+    shutil.copy(tomogram, "elsewhere/T.mrc")
+    ((plan, _),) = resolve("--structure", "golgi", "--tomogram", tomogram, "--mask", mask, "--out", "run")
+    source = plan.data[0]
+    before, after = (data_identity([open_source(one)]) for one in (source, dataclasses.replace(source, **changed)))
+    differ = [name for name in before["data 1"] if before["data 1"][name] != after["data 1"][name]]
+    assert differ == ([names] if names else [])
+
+
 def test_of_several_structures_the_unfinished_are_resumed_by_the_same_command(files):
     tomogram, mask = files
     other = shutil.copy(mask, "other-mask.mrc")
@@ -396,6 +420,7 @@ def test_typos_in_an_edited_plan_are_found(change, message):
         ({"filters": [4]}, r"`filters` must be a list of positive whole numbers, at least 2.*\[4\]"),
         ({"dilation_rates": [0]}, r"`dilation_rates` must be a list of positive whole numbers, at least 1.*\[0\]"),
         ({"dilation_rates": []}, "`dilation_rates` must be"),
+        ({"dilation_rates": [10**30]}, "`dilation_rates` must be at most 1024"),
         ({"filtres": [2, 4]}, "unknown setting 'filtres'; correct or remove it"),
     ],
 )

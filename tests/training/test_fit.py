@@ -121,6 +121,21 @@ def test_a_loss_is_warned_of_where_there_is_one(tmp_path, caplog):
     assert second.endswith("from epoch 1 and replaces log.csv")
 
 
+def test_a_run_is_not_resumed_on_other_data(tmp_path):
+    record, _ = record_of(tmp_path, 1, {"data 1": {"mask": "M.mrc"}})
+    finish_epochs(record, [0.5])
+    other, model = record_of(tmp_path, 1, {"data 1": {"mask": "S.mrc"}})
+    with pytest.raises(InputError, match=r"has data 1 \{'mask': 'M.mrc'\}, the plan says \{'mask': 'S.mrc'\}"):
+        other.resume(model)
+    more, model = record_of(tmp_path, 1, {"data 1": {"mask": "M.mrc"}, "data 2": {"mask": "M.mrc"}})
+    with pytest.raises(InputError, match="has data 2 None"):
+        more.resume(model)
+    silent, _ = record_of(tmp_path / "old", 1, {})
+    finish_epochs(silent, [0.5])
+    again, model = record_of(tmp_path / "old", 1, {"data 1": {"mask": "S.mrc"}})
+    assert again.resume(model)  # snapshots of before do not tell of data
+
+
 def test_a_run_is_not_resumed_under_another_plan(tmp_path):
     record, _ = record_of(tmp_path, 1, {"learning_rate": 0.1})
     finish_epochs(record, [0.5])

@@ -85,4 +85,5 @@ def test_slices_that_are_coloured_are_not_to_be_normalised(caplog):
     volumes = [dataclasses.replace(one, tomogram=Volume(array=array)) for array in (grey, 255 - grey)]
     prepare(volumes, PLAN, preprocessing=ColorSlices(coloring=GreyTriple()))
     (told,) = [line for line in caplog.messages if "the grey values of" in line]
-    assert told.endswith("; bring them to one scale")
+    assert told.endswith("; light and dark seem to be exchanged: if they are, invert one of the two")
+    assert "one scale" not in told

@@ -216,4 +216,6 @@ def test_slices_saved_as_jpeg_are_not_read(tmp_path):
         open_volume(tmp_path)
     make(tmp_path / "slices")
     (tmp_path / "slices" / "preview.jpg").write_bytes(b"\xff\xd8\xff")
-    assert open_volume(tmp_path / "slices").shape == ARRAY.shape
+    found = open_volume(tmp_path / "slices")
+    assert found.shape == ARRAY.shape
+    assert found.warnings[-1].startswith("1 JPEG files are left out (preview.jpg); if they are slices, save them")

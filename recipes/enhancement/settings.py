@@ -23,8 +23,8 @@ class ModelSettings:
         normalization: How features are normalised.
 
     Raises:
-        ValueError: If the method is unknown, the gain is too large, or the filters are no positive numbers of two levels
-            at least.
+        ValueError: If the method is unknown, the gain is too large, or the filters are no positive numbers of at least
+            two levels.
     """
 
     method: str

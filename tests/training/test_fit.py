@@ -105,6 +105,16 @@ def test_where_nothing_has_been_kept_nothing_is_resumed(tmp_path):
     assert (record.epochs_done, record.rows) == (0, [])
 
 
+def test_the_log_of_a_run_that_was_killed_before_it_was_written_is_made_good(tmp_path):
+    record, _ = record_of(tmp_path, 3)
+    finish_epochs(record, [0.1, 0.2])
+    whole = (tmp_path / "log.csv").read_text()
+    (tmp_path / "log.csv").write_text("".join(whole.splitlines(keepends=True)[:2]))
+    again, model = record_of(tmp_path, 3)
+    assert again.resume(model)
+    assert (tmp_path / "log.csv").read_text() == whole
+
+
 def test_a_loss_is_warned_of_where_there_is_one(tmp_path, caplog):
     record, _ = record_of(tmp_path, 2)
     record.warn_of_loss()

@@ -49,10 +49,12 @@ class Share:
     Attributes:
         index: Its number, from 0 on.
         count: Number of processes.
+        started: When the command began [s since the epoch]; ``None`` where it is this process alone.
     """
 
     index: int = 0
     count: int = 1
+    started: float | None = None
 
 
 def rising(progress: Callable[[int, int], None] | None) -> Callable[[int, int], None]:
@@ -168,6 +170,7 @@ class Processes:
         pickled = pickle.dumps(work)
         workers: list[_Worker] = []
         told: set[_Record | _Warning] = set()
+        started = time.time()
 
         def once(tell: Callable[..., None]) -> Callable[[Any], None]:
             def tell_new(content: Any) -> None:
@@ -181,7 +184,7 @@ class Processes:
             # Environment variables are inherited by the processes, whose libraries read them when they start.
             with _environment(self._limits()):
                 for index in range(self.num_workers):
-                    workers.append(_Worker(pickled, Share(index, self.num_workers), self.modules))
+                    workers.append(_Worker(pickled, Share(index, self.num_workers, started), self.modules))
             handlers = {
                 "log": once(lambda name, level, message: logging.getLogger(name).log(level, "%s", message)),
                 "warning": once(warnings.warn_explicit),

@@ -95,7 +95,9 @@ def predict_volume(
             output.check(expected_bytes=needed)  # another process may have written it, and left, since the first look
         # A format that cannot hold the result is refused now, not after hours of work.
         check_format(output_path, store.work_folder, volume, job.result_dtype)
-        resumed = sum(position in store.finished() for position in positions)
+        # Of several processes of one command the first may come when the others have finished blocks.
+        finished = store.finished() if share.started is None else store.finished_before(share.started)
+        resumed = sum(position in finished for position in positions)
         if resumed and not share.index:
             what = "blocks" if job.takes_volumes else "slices"
             _log.info("%s: resuming: %d of %d %s are finished", shown, resumed, len(positions), what)

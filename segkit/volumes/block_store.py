@@ -121,6 +121,19 @@ class BlockStore:
             self._finished = {tuple(map(int, name.split("."))) for name in names}
         return self._finished
 
+    def finished_before(self, time: float) -> Set[Position]:
+        """Return the positions of blocks that were finished before a time.
+
+        Args:
+            time: The time [s since the epoch].
+        """
+        found = set()
+        for position in self._finished:
+            with contextlib.suppress(FileNotFoundError):  # of a result that another process has published meanwhile
+                if os.stat(self._path(position)).st_mtime < time:
+                    found.add(position)
+        return found
+
     def claim(self, position: Position) -> bool:
         """Reserve a block for this store, until it is written or given back, or the process ends.
 

@@ -27,6 +27,19 @@ def filled(position, value):
     return np.full([part.stop - part.start for part in GRID.core(position)], value)
 
 
+def test_blocks_of_an_earlier_run_are_told_from_those_of_this_one(tmp_path):
+    with open_store(tmp_path / "p") as store:
+        first, second = list(np.ndindex(*GRID.counts))[:2]
+        for position in (first, second):
+            assert store.claim(position)
+            store.write(position, filled(position, 1))
+        began = time.time()
+        for position, written in ((first, began - 5), (second, began + 5)):
+            os.utime(store._path(position), (written, written))
+        assert store.finished_before(began) == {first}
+        assert store.finished() == {first, second}
+
+
 def write_all(store, whole):
     for core in GRID.cores():
         store.write([part.start // size for part, size in zip(core, GRID.block_shape, strict=True)], whole[core])
